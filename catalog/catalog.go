@@ -1,0 +1,122 @@
+// Package catalog holds durable names: relations, jobs, checkpoints, savepoints
+// and events, in SQLite or PostgreSQL. It stores definitions as SQL text and
+// plans as bytes, and interprets neither.
+package catalog
+
+import (
+	"time"
+
+	"github.com/millrace/millrace/types"
+)
+
+// Kind tells relations apart; the strings are stored.
+type Kind string
+
+// The kinds of relation.
+const (
+	Table            Kind = "table" // own table, or a connector table when Options has a connector
+	Source           Kind = "source"
+	Sink             Kind = "sink"
+	View             Kind = "view"
+	MaterializedView Kind = "materialized view"
+	Index            Kind = "index"
+	System           Kind = "system" // pg_catalog, information_schema, millrace: made by the server, never stored
+)
+
+// Relation is anything with rows.
+type Relation struct {
+	ID         string // stable, never reused
+	Schema     string // "public", "pg_catalog", "millrace" …
+	Name       string
+	Kind       Kind
+	Columns    []Column
+	PrimaryKey []int // positions in Columns; nil for none
+	Watermark  *Watermark
+	AppendOnly bool
+	Options    map[string]string // WITH options; empty for own tables
+	// SQL is the defining statement, printed canonically; for views and
+	// materialized views Query is the query alone.
+	SQL     string
+	Query   string
+	JobID   string   // of a materialized view: the job that keeps it
+	Depends []string // ids of the relations this one reads
+	Created time.Time
+}
+
+// IsOwnTable reports whether the relation is a table kept by Millrace itself.
+func (r *Relation) IsOwnTable() bool { return r.Kind == Table && r.Options["connector"] == "" }
+
+// Column is one column of a relation. Default and Generated are SQL text.
+type Column struct {
+	Name      string
+	Type      types.Type
+	NotNull   bool
+	Default   string `json:",omitempty"`
+	Generated string `json:",omitempty"`
+	Metadata  string `json:",omitempty"` // connector metadata key
+}
+
+// Watermark is WATERMARK FOR column AS expression, the latter as SQL text.
+type Watermark struct {
+	Column int
+	X      string
+}
+
+// Job is a continuous query that the server keeps running.
+type Job struct {
+	ID   string // 32 hex digits, new at every start, restore or fork
+	Name string
+	SQL  string // the statement as the user wrote it
+	// Graph is planner/graph's encoding of the plan: what restarts the job.
+	Graph   []byte
+	Options map[string]string
+	// Wanted is what the user asked for: "running", "paused", "stopped".
+	Wanted string
+	// State is what was last seen: "created", "restoring", "running", "paused",
+	// "restarting", "stopping", "stopped", "finished", "failed".
+	State       string
+	Failure     string // why, when State is failed or restarting
+	ViewID      string // relation id, when the job keeps a materialized view
+	RestoreFrom string // URL of the metadata object the first start restores from, or ""
+	// FirstCheckpoint is the number the next first checkpoint takes.
+	FirstCheckpoint int64
+	// Lineage is the job ids this one took its state from, newest first.
+	Lineage []string
+	Created time.Time
+	Updated time.Time
+}
+
+// Checkpoint is one completed, failed or running checkpoint.
+type Checkpoint struct {
+	JobID     string
+	N         int64
+	State     string // "running", "complete", "failed", "discarded"
+	URL       string // of its _metadata object
+	Bytes     int64  // uploaded by this checkpoint
+	FullBytes int64  // everything it refers to
+	Rows      int64
+	Started   time.Time
+	Ended     time.Time
+	Failure   string
+}
+
+// Savepoint is a user's snapshot of a job.
+type Savepoint struct {
+	ID      string
+	Name    string
+	JobID   string
+	JobName string
+	URL     string
+	Format  string // "canonical" or "native"
+	Bytes   int64
+	Rows    int64
+	Created time.Time
+}
+
+// Event is a line in a job's history.
+type Event struct {
+	JobID   string
+	At      time.Time
+	Kind    string // "started", "restored", "checkpoint_failed", "failed", "restarting", "fallback", …
+	Message string
+}

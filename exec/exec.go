@@ -1,0 +1,85 @@
+// Package exec runs a graph: tasks that push batches through fused chains of
+// operators, exchanges between tasks, barrier alignment and watermarks. It knows
+// no SQL and no catalog.
+package exec
+
+import (
+	"context"
+
+	"github.com/millrace/millrace/batch"
+)
+
+// Watermark is event time in microseconds: no more rows before it are expected.
+// WatermarkMax means that the input has ended.
+type Watermark = int64
+
+// The ends of the watermark's range.
+const (
+	WatermarkMin Watermark = -1 << 63
+	WatermarkMax Watermark = 1<<63 - 1
+)
+
+// Barrier cuts the stream. Everything before it belongs to epoch Epoch. When
+// Checkpoint is set the cut is also a checkpoint of that number, and operators
+// with durable state hand it over; otherwise only what readers may see is sealed.
+type Barrier struct {
+	Epoch      uint64
+	Checkpoint int64 // 0: none
+	// Final is set on the last barrier of a job that stops or drains.
+	Final bool
+}
+
+// Output takes what an operator emits. The batch stays the operator's: it may
+// be reused as soon as Emit returns.
+type Output interface {
+	Emit(b *batch.Batch) error
+}
+
+// Operator is one vertex of a chain, running in one task. Its methods are called
+// by that task's goroutine only. The runtime merges ports: it forwards watermarks
+// as the minimum over ports, barriers once aligned, and the end once every port
+// has ended, each after the operator's own method returned.
+type Operator interface {
+	// OnBatch handles rows that came on port (0 unless the operator has several
+	// inputs). It must not keep in.
+	OnBatch(port int, in *batch.Batch, out Output) error
+	// OnWatermark tells that event time reached w, which only grows. Operators
+	// that buffer by time emit what is now complete.
+	OnWatermark(w Watermark, out Output) error
+	// OnEnd tells that no more rows come; OnWatermark(WatermarkMax) came before.
+	OnEnd(out Output) error
+}
+
+// Stateless gives OnWatermark and OnEnd to operators that ignore them.
+type Stateless struct{}
+
+// OnWatermark does nothing.
+func (Stateless) OnWatermark(Watermark, Output) error { return nil }
+
+// OnEnd does nothing.
+func (Stateless) OnEnd(Output) error { return nil }
+
+// Stateful is an operator that takes part in barriers. Operators over state
+// tables need not implement it: the runtime seals the tables they were given.
+// Those that buffer rows outside tables flush on it.
+type Stateful interface {
+	Operator
+	// OnBarrier is called when the barrier is aligned, before it goes on.
+	OnBarrier(b Barrier, out Output) error
+}
+
+// Drainer is background work that the task's goroutine helps along in small
+// steps: copying pages for a pending snapshot, for one.
+type Drainer interface {
+	// Drain does at most budget bytes of work and reports whether more is left.
+	Drain(budget int) bool
+}
+
+// Counters are what a task tells about an operator, added up by the reader.
+type Counters struct {
+	RowsIn, RowsOut, Late, BadRows, StateRows, StateBytes int64
+}
+
+// BadRow receives rows that an expression or decoder refused, by the job's
+// bad-data policy: it returns an error when the policy is to fail.
+type BadRow func(ctx context.Context, operator string, err error, raw []byte, detail string) error

@@ -1,0 +1,255 @@
+// Package graph is the contract between the planner and the engine: a
+// versioned, encoded DAG of physical operators with stable ids, state schemas
+// and exchanges. It is stored with each job and each savepoint; a server of a
+// later version must still run it. It holds data only.
+package graph
+
+import (
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/types"
+)
+
+// Version is what this package writes.
+const Version = 1
+
+// Graph is a plan. Operators are in topological order: inputs come first.
+type Graph struct {
+	Version   int        `json:"version"`
+	Operators []Operator `json:"operators"`
+}
+
+// Kind names an operator; the strings are stored.
+type Kind string
+
+// The operators.
+const (
+	SourceKind          Kind = "source"
+	ValuesKind          Kind = "values"
+	FilterKind          Kind = "filter"
+	ProjectKind         Kind = "project"
+	WindowKind          Kind = "window"           // repeats rows per window, stateless
+	AggregateKind       Kind = "aggregate"        // keyed or global
+	WindowAggregateKind Kind = "window_aggregate" // keys include a window
+	UnionKind           Kind = "union"
+	SortKind            Kind = "sort" // finished data, or top-N over a changelog
+	SinkKind            Kind = "sink"
+	MaterializeKind     Kind = "materialize"
+	CollectKind         Kind = "collect" // hands rows to a bounded query's reader
+)
+
+// Changelog is what kinds of rows flow on an edge.
+type Changelog string
+
+// The changelog modes. An upsert stream has no update_before.
+const (
+	AppendOnly Changelog = "append"
+	Upsert     Changelog = "upsert"
+	Retract    Changelog = "retract"
+)
+
+// Operator is one vertex. Exactly one of the spec pointers is set, the one that
+// Kind names. Specs refer to input columns by position.
+type Operator struct {
+	// ID is unique in the graph. For an operator with state (sources and sinks
+	// too) it depends only on what the operator means.
+	ID        string        `json:"id"`
+	Kind      Kind          `json:"kind"`
+	Inputs    []Input       `json:"inputs,omitempty"`
+	Fields    []types.Field `json:"fields"`
+	Mode      Changelog     `json:"mode"`
+	UpsertKey []int         `json:"upsert_key,omitempty"` // output columns that identify a row; nil: the whole row
+	Tables    []Table       `json:"tables,omitempty"`     // state
+	// TimeColumn is the output column that carries event time, -1 for none.
+	TimeColumn int `json:"time_column"`
+	// Unbounded says why the state grows without bound, "" when it does not.
+	Unbounded string `json:"unbounded,omitempty"`
+
+	Source          *Source          `json:"source,omitempty"`
+	Values          *Values          `json:"values,omitempty"`
+	Filter          *Filter          `json:"filter,omitempty"`
+	Project         *Project         `json:"project,omitempty"`
+	Window          *Window          `json:"window,omitempty"`
+	Aggregate       *Aggregate       `json:"aggregate,omitempty"`
+	WindowAggregate *WindowAggregate `json:"window_aggregate,omitempty"`
+	Sort            *Sort            `json:"sort,omitempty"`
+	Sink            *Sink            `json:"sink,omitempty"`
+	Materialize     *Materialize     `json:"materialize,omitempty"`
+}
+
+// Input is an edge.
+type Input struct {
+	Operator int      `json:"operator"` // index in Graph.Operators
+	Exchange Exchange `json:"exchange"`
+}
+
+// ExchangeKind says how rows are spread over the receiving tasks.
+type ExchangeKind string
+
+// The exchanges. Forward stays in the task where it can.
+const (
+	Forward   ExchangeKind = "forward"
+	Hash      ExchangeKind = "hash"
+	Single    ExchangeKind = "single" // all rows to task 0
+	Broadcast ExchangeKind = "broadcast"
+)
+
+// Exchange is how an edge distributes its rows; Keys are columns of the sender.
+type Exchange struct {
+	Kind ExchangeKind `json:"kind"`
+	Keys []int        `json:"keys,omitempty"`
+}
+
+// Table is the schema of one state table: key columns, then named columns.
+type Table struct {
+	Name    string   `json:"name"` // "" for an operator's only table
+	Keys    []Column `json:"keys"`
+	Columns []Column `json:"columns"`
+}
+
+// Column is a state column. Name is what it means, such as "sum(amount)":
+// savepoints export it and upgrades match by it.
+type Column struct {
+	Name string     `json:"name"`
+	Type types.Type `json:"type"`
+}
+
+// Source reads a relation. Columns are the physical (not generated) columns of
+// the relation that the reader delivers, in that order; the output row is Exprs
+// over them. Watermark, if any, is an expression over the output row.
+type Source struct {
+	RelationID string            `json:"relation_id"`
+	Relation   string            `json:"relation"`          // schema.name, for people
+	Connector  string            `json:"connector"`         // "" for an own table, "view" for a materialized view
+	Options    map[string]string `json:"options,omitempty"` // secrets excluded
+	Physical   []PhysicalColumn  `json:"physical"`
+	Exprs      []*scalar.Expr    `json:"exprs,omitempty"` // nil: the physical columns as they are
+	Watermark  *scalar.Expr      `json:"watermark,omitempty"`
+	PrimaryKey []int             `json:"primary_key,omitempty"` // positions in the relation's columns
+}
+
+// PhysicalColumn is a column that a reader delivers: number Column of the
+// relation, or the connector's metadata of that key.
+type PhysicalColumn struct {
+	Column   int        `json:"column"`
+	Name     string     `json:"name"`
+	Type     types.Type `json:"type"`
+	NotNull  bool       `json:"not_null,omitempty"`
+	Metadata string     `json:"metadata,omitempty"`
+}
+
+// Values emits constant rows once.
+type Values struct {
+	Rows [][]*scalar.Expr `json:"rows"`
+}
+
+// Filter keeps rows whose predicate is true.
+type Filter struct {
+	Predicate *scalar.Expr `json:"predicate"`
+}
+
+// Project computes columns.
+type Project struct {
+	Exprs []*scalar.Expr `json:"exprs"`
+}
+
+// Window appends window_start, window_end, window_time (types of the time
+// column) to each row, once per window.
+type Window struct {
+	TimeColumn int                `json:"time_column"`
+	Spec       logical.WindowSpec `json:"spec"`
+}
+
+// Aggregate groups by columns of its input. Output: the keys, then Outputs.
+//
+// State: one table whose keys are the group keys and whose columns are the
+// accumulators, plus one table per Distinct. Accumulators are primitives that
+// aggregates share: avg(x) is sum(x) and count(x). An implicit accumulator
+// "count(*)" is always number 0: a group whose count falls to zero vanishes.
+type Aggregate struct {
+	Keys         []int         `json:"keys"`
+	Accumulators []Accumulator `json:"accumulators"`
+	Distincts    []Distinct    `json:"distincts,omitempty"`
+	Outputs      []Output      `json:"outputs"`
+	// Retractable is set when the input is not append-only; min and max then
+	// keep their values in a table each.
+	Retractable bool `json:"retractable,omitempty"`
+	// Global aggregates have no keys and always have their one row.
+	Global bool `json:"global,omitempty"`
+}
+
+// Accumulator is one primitive over input column Arg (-1 for count(*)), for the
+// rows where column Filter is true (-1: all).
+type Accumulator struct {
+	Name   string     `json:"name"` // canonical: "count(*)", "sum(price)", "count(price) filter (price < 10)"
+	Func   string     `json:"func"` // "count", "sum", "min", "max", "bool_and", "bool_or" …
+	Arg    int        `json:"arg"`
+	Filter int        `json:"filter"`
+	Type   types.Type `json:"type"` // of the state column; sums of bigint are numeric
+	// Distinct is the index in Distincts, -1 for none: the accumulator then sees
+	// a value when its first copy comes and when its last one goes, and Mask is
+	// which of the Distinct's filters it goes by.
+	Distinct int `json:"distinct"`
+	Mask     int `json:"mask,omitempty"`
+}
+
+// Distinct is a shared table of the values of column Arg per group with a count
+// per filter mask. Filters are input columns, -1 for "all rows".
+type Distinct struct {
+	Name    string     `json:"name"` // "distinct(bidder)"
+	Arg     int        `json:"arg"`
+	Type    types.Type `json:"type"`
+	Filters []int      `json:"filters"`
+}
+
+// Output is one result column: Func over the accumulators.
+type Output struct {
+	Func         string     `json:"func"` // "value" (the accumulator as it is; null when its count companion is 0), "avg", "stddev_samp" …
+	Accumulators []int      `json:"accumulators"`
+	Type         types.Type `json:"type"`
+}
+
+// WindowAggregate is an aggregation whose keys include a window over TimeColumn.
+// Output: window_start, window_end, then as Aggregate. Without OnClose it emits
+// changes as it goes. Late rows, those of closed windows, are counted.
+type WindowAggregate struct {
+	Aggregate
+	TimeColumn int                `json:"time_column"`
+	Spec       logical.WindowSpec `json:"spec"`
+	OnClose    bool               `json:"on_close"`
+}
+
+// Sort orders by columns; Limit and Skip are -1 and 0 when absent.
+type Sort struct {
+	Keys     []SortKey `json:"keys"`
+	Limit    int64     `json:"limit"`
+	Skip     int64     `json:"skip"`
+	WithTies bool      `json:"with_ties,omitempty"`
+}
+
+// SortKey is one column of an order.
+type SortKey struct {
+	Column     int  `json:"column"`
+	Desc       bool `json:"desc,omitempty"`
+	NullsFirst bool `json:"nulls_first,omitempty"`
+}
+
+// Sink writes to a relation; Columns are the relation's columns that the input
+// gives, in order.
+type Sink struct {
+	RelationID string            `json:"relation_id"`
+	Relation   string            `json:"relation"`
+	Connector  string            `json:"connector"` // "" for an own table
+	Options    map[string]string `json:"options,omitempty"`
+	Schema     []types.Field     `json:"schema"` // of the relation
+	Columns    []int             `json:"columns"`
+	PrimaryKey []int             `json:"primary_key,omitempty"` // positions in Schema
+}
+
+// Materialize keeps its input as a table for readers. Key are the input columns
+// that identify a row; nil: the whole row with a count of its copies.
+type Materialize struct {
+	RelationID string `json:"relation_id"`
+	Relation   string `json:"relation"`
+	Key        []int  `json:"key,omitempty"`
+}

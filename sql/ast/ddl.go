@@ -1,0 +1,162 @@
+package ast
+
+type stmtNode struct{ At }
+
+func (stmtNode) statement() {}
+
+// St makes the embedded part of a statement; the parser uses it.
+func St(p Pos) stmtNode { return stmtNode{At{p}} }
+
+// RelationKind tells the relations of CREATE, DROP and SHOW apart.
+type RelationKind string
+
+// The kinds of relation and object.
+const (
+	TableKind            RelationKind = "table"
+	SourceKind           RelationKind = "source"
+	SinkKind             RelationKind = "sink"
+	ViewKind             RelationKind = "view"
+	MaterializedViewKind RelationKind = "materialized view"
+	IndexKind            RelationKind = "index"
+	JobKind              RelationKind = "job"
+	SavepointKind        RelationKind = "savepoint"
+	SchemaKind           RelationKind = "schema"
+	SecretKind           RelationKind = "secret"
+	FunctionKind         RelationKind = "function"
+	RoleKind             RelationKind = "role"
+	ConnectionKind       RelationKind = "connection"
+	DatabaseKind         RelationKind = "database"
+	TypeKind             RelationKind = "type"
+	SequenceKind         RelationKind = "sequence"
+)
+
+// The statements that define and remove relations.
+type (
+	// CreateRelation is CREATE TABLE|SOURCE|SINK.
+	CreateRelation struct {
+		stmtNode
+		Kind        RelationKind
+		OrReplace   bool
+		Temporary   bool
+		IfNotExists bool
+		Name        Path
+		Columns     []ColumnDef
+		PrimaryKey  []Name
+		Unique      [][]Name
+		Checks      []Expr
+		Watermark   *Watermark
+		Like        Path
+		AppendOnly  bool
+		Options     []Option
+		From        Path   // CREATE SINK s FROM mv
+		Query       *Query // CREATE TABLE t AS …, CREATE SINK s AS …
+		Comment     string
+	}
+	// CreateView is CREATE [MATERIALIZED] VIEW.
+	CreateView struct {
+		stmtNode
+		Materialized bool
+		OrReplace    bool
+		Temporary    bool
+		IfNotExists  bool
+		Name         Path
+		Columns      []Name
+		Options      []Option
+		Query        *Query
+		WithData     bool
+	}
+	// CreateIndex is CREATE INDEX.
+	CreateIndex struct {
+		stmtNode
+		Unique      bool
+		IfNotExists bool
+		Name        Name // empty: chosen
+		Relation    Path
+		Method      string
+		Columns     []OrderItem
+		Include     []Name
+		Options     []Option
+		Where       Expr
+	}
+	// CreateOther is CREATE SCHEMA|SECRET|FUNCTION|ROLE|CONNECTION|DATABASE|TYPE….
+	CreateOther struct {
+		stmtNode
+		Kind        RelationKind
+		OrReplace   bool
+		IfNotExists bool
+		Name        Path
+		Options     []Option
+		Rest        string // as written
+	}
+	// Drop is DROP kind [IF EXISTS] name, … [CASCADE|RESTRICT] [WITH SAVEPOINT sp].
+	Drop struct {
+		stmtNode
+		Kind     RelationKind
+		IfExists bool
+		Names    []Path
+		Cascade  bool
+		// WithSavepoint and Savepoint are of DROP JOB.
+		WithSavepoint bool
+		Savepoint     *SavepointRef
+	}
+	// AlterRelation is ALTER TABLE|SOURCE|SINK|VIEW|MATERIALIZED VIEW … one action.
+	AlterRelation struct {
+		stmtNode
+		Kind     RelationKind
+		IfExists bool
+		Name     Path
+		Action   string // "add column", "drop column", "rename column", "rename to", "set", "reset", "owner to", "set schema", "as" …
+		Column   *ColumnDef
+		Old, New Name
+		Options  []Option
+		Query    *Query
+		Rest     string
+	}
+	// Truncate is TRUNCATE [TABLE] t, ….
+	Truncate struct {
+		stmtNode
+		Names []Path
+	}
+	// Comment is COMMENT ON kind name IS text.
+	Comment struct {
+		stmtNode
+		Kind RelationKind
+		Name Path
+		Text *string
+	}
+	// Grant is GRANT and REVOKE, kept as text.
+	Grant struct {
+		stmtNode
+		Revoke bool
+		Rest   string
+	}
+)
+
+// ColumnDef is one column of CREATE TABLE. Without a type (generated columns
+// may leave it out) Type.Name is empty.
+type ColumnDef struct {
+	At
+	Name       Name
+	Type       TypeName
+	NotNull    bool
+	PrimaryKey bool
+	Unique     bool
+	Default    Expr
+	Generated  Expr // GENERATED ALWAYS AS (x), or name AS x
+	// Identity is "always" or "by default" for GENERATED … AS IDENTITY.
+	Identity string
+	// Metadata is the connector metadata key of METADATA [FROM 'key'] [VIRTUAL];
+	// IsMetadata is set even when the key is the column's name.
+	IsMetadata bool
+	Metadata   string
+	Virtual    bool
+	Check      Expr
+	Comment    string
+}
+
+// Watermark is WATERMARK FOR col AS x.
+type Watermark struct {
+	At
+	Column Name
+	X      Expr
+}

@@ -1,0 +1,72 @@
+package ast
+
+// The statements that change own tables.
+type (
+	// Insert is INSERT INTO.
+	Insert struct {
+		stmtNode
+		With       *With
+		Target     Path
+		Alias      *Name
+		Columns    []Name
+		Overriding string
+		Query      *Query // nil for DEFAULT VALUES
+		OnConflict *OnConflict
+		Returning  []SelectItem
+		Hints      []Hint
+	}
+	// Update is UPDATE.
+	Update struct {
+		stmtNode
+		With      *With
+		Target    Path
+		Alias     *Name
+		Set       []Assignment
+		From      []TableExpr
+		Where     Expr
+		Returning []SelectItem
+	}
+	// Delete is DELETE FROM.
+	Delete struct {
+		stmtNode
+		With      *With
+		Target    Path
+		Alias     *Name
+		Using     []TableExpr
+		Where     Expr
+		Returning []SelectItem
+	}
+	// Merge is MERGE, kept as text.
+	Merge struct {
+		stmtNode
+		Rest string
+	}
+	// Copy is COPY t [(cols)] FROM STDIN, COPY t|(query) TO STDOUT.
+	Copy struct {
+		stmtNode
+		Relation Path
+		Columns  []Name
+		Query    Statement // *Query or *Subscribe
+		From     bool
+		File     string // "" for STDIN and STDOUT
+		Options  []Option
+	}
+)
+
+// Assignment is one SET col = x; several columns with one row expression or
+// subquery for (a, b) = ….
+type Assignment struct {
+	At
+	Columns []Name
+	X       Expr
+}
+
+// OnConflict is ON CONFLICT … DO ….
+type OnConflict struct {
+	At
+	Columns    []Name
+	Constraint string
+	DoUpdate   bool
+	Set        []Assignment
+	Where      Expr
+}
