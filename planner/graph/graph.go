@@ -105,6 +105,10 @@ type Table struct {
 	Name    string   `json:"name"` // "" for an operator's only table
 	Keys    []Column `json:"keys"`
 	Columns []Column `json:"columns"`
+	// Local is how many of the last keys take no part in the key group, since
+	// the exchange before the operator does not hash by them: a window, a
+	// distinct value. They only tell rows of one key group apart.
+	Local int `json:"local,omitempty"`
 }
 
 // Column is a state column. Name is what it means, such as "sum(amount)":
@@ -166,6 +170,13 @@ type Window struct {
 // accumulators, plus one table per Distinct. Accumulators are primitives that
 // aggregates share: avg(x) is sum(x) and count(x). An implicit accumulator
 // "count(*)" is always number 0: a group whose count falls to zero vanishes.
+//
+// Tables, in this order: number 0, named "", has the group keys and one column
+// per accumulator. Then one per Distinct, of its name: the group keys and the
+// value (Local 1), one bigint count per filter. Then, if Retractable, one per
+// min and max accumulator, of its name: the group keys and the value (Local 1),
+// one bigint count. A WindowAggregate's tables have window_start as one more
+// key right after the group keys (Local one higher).
 type Aggregate struct {
 	Keys         []int         `json:"keys"`
 	Accumulators []Accumulator `json:"accumulators"`
@@ -247,7 +258,9 @@ type Sink struct {
 }
 
 // Materialize keeps its input as a table for readers. Key are the input columns
-// that identify a row; nil: the whole row with a count of its copies.
+// that identify a row; nil: the whole row with a count of its copies. Its table
+// has the Key columns as keys and the other columns, in input order, as columns;
+// without Key all columns are keys, and the one column is a bigint count.
 type Materialize struct {
 	RelationID string `json:"relation_id"`
 	Relation   string `json:"relation"`
