@@ -190,7 +190,16 @@ type Aggregate struct {
 }
 
 // Accumulator is one primitive over input column Arg (-1 for count(*)), for the
-// rows where column Filter is true (-1: all).
+// rows where column Filter is true (-1: all). Nulls of Arg never count. Func and
+// the type of the state column are:
+//
+//	count                   bigint
+//	sum                     bigint for smallint and integer; numeric for bigint
+//	                        and numeric; double precision for real and double
+//	                        precision; interval
+//	sum_squares             numeric for integers and numeric, else double precision
+//	min, max                the argument's type (never distinct)
+//	bool_and, bool_or       bigint: how many values were false, or true
 type Accumulator struct {
 	Name   string     `json:"name"` // canonical: "count(*)", "sum(price)", "count(price) filter (price < 10)"
 	Func   string     `json:"func"` // "count", "sum", "min", "max", "bool_and", "bool_or" …
@@ -213,9 +222,16 @@ type Distinct struct {
 	Filters []int      `json:"filters"`
 }
 
-// Output is one result column: Func over the accumulators.
+// Output is one result column: Func over the accumulators:
+//
+//	value                   of a count: [count]; of sum, min, max, bool_and and
+//	                        bool_or: [it, count of the same argument and filter],
+//	                        null when that count is 0
+//	avg                     [sum, count]
+//	stddev_samp, stddev_pop, var_samp, var_pop
+//	                        [sum_squares, sum, count]
 type Output struct {
-	Func         string     `json:"func"` // "value" (the accumulator as it is; null when its count companion is 0), "avg", "stddev_samp" …
+	Func         string     `json:"func"`
 	Accumulators []int      `json:"accumulators"`
 	Type         types.Type `json:"type"`
 }
