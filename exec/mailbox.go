@@ -1,0 +1,150 @@
+package exec
+
+import (
+	"context"
+	"sync"
+
+	"github.com/millrace/millrace/batch"
+)
+
+type messageKind uint8
+
+const (
+	batchMessage messageKind = iota
+	watermarkMessage
+	barrierMessage
+	endMessage
+)
+
+// message is what travels between tasks.
+type message struct {
+	kind      messageKind
+	batch     *batch.Batch
+	watermark Watermark
+	barrier   Barrier
+}
+
+// queueMessages is how many messages one sender may have under way to one
+// receiver: enough to keep both busy, few enough that a barrier is not stuck
+// behind much data.
+const queueMessages = 8
+
+// mailbox is the receiving side of a task's exchanges: one bounded queue per
+// sender, so that a sender whose barrier has come can be held back while the
+// others catch up.
+type mailbox struct {
+	mu       sync.Mutex
+	notEmpty sync.Cond
+	notFull  sync.Cond
+	queues   []queue
+	next     int // where the round-robin goes on
+	closed   bool
+}
+
+type queue struct {
+	ring    [queueMessages]message
+	head, n int
+	held    bool           // its barrier came; nothing more is taken until release
+	free    []*batch.Batch // emptied batches on their way back to the sender
+}
+
+func newMailbox() *mailbox {
+	m := &mailbox{}
+	m.notEmpty.L = &m.mu
+	m.notFull.L = &m.mu
+	return m
+}
+
+// send puts a message into the sender's queue and waits while it is full. It
+// returns context.Canceled once the mailbox is closed.
+func (m *mailbox) send(sender int, msg message) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	q := &m.queues[sender]
+	for q.n == queueMessages && !m.closed {
+		m.notFull.Wait()
+	}
+	if m.closed {
+		return context.Canceled
+	}
+	q.ring[(q.head+q.n)%queueMessages] = msg
+	q.n++
+	m.notEmpty.Signal()
+	return nil
+}
+
+// spare returns a batch that the receiver has emptied, or nil.
+func (m *mailbox) spare(sender int) *batch.Batch {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	q := &m.queues[sender]
+	if len(q.free) == 0 {
+		return nil
+	}
+	b := q.free[len(q.free)-1]
+	q.free = q.free[:len(q.free)-1]
+	return b
+}
+
+// recycle hands a batch back to the sender it came from.
+func (m *mailbox) recycle(sender int, b *batch.Batch) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	q := &m.queues[sender]
+	if len(q.free) < queueMessages {
+		q.free = append(q.free, b)
+	}
+}
+
+// receive takes the next message of any sender that is not held. With block
+// unset it returns ok == false when there is none; with it set, only when the
+// mailbox was closed.
+func (m *mailbox) receive(block bool) (sender int, msg message, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for {
+		for i := range m.queues {
+			s := (m.next + i) % len(m.queues)
+			q := &m.queues[s]
+			if q.n == 0 || q.held {
+				continue
+			}
+			msg = q.ring[q.head]
+			q.ring[q.head] = message{}
+			q.head = (q.head + 1) % queueMessages
+			q.n--
+			m.next = s + 1
+			m.notFull.Broadcast()
+			return s, msg, true
+		}
+		if !block || m.closed {
+			return 0, message{}, false
+		}
+		m.notEmpty.Wait()
+	}
+}
+
+// hold stops taking from a sender until release.
+func (m *mailbox) hold(sender int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.queues[sender].held = true
+}
+
+// release lets all senders through again.
+func (m *mailbox) release() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range m.queues {
+		m.queues[i].held = false
+	}
+}
+
+// close wakes everybody up; senders then fail and receivers get what is left.
+func (m *mailbox) close() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.closed = true
+	m.notEmpty.Broadcast()
+	m.notFull.Broadcast()
+}

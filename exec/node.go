@@ -1,0 +1,214 @@
+package exec
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/planner/graph"
+)
+
+// node is an operator in a task: it merges the ports, counts, seals state at
+// barriers, and hands what the operator emits to the operators after it.
+type node struct {
+	spec   *graph.Operator
+	op     Operator
+	tables map[string]*state.Table
+	view   bool // its table is read by others at every barrier
+	sink   *sinkWriter
+	task   *task
+	nodes  []portRef   // next operators in this task
+	sends  []*exchange // next operators in other tasks
+
+	watermarks []Watermark // per port
+	watermark  Watermark
+	barriers   int
+	ends       int
+	ended      bool
+
+	counters liveCounters
+}
+
+// liveCounters are written by one task and read by anyone.
+type liveCounters struct{ rowsIn, rowsOut atomic.Int64 }
+
+type portRef struct {
+	node *node
+	port int
+}
+
+// Emit implements Output: the operators downstream see the batch at once.
+func (n *node) Emit(b *batch.Batch) error {
+	live := b.Live()
+	if live == 0 {
+		return nil
+	}
+	n.counters.rowsOut.Add(int64(live))
+	for _, d := range n.nodes {
+		if err := d.node.onBatch(d.port, b); err != nil {
+			return err
+		}
+	}
+	for _, x := range n.sends {
+		if err := x.onBatch(b); err != nil {
+			return fmt.Errorf("send from %s: %w", n.spec.ID, err)
+		}
+	}
+	return nil
+}
+
+func (n *node) onBatch(port int, b *batch.Batch) error {
+	n.counters.rowsIn.Add(int64(b.Live()))
+	if err := n.op.OnBatch(port, b, n); err != nil {
+		return n.wrap(err)
+	}
+	return nil
+}
+
+// pass sends on a batch that the source read.
+func (n *node) pass(b *batch.Batch) error { return n.Emit(b) }
+
+func (n *node) wrap(err error) error {
+	if _, ok := err.(*OperatorError); ok {
+		return err
+	}
+	return &OperatorError{Operator: n.spec.ID, Err: err}
+}
+
+// OperatorError names the operator in which a job failed.
+type OperatorError struct {
+	Operator string
+	Err      error
+}
+
+// Error names the operator first.
+func (e *OperatorError) Error() string { return e.Operator + ": " + e.Err.Error() }
+
+// Unwrap returns the operator's own error.
+func (e *OperatorError) Unwrap() error { return e.Err }
+
+// onWatermark merges the ports and, if the minimum grew, tells the operator and
+// the ones after it.
+func (n *node) onWatermark(port int, w Watermark) error {
+	if w <= n.watermarks[port] {
+		return nil
+	}
+	n.watermarks[port] = w
+	least := w
+	for _, x := range n.watermarks {
+		least = min(least, x)
+	}
+	if least <= n.watermark {
+		return nil
+	}
+	n.watermark = least
+	if err := n.op.OnWatermark(least, n); err != nil {
+		return n.wrap(err)
+	}
+	for _, d := range n.nodes {
+		if err := d.node.onWatermark(d.port, least); err != nil {
+			return err
+		}
+	}
+	for _, x := range n.sends {
+		if err := x.onWatermark(least); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flush pushes out what exchanges hold back.
+func (n *node) flush() error {
+	for _, d := range n.nodes {
+		if err := d.node.flush(); err != nil {
+			return err
+		}
+	}
+	for _, x := range n.sends {
+		if err := x.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// onBarrier counts the ports; with the last one the operator's state is sealed
+// into the task's report and the barrier goes on.
+func (n *node) onBarrier(b Barrier) error {
+	n.barriers++
+	if n.barriers < len(n.watermarks) {
+		return nil
+	}
+	n.barriers = 0
+	if s, ok := n.op.(Stateful); ok {
+		if err := s.OnBarrier(b, n); err != nil {
+			return n.wrap(err)
+		}
+	}
+	if err := n.seal(b); err != nil {
+		return n.wrap(err)
+	}
+	for _, d := range n.nodes {
+		if err := d.node.onBarrier(b); err != nil {
+			return err
+		}
+	}
+	for _, x := range n.sends {
+		if err := x.broadcast(message{kind: barrierMessage, barrier: b}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// seal adds the operator's part to the task's report on the barrier.
+func (n *node) seal(b Barrier) error {
+	if b.Checkpoint == 0 && !n.view {
+		return nil
+	}
+	snap := OperatorSnapshot{ID: n.spec.ID, Task: n.task.index, Watermark: n.watermark, View: n.view}
+	if len(n.tables) > 0 {
+		snap.Tables = make(map[string]*state.Snapshot, len(n.tables))
+		for name, t := range n.tables {
+			snap.Tables[name] = t.Seal(b.Epoch)
+		}
+	}
+	if n.sink != nil && b.Checkpoint != 0 {
+		committable, err := n.sink.preCommit(b)
+		if err != nil {
+			return fmt.Errorf("pre-commit: %w", err)
+		}
+		snap.Committable = committable
+	}
+	if n.task.source != nil && n == n.task.nodes[0] {
+		snap.Source = n.task.source.state()
+	}
+	n.task.report.Operators = append(n.task.report.Operators, snap)
+	return nil
+}
+
+// onEnd counts the ports; with the last one the operator finishes and the end
+// goes on.
+func (n *node) onEnd() error {
+	n.ends++
+	if n.ends < len(n.watermarks) || n.ended {
+		return nil
+	}
+	n.ended = true
+	if err := n.op.OnEnd(n); err != nil {
+		return n.wrap(err)
+	}
+	for _, d := range n.nodes {
+		if err := d.node.onEnd(); err != nil {
+			return err
+		}
+	}
+	for _, x := range n.sends {
+		if err := x.broadcast(message{kind: endMessage}); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,367 @@
+package exec
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/types"
+)
+
+// Factory makes the parts of a run. Its methods are called before the run
+// starts, once for each operator and task.
+type Factory interface {
+	// Operator makes an operator and the state tables it works on, by name.
+	Operator(op *graph.Operator, task, tasks int) (Operator, map[string]*state.Table, error)
+	// Source makes the input of a source or values operator in one task; of
+	// values only Splits matters.
+	Source(op *graph.Operator, task, tasks int) (*SourceInput, error)
+	// Sink makes the writer of a sink operator in one task.
+	Sink(op *graph.Operator, task, tasks int) (connector.Writer, error)
+}
+
+// Options are what a run needs besides its plan.
+type Options struct {
+	Parallelism int
+	BatchRows   int // rows per batch aimed at
+	Factory     Factory
+	// OnReport takes a task's report on a barrier. It is called from the task's
+	// goroutine and must not block.
+	OnReport func(Report)
+	// Watermarks are those that operators had reached when their state was
+	// saved, by operator id.
+	Watermarks map[string]Watermark
+	Log        *slog.Logger
+	Clock      clock.Clock
+}
+
+// EnsureDefaults fills in what was left out.
+func (o *Options) EnsureDefaults() {
+	o.Parallelism = max(o.Parallelism, 1)
+	if o.BatchRows <= 0 {
+		o.BatchRows = batch.RowsDefault
+	}
+	if o.OnReport == nil {
+		o.OnReport = func(r Report) { r.Release() }
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System{}
+	}
+}
+
+// Run is a graph being executed.
+type Run struct {
+	opt     Options
+	plan    *Plan
+	tasks   []*task
+	sources []*sourceTask
+	cancel  context.CancelFunc
+	ended   atomic.Int64
+	allDone chan struct{} // every task has seen the end of its input
+	done    chan struct{} // every task has stopped
+	err     error
+}
+
+// Start builds the tasks of g and sets them going. The run goes on until its
+// context is cancelled, Stop is called or a task fails; tasks whose input has
+// ended stay for barriers.
+func Start(ctx context.Context, g *graph.Graph, opt Options) (*Run, error) {
+	opt.EnsureDefaults()
+	r := &Run{opt: opt, plan: Cut(g, opt.Parallelism), allDone: make(chan struct{}), done: make(chan struct{})}
+	ctx, r.cancel = context.WithCancel(ctx)
+	if err := r.build(ctx); err != nil {
+		r.cancel()
+		r.close()
+		return nil, err
+	}
+	r.start(ctx)
+	return r, nil
+}
+
+// build makes the tasks, stage by stage, and connects them.
+func (r *Run) build(ctx context.Context) error {
+	byOperator := make([][]*node, len(r.plan.Graph.Operators)) // operator → task → node
+	for s := range r.plan.Stages {
+		st := &r.plan.Stages[s]
+		for i := range st.Tasks {
+			t := &task{run: r, stage: s, index: i}
+			r.tasks = append(r.tasks, t)
+			for _, o := range st.Operators {
+				n, err := r.newNode(ctx, t, &r.plan.Graph.Operators[o], st.Tasks)
+				if err != nil {
+					return err
+				}
+				t.nodes = append(t.nodes, n)
+				byOperator[o] = append(byOperator[o], n)
+			}
+		}
+	}
+	for s := range r.plan.Stages {
+		for _, o := range r.plan.Stages[s].Operators {
+			r.connect(o, byOperator)
+		}
+	}
+	return nil
+}
+
+func (r *Run) newNode(ctx context.Context, t *task, spec *graph.Operator, tasks int) (*node, error) {
+	n := &node{spec: spec, task: t, watermark: WatermarkMin, view: spec.Kind == graph.MaterializeKind}
+	n.watermarks = make([]Watermark, max(1, len(spec.Inputs)))
+	for p := range n.watermarks {
+		n.watermarks[p] = WatermarkMin
+	}
+	fail := func(err error) (*node, error) { return nil, &OperatorError{Operator: spec.ID, Err: err} }
+	switch spec.Kind {
+	case graph.SourceKind:
+		n.op = pass{}
+		return n, r.drive(n, tasks)
+	case graph.SinkKind:
+		w, err := r.opt.Factory.Sink(spec, t.index, tasks)
+		if err != nil {
+			return fail(err)
+		}
+		n.sink = newSinkWriter(ctx, w, spec)
+		n.op = n.sink
+	default:
+		op, tables, err := r.opt.Factory.Operator(spec, t.index, tasks)
+		if err != nil {
+			return fail(err)
+		}
+		n.op, n.tables = op, tables
+		if spec.Kind == graph.ValuesKind {
+			return n, r.drive(n, tasks)
+		}
+	}
+	return n, nil
+}
+
+// drive makes n the head of a task that nobody sends to. Values whose rows went
+// out before the state was saved are not emitted again.
+func (r *Run) drive(n *node, tasks int) error {
+	in, err := r.opt.Factory.Source(n.spec, n.task.index, tasks)
+	if err != nil {
+		return &OperatorError{Operator: n.spec.ID, Err: err}
+	}
+	if in.Source == nil && len(in.Splits) > 0 && in.Splits[0].Ended {
+		n.op = pass{}
+	}
+	n.task.source = &sourceTask{task: n.task, in: *in, node: n, control: make(chan control, 4)}
+	r.sources = append(r.sources, n.task.source)
+	return nil
+}
+
+// connect wires the inputs of operator o, fused or through mailboxes.
+func (r *Run) connect(o int, nodes [][]*node) {
+	spec := &r.plan.Graph.Operators[o]
+	for port, in := range spec.Inputs {
+		if r.plan.StageOf[in.Operator] == r.plan.StageOf[o] {
+			for t, n := range nodes[o] {
+				from := nodes[in.Operator][t]
+				from.nodes = append(from.nodes, portRef{n, port})
+			}
+			continue
+		}
+		from := &r.plan.Graph.Operators[in.Operator]
+		for _, sender := range nodes[in.Operator] {
+			var boxes []*mailbox
+			var ids []int // of the sender's queue in each box
+			for t, n := range nodes[o] {
+				if in.Exchange.Kind == graph.Forward && sender.task.index%len(nodes[o]) != t {
+					continue
+				}
+				boxes = append(boxes, n.task.mailbox())
+				ids = append(ids, n.task.addSender(port))
+			}
+			sender.sends = append(sender.sends, newExchange(in.Exchange.Kind, in.Exchange.Keys, from.Fields, r.opt.BatchRows, boxes, ids))
+		}
+	}
+}
+
+// start sets the tasks going. The run owns their goroutines: the last to stop
+// closes done.
+func (r *Run) start(ctx context.Context) {
+	var wg sync.WaitGroup
+	var once sync.Once
+	for _, t := range r.tasks {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			err := t.main(ctx)
+			if err != nil && !errors.Is(err, context.Canceled) {
+				once.Do(func() { r.err = err })
+			}
+			r.cancel()
+			r.closeBoxes()
+		}()
+	}
+	go func() {
+		<-ctx.Done()
+		r.closeBoxes()
+		wg.Wait()
+		r.close()
+		close(r.done)
+	}()
+}
+
+func (r *Run) closeBoxes() {
+	for _, t := range r.tasks {
+		if t.box != nil {
+			t.box.close()
+		}
+	}
+}
+
+// close gives up the writers and state tables.
+func (r *Run) close() {
+	for _, t := range r.tasks {
+		for _, n := range t.nodes {
+			if n.sink != nil {
+				if err := n.sink.writer.Close(); err != nil {
+					r.opt.Log.Warn("close sink writer", "operator", n.spec.ID, "err", err)
+				}
+			}
+			for _, table := range n.tables {
+				table.Close()
+			}
+		}
+	}
+}
+
+func (r *Run) taskEnded() {
+	if r.ended.Add(1) == int64(len(r.tasks)) {
+		close(r.allDone)
+	}
+}
+
+// Inject sends a barrier from every source. With catchUp it waits, in each
+// source, until every split has once had nothing more to deliver.
+func (r *Run) Inject(ctx context.Context, b Barrier, catchUp bool) error {
+	for _, s := range r.sources {
+		if err := r.tell(ctx, s, control{barrier: &b, catchUp: catchUp}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// AddSplits gives new splits to one task of a source.
+func (r *Run) AddSplits(ctx context.Context, operator string, task int, splits []SplitState) error {
+	for _, s := range r.sources {
+		if s.node.spec.ID == operator && s.task.index == task {
+			return r.tell(ctx, s, control{splits: splits})
+		}
+	}
+	return fmt.Errorf("run has no task %d of source %s", task, operator)
+}
+
+// Drain ends every source where it stands, as if its input had ended there.
+func (r *Run) Drain(ctx context.Context) error {
+	for _, s := range r.sources {
+		if err := r.tell(ctx, s, control{drain: true}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Run) tell(ctx context.Context, s *sourceTask, c control) error {
+	select {
+	case s.control <- c:
+		return nil
+	case <-r.done:
+		return errors.New("the run has stopped")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Tasks is how many reports each barrier brings.
+func (r *Run) Tasks() int { return len(r.tasks) }
+
+// Ended is closed once the end of the input has passed through every task.
+func (r *Run) Ended() <-chan struct{} { return r.allDone }
+
+// Done is closed once every task has stopped.
+func (r *Run) Done() <-chan struct{} { return r.done }
+
+// Err says why the run stopped by itself, nil if it was told to. It is to be
+// read after Done.
+func (r *Run) Err() error { return r.err }
+
+// Stop cancels the tasks and waits for them.
+func (r *Run) Stop() {
+	r.cancel()
+	<-r.done
+}
+
+// Counters adds up what the tasks count, by operator id.
+func (r *Run) Counters() map[string]Counters {
+	m := map[string]Counters{}
+	for _, t := range r.tasks {
+		for _, n := range t.nodes {
+			c := m[n.spec.ID]
+			c.RowsIn += n.counters.rowsIn.Load()
+			c.RowsOut += n.counters.rowsOut.Load()
+			m[n.spec.ID] = c
+		}
+	}
+	return m
+}
+
+// pass is the operator of a source node: rows go through as they are.
+type pass struct{ Stateless }
+
+// OnBatch passes the rows on.
+func (pass) OnBatch(_ int, in *batch.Batch, out Output) error { return out.Emit(in) }
+
+// newSinkWriter maps input columns to the relation's; columns that are not given
+// are null.
+func newSinkWriter(ctx context.Context, w connector.Writer, spec *graph.Operator) *sinkWriter {
+	s := spec.Sink
+	full := &batch.Batch{Cols: make([]*batch.Column, len(s.Schema))}
+	var absent []*batch.Column
+	for i, f := range s.Schema {
+		full.Cols[i] = &batch.Column{Phys: f.Type.Phys(), HasNulls: true}
+		absent = append(absent, full.Cols[i])
+	}
+	for _, c := range s.Columns {
+		absent[c] = nil
+	}
+	shape := func(in *batch.Batch) *batch.Batch {
+		full.N, full.Sel, full.Ops = in.N, in.Sel, in.Ops
+		for k, c := range s.Columns {
+			full.Cols[c] = in.Cols[k]
+		}
+		for _, c := range absent {
+			if c != nil {
+				nullColumn(c, in.N)
+			}
+		}
+		return full
+	}
+	return &sinkWriter{ctx: ctx, writer: w, shape: shape}
+}
+
+func nullColumn(c *batch.Column, n int) {
+	if c.Len() >= n {
+		return
+	}
+	c.Resize(n)
+	for i := range n {
+		c.SetNull(i, n)
+		if c.Phys == types.PhysBytes {
+			c.Views[i] = batch.View{}
+		}
+	}
+}

@@ -1,0 +1,421 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"sort"
+	"time"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/types"
+)
+
+// idlePoll is how long a source without news waits before it asks its readers
+// again.
+const idlePoll = 20 * time.Millisecond
+
+// SourceInput is what a source operator of one task needs.
+type SourceInput struct {
+	Source connector.Source
+	Want   []int        // relation columns to read, in the order of Layout
+	Layout []types.Phys // of the wanted columns
+	// Project turns a physical batch into the operator's output; nil: as it is.
+	Project func(in *batch.Batch) (*batch.Batch, error)
+	// Watermark computes the watermark that each output row announces; nil when
+	// nothing downstream asks for event time.
+	Watermark func(out *batch.Batch) (*batch.Column, error)
+	// TimeColumn is the output column with event time, -1 for none.
+	TimeColumn    int
+	IdleTimeout   time.Duration // 0: never idle
+	RowsPerSecond float64       // 0: no limit; of this task
+	Splits        []SplitState
+}
+
+// control is a request to a source task.
+type control struct {
+	barrier *Barrier
+	splits  []SplitState
+	drain   bool
+	// catchUp delays the barrier until each split has once had nothing more to
+	// deliver.
+	catchUp bool
+}
+
+// sourceTask drives a task from the splits of its source.
+type sourceTask struct {
+	task    *task
+	in      SourceInput
+	node    *node
+	control chan control
+	splits  []*split
+	out     *batch.Batch
+	piece   batch.Batch // a cut of the projected batch
+	sel     []uint16
+
+	watermark Watermark
+	ended     bool
+	draining  bool
+	waiting   []control // barriers that wait for splits to catch up
+	started   time.Time
+	rows      int64
+}
+
+// split is one split being read.
+type split struct {
+	state    SplitState
+	reader   connector.Reader
+	idle     bool
+	caughtUp bool
+	lastRow  time.Time
+}
+
+func (s *sourceTask) main(ctx context.Context) error {
+	defer s.close()
+	s.watermark = WatermarkMin
+	s.started = s.task.run.opt.Clock.Now()
+	s.out = batch.New(s.in.Layout, 0)
+	if err := s.open(ctx, s.in.Splits); err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		if err := s.handleControl(ctx); err != nil {
+			return err
+		}
+		progress := false
+		for _, sp := range s.splits {
+			read, err := s.read(ctx, sp)
+			if err != nil {
+				return err
+			}
+			progress = progress || read
+			if err := s.handleControl(ctx); err != nil {
+				return err
+			}
+		}
+		if err := s.finish(); err != nil {
+			return err
+		}
+		if err := s.releaseBarriers(); err != nil {
+			return err
+		}
+		if !progress {
+			if err := s.advance(); err != nil {
+				return err
+			}
+			if err := s.node.flush(); err != nil {
+				return err
+			}
+			if err := s.wait(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// open starts readers for splits that this task has been given.
+func (s *sourceTask) open(ctx context.Context, states []SplitState) error {
+	now := s.task.run.opt.Clock.Now()
+	for _, st := range states {
+		sp := &split{state: st, lastRow: now}
+		if !st.Ended && s.in.Source != nil {
+			r, err := s.in.Source.Open(ctx, connector.Split{ID: st.ID, Data: st.Data}, st.Offset, s.in.Want)
+			if err != nil {
+				return s.node.wrap(fmt.Errorf("open split %s: %w", st.ID, err))
+			}
+			sp.reader = r
+		}
+		s.splits = append(s.splits, sp)
+	}
+	sort.SliceStable(s.splits, func(i, j int) bool { return s.splits[i].state.ID < s.splits[j].state.ID })
+	if len(states) > 0 {
+		s.ended = false
+	}
+	return nil
+}
+
+func (s *sourceTask) close() {
+	for _, sp := range s.splits {
+		if sp.reader != nil {
+			sp.reader.Close()
+		}
+	}
+}
+
+// read delivers one batch of a split and reports whether there was one.
+func (s *sourceTask) read(ctx context.Context, sp *split) (bool, error) {
+	if sp.reader == nil || s.draining {
+		return false, nil
+	}
+	s.out.Reset()
+	limit := s.task.run.opt.BatchRows
+	if s.in.RowsPerSecond > 0 {
+		due := s.task.run.opt.Clock.Now().Sub(s.started).Seconds()*s.in.RowsPerSecond - float64(s.rows)
+		if due < 1 {
+			return false, nil
+		}
+		limit = min(limit, int(due))
+	}
+	status, err := sp.reader.Read(ctx, s.out, limit)
+	if err != nil {
+		return false, s.node.wrap(fmt.Errorf("read split %s: %w", sp.state.ID, err))
+	}
+	sp.idle = status == connector.Idle
+	sp.caughtUp = sp.caughtUp || status != connector.More
+	if s.out.N > 0 {
+		sp.idle = false
+		if s.in.IdleTimeout > 0 {
+			sp.lastRow = s.task.run.opt.Clock.Now()
+		}
+		s.rows += int64(s.out.N)
+		sp.state.Rows += int64(s.out.N)
+		if err := s.deliver(sp); err != nil {
+			return false, err
+		}
+	}
+	if status == connector.End {
+		sp.state.Offset = append(sp.state.Offset[:0], sp.reader.Offset()...)
+		sp.state.Ended = true
+		sp.reader.Close()
+		sp.reader = nil
+	}
+	return s.out.N > 0 || status != connector.Idle, nil
+}
+
+// deliver pushes the batch just read down the chain. Rows that are behind the
+// watermark their predecessors announced are judged against exactly that
+// watermark, however the rows were cut into batches.
+func (s *sourceTask) deliver(sp *split) error {
+	b := s.out
+	if s.in.Project != nil {
+		p, err := s.in.Project(b)
+		if err != nil {
+			return s.node.wrap(err)
+		}
+		b = p
+	}
+	if s.in.Watermark == nil || b.Live() == 0 {
+		return s.node.pass(b)
+	}
+	marks, err := s.in.Watermark(b)
+	if err != nil {
+		return s.node.wrap(err)
+	}
+	others := s.leastOther(sp)
+	times := b.Cols[s.in.TimeColumn]
+	from, live := 0, b.Live()
+	for k := 0; k < live; k++ {
+		i := b.RowAt(k)
+		w := min(sp.state.Watermark, others)
+		if w > s.watermark && !times.IsNull(i) && times.Int[i] < w {
+			if err := s.emit(b, from, k); err != nil {
+				return err
+			}
+			from = k
+			if err := s.advanceTo(w); err != nil {
+				return err
+			}
+			if err := s.node.flush(); err != nil {
+				return err
+			}
+		}
+		if !marks.IsNull(i) && marks.Int[i] > sp.state.Watermark {
+			sp.state.Watermark = marks.Int[i]
+		}
+	}
+	if err := s.emit(b, from, live); err != nil {
+		return err
+	}
+	return s.advanceTo(min(sp.state.Watermark, others))
+}
+
+// emit passes on the live rows [from, to) of b.
+func (s *sourceTask) emit(b *batch.Batch, from, to int) error {
+	if from == to {
+		return nil
+	}
+	if from == 0 && to == b.Live() {
+		return s.node.pass(b)
+	}
+	s.sel = s.sel[:0]
+	for k := from; k < to; k++ {
+		s.sel = append(s.sel, uint16(b.RowAt(k)))
+	}
+	s.piece = *b
+	s.piece.Sel = s.sel
+	return s.node.pass(&s.piece)
+}
+
+// leastOther is the least watermark of the other splits that count.
+func (s *sourceTask) leastOther(self *split) Watermark {
+	least := WatermarkMax
+	var now time.Time
+	for _, sp := range s.splits {
+		if sp == self || sp.state.Ended {
+			continue
+		}
+		if s.in.IdleTimeout > 0 {
+			if now.IsZero() {
+				now = s.task.run.opt.Clock.Now()
+			}
+			if now.Sub(sp.lastRow) >= s.in.IdleTimeout {
+				continue
+			}
+		}
+		least = min(least, sp.state.Watermark)
+	}
+	return least
+}
+
+// advance moves the watermark after splits went idle or ended.
+func (s *sourceTask) advance() error {
+	if s.in.Watermark == nil || s.ended {
+		return nil
+	}
+	least := s.leastOther(nil)
+	if least == WatermarkMax { // all idle: time stands still
+		return nil
+	}
+	return s.advanceTo(least)
+}
+
+func (s *sourceTask) advanceTo(w Watermark) error {
+	if w <= s.watermark || w == WatermarkMax {
+		return nil
+	}
+	s.watermark = w
+	return s.node.onWatermark(0, w)
+}
+
+// finish ends the stream once every split has ended and no more can come.
+func (s *sourceTask) finish() error {
+	if s.ended {
+		return nil
+	}
+	if !s.draining {
+		if s.in.Source == nil {
+			return s.end()
+		}
+		if s.in.Source.Follows() {
+			return nil
+		}
+		for _, sp := range s.splits {
+			if !sp.state.Ended {
+				return nil
+			}
+		}
+	}
+	return s.end()
+}
+
+func (s *sourceTask) end() error {
+	s.ended = true
+	if err := s.node.onWatermark(0, WatermarkMax); err != nil {
+		return err
+	}
+	if err := s.node.onEnd(); err != nil {
+		return err
+	}
+	if err := s.node.flush(); err != nil {
+		return err
+	}
+	s.task.run.taskEnded()
+	return nil
+}
+
+// handleControl does what was asked without waiting for requests.
+func (s *sourceTask) handleControl(ctx context.Context) error {
+	for {
+		select {
+		case c := <-s.control:
+			if err := s.do(ctx, c); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+func (s *sourceTask) do(ctx context.Context, c control) error {
+	if c.drain {
+		s.draining = true
+	}
+	if len(c.splits) > 0 {
+		if err := s.open(ctx, c.splits); err != nil {
+			return err
+		}
+	}
+	if c.barrier == nil {
+		return nil
+	}
+	if c.catchUp {
+		for _, sp := range s.splits {
+			sp.caughtUp = sp.state.Ended
+		}
+	}
+	s.waiting = append(s.waiting, c)
+	return s.releaseBarriers()
+}
+
+// releaseBarriers sends on the barriers that need not wait any longer, in order.
+func (s *sourceTask) releaseBarriers() error {
+	for len(s.waiting) > 0 {
+		c := s.waiting[0]
+		if c.catchUp && !s.draining {
+			for _, sp := range s.splits {
+				if !sp.caughtUp {
+					return nil
+				}
+			}
+		}
+		s.waiting = s.waiting[1:]
+		if err := s.task.barrier(*c.barrier); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// state is where the splits stand now.
+func (s *sourceTask) state() *SourceState {
+	if s.in.Source == nil {
+		return &SourceState{Splits: []SplitState{{ID: "values", Ended: s.ended}}}
+	}
+	st := &SourceState{Splits: make([]SplitState, len(s.splits))}
+	for i, sp := range s.splits {
+		if sp.reader != nil {
+			sp.state.Offset = append([]byte(nil), sp.reader.Offset()...)
+		}
+		st.Splits[i] = sp.state
+	}
+	return st
+}
+
+// wait sleeps until a reader may have rows, a request comes, or it is time to
+// ask again.
+func (s *sourceTask) wait(ctx context.Context) error {
+	cases := []reflect.SelectCase{
+		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(ctx.Done())},
+		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(s.control)},
+		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(s.task.run.opt.Clock.After(idlePoll))},
+	}
+	for _, sp := range s.splits {
+		if sp.reader == nil {
+			continue
+		}
+		if ready := sp.reader.Ready(); ready != nil {
+			cases = append(cases, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(ready)})
+		}
+	}
+	chosen, v, _ := reflect.Select(cases)
+	if chosen == 0 {
+		return ctx.Err()
+	}
+	if chosen == 1 {
+		return s.do(ctx, v.Interface().(control))
+	}
+	return nil
+}

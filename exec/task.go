@@ -1,0 +1,179 @@
+package exec
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+)
+
+// task runs the operators of one stage for one share of the keys. It is driven
+// by its source or by its mailbox.
+type task struct {
+	run    *Run
+	stage  int
+	index  int
+	nodes  []*node // topological; nodes[0] is the head
+	source *sourceTask
+	box    *mailbox
+	ports  []int // of each sender: the head's port it feeds
+	report Report
+
+	senderWatermarks []Watermark
+	senderBarriers   int
+	senderEnds       []bool
+}
+
+func (t *task) mailbox() *mailbox {
+	if t.box == nil {
+		t.box = newMailbox()
+	}
+	return t.box
+}
+
+// addSender makes room for a sender that feeds the head's port, and returns the
+// number of its queue.
+func (t *task) addSender(port int) int {
+	t.box.queues = append(t.box.queues, queue{})
+	t.ports = append(t.ports, port)
+	t.senderWatermarks = append(t.senderWatermarks, WatermarkMin)
+	t.senderEnds = append(t.senderEnds, false)
+	return len(t.ports) - 1
+}
+
+// main runs the task to its end. A panic in an operator fails this job only.
+func (t *task) main(ctx context.Context) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			t.run.opt.Log.Error("task panicked", "stage", t.stage, "task", t.index, "panic", p, "stack", string(debug.Stack()))
+			err = fmt.Errorf("task %d of stage %d: internal error: %v", t.index, t.stage, p)
+		}
+	}()
+	if err := t.restoreWatermarks(); err != nil {
+		return err
+	}
+	if t.source != nil {
+		return t.source.main(ctx)
+	}
+	return t.receive(ctx)
+}
+
+// restoreWatermarks tells each operator the event time it had reached, so that
+// lateness is judged as before.
+func (t *task) restoreWatermarks() error {
+	for i, n := range t.nodes {
+		if i == 0 && t.source != nil {
+			continue // the splits' own watermarks flow through again
+		}
+		w, ok := t.run.opt.Watermarks[n.spec.ID]
+		if !ok || w == WatermarkMin {
+			continue
+		}
+		for p := range n.watermarks {
+			n.watermarks[p] = w
+		}
+		n.watermark = w
+		if err := n.op.OnWatermark(w, n); err != nil {
+			return n.wrap(err)
+		}
+	}
+	return nil
+}
+
+// receive drives the head from the mailbox until the job is stopped.
+func (t *task) receive(ctx context.Context) error {
+	head := t.nodes[0]
+	for ctx.Err() == nil {
+		sender, msg, ok := t.box.receive(false)
+		if !ok {
+			if err := head.flush(); err != nil {
+				return err
+			}
+			if sender, msg, ok = t.box.receive(true); !ok {
+				return ctx.Err()
+			}
+		}
+		switch msg.kind {
+		case batchMessage:
+			if err := head.onBatch(t.ports[sender], msg.batch); err != nil {
+				return err
+			}
+			msg.batch.Reset()
+			t.box.recycle(sender, msg.batch)
+		case watermarkMessage:
+			if err := t.onWatermark(sender, msg.watermark); err != nil {
+				return err
+			}
+		case barrierMessage:
+			if err := t.onBarrier(sender, msg.barrier); err != nil {
+				return err
+			}
+		case endMessage:
+			if err := t.onEnd(sender); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// onWatermark merges the senders of one port.
+func (t *task) onWatermark(sender int, w Watermark) error {
+	t.senderWatermarks[sender] = w
+	port, least := t.ports[sender], w
+	for s, p := range t.ports {
+		if p == port {
+			least = min(least, t.senderWatermarks[s])
+		}
+	}
+	return t.nodes[0].onWatermark(port, least)
+}
+
+// onBarrier holds the sender back until the barrier has come from all of them.
+func (t *task) onBarrier(sender int, b Barrier) error {
+	t.senderBarriers++
+	if t.senderBarriers < len(t.ports) {
+		t.box.hold(sender)
+		return nil
+	}
+	t.senderBarriers = 0
+	if err := t.barrier(b); err != nil {
+		return err
+	}
+	t.box.release()
+	return nil
+}
+
+// barrier takes the task's operators through an aligned barrier and hands over
+// the report.
+func (t *task) barrier(b Barrier) error {
+	t.report = Report{Barrier: b, Stage: t.stage, Task: t.index}
+	head := t.nodes[0]
+	for range head.watermarks {
+		if err := head.onBarrier(b); err != nil {
+			t.report.Release()
+			return err
+		}
+	}
+	t.run.opt.OnReport(t.report)
+	return nil
+}
+
+func (t *task) onEnd(sender int) error {
+	if t.senderEnds[sender] {
+		return nil
+	}
+	t.senderEnds[sender] = true
+	port := t.ports[sender]
+	for s, p := range t.ports {
+		if p == port && !t.senderEnds[s] {
+			return nil
+		}
+	}
+	if err := t.nodes[0].onEnd(); err != nil {
+		return err
+	}
+	if t.nodes[0].ended {
+		t.run.taskEnded()
+	}
+	return nil
+}
