@@ -17,6 +17,9 @@ const Version = 1
 type Graph struct {
 	Version   int        `json:"version"`
 	Operators []Operator `json:"operators"`
+	// Bounded graphs read finished data: their sources give the rows of one cut
+	// as inserts and end, nothing is late, and ids are unique but not stable.
+	Bounded bool `json:"bounded,omitempty"`
 }
 
 // Kind names an operator; the strings are stored.
@@ -36,6 +39,12 @@ const (
 	SinkKind            Kind = "sink"
 	MaterializeKind     Kind = "materialize"
 	CollectKind         Kind = "collect" // hands rows to a bounded query's reader
+
+	// In bounded graphs only.
+	JoinKind         Kind = "join"
+	SetOpKind        Kind = "set_op"
+	ApplyKind        Kind = "apply"
+	FunctionScanKind Kind = "function_scan"
 )
 
 // Changelog is what kinds of rows flow on an edge.
@@ -49,11 +58,15 @@ const (
 )
 
 // Operator is one vertex. Exactly one of the spec pointers is set, the one that
-// Kind names. Specs refer to input columns by position.
+// Kind names; union and collect have none. Specs refer to input columns by
+// position.
 type Operator struct {
 	// ID is unique in the graph. For an operator with state (sources and sinks
 	// too) it depends only on what the operator means.
-	ID        string        `json:"id"`
+	ID string `json:"id"`
+	// Role is the suffix that ID got (after a full stop) because several
+	// operators of the graph mean the same; "" when it got none.
+	Role      string        `json:"role,omitempty"`
 	Kind      Kind          `json:"kind"`
 	Inputs    []Input       `json:"inputs,omitempty"`
 	Fields    []types.Field `json:"fields"`
@@ -75,6 +88,10 @@ type Operator struct {
 	Sort            *Sort            `json:"sort,omitempty"`
 	Sink            *Sink            `json:"sink,omitempty"`
 	Materialize     *Materialize     `json:"materialize,omitempty"`
+	Join            *Join            `json:"join,omitempty"`
+	SetOp           *SetOp           `json:"set_op,omitempty"`
+	Apply           *Apply           `json:"apply,omitempty"`
+	FunctionScan    *FunctionScan    `json:"function_scan,omitempty"`
 }
 
 // Input is an edge.
@@ -124,12 +141,15 @@ type Column struct {
 type Source struct {
 	RelationID string            `json:"relation_id"`
 	Relation   string            `json:"relation"`          // schema.name, for people
-	Connector  string            `json:"connector"`         // "" for an own table, "view" for a materialized view
+	Connector  string            `json:"connector"`         // "" for an own table, "view" for a materialized view, "system" for a system relation
 	Options    map[string]string `json:"options,omitempty"` // secrets excluded
 	Physical   []PhysicalColumn  `json:"physical"`
 	Exprs      []*scalar.Expr    `json:"exprs,omitempty"` // nil: the physical columns as they are
 	Watermark  *scalar.Expr      `json:"watermark,omitempty"`
 	PrimaryKey []int             `json:"primary_key,omitempty"` // positions in the relation's columns
+	// ProcTime is set when windows go by a proctime() column: the watermark is
+	// then the clock, and moves although no row comes.
+	ProcTime bool `json:"proc_time,omitempty"`
 }
 
 // PhysicalColumn is a column that a reader delivers: number Column of the
@@ -187,6 +207,9 @@ type Aggregate struct {
 	Retractable bool `json:"retractable,omitempty"`
 	// Global aggregates have no keys and always have their one row.
 	Global bool `json:"global,omitempty"`
+	// AtEnd is set over finished data: each group is emitted once, as an insert,
+	// when the input has ended.
+	AtEnd bool `json:"at_end,omitempty"`
 }
 
 // Accumulator is one primitive over input column Arg (-1 for count(*)), for the

@@ -1,0 +1,154 @@
+package scalar
+
+import "slices"
+
+// Walk calls f for x and everything below it, parents first. A nil x is no
+// expression and is left out.
+func Walk(x *Expr, f func(*Expr)) {
+	if x == nil {
+		return
+	}
+	f(x)
+	for _, a := range x.Args {
+		Walk(a, f)
+	}
+}
+
+// Map returns x with f applied bottom-up. f must not change the node it is
+// given; where it returns it as it is, nothing is copied.
+func Map(x *Expr, f func(*Expr) *Expr) *Expr {
+	if x == nil {
+		return nil
+	}
+	var args []*Expr
+	for i, a := range x.Args {
+		b := Map(a, f)
+		if b != a && args == nil {
+			args = slices.Clone(x.Args)
+		}
+		if args != nil {
+			args[i] = b
+		}
+	}
+	if args != nil {
+		c := *x
+		c.Args = args
+		x = &c
+	}
+	return f(x)
+}
+
+// Substitute replaces column i by columns[i] throughout x.
+func Substitute(x *Expr, columns []*Expr) *Expr {
+	return Map(x, func(e *Expr) *Expr {
+		if e.Op != OpColumn {
+			return e
+		}
+		return columns[e.Column]
+	})
+}
+
+// Remap replaces column i by column to(i) throughout x.
+func Remap(x *Expr, to func(int) int) *Expr {
+	return Map(x, func(e *Expr) *Expr {
+		if e.Op != OpColumn || to(e.Column) == e.Column {
+			return e
+		}
+		c := *e
+		c.Column = to(e.Column)
+		return &c
+	})
+}
+
+// Columns lists the columns that x reads, each once, in order of number.
+func Columns(x *Expr) []int {
+	var out []int
+	Walk(x, func(e *Expr) {
+		if e.Op == OpColumn {
+			out = append(out, e.Column)
+		}
+	})
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Equal reports whether two expressions are the same but for Pos and Text.
+func Equal(x, y *Expr) bool {
+	if x == nil || y == nil {
+		return x == y
+	}
+	if x.Op != y.Op || x.Column != y.Column || x.Func != y.Func || len(x.Args) != len(y.Args) || !x.Type.Equal(y.Type) {
+		return false
+	}
+	if (x.Value == nil) != (y.Value == nil) || x.Value != nil && *x.Value != *y.Value {
+		return false
+	}
+	for i := range x.Args {
+		if !Equal(x.Args[i], y.Args[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// And joins conditions, flattening nested conjunctions; nil stands for true.
+func And(all ...*Expr) *Expr {
+	var parts []*Expr
+	for _, x := range all {
+		parts = append(parts, Conjuncts(x)...)
+	}
+	switch len(parts) {
+	case 0:
+		return nil
+	case 1:
+		return parts[0]
+	}
+	text := ""
+	for i, p := range parts {
+		if i > 0 {
+			text += " and "
+		}
+		if p.Op == OpOr {
+			text += "(" + p.Text + ")"
+		} else {
+			text += p.Text
+		}
+	}
+	return &Expr{Op: OpAnd, Type: parts[0].Type, Args: parts, Pos: parts[0].Pos, Text: text}
+}
+
+// Conjuncts splits a condition at its top-level ANDs; nil gives none.
+func Conjuncts(x *Expr) []*Expr {
+	if x == nil {
+		return nil
+	}
+	if x.Op != OpAnd {
+		return []*Expr{x}
+	}
+	var out []*Expr
+	for _, a := range x.Args {
+		out = append(out, Conjuncts(a)...)
+	}
+	return out
+}
+
+// VolatilityOf is the highest volatility of the functions that x calls.
+func VolatilityOf(x *Expr) Volatility {
+	v := Immutable
+	Walk(x, func(e *Expr) {
+		if e.Op != OpCall {
+			return
+		}
+		if f := ByKey(e.Func); f == nil {
+			v = Volatile
+		} else if f.Volatility > v {
+			v = f.Volatility
+		}
+	})
+	return v
+}
+
+// IsTrue reports whether x is the constant true.
+func IsTrue(x *Expr) bool {
+	return x.Op == OpConst && x.Value != nil && !x.Value.Null && x.Value.Bool
+}
