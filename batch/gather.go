@@ -1,0 +1,155 @@
+package batch
+
+import "github.com/millrace/millrace/types"
+
+// gather copies the selected values of src behind those of dst.
+func gather[T any](dst, src []T, sel []uint16) {
+	for k, i := range sel {
+		dst[k] = src[i]
+	}
+}
+
+// AppendFrom adds the rows of src that sel lists (all n of them when sel is nil)
+// at the end of c, which has the same layout. Strings are copied into c's arena.
+func (c *Column) AppendFrom(src *Column, sel []uint16, n int) {
+	at := c.Len()
+	if sel != nil {
+		n = len(sel)
+	}
+	c.Resize(at + n)
+	switch c.Phys {
+	case types.PhysBool:
+		appendTyped(c.Bool[at:], src.Bool, sel, n)
+	case types.PhysInt:
+		appendTyped(c.Int[at:], src.Int, sel, n)
+	case types.PhysFloat:
+		appendTyped(c.Float[at:], src.Float, sel, n)
+	case types.PhysDecimal:
+		appendTyped(c.Dec[at:], src.Dec, sel, n)
+	case types.PhysInterval:
+		appendTyped(c.Interval[at:], src.Interval, sel, n)
+	case types.PhysUUID:
+		appendTyped(c.UUID[at:], src.UUID, sel, n)
+	case types.PhysBytes:
+		c.appendViews(c.Views[at:], src, sel, n)
+	}
+	c.appendNulls(at, src, sel, n)
+}
+
+func appendTyped[T any](dst, src []T, sel []uint16, n int) {
+	if sel == nil {
+		copy(dst, src[:n])
+		return
+	}
+	gather(dst, src, sel)
+}
+
+// appendViews copies strings. Rows with one and the same place in src's arena
+// one after the other (constants) are copied once.
+func (c *Column) appendViews(dst []View, src *Column, sel []uint16, n int) {
+	last, place := View{}, View{}
+	for k := range n {
+		i := k
+		if sel != nil {
+			i = int(sel[k])
+		}
+		v := src.Views[i]
+		if v != last {
+			off := uint32(len(c.Arena))
+			c.Arena = append(c.Arena, src.Arena[v.Off:v.Off+v.Len]...)
+			last, place = v, View{off, v.Len}
+		}
+		dst[k] = place
+	}
+}
+
+func (c *Column) appendNulls(at int, src *Column, sel []uint16, n int) {
+	if c.HasNulls {
+		c.Nulls = c.Nulls.Grow(at + n)
+		clearRange(c.Nulls, at, at+n)
+	}
+	if !src.HasNulls {
+		return
+	}
+	for k := range n {
+		i := k
+		if sel != nil {
+			i = int(sel[k])
+		}
+		if src.Nulls.Get(i) {
+			c.SetNull(at+k, at+n)
+		}
+	}
+}
+
+// clearRange clears bits lo to hi-1, which Resize may have left from earlier rows.
+func clearRange(m Bitmap, lo, hi int) {
+	for i := lo; i < hi; i++ {
+		if i&63 == 0 && hi-i >= 64 {
+			m[i>>6] = 0
+			i += 63
+			continue
+		}
+		m.Clear(i)
+	}
+}
+
+// AppendRow adds row i of src at the end of c.
+func (c *Column) AppendRow(src *Column, i int) {
+	at := c.Len()
+	c.Resize(at + 1)
+	switch c.Phys {
+	case types.PhysBool:
+		c.Bool[at] = src.Bool[i]
+	case types.PhysInt:
+		c.Int[at] = src.Int[i]
+	case types.PhysFloat:
+		c.Float[at] = src.Float[i]
+	case types.PhysDecimal:
+		c.Dec[at] = src.Dec[i]
+	case types.PhysBytes:
+		c.Views[at] = c.AddStr(src.Str(i))
+	case types.PhysInterval:
+		c.Interval[at] = src.Interval[i]
+	case types.PhysUUID:
+		c.UUID[at] = src.UUID[i]
+	}
+	if src.IsNull(i) {
+		c.SetNull(at, at+1)
+	} else if c.HasNulls {
+		c.Nulls = c.Nulls.Grow(at + 1)
+		c.Nulls.Clear(at)
+	}
+}
+
+// AppendBatch adds the live rows of src, with their ops, at the end of b, which
+// has the same layout. b must not have a selection.
+func (b *Batch) AppendBatch(src *Batch) {
+	b.AppendSelected(src, src.Sel)
+}
+
+// AppendSelected adds the rows of src that sel lists, all when sel is nil, with
+// their ops. b must not have a selection.
+func (b *Batch) AppendSelected(src *Batch, sel []uint16) {
+	n := src.N
+	if sel != nil {
+		n = len(sel)
+	}
+	for i, c := range b.Cols {
+		c.AppendFrom(src.Cols[i], sel, n)
+	}
+	if src.Ops != nil || b.Ops != nil {
+		if b.Ops == nil {
+			b.Ops = resize(b.Ops, b.N)
+			clear(b.Ops)
+		}
+		b.Ops = resize(b.Ops, b.N+n)
+		switch {
+		case src.Ops == nil:
+			clear(b.Ops[b.N:])
+		default:
+			appendTyped(b.Ops[b.N:], src.Ops, sel, n)
+		}
+	}
+	b.N += n
+}
