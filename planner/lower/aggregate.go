@@ -1,0 +1,323 @@
+package lower
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/types"
+)
+
+// family is an aggregation and everybody who asks it for results: aggregates of
+// the same input by the same keys are one operator.
+type family struct {
+	agg      *graph.Aggregate
+	window   *graph.WindowAggregate // nil for a plain one; its Aggregate is agg
+	keys     int
+	project  *operator
+	args     map[string]int // columns of project
+	keyNames []string
+	time     types.Type // of the window bounds
+}
+
+// keyColumn says where a logical key is in the operator's output.
+type keyColumn struct {
+	column int    // among the keys
+	bound  string // or which bound of the window
+}
+
+func (b *builder) aggregate(n *logical.Aggregate) (stream, error) {
+	s, err := b.node(n.Input)
+	if err != nil {
+		return stream{}, err
+	}
+	x := aggregation{b: b, n: n, s: s, windowed: windowed(n, s)}
+	if s.window != nil && !x.windowed {
+		if x.s, err = b.resolve(s); err != nil {
+			return stream{}, err
+		}
+	}
+	x.splitKeys()
+	i, err := x.operator()
+	if err != nil {
+		return stream{}, err
+	}
+	return x.outputs(i)
+}
+
+// aggregation is the lowering of one logical.Aggregate.
+type aggregation struct {
+	b        *builder
+	n        *logical.Aggregate
+	s        stream
+	windowed bool
+	exprs    []*scalar.Expr // distinct keys that are no window bounds, over s.op
+	attrs    []attr
+	names    []string
+	places   []keyColumn // of the logical keys
+}
+
+// windowed reports whether n groups by the window below it and uses the window
+// for nothing else, so that one operator does both.
+func windowed(n *logical.Aggregate, s stream) bool {
+	if s.window == nil {
+		return false
+	}
+	identified := false
+	for _, k := range n.Keys {
+		x := scalar.Substitute(k, s.exprs)
+		if x.Op == scalar.OpColumn && x.Column >= windowColumns {
+			identified = identified || x.Column != windowColumns || s.window.spec.Kind != logical.Cumulate
+		} else if readsWindow(x) {
+			return false
+		}
+	}
+	for _, a := range n.Aggregates {
+		for _, x := range append(slices.Clone(a.Args), a.Filter) {
+			if x != nil && readsWindow(scalar.Substitute(x, s.exprs)) {
+				return false
+			}
+		}
+	}
+	return identified
+}
+
+func (x *aggregation) splitKeys() {
+	seen := map[string]int{}
+	for i, k := range x.n.Keys {
+		e := scalar.Substitute(k, x.s.exprs)
+		if e.Op == scalar.OpColumn && e.Column >= windowColumns {
+			x.places = append(x.places, keyColumn{bound: [...]string{"start", "end", "time"}[e.Column-windowColumns]})
+			continue
+		}
+		key := exprKey(e)
+		at, ok := seen[key]
+		if !ok || scalar.VolatilityOf(e) == scalar.Volatile {
+			at = len(x.exprs)
+			seen[key] = at
+			a := attr{}
+			if k.Op == scalar.OpColumn {
+				a = x.s.attrs[k.Column]
+			}
+			x.exprs, x.attrs, x.names = append(x.exprs, e), append(x.attrs, a), append(x.names, x.n.Out[i].Name)
+		}
+		x.places = append(x.places, keyColumn{column: at})
+	}
+}
+
+// operator finds or makes the aggregation's operator.
+func (x *aggregation) operator() (int, error) {
+	b, kind, window := x.b, "aggregate", ""
+	onClose := false
+	if x.windowed {
+		var err error
+		if onClose, err = x.onClose(); err != nil {
+			return 0, err
+		}
+		kind, window = "window_aggregate", windowText(x.s.window.spec, exprKey(x.s.window.time))
+	}
+	key := strings.Join([]string{kind, window, exprsKey(x.exprs), x.n.ID, strconv.Itoa(x.s.op), strconv.FormatBool(onClose)}, "|")
+	if i, ok := b.families[key]; ok && exprsKey(x.exprs) != "" {
+		return i, nil
+	}
+	o := x.newOperator(onClose)
+	i := b.add(o, "")
+	b.families[key] = i
+	return i, nil
+}
+
+// onClose decides whether the window aggregate emits once per window.
+func (x *aggregation) onClose() (bool, error) {
+	b, w := x.b, x.s.window
+	if b.bounded {
+		return true, nil
+	}
+	if w.attr.time {
+		if err := b.useTime(x.s.op, w.attr); err != nil {
+			return false, err
+		}
+	}
+	if !b.view {
+		return w.attr.time && b.modeOf(x.s.op) == graph.AppendOnly, nil
+	}
+	if !b.emitOnClose {
+		return false, nil
+	}
+	if !w.attr.time {
+		return false, pgerr.New(pgerr.InvalidObjectDefinition, "EMIT ON WINDOW CLOSE needs a watermark on %q", w.name).
+			Hint("Declare one in the relation: WATERMARK FOR %s AS %s - INTERVAL '5' SECOND.", w.name, w.name)
+	}
+	b.closes = true
+	return true, nil
+}
+
+func (x *aggregation) newOperator(onClose bool) *operator {
+	b, s := x.b, x.s
+	p := b.newProject(stream{op: s.op, exprs: x.exprs, names: x.names, attrs: x.attrs})
+	f := &family{keys: len(x.exprs), project: p, args: map[string]int{}}
+	for i, e := range x.exprs {
+		f.args[exprKey(e)] = i
+		f.keyNames = append(f.keyNames, p.origins[i])
+	}
+	in := b.add(p, "")
+	edge := b.hashed(in, sequence(0, f.keys))
+	if f.keys == 0 {
+		edge = single(in)
+	}
+	o := &operator{Operator: graph.Operator{Inputs: []graph.Input{edge}, Mode: graph.Retract}, family: f, project: p, pos: x.position()}
+	spec := graph.Aggregate{
+		Keys:         sequence(0, f.keys),
+		Accumulators: []graph.Accumulator{{Name: "count(*)", Func: "count", Arg: -1, Filter: -1, Type: types.Of(types.Int64), Distinct: -1}},
+		Retractable:  b.modeOf(s.op) != graph.AppendOnly, Global: len(x.n.Keys) == 0, AtEnd: b.bounded,
+	}
+	under := b.ops[s.op].called
+	by := strings.Join(f.keyNames, ", ")
+	if x.windowed {
+		w := s.window
+		at := f.argument(b, s.op, w.time, w.attr)
+		o.Kind = graph.WindowAggregateKind
+		o.WindowAggregate = &graph.WindowAggregate{Aggregate: spec, TimeColumn: at, Spec: w.spec, OnClose: onClose}
+		f.window, f.agg, f.time = o.WindowAggregate, &o.WindowAggregate.Aggregate, w.time.Type
+		wt := windowText(w.spec, w.name)
+		o.base = asText("window_aggregate", under, prefix("by ", by), wt)
+		if by == "" {
+			o.base = "window_aggregate(" + under + ", " + wt + ")"
+		}
+		o.called = under + " per " + strings.TrimPrefix(by+", "+wt, ", ")
+		o.windowBounds(w)
+	} else {
+		o.Kind, o.Aggregate = graph.AggregateKind, &spec
+		f.agg = o.Aggregate
+		o.base = asText("aggregate", under, prefix("by ", by))
+		o.called = under + " in all"
+		if by != "" {
+			o.called = under + " per " + by
+		}
+	}
+	if onClose || b.bounded {
+		o.Mode = graph.AppendOnly
+	}
+	if x.n.ID != "" {
+		o.base, o.pinned = x.n.ID, true
+	}
+	x.outputKeys(o)
+	o.Unbounded = x.unbounded()
+	return o
+}
+
+func prefix(p, s string) string {
+	if s == "" {
+		return ""
+	}
+	return p + s
+}
+
+func (x *aggregation) position() int {
+	for _, a := range x.n.Aggregates {
+		if a.Pos >= 0 {
+			return a.Pos
+		}
+	}
+	for _, k := range x.n.Keys {
+		if k.Pos >= 0 {
+			return k.Pos
+		}
+	}
+	return -1
+}
+
+func (o *operator) windowBounds(w *pendingWindow) {
+	for _, bound := range []string{"start", "end"} {
+		o.Fields = append(o.Fields, types.Field{Name: "window_" + bound, Type: w.time.Type})
+		o.origins = append(o.origins, "window_"+bound)
+		o.attrs = append(o.attrs, attr{bound: bound, proc: w.attr.proc})
+	}
+}
+
+// outputKeys adds the keys to o's columns.
+func (x *aggregation) outputKeys(o *operator) {
+	from := len(o.Fields)
+	for i := range x.exprs {
+		o.Fields = append(o.Fields, types.Field{Name: x.names[i], Type: x.exprs[i].Type})
+		o.origins = append(o.origins, o.project.origins[i])
+		a := x.attrs[i]
+		a.time = a.time && o.Mode == graph.AppendOnly && x.windowed
+		o.attrs = append(o.attrs, a)
+	}
+	if len(o.Fields) > 0 {
+		o.UpsertKey = sequence(0, len(o.Fields))
+	}
+	if len(x.exprs) > 0 {
+		o.spread = spread{known: true, cols: sequence(from, len(x.exprs))}
+	}
+}
+
+// unbounded says why the aggregation's state grows for ever.
+func (x *aggregation) unbounded() string {
+	b := x.b
+	if b.bounded || b.opts.StateTTL {
+		return ""
+	}
+	if x.windowed {
+		if x.s.window.attr.time {
+			return ""
+		}
+		return "no watermark on " + x.s.window.name + ": windows never close"
+	}
+	if len(x.exprs) == 0 {
+		return ""
+	}
+	return "one row per group for ever: no window in the keys and no state_ttl"
+}
+
+// argument returns the column of the family's projection that computes e, and
+// adds it when it is not there.
+func (f *family) argument(b *builder, op int, e *scalar.Expr, a attr) int {
+	key := exprKey(e)
+	if at, ok := f.args[key]; ok && scalar.VolatilityOf(e) != scalar.Volatile {
+		return at
+	}
+	f.args[key] = b.projectColumn(f.project, e, b.text(op, e), a)
+	return f.args[key]
+}
+
+// outputs asks the operator for the node's aggregates.
+func (x *aggregation) outputs(i int) (stream, error) {
+	o := x.b.ops[i]
+	f := o.family
+	lead := 0
+	if f.window != nil {
+		lead = 2
+	}
+	out := stream{op: i, names: names(x.n.Out)}
+	for k, p := range x.places {
+		t := x.n.Keys[k].Type
+		switch p.bound {
+		case "":
+			out.exprs = append(out.exprs, column(lead+p.column, t, o.origins[lead+p.column]))
+			out.attrs = append(out.attrs, o.attrs[lead+p.column])
+		case "start":
+			out.exprs, out.attrs = append(out.exprs, column(0, t, "window_start")), append(out.attrs, o.attrs[0])
+		case "end":
+			out.exprs, out.attrs = append(out.exprs, column(1, t, "window_end")), append(out.attrs, o.attrs[1])
+		default:
+			w := x.s.window.attr
+			out.exprs = append(out.exprs, windowTime(column(1, t, "window_end")))
+			out.attrs = append(out.attrs, attr{time: w.time, proc: w.proc, bound: "time"})
+		}
+	}
+	for _, a := range x.n.Aggregates {
+		at, err := x.output(o, a)
+		if err != nil {
+			return stream{}, err
+		}
+		c := lead + f.keys + at
+		out.exprs = append(out.exprs, column(c, a.Type, o.origins[c]))
+		out.attrs = append(out.attrs, attr{})
+	}
+	return out.check(x.n.Out), nil
+}

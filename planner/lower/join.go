@@ -1,0 +1,157 @@
+package lower
+
+import (
+	"strings"
+
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/types"
+)
+
+// binary makes an operator of two inputs over finished data.
+func (b *builder) binary(left, right logical.Node, o *operator) (l, r stream, err error) {
+	if l, err = b.node(left); err != nil {
+		return
+	}
+	if l, err = b.place(l); err != nil {
+		return
+	}
+	if r, err = b.node(right); err != nil {
+		return
+	}
+	if r, err = b.place(r); err != nil {
+		return
+	}
+	o.Inputs = []graph.Input{single(l.op), single(r.op)}
+	o.Mode, o.pos, o.called = graph.AppendOnly, -1, b.ops[l.op].called+", "+b.ops[r.op].called
+	return
+}
+
+func (o *operator) columns(fields []logical.Field) {
+	for _, f := range fields {
+		o.Fields = append(o.Fields, types.Field{Name: f.Name, Type: f.Type})
+		o.origins = append(o.origins, f.Name)
+		o.attrs = append(o.attrs, attr{})
+	}
+}
+
+func (b *builder) finished(o *operator, out []logical.Field) stream {
+	o.columns(out)
+	return b.identity(b.add(o, ""))
+}
+
+func (b *builder) join(n *logical.Join) (stream, error) {
+	if !b.bounded {
+		return stream{}, pgerr.NotSupported(position(n.Condition), "a join in a continuous query")
+	}
+	spec := &graph.Join{Kind: n.Kind}
+	o := &operator{Operator: graph.Operator{Kind: graph.JoinKind, Join: spec}, base: string(n.Kind) + " join"}
+	if _, _, err := b.binary(n.Left, n.Right, o); err != nil {
+		return stream{}, err
+	}
+	width := len(n.Left.Fields())
+	var rest []*scalar.Expr
+	for _, c := range scalar.Conjuncts(n.Condition) {
+		if l, r := equiKeys(c, width); l != nil {
+			spec.LeftKeys, spec.RightKeys = append(spec.LeftKeys, l), append(spec.RightKeys, r)
+		} else {
+			rest = append(rest, c)
+		}
+	}
+	spec.Residual = scalar.And(rest...)
+	return b.finished(o, n.Out), nil
+}
+
+// equiKeys splits left = right into a key of each side, nil when it is no such
+// comparison or equality there is not equality of bytes.
+func equiKeys(x *scalar.Expr, width int) (l, r *scalar.Expr) {
+	if x.Op != scalar.OpCall || !strings.HasPrefix(x.Func, "=(") || len(x.Args) != 2 {
+		return nil, nil
+	}
+	a, c := x.Args[0], x.Args[1]
+	if a.Type.Phys() != c.Type.Phys() || a.Type.Kind == types.Char || c.Type.Kind == types.Char ||
+		a.Type.Kind != c.Type.Kind && !(a.Type.IsInteger() && c.Type.IsInteger() || a.Type.IsString() && c.Type.IsString()) {
+		return nil, nil
+	}
+	switch {
+	case side(a, width) == -1 && side(c, width) == 1:
+	case side(a, width) == 1 && side(c, width) == -1:
+		a, c = c, a
+	default:
+		return nil, nil
+	}
+	return a, scalar.Remap(c, func(i int) int { return i - width })
+}
+
+// side is -1 for an expression over left columns only, 1 for right ones only.
+func side(x *scalar.Expr, width int) int {
+	cols := scalar.Columns(x)
+	switch {
+	case len(cols) == 0 || scalar.VolatilityOf(x) == scalar.Volatile:
+		return 0
+	case cols[len(cols)-1] < width:
+		return -1
+	case cols[0] >= width:
+		return 1
+	}
+	return 0
+}
+
+func position(x *scalar.Expr) int {
+	if x == nil {
+		return -1
+	}
+	return x.Pos
+}
+
+func (b *builder) setOp(n *logical.SetOp) (stream, error) {
+	if !b.bounded {
+		return stream{}, pgerr.NotSupported(-1, strings.ToUpper(string(n.Kind))+" in a continuous query")
+	}
+	o := &operator{Operator: graph.Operator{Kind: graph.SetOpKind, SetOp: &graph.SetOp{Kind: n.Kind, All: n.All}}, base: string(n.Kind)}
+	if _, _, err := b.binary(n.Left, n.Right, o); err != nil {
+		return stream{}, err
+	}
+	return b.finished(o, n.Out), nil
+}
+
+func (b *builder) apply(n *logical.Apply) (stream, error) {
+	if !b.bounded {
+		return stream{}, pgerr.NotSupported(position(n.Compare), "a subquery in an expression of a continuous query")
+	}
+	s, err := b.node(n.Input)
+	if err != nil {
+		return stream{}, err
+	}
+	if s, err = b.place(s); err != nil {
+		return stream{}, err
+	}
+	sub, err := Bounded(n.Sub, b.opts)
+	if err != nil {
+		return stream{}, err
+	}
+	o := &operator{
+		Operator: graph.Operator{Kind: graph.ApplyKind, Inputs: []graph.Input{single(s.op)}, Mode: graph.AppendOnly,
+			Apply: &graph.Apply{Kind: n.Kind, Sub: sub, Args: n.Args, Compare: n.Compare, Condition: n.Condition}},
+		base: "apply(" + string(n.Kind) + ")", pos: -1, called: b.ops[s.op].called,
+	}
+	return b.finished(o, n.Out), nil
+}
+
+func (b *builder) functionScan(n *logical.FunctionScan) (stream, error) {
+	if !b.bounded {
+		pos := -1
+		if len(n.Args) > 0 {
+			pos = n.Args[0].Pos
+		}
+		return stream{}, pgerr.NotSupported(pos, "function "+n.Func+" in FROM of a continuous query")
+	}
+	o := &operator{
+		Operator: graph.Operator{Kind: graph.FunctionScanKind, Mode: graph.AppendOnly,
+			FunctionScan: &graph.FunctionScan{Func: n.Func, Args: n.Args, Ordinality: n.Ordinality}},
+		base: n.Func, pos: -1, called: n.Func,
+	}
+	return b.finished(o, n.Out), nil
+}

@@ -1,0 +1,53 @@
+// Package lower turns bound, optimized queries into graphs: it chooses the
+// physical operators, their state tables and stable ids, the exchanges between
+// them and the changelog mode of each edge. It evaluates nothing, knows no
+// connector and runs nothing.
+package lower
+
+import (
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
+)
+
+// Options are what lowering depends on besides the tree.
+type Options struct {
+	// StateTTL says that the job's state expires, so that it does not grow for
+	// ever.
+	StateTTL bool
+	// Secret reports whether an option of a connector is a secret, which a graph
+	// must not hold. Options named like secrets never are in a graph.
+	Secret func(connector, option string) bool
+}
+
+// Job lowers the sinks of a job to one graph. Scans of one relation become one
+// source, and subplans that are the same become one operator.
+func Job(roots []*logical.Sink, opts Options) (*graph.Graph, error) {
+	b := newBuilder(opts, false)
+	for _, root := range roots {
+		if err := b.sink(root); err != nil {
+			return nil, err
+		}
+	}
+	return b.finish()
+}
+
+// View lowers the query of a materialized view.
+func View(root *logical.Materialize, opts Options) (*graph.Graph, error) {
+	b := newBuilder(opts, false)
+	b.view = true
+	b.emitOnClose = root.EmitOnWindowClose
+	if err := b.materialize(root); err != nil {
+		return nil, err
+	}
+	return b.finish()
+}
+
+// Bounded lowers a query over finished data; the last operator collects its
+// rows.
+func Bounded(root logical.Node, opts Options) (*graph.Graph, error) {
+	b := newBuilder(opts, true)
+	if err := b.collect(root); err != nil {
+		return nil, err
+	}
+	return b.finish()
+}
