@@ -1,0 +1,113 @@
+package agg
+
+import (
+	"math/big"
+	"unsafe"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/types"
+)
+
+// newAverage is sum / count, null for no values.
+func newAverage(slots []Slot, out types.Type) (Output, error) {
+	sum, count := slots[0].Off, slots[1].Off
+	switch {
+	case slots[0].Type.Phys() == types.PhysFloat:
+		return perRow(count, func(r unsafe.Pointer, n int64, dst *batch.Column, i int) error {
+			dst.Float[i] = *at[float64](r, sum) / float64(n)
+			return nil
+		}), nil
+	case slots[0].Type.Phys() == types.PhysInterval:
+		return perRow(count, func(r unsafe.Pointer, n int64, dst *batch.Column, i int) (err error) {
+			dst.Interval[i], err = at[types.Interval](r, sum).Div(float64(n))
+			return err
+		}), nil
+	case slots[0].Type.Phys() == types.PhysInt:
+		return perRow(count, func(r unsafe.Pointer, n int64, dst *batch.Column, i int) (err error) {
+			var d types.Decimal
+			addInt(&d, *at[int64](r, sum))
+			dst.Dec[i], err = divCount(d, n)
+			return err
+		}), nil
+	case slots[0].Type.Phys() == types.PhysDecimal:
+		return perRow(count, func(r unsafe.Pointer, n int64, dst *batch.Column, i int) (err error) {
+			dst.Dec[i], err = divCount(*at[types.Decimal](r, sum), n)
+			return err
+		}), nil
+	}
+	return nil, pgerr.NotSupported(-1, "an average of type "+out.String())
+}
+
+// perRow writes the rows that have a count, and null for the others.
+func perRow(count uintptr, write func(r unsafe.Pointer, n int64, dst *batch.Column, i int) error) Output {
+	return func(rows []unsafe.Pointer, dst *batch.Column) error {
+		start(dst, len(rows))
+		for i, r := range rows {
+			n := *at[int64](r, count)
+			if n == 0 {
+				setNull(dst, i, len(rows))
+				continue
+			}
+			if err := write(r, n, dst, i); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// divCount divides a sum by a count with PostgreSQL's choice of scale: at least
+// 16 significant digits, and no fewer decimals than the sum has.
+func divCount(d types.Decimal, n int64) (types.Decimal, error) {
+	if n < 0 { // more taken away than was put in: no data can do that
+		return d, pgerr.New(pgerr.InternalError, "a count of values fell below zero")
+	}
+	return d.Div(types.DecimalFromInt(n))
+}
+
+// divBigs divides x × 10^-xs by y × 10^-ys with PostgreSQL's scale, which gives
+// way only where 38 digits would not hold the quotient.
+func divBigs(x *big.Int, xs int32, y *big.Int, ys int32) (types.Decimal, error) {
+	scale := quotientScale(leadingBig(x, xs), leadingBig(y, ys), max(xs, ys))
+	for ; ; scale-- {
+		num, den := new(big.Int).Set(x), new(big.Int).Set(y)
+		if up := scale - xs + ys; up >= 0 {
+			num.Mul(num, bigPow10(up))
+		} else {
+			den.Mul(den, bigPow10(-up))
+		}
+		if q, ok := fromBig(divRound(num, den), scale); ok {
+			return q, nil
+		}
+		if scale == 0 {
+			return types.Decimal{}, outOfRange("numeric")
+		}
+	}
+}
+
+// lead is the most significant base-10000 digit of a number and its weight, in
+// which terms PostgreSQL chooses the scale of a quotient.
+type lead struct{ weight, digit int32 }
+
+func leadingBig(x *big.Int, scale int32) lead {
+	if x.Sign() == 0 {
+		return lead{}
+	}
+	x = new(big.Int).Abs(x)
+	digits := int32(len(x.Text(10)))
+	w := (digits - 1 - scale) >> 2
+	if shift := scale + 4*w; shift >= 0 {
+		return lead{w, int32(new(big.Int).Quo(x, bigPow10(shift)).Int64())}
+	} else {
+		return lead{w, int32(new(big.Int).Mul(x, bigPow10(-shift)).Int64())}
+	}
+}
+
+func quotientScale(x, y lead, atLeast int32) int32 {
+	weight := x.weight - y.weight
+	if x.digit <= y.digit {
+		weight--
+	}
+	return min(max(16-4*weight, atLeast, 0), types.DecimalDigitsMax)
+}

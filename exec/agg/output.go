@@ -1,0 +1,180 @@
+package agg
+
+import (
+	"math"
+	"unsafe"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/types"
+)
+
+// Slot is where an accumulator lies in a state row, and what it is.
+type Slot struct {
+	Func string
+	Off  uintptr
+	Type types.Type
+}
+
+// Output computes one result column: value i from state row rows[i]. The column
+// is resized and overwritten.
+type Output func(rows []unsafe.Pointer, dst *batch.Column) error
+
+// NewOutput returns the kernel of output function fn over the slots that the
+// graph lists for it, giving values of type out.
+func NewOutput(fn string, slots []Slot, out types.Type, strings Bytes) (Output, error) {
+	switch fn {
+	case "value":
+		return newValue(slots, out, strings)
+	case "avg":
+		return newAverage(slots, out)
+	case "stddev_samp", "stddev_pop", "var_samp", "var_pop":
+		return newVariance(fn, slots, out)
+	}
+	return nil, pgerr.NotSupported(-1, "aggregate function "+fn)
+}
+
+func newValue(slots []Slot, out types.Type, strings Bytes) (Output, error) {
+	off := slots[0].Off
+	switch slots[0].Func {
+	case "count":
+		return func(rows []unsafe.Pointer, dst *batch.Column) error {
+			start(dst, len(rows))
+			for i, r := range rows {
+				dst.Int[i] = *at[int64](r, off)
+			}
+			return nil
+		}, nil
+	case "bool_and":
+		return guard(slots, func(rows []unsafe.Pointer, dst *batch.Column) {
+			for i, r := range rows {
+				dst.Bool[i] = *at[int64](r, off) == 0
+			}
+		}), nil
+	case "bool_or":
+		return guard(slots, func(rows []unsafe.Pointer, dst *batch.Column) {
+			for i, r := range rows {
+				dst.Bool[i] = *at[int64](r, off) != 0
+			}
+		}), nil
+	}
+	switch out.Phys() {
+	case types.PhysInt:
+		return guard(slots, func(rows []unsafe.Pointer, dst *batch.Column) {
+			for i, r := range rows {
+				dst.Int[i] = *at[int64](r, off)
+			}
+		}), nil
+	case types.PhysFloat:
+		if out.Kind == types.Float32 {
+			return newReal(slots), nil
+		}
+		return guard(slots, func(rows []unsafe.Pointer, dst *batch.Column) {
+			for i, r := range rows {
+				dst.Float[i] = *at[float64](r, off)
+			}
+		}), nil
+	case types.PhysDecimal:
+		return guard(slots, func(rows []unsafe.Pointer, dst *batch.Column) {
+			for i, r := range rows {
+				dst.Dec[i] = *at[types.Decimal](r, off)
+			}
+		}), nil
+	case types.PhysInterval:
+		return guard(slots, func(rows []unsafe.Pointer, dst *batch.Column) {
+			for i, r := range rows {
+				dst.Interval[i] = *at[types.Interval](r, off)
+			}
+		}), nil
+	case types.PhysBytes:
+		return newStringValue(slots, strings), nil
+	}
+	return nil, pgerr.NotSupported(-1, "an aggregate of type "+out.String())
+}
+
+// newReal rounds a sum kept as double precision to real.
+func newReal(slots []Slot) Output {
+	off := slots[0].Off
+	write := guard(slots, func(rows []unsafe.Pointer, dst *batch.Column) {
+		for i, r := range rows {
+			dst.Float[i] = float64(float32(*at[float64](r, off)))
+		}
+	})
+	return func(rows []unsafe.Pointer, dst *batch.Column) error {
+		if err := write(rows, dst); err != nil {
+			return err
+		}
+		for i, r := range rows {
+			if math.IsInf(dst.Float[i], 0) && !math.IsInf(*at[float64](r, off), 0) {
+				return pgerr.New(pgerr.NumericValueOutOfRange, "value out of range: overflow")
+			}
+		}
+		return nil
+	}
+}
+
+func newStringValue(slots []Slot, strings Bytes) Output {
+	off := slots[0].Off
+	return guard(slots, func(rows []unsafe.Pointer, dst *batch.Column) {
+		dst.Arena = dst.Arena[:0]
+		for i, r := range rows {
+			v := *at[batch.View](r, off)
+			if v == unset {
+				dst.Views[i] = batch.View{}
+				continue
+			}
+			o := len(dst.Arena)
+			dst.Arena = append(dst.Arena, strings.Bytes(v)...)
+			dst.Views[i] = batch.View{Off: uint32(o), Len: uint32(len(dst.Arena) - o)}
+		}
+	})
+}
+
+func start(dst *batch.Column, n int) {
+	dst.HasNulls = false
+	dst.Resize(n)
+}
+
+// guard runs write and then makes null what has no value: where the companion
+// count, the second slot, is zero.
+func guard(slots []Slot, write func(rows []unsafe.Pointer, dst *batch.Column)) Output {
+	if len(slots) < 2 {
+		return func(rows []unsafe.Pointer, dst *batch.Column) error {
+			start(dst, len(rows))
+			write(rows, dst)
+			return nil
+		}
+	}
+	count := slots[1].Off
+	return func(rows []unsafe.Pointer, dst *batch.Column) error {
+		start(dst, len(rows))
+		write(rows, dst)
+		for i, r := range rows {
+			if *at[int64](r, count) == 0 {
+				setNull(dst, i, len(rows))
+			}
+		}
+		return nil
+	}
+}
+
+// setNull makes row i null and its value the layout's zero.
+func setNull(dst *batch.Column, i, n int) {
+	dst.SetNull(i, n)
+	switch dst.Phys {
+	case types.PhysBool:
+		dst.Bool[i] = false
+	case types.PhysInt:
+		dst.Int[i] = 0
+	case types.PhysFloat:
+		dst.Float[i] = 0
+	case types.PhysDecimal:
+		dst.Dec[i] = types.Decimal{}
+	case types.PhysBytes:
+		dst.Views[i] = batch.View{}
+	case types.PhysInterval:
+		dst.Interval[i] = types.Interval{}
+	case types.PhysUUID:
+		dst.UUID[i] = [16]byte{}
+	}
+}
