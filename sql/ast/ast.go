@@ -18,6 +18,9 @@ type At struct{ Pos Pos }
 // Offset implements Node.
 func (a At) Offset() Pos { return a.Pos }
 
+// Place sets the offset; the parser uses it.
+func (a *At) Place(p Pos) { a.Pos = p }
+
 // Name is one identifier, folded to lower case unless it was quoted.
 type Name struct {
 	At

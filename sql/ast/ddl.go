@@ -4,9 +4,6 @@ type stmtNode struct{ At }
 
 func (stmtNode) statement() {}
 
-// St makes the embedded part of a statement; the parser uses it.
-func St(p Pos) stmtNode { return stmtNode{At{p}} }
-
 // RelationKind tells the relations of CREATE, DROP and SHOW apart.
 type RelationKind string
 

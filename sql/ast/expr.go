@@ -10,9 +10,6 @@ type exprNode struct{ At }
 
 func (exprNode) expr() {}
 
-// E makes the embedded part of an expression node; the parser uses it.
-func E(p Pos) exprNode { return exprNode{At{p}} }
-
 // LiteralKind tells literals apart.
 type LiteralKind uint8
 

@@ -39,9 +39,6 @@ type setNode struct{ At }
 
 func (setNode) setExpr() {}
 
-// S makes the embedded part of a set expression; the parser uses it.
-func S(p Pos) setNode { return setNode{At{p}} }
-
 // The bodies of a query.
 type (
 	// Select is one SELECT block.
@@ -114,9 +111,6 @@ type TableExpr interface {
 type tableNode struct{ At }
 
 func (tableNode) tableExpr() {}
-
-// T makes the embedded part of a table expression; the parser uses it.
-func T(p Pos) tableNode { return tableNode{At{p}} }
 
 // Alias names a table expression.
 type Alias struct {
