@@ -1,6 +1,9 @@
 package parse
 
-import "github.com/millrace/millrace/sql/ast"
+import (
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/sql/ast"
+)
 
 // PostgreSQL's operator precedences, from loose to tight.
 const (
@@ -124,6 +127,8 @@ func (r *rewriter) prefix() {
 		r.emit(t.text, t.pos)
 		r.climb(precSign)
 		r.emit(")", t.pos)
+	case t.is("?"):
+		r.unexpectedHint("Parameters are written $1, $2 and so on.")
 	case r.infix() == precOther && !t.isWord("overlaps"):
 		op := r.operatorName()
 		pos := r.at(t)
@@ -274,11 +279,12 @@ func (r *rewriter) overlaps(start int32) {
 	r.openCall(start, t.pos, buildExpr(func(a []ast.Expr) ast.Expr {
 		call := placed(pos, &ast.Call{Name: pathAt(pos, "overlaps"), Form: "overlaps"})
 		for _, side := range a {
-			if row, ok := side.(*ast.RowExpr); ok {
-				call.Args = append(call.Args, row.Elems...)
-			} else {
-				call.Args = append(call.Args, side)
+			row, ok := side.(*ast.RowExpr)
+			if !ok || len(row.Elems) != 2 {
+				r.fail(pgerr.New(pgerr.SyntaxError, "wrong number of parameters on a side of OVERLAPS expression").At(t.pos))
+				return call
 			}
+			call.Args = append(call.Args, row.Elems...)
 		}
 		return call
 	}))

@@ -116,7 +116,7 @@ func (r *rewriter) extract() {
 
 // substring is SUBSTRING(x FROM a FOR b) or SIMILAR, or an ordinary call.
 func (r *rewriter) substring() {
-	ordinary := false
+	ordinary, similar := false, false
 	c := r.form("substring", "substring", func(l *list) {
 		l.expr()
 		switch {
@@ -135,11 +135,15 @@ func (r *rewriter) substring() {
 			l.expr()
 			r.expect("escape")
 			l.expr()
+			similar = true
 		default:
 			ordinary = true
 			r.moreArguments(l)
 		}
 	})
+	if similar {
+		c.Form = "substring similar"
+	}
 	if ordinary {
 		c.Form = ""
 	}

@@ -31,14 +31,13 @@ func (r *rewriter) primary() {
 		}
 		r.parenthesis()
 	case quoted:
-		r.nameOrCall()
+		if r.typedLiteralAhead() {
+			r.typedLiteral()
+		} else {
+			r.nameOrCall()
+		}
 	case identifier:
 		r.word()
-	case operator:
-		if t.is("?") {
-			r.unexpectedHint("Parameters are written $1, $2 and so on.")
-		}
-		r.unexpected()
 	default:
 		r.unexpected()
 	}

@@ -98,6 +98,9 @@ func (c *cursor) typeDetails(ty *ast.TypeName, first *token, name string) {
 		case c.accept("without", "time", "zone"):
 		}
 	}
+	if (ty.Name == "bpchar" && name != "bpchar" || ty.Name == "bit") && ty.Modifiers == nil {
+		ty.Modifiers = []int32{1} // the standard's default
+	}
 	if name == "float" && len(ty.Modifiers) == 1 {
 		switch p := ty.Modifiers[0]; {
 		case p < 1:

@@ -1,0 +1,306 @@
+package parse
+
+import "github.com/millrace/millrace/sql/ast"
+
+// create takes CREATE ….
+func (p *parser) create() ast.Statement {
+	pos := p.here()
+	p.expect("create")
+	replace := p.accept("or", "replace")
+	temporary := p.acceptAny("temporary", "temp") != ""
+	t := p.cur()
+	switch {
+	case p.accept("table"):
+		return p.createRelation(pos, ast.TableKind, replace, temporary)
+	case p.accept("source"):
+		return p.createRelation(pos, ast.SourceKind, replace, temporary)
+	case p.accept("sink"):
+		return p.createRelation(pos, ast.SinkKind, replace, temporary)
+	case p.accept("view"):
+		return p.createView(pos, false, replace, temporary)
+	case p.accept("materialized", "view"):
+		return p.createView(pos, true, replace, temporary)
+	case p.accept("unique", "index"):
+		return p.createIndex(pos, true)
+	case p.accept("index"):
+		return p.createIndex(pos, false)
+	case p.accept("job"):
+		return p.createJob(pos)
+	case p.accept("savepoint"):
+		return p.createSavepoint(pos)
+	}
+	for _, k := range []struct {
+		words []string
+		kind  ast.RelationKind
+	}{
+		{[]string{"schema"}, ast.SchemaKind}, {[]string{"secret"}, ast.SecretKind}, {[]string{"aggregate", "function"}, ast.FunctionKind},
+		{[]string{"function"}, ast.FunctionKind}, {[]string{"role"}, ast.RoleKind}, {[]string{"user"}, ast.RoleKind},
+		{[]string{"connection"}, ast.ConnectionKind}, {[]string{"database"}, ast.DatabaseKind}, {[]string{"type"}, ast.TypeKind},
+		{[]string{"sequence"}, ast.SequenceKind},
+	} {
+		if p.accept(k.words...) {
+			return p.createOther(pos, k.kind, replace)
+		}
+	}
+	if t.isAny("extension", "trigger", "rule", "domain", "cast", "operator", "publication", "subscription", "policy", "server",
+		"foreign", "collation", "aggregate", "procedure", "unlogged", "tablespace", "language", "event", "statistics") {
+		p.unsupported(t, "CREATE "+upper(t.text))
+		return nil
+	}
+	p.unexpectedHint("CREATE takes TABLE, SOURCE, SINK, VIEW, MATERIALIZED VIEW, INDEX, JOB, SAVEPOINT, SCHEMA and SECRET.")
+	return nil
+}
+
+func (p *parser) createRelation(pos ast.Pos, kind ast.RelationKind, replace, temporary bool) ast.Statement {
+	c := placed(pos, &ast.CreateRelation{Kind: kind, OrReplace: replace, Temporary: temporary})
+	c.IfNotExists = p.ifNotExists()
+	c.Name = p.path()
+	if p.cur().is("(") {
+		if p.queryAhead(p.i) {
+			p.unexpected()
+		}
+		p.tableElements(c)
+	}
+	if p.accept("comment") {
+		c.Comment = p.text()
+	}
+	c.AppendOnly = p.accept("append", "only")
+	if kind == ast.SinkKind && p.accept("from") {
+		c.From = p.path()
+	}
+	c.Options = p.withOptions()
+	if !c.AppendOnly {
+		c.AppendOnly = p.accept("append", "only")
+	}
+	if t := p.cur(); t.isWord("format") && !p.peek(1).is("=") || t.isWord("encode") {
+		p.fail(p.near(t).Hint("Write format = 'json' or another format among the options: WITH (connector = '…', format = 'json')."))
+	}
+	for _, word := range []string{"partitioned", "partition", "inherits", "tablespace", "distributed", "engine"} {
+		if p.cur().isWord(word) {
+			p.unsupported(p.cur(), upper(word)+" in CREATE "+upper(string(kind)))
+		}
+	}
+	if p.accept("as") {
+		c.Query = p.query()
+		if t := p.cur(); p.accept("with", "no", "data") {
+			p.unsupported(t, "WITH NO DATA")
+		}
+		p.accept("with", "data")
+	}
+	return c
+}
+
+// tableElements takes ( column or constraint, … ).
+func (p *parser) tableElements(c *ast.CreateRelation) {
+	p.expectSymbol("(")
+	for !p.cur().is(")") {
+		p.tableElement(c)
+		if !p.acceptSymbol(",") {
+			break
+		}
+	}
+	p.expectSymbol(")")
+}
+
+func (p *parser) tableElement(c *ast.CreateRelation) {
+	if p.accept("constraint") {
+		p.name()
+		if !p.cur().isAny("primary", "unique", "check") {
+			p.unexpected()
+		}
+	}
+	t := p.cur()
+	switch {
+	case p.accept("primary", "key"):
+		if c.PrimaryKey != nil {
+			p.fail(multiplePrimaryKeys(t))
+		}
+		c.PrimaryKey = p.names()
+		p.accept("not", "enforced")
+	case t.isWord("unique") && p.peek(1).is("("):
+		p.advance()
+		c.Unique = append(c.Unique, p.names())
+		p.accept("not", "enforced")
+	case t.isWord("check") && p.peek(1).is("("):
+		p.advance()
+		c.Checks = append(c.Checks, p.parenthesized())
+	case p.ahead("watermark", "for"):
+		w := p.watermark()
+		if c.Watermark != nil {
+			p.fail(p.near(t).Hint("A relation has one watermark."))
+		}
+		c.Watermark = w
+	case t.isWord("like") && p.peek(1).isName():
+		p.advance()
+		c.Like = p.path()
+		for p.acceptAny("including", "excluding") != "" {
+			p.label()
+		}
+	case t.isAny("foreign", "exclude") && (p.peek(1).isWord("key") || p.peek(1).isAny("using")):
+		p.unsupported(t, upper(t.text)+" constraints")
+	default:
+		c.Columns = append(c.Columns, p.column())
+	}
+}
+
+func (p *parser) watermark() *ast.Watermark {
+	w := &ast.Watermark{At: ast.At{Pos: p.here()}}
+	p.expect("watermark", "for")
+	w.Column = p.name()
+	p.expect("as")
+	w.X = p.expr()
+	return w
+}
+
+// parenthesized takes ( expression ).
+func (p *parser) parenthesized() ast.Expr {
+	p.expectSymbol("(")
+	x := p.expr()
+	p.expectSymbol(")")
+	return x
+}
+
+// column takes a column of CREATE TABLE or ADD COLUMN.
+func (p *parser) column() ast.ColumnDef {
+	c := ast.ColumnDef{At: ast.At{Pos: p.here()}, Name: p.name()}
+	if p.accept("as") { // Flink's name AS x
+		c.Generated = p.expr()
+	} else if !p.cur().isAny("generated", "metadata") && !p.cur().is(",") && !p.cur().is(")") {
+		c.Type = p.typeName()
+	} else if !p.cur().isAny("generated", "metadata") {
+		p.unexpected()
+	}
+	for p.columnConstraint(&c) {
+	}
+	return c
+}
+
+// columnConstraint takes one of what may follow a column's type.
+func (p *parser) columnConstraint(c *ast.ColumnDef) bool {
+	if p.accept("constraint") {
+		p.name()
+	}
+	t := p.cur()
+	switch {
+	case p.accept("not", "null"):
+		c.NotNull = true
+	case p.accept("null"):
+	case p.accept("primary", "key"):
+		c.PrimaryKey = true
+		p.accept("not", "enforced")
+	case p.accept("unique"):
+		c.Unique = true
+	case p.accept("default"):
+		c.Default = p.expr()
+	case p.accept("check"):
+		c.Check = p.parenthesized()
+	case p.accept("generated"):
+		p.generated(c)
+	case p.accept("metadata"):
+		c.IsMetadata = true
+		if p.accept("from") {
+			c.Metadata = p.text()
+		}
+		c.Virtual = p.accept("virtual")
+	case p.accept("comment"):
+		c.Comment = p.text()
+	case p.accept("collate"):
+		p.wordPath()
+	case t.isWord("references"):
+		p.unsupported(t, "REFERENCES")
+	default:
+		return false
+	}
+	return true
+}
+
+// generated takes ALWAYS AS (x) [STORED|VIRTUAL] or ALWAYS|BY DEFAULT AS IDENTITY.
+func (p *parser) generated(c *ast.ColumnDef) {
+	kind := "always"
+	if p.accept("by", "default") {
+		kind = "by default"
+	} else {
+		p.expect("always")
+	}
+	p.expect("as")
+	if p.accept("identity") {
+		c.Identity = kind
+		if p.cur().is("(") {
+			p.balanced()
+		}
+		return
+	}
+	if kind != "always" {
+		p.unexpected()
+	}
+	c.Generated = p.parenthesized()
+	p.acceptAny("stored", "virtual")
+}
+
+func (p *parser) createView(pos ast.Pos, materialized, replace, temporary bool) ast.Statement {
+	c := placed(pos, &ast.CreateView{Materialized: materialized, OrReplace: replace, Temporary: temporary, WithData: true})
+	c.IfNotExists = p.ifNotExists()
+	c.Name = p.path()
+	if p.cur().is("(") {
+		c.Columns = p.names()
+	}
+	c.Options = p.withOptions()
+	p.expect("as")
+	c.Query = p.query()
+	switch {
+	case p.accept("with", "no", "data"):
+		c.WithData = false
+	case p.accept("with", "data"):
+	}
+	return c
+}
+
+func (p *parser) createIndex(pos ast.Pos, unique bool) ast.Statement {
+	c := placed(pos, &ast.CreateIndex{Unique: unique})
+	p.accept("concurrently")
+	c.IfNotExists = p.ifNotExists()
+	if !p.cur().isWord("on") {
+		c.Name = p.name()
+	}
+	p.expect("on")
+	p.accept("only")
+	c.Relation = p.path()
+	if p.accept("using") {
+		c.Method = p.name().Value
+	}
+	p.expectSymbol("(")
+	for {
+		item := ast.OrderItem{At: ast.At{Pos: p.here()}, X: p.expr()}
+		item.Desc = p.acceptAny("asc", "desc") == "desc"
+		item.NullsFirst = p.nullsOrder()
+		c.Columns = append(c.Columns, item)
+		if !p.acceptSymbol(",") {
+			break
+		}
+	}
+	p.expectSymbol(")")
+	if p.accept("include") {
+		c.Include = p.names()
+	}
+	c.Options = p.withOptions()
+	if p.accept("where") {
+		c.Where = p.expr()
+	}
+	return c
+}
+
+// createOther keeps the definition as it was written, and its WITH options.
+func (p *parser) createOther(pos ast.Pos, kind ast.RelationKind, replace bool) ast.Statement {
+	c := placed(pos, &ast.CreateOther{Kind: kind, OrReplace: replace})
+	c.IfNotExists = p.ifNotExists()
+	if kind == ast.SchemaKind && p.accept("authorization") {
+		c.Name = ast.Path{p.name()}
+		return c
+	}
+	c.Name = p.path()
+	if kind != ast.FunctionKind {
+		c.Options = p.withOptions()
+	}
+	c.Rest = p.rest()
+	return c
+}
