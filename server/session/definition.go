@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/types"
 )
 
 // Definition is a setting that there is.
@@ -212,57 +213,45 @@ func dateStyle(v string) (string, error) {
 	return "ISO, " + order, nil
 }
 
-// timeZone accepts names and offsets in hours, positive to the east.
+// timeZone accepts names, offsets in hours (positive to the east) and POSIX
+// offsets (positive to the west).
 func timeZone(v string) (string, error) {
 	if strings.EqualFold(v, "local") || strings.EqualFold(v, "default") {
 		return "UTC", nil
 	}
-	loc, err := loadZone(v)
+	if h, err := strconv.ParseFloat(v, 64); err == nil && math.Abs(h) <= 15 {
+		v = offsetName(int64(h * 3600))
+	}
+	z, err := loadZone(v)
 	if err != nil {
-		return v, invalid("Use a name such as Europe/Berlin, or an offset such as +02:00.")
+		return v, invalid("Use a name such as Europe/Berlin, or hours east of Greenwich.")
 	}
-	return loc.String(), nil
+	return z.Name(), nil
 }
 
-func loadZone(v string) (*time.Location, error) {
-	if h, err := strconv.ParseFloat(v, 64); err == nil && math.Abs(h) < 168 {
-		return fixedZone(int(h * 3600)), nil
-	}
-	if strings.HasPrefix(v, "<") { // our own spelling of an offset
-		if i := strings.IndexByte(v, '>'); i > 0 {
-			return loadZone(v[1:i])
+// loadZone finds a zone by the name under which it is shown.
+func loadZone(v string) (*types.Zone, error) {
+	if i := strings.IndexByte(v, '>'); i > 0 && v[0] == '<' {
+		z, err := types.LoadZone(v[1:i], false)
+		if err != nil {
+			return nil, err
 		}
+		return types.FixedZone(v, z.OffsetAt(0)), nil
 	}
-	if (strings.HasPrefix(v, "+") || strings.HasPrefix(v, "-")) && strings.Contains(v, ":") {
-		var h, m int
-		if _, err := fmt.Sscanf(v[1:], "%d:%d", &h, &m); err == nil && h < 168 && m < 60 {
-			offset := h*3600 + m*60
-			if v[0] == '-' {
-				offset = -offset
-			}
-			return fixedZone(offset), nil
-		}
-	}
-	if strings.EqualFold(v, "utc") || strings.EqualFold(v, "gmt") || strings.EqualFold(v, "z") || strings.EqualFold(v, "zulu") {
-		return time.LoadLocation(map[bool]string{true: "GMT", false: "UTC"}[strings.EqualFold(v, "gmt")])
-	}
-	if v == "" || strings.EqualFold(v, "local") {
-		return nil, fmt.Errorf("no time zone %q", v)
-	}
-	return time.LoadLocation(v)
+	return types.LoadZone(v, true)
 }
 
-// fixedZone names an offset as PostgreSQL shows it: POSIX style, sign reversed.
-func fixedZone(offset int) *time.Location {
-	sign, back, abs := "+", "-", offset
-	if offset < 0 {
-		sign, back, abs = "-", "+", -offset
+// offsetName names an offset as PostgreSQL shows it: POSIX style, sign reversed.
+func offsetName(east int64) string {
+	sign, back, abs := "+", "-", east
+	if east < 0 {
+		sign, back, abs = "-", "+", -east
 	}
 	hm := fmt.Sprintf("%02d", abs/3600)
 	if abs%3600 != 0 {
 		hm += fmt.Sprintf(":%02d", abs%3600/60)
 	}
-	return time.FixedZone("<"+sign+hm+">"+back+hm, offset)
+	return "<" + sign + hm + ">" + back + hm
 }
 
 // parseDuration reads PostgreSQL's times such as 500, 5s, '2 min'; a bare number

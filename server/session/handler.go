@@ -36,8 +36,9 @@ type Handler interface {
 	Evaluate(ctx context.Context, s *Session, args []ast.Expr, want []types.Type) ([]types.Value, error)
 
 	// Commit makes what Execute kept in tx.Work take effect, all or nothing. It
-	// is called once for each transaction, implicit ones included, unless that
-	// is rolled back.
+	// is called for each transaction that ends well with tx.Work not nil,
+	// implicit ones included; when it fails, Rollback follows. Its ctx is done
+	// when the client cancels, but not when the client goes away.
 	Commit(ctx context.Context, s *Session, tx *Tx) error
 
 	// Rollback forgets what is in tx.Work.

@@ -114,12 +114,7 @@ func (r *Run) next(ctx context.Context, limit int64) (*batch.Batch, error) {
 }
 
 // Tag is the command tag, once all rows were read.
-func (r *Run) Tag() string {
-	if r.Result.CountRows {
-		return r.Result.Tag + " " + strconv.FormatInt(r.rows, 10)
-	}
-	return r.Result.Tag
-}
+func (r *Run) Tag() string { return r.TagFor(r.rows) }
 
 // translate gives the reason of a cancelled context instead of the error that
 // its being done led to.
@@ -199,4 +194,21 @@ func (s *Session) Start(ctx context.Context, p *Prepared, params []types.Value) 
 		return nil, err
 	}
 	return r, nil
+}
+
+// TagFor is Tag for a portal that was run in parts: rows is the number of rows
+// in the last part.
+func (r *Run) TagFor(rows int64) string {
+	if r.Result.CountRows {
+		return r.Result.Tag + " " + strconv.FormatInt(rows, 10)
+	}
+	return r.Result.Tag
+}
+
+// Interrupted returns why the run was cancelled, or nil.
+func (r *Run) Interrupted() error {
+	if r.ctx.Err() == nil {
+		return nil
+	}
+	return translate(r.ctx, r.ctx.Err())
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
 )
 
 // Notice is a message to the client that is not an error.
@@ -46,6 +47,8 @@ type Session struct {
 	portals  map[string]*Portal
 	tx       *Tx
 	secret   []byte
+	zone     *types.Zone // the one of zoneName, kept
+	zoneName string
 
 	mu     sync.Mutex // guards what follows
 	cancel context.CancelCauseFunc

@@ -243,8 +243,8 @@ func valueText(x ast.Expr) (string, error) {
 		}
 	case *ast.Cast:
 		return valueText(x.X)
-	case *ast.IntervalLiteral:
-		return x.Text, nil
+	case *ast.IntervalLiteral: // SET TIME ZONE INTERVAL '+02:00' HOUR TO MINUTE counts to the east
+		return "<" + x.Text + ">", nil
 	case *ast.Default:
 		return "", nil
 	}

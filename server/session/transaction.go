@@ -107,12 +107,27 @@ func (s *Session) commit(ctx context.Context) error {
 		return nil
 	}
 	s.closePortals(func(p *Portal) bool { return !p.hold })
-	if err := s.handler.Commit(ctx, s, tx); err != nil {
-		s.rollback()
-		return err
+	if tx.Work != nil {
+		if err := s.carryOut(ctx, tx); err != nil {
+			s.rollback()
+			return err
+		}
 	}
 	s.tx = nil
 	s.vars.endTransaction(true, s.report)
+	return nil
+}
+
+// carryOut has the handler commit. The client may cancel that, but its going
+// away does not: it asked for the commit.
+func (s *Session) carryOut(ctx context.Context, tx *Tx) error {
+	ctx, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	defer cancel(nil)
+	s.watch(cancel)
+	defer s.watch(nil)
+	if err := s.handler.Commit(ctx, s, tx); err != nil {
+		return translate(ctx, err)
+	}
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/types"
 )
 
 // variables is the session's settings: what is set, over the defaults. SET in a
@@ -84,13 +85,30 @@ func (s *Session) SearchPath() []string {
 	return out
 }
 
+// Duration is the value of a setting that is a time; 0 means none.
+func (s *Session) Duration(name string) time.Duration { return s.vars.duration(name) }
+
 // TimeZone is the session's time zone.
-func (s *Session) TimeZone() *time.Location {
-	loc, err := loadZone(s.vars.get("timezone"))
-	if err != nil {
-		return time.UTC
+func (s *Session) TimeZone() *types.Zone {
+	name := s.vars.get("timezone")
+	if s.zone == nil || s.zoneName != name {
+		z, err := loadZone(name)
+		if err != nil { // cannot be: it was checked when it was set
+			z = types.UTC
+		}
+		s.zone, s.zoneName = z, name
 	}
-	return loc
+	return s.zone
+}
+
+// ParseOptions is what the text of dates and times depends on.
+func (s *Session) ParseOptions() *types.ParseOptions {
+	return &types.ParseOptions{Zone: s.TimeZone(), Now: func() int64 {
+		if s.tx != nil {
+			return s.tx.Started.UnixMicro()
+		}
+		return s.clock.Now().UnixMicro()
+	}}
 }
 
 // ReadOnly reports whether the current transaction must not change anything.

@@ -1,0 +1,121 @@
+// Package handler carries out statements: it binds and plans them, runs queries
+// over finished data, applies changes to own tables at COMMIT, and asks the job
+// manager for what concerns jobs. One file per statement. It knows no wire
+// format and keeps no session state.
+package handler
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/connector/table"
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/job"
+	"github.com/millrace/millrace/server/session"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// Options are what a handler works with; all are required.
+type Options struct {
+	Catalog    *catalog.Store
+	Jobs       *job.Manager
+	Tables     *table.Store
+	Connectors *connector.Registry
+	System     System
+	Version    string
+	Log        *slog.Logger
+	Clock      clock.Clock
+}
+
+// Handler implements session.Handler.
+type Handler struct{ opt Options }
+
+// New makes a handler.
+func New(o Options) *Handler { return &Handler{opt: o} }
+
+// plan is a prepared statement's own part: what Execute runs.
+type plan interface {
+	run(ctx context.Context, s *session.Session, params []types.Value) (*session.Result, error)
+}
+
+// planFunc is a plan that is a function.
+type planFunc func(ctx context.Context, s *session.Session, params []types.Value) (*session.Result, error)
+
+func (f planFunc) run(ctx context.Context, s *session.Session, params []types.Value) (*session.Result, error) {
+	return f(ctx, s, params)
+}
+
+// Prepare implements session.Handler.
+func (h *Handler) Prepare(ctx context.Context, s *session.Session, stmt ast.Parsed, declared []types.Type) (*session.Prepared, error) {
+	p := &session.Prepared{Statement: stmt}
+	p.Params = make([]types.Type, stmt.Params)
+	copy(p.Params, declared)
+	if err := h.prepare(ctx, s, p, declared); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// prepare fills in p.Plan, and p.Columns for statements that return rows.
+func (h *Handler) prepare(ctx context.Context, s *session.Session, p *session.Prepared, declared []types.Type) error {
+	switch st := p.Statement.Statement.(type) {
+	case *ast.Query:
+		return h.prepareQuery(s, p, st, declared)
+	case *ast.Insert:
+		return h.prepareInsert(s, p, st, declared)
+	case *ast.Update:
+		return h.prepareUpdate(s, p, st, declared)
+	case *ast.Delete:
+		return h.prepareDelete(s, p, st, declared)
+	case *ast.Truncate:
+		p.Plan = h.truncate(st)
+	case *ast.Copy:
+		return h.prepareCopy(s, p, st)
+	case *ast.Explain:
+		return h.prepareExplain(s, p, st)
+	case *ast.CreateRelation:
+		p.Plan = h.createRelation(st)
+	case *ast.CreateView:
+		p.Plan = h.createView(p.Statement.Text, st)
+	case *ast.CreateIndex:
+		p.Plan = h.createIndex(st)
+	case *ast.Drop:
+		p.Plan = h.drop(st)
+	case *ast.CreateJob:
+		p.Plan = h.createJob(p.Statement.Text, st)
+	case *ast.StopJob:
+		p.Plan = h.stopJob(st)
+	case *ast.PauseJob:
+		p.Plan = h.pauseJob(st)
+	case *ast.AlterJob:
+		p.Plan = h.alterJob(st)
+	case *ast.CreateSavepoint:
+		return h.prepareSavepoint(p, st)
+	case *ast.RestoreJob:
+		p.Plan = h.restoreJob(p.Statement.Text, st)
+	case *ast.VerifySavepoint:
+		return h.prepareVerify(p, st)
+	case *ast.Flush:
+		p.Plan = h.flush()
+	case *ast.Show:
+		return h.prepareShow(s, p, st)
+	case *ast.Describe:
+		return h.prepareDescribe(s, p, st)
+	case *ast.Analyze:
+		p.Plan = planFunc(func(context.Context, *session.Session, []types.Value) (*session.Result, error) {
+			return session.Command(st.Verb), nil
+		})
+	default:
+		return pgerr.NotSupported(int(p.Statement.Statement.Offset()), "this statement")
+	}
+	return nil
+}
+
+// Execute implements session.Handler.
+func (h *Handler) Execute(ctx context.Context, s *session.Session, p *session.Prepared, params []types.Value) (*session.Result, error) {
+	return p.Plan.(plan).run(ctx, s, params)
+}

@@ -1,0 +1,320 @@
+package pgwire
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5/pgproto3"
+
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/server/session"
+)
+
+const (
+	readBufferBytes = 16 << 10
+	// flushBytes is how much output gathers before it is written.
+	flushBytes = 64 << 10
+)
+
+// conn is one client's connection. One goroutine runs it; a second reads ahead
+// by one message, so that a client that goes away interrupts its statement.
+type conn struct {
+	srv    *Server
+	nc     net.Conn
+	br     *bufio.Reader
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	s      *session.Session
+
+	in      chan pgproto3.FrontendMessage
+	ack     chan struct{}
+	held    bool // the message last received is still being read
+	readErr error
+
+	interrupt <-chan struct{} // what ends waiting for copy data; else nil
+
+	out      []byte
+	writeErr error
+	skip     bool // after an error in the extended protocol: until Sync
+	sources  map[string]source
+	rows     rowEncoder
+}
+
+// source is the text that error positions in a prepared statement refer to.
+type source struct {
+	sql   string
+	start int
+}
+
+var (
+	errGone = errors.New("the client is gone")
+	errQuit = errors.New("the client has finished")
+)
+
+// run serves the client until it leaves or the server stops.
+func (c *conn) run() {
+	c.in = make(chan pgproto3.FrontendMessage)
+	c.ack = make(chan struct{})
+	c.sources = map[string]source{}
+	readerDone := make(chan struct{})
+	go func() {
+		defer close(readerDone)
+		c.read()
+	}()
+	err := c.serve()
+	c.cancel(err)
+	if !errors.Is(err, errQuit) && !errors.Is(err, errGone) {
+		c.writeError("FATAL", pgerr.From(err), "", 0)
+		_ = c.flush()
+	}
+	c.nc.Close()
+	<-readerDone
+}
+
+// read hands the client's messages over, one at a time: the next one is read
+// once the fields of the last are no longer needed, since they share a buffer.
+func (c *conn) read() {
+	defer close(c.in)
+	be := pgproto3.NewBackend(c.br, io.Discard)
+	be.SetMaxBodyLen(c.srv.options.MessageBytesMax)
+	for {
+		m, err := be.Receive()
+		if err != nil {
+			c.readErr = readError(err)
+			c.cancel(c.readErr)
+			return
+		}
+		select {
+		case c.in <- m:
+		case <-c.ctx.Done():
+			return
+		}
+		select {
+		case <-c.ack:
+		case <-c.ctx.Done():
+			return
+		}
+	}
+}
+
+// readError tells a broken connection from a broken protocol.
+func readError(err error) error {
+	var ne net.Error
+	var big *pgproto3.ExceededMaxBodyLenErr
+	switch {
+	case errors.As(err, &big):
+		return pgerr.New(pgerr.ProgramLimitExceeded, "a message of %d bytes exceeds the limit of %d", big.ActualBodyLen, big.MaxExpectedBodyLen).Wrap(err)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.As(err, &ne):
+		return errGone
+	}
+	return pgerr.New(pgerr.ProtocolViolation, "invalid message: %s", err.Error()).Wrap(err)
+}
+
+// receive returns the next message. Its fields are good until release or the
+// next receive. It returns nothing when c.interrupt is closed first.
+func (c *conn) receive() (pgproto3.FrontendMessage, error) {
+	c.release()
+	var idle <-chan time.Time
+	limit, timeout := c.idleLimit()
+	if limit > 0 && c.interrupt == nil {
+		t := time.NewTimer(limit)
+		defer t.Stop()
+		idle = t.C
+	}
+	select {
+	case m, ok := <-c.in:
+		if !ok {
+			return nil, c.readErr
+		}
+		c.held = true
+		return m, nil
+	case <-c.srv.stop:
+		return nil, errShutdown()
+	case <-c.interrupt:
+		return nil, nil
+	case <-idle:
+		return nil, timeout
+	}
+}
+
+// idleLimit says how long the client may be silent now, and the error after it.
+func (c *conn) idleLimit() (limit time.Duration, timeout error) {
+	if c.s.Status() == session.Idle {
+		return c.s.Duration("idle_session_timeout"),
+			pgerr.New("57P05", "terminating connection due to idle-session timeout")
+	}
+	return c.s.Duration("idle_in_transaction_session_timeout"),
+		pgerr.New("25P03", "terminating connection due to idle-in-transaction timeout")
+}
+
+// release lets the reader go on.
+func (c *conn) release() {
+	if c.held {
+		c.held = false
+		select {
+		case c.ack <- struct{}{}:
+		case <-c.ctx.Done():
+		}
+	}
+}
+
+// serve dispatches messages until the connection ends; the error says why.
+func (c *conn) serve() error {
+	for {
+		m, err := c.receive()
+		if err != nil {
+			return err
+		}
+		if err := c.dispatch(m); err != nil {
+			return err
+		}
+		if c.writeErr != nil {
+			return errGone
+		}
+	}
+}
+
+func (c *conn) dispatch(m pgproto3.FrontendMessage) error {
+	if c.skip {
+		switch m.(type) {
+		case *pgproto3.Sync, *pgproto3.Terminate:
+		default:
+			return nil
+		}
+	}
+	switch m := m.(type) {
+	case *pgproto3.Query:
+		sql := m.String
+		c.release()
+		return c.query(sql)
+	case *pgproto3.Parse:
+		return c.extended(c.parse(m))
+	case *pgproto3.Bind:
+		return c.extended(c.bind(m))
+	case *pgproto3.Describe:
+		return c.extended(c.describe(m))
+	case *pgproto3.Execute:
+		return c.execute(m.Portal, int64(m.MaxRows))
+	case *pgproto3.Close:
+		if m.ObjectType == 'S' {
+			c.s.ForgetPrepared(m.Name)
+			delete(c.sources, m.Name)
+		} else {
+			c.s.ClosePortal(m.Name)
+		}
+		c.send(&pgproto3.CloseComplete{})
+	case *pgproto3.Sync:
+		c.release()
+		return c.sync()
+	case *pgproto3.Flush:
+		return c.flush()
+	case *pgproto3.Terminate:
+		return errQuit
+	case *pgproto3.CopyData, *pgproto3.CopyDone, *pgproto3.CopyFail:
+		// What is left of a COPY that failed.
+	case *pgproto3.FunctionCall:
+		c.release()
+		c.fail(pgerr.New(pgerr.FeatureNotSupported, "function calls by message are not supported"), "", 0)
+		return c.sync()
+	default:
+		return pgerr.New(pgerr.ProtocolViolation, "unexpected message %T", m)
+	}
+	return nil
+}
+
+// sync ends the implicit transaction and the skipping after an error.
+func (c *conn) sync() error {
+	c.skip = false
+	if err := c.s.EndImplicit(c.ctx); err != nil {
+		if fatal := c.fail(err, "", 0); fatal != nil {
+			return fatal
+		}
+	}
+	c.skip = false
+	c.ready()
+	return c.flush()
+}
+
+// ready tells the client that it may send the next statement.
+func (c *conn) ready() {
+	c.s.Note("")
+	c.send(&pgproto3.ReadyForQuery{TxStatus: byte(c.s.Status())})
+}
+
+// send puts a message into the buffer.
+func (c *conn) send(m pgproto3.BackendMessage) {
+	out, err := m.Encode(c.out)
+	if err != nil { // only absurd lengths
+		c.writeErr = err
+		return
+	}
+	c.out = out
+}
+
+// flush writes the buffer to the client.
+func (c *conn) flush() error {
+	if c.writeErr == nil && len(c.out) > 0 {
+		if _, err := c.nc.Write(c.out); err != nil {
+			c.writeErr = err
+		}
+	}
+	c.out = c.out[:0]
+	if c.writeErr != nil {
+		return errGone
+	}
+	return nil
+}
+
+// Notice implements session.Sink.
+func (c *conn) Notice(n session.Notice) {
+	e := errorResponse(n.Severity, &n.Error, "", 0)
+	c.send((*pgproto3.NoticeResponse)(e))
+}
+
+// ParameterStatus implements session.Sink.
+func (c *conn) ParameterStatus(name, value string) {
+	c.send(&pgproto3.ParameterStatus{Name: name, Value: value})
+}
+
+// fail reports a failed statement to client and session. sql and start are the
+// text the error's position refers to and where the statement begins in it. The
+// returned error, if any, ends the connection.
+func (c *conn) fail(err error, sql string, start int) error {
+	if c.writeErr != nil || errors.Is(err, errGone) || errors.Is(context.Cause(c.ctx), errGone) {
+		c.s.Fail()
+		return errGone
+	}
+	e := pgerr.From(err)
+	if e.Code == pgerr.AdminShutdown || e.Code == pgerr.ProtocolViolation {
+		return e
+	}
+	if e.Code == pgerr.InternalError {
+		c.s.Log().Error("statement failed", "error", err, "sql", sql)
+	}
+	c.s.Fail()
+	c.writeError("ERROR", e, sql, start)
+	return nil
+}
+
+func (c *conn) writeError(severity string, e *pgerr.Error, sql string, start int) {
+	c.send(errorResponse(severity, e, sql, start))
+}
+
+// errorResponse makes the message of an error or notice. Its position counts
+// characters from 1.
+func errorResponse(severity string, e *pgerr.Error, sql string, start int) *pgproto3.ErrorResponse {
+	m := &pgproto3.ErrorResponse{Severity: severity, SeverityUnlocalized: severity, Code: string(e.Code),
+		Message: e.Message, Detail: e.Detail, Hint: e.HintText}
+	if m.Code == "" {
+		m.Code = string(pgerr.SuccessfulCompletion)
+	}
+	if at := e.Position + start; e.Position >= 0 && at <= len(sql) && sql != "" {
+		m.Position = int32(utf8.RuneCountInString(sql[:at])) + 1
+	}
+	return m
+}
