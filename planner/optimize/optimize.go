@@ -1,0 +1,58 @@
+// Package optimize rewrites bound trees into ones that mean the same and cost
+// less, one rule a file. It decides nothing about execution and evaluates
+// nothing itself: constants are folded by a function that is passed in. Ids and
+// state columns do not depend on what it does.
+package optimize
+
+import (
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/types"
+)
+
+// Options are what rules depend on besides the tree.
+type Options struct {
+	// Evaluate computes an expression without columns. It reports false where it
+	// cannot, errors included: those are for the moment a row meets them. Nil:
+	// constants are not folded.
+	Evaluate func(*scalar.Expr) (types.Value, bool)
+}
+
+// Node optimizes a query.
+func Node(n logical.Node, opts Options) logical.Node {
+	n = fold(n, opts)
+	n = flattenUnions(n)
+	n = pushFilters(n)
+	n = mergeProjects(n)
+	return prune(n)
+}
+
+// Sink optimizes one INSERT of a job.
+func Sink(n *logical.Sink, opts Options) *logical.Sink {
+	c := *n
+	c.Input = Node(n.Input, opts)
+	return &c
+}
+
+// Materialize optimizes the query of a materialized view.
+func Materialize(n *logical.Materialize, opts Options) *logical.Materialize {
+	c := *n
+	c.Input = Node(n.Input, opts)
+	return &c
+}
+
+// Parameters puts values in the place of parameters.
+func Parameters(n logical.Node, values []types.Value) logical.Node {
+	return transform(n, func(n logical.Node) logical.Node {
+		return mapExprs(n, func(x *scalar.Expr) *scalar.Expr {
+			return scalar.Map(x, func(e *scalar.Expr) *scalar.Expr {
+				if e.Op != scalar.OpParam || e.Column >= len(values) {
+					return e
+				}
+				c := *e
+				c.Op, c.Column, c.Value = scalar.OpConst, 0, &values[e.Column]
+				return &c
+			})
+		})
+	})
+}

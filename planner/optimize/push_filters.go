@@ -1,0 +1,155 @@
+package optimize
+
+import (
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+)
+
+// pushFilters moves each condition as far down as it can be decided, and leaves
+// one filter where several end up.
+func pushFilters(n logical.Node) logical.Node { return push(n, nil) }
+
+// push returns n under the conditions, which are over n's columns.
+func push(n logical.Node, conds []*scalar.Expr) logical.Node {
+	switch n := n.(type) {
+	case *logical.Filter:
+		return push(n.Input, append(scalar.Conjuncts(n.Predicate), conds...))
+	case *logical.Project:
+		return pushProject(n, conds)
+	case *logical.Union:
+		c := *n
+		c.All = nil
+		down, stay := split(conds, isMovable)
+		for _, in := range n.All {
+			c.All = append(c.All, push(in, down))
+		}
+		return filtered(&c, stay)
+	case *logical.Window:
+		width := len(n.Input.Fields())
+		down, stay := split(conds, func(x *scalar.Expr) bool { return isMovable(x) && below(x, width) })
+		c := *n
+		c.Input = push(n.Input, down)
+		return filtered(&c, stay)
+	case *logical.Aggregate:
+		keys := len(n.Keys)
+		down, stay := split(conds, func(x *scalar.Expr) bool {
+			return keys > 0 && isMovable(x) && below(x, keys) && len(scalar.Columns(x)) > 0 && substitutable(x, n.Keys)
+		})
+		for i, x := range down {
+			down[i] = scalar.Substitute(x, n.Keys)
+		}
+		c := *n
+		c.Input = push(n.Input, down)
+		return filtered(&c, stay)
+	case *logical.Sort:
+		c := *n
+		if n.Limit == nil && n.Skip == nil {
+			c.Input = push(n.Input, conds)
+			return &c
+		}
+		c.Input = push(n.Input, nil)
+		return filtered(&c, conds)
+	case *logical.Join:
+		return pushJoin(n, conds)
+	case *logical.SetOp:
+		down, stay := split(conds, isMovable)
+		c := *n
+		c.Left, c.Right = push(n.Left, down), push(n.Right, down)
+		return filtered(&c, stay)
+	case *logical.Apply:
+		width := len(n.Input.Fields())
+		down, stay := split(conds, func(x *scalar.Expr) bool { return isMovable(x) && below(x, width) })
+		c := *n
+		c.Input, c.Sub = push(n.Input, down), push(n.Sub, nil)
+		return filtered(&c, stay)
+	}
+	return filtered(n, conds)
+}
+
+func pushProject(n *logical.Project, conds []*scalar.Expr) logical.Node {
+	down, stay := split(conds, func(x *scalar.Expr) bool { return isMovable(x) && substitutable(x, n.Exprs) })
+	for i, x := range down {
+		down[i] = scalar.Substitute(x, n.Exprs)
+	}
+	c := *n
+	c.Input = push(n.Input, down)
+	return filtered(&c, stay)
+}
+
+// pushJoin moves conditions to the sides they are about. A condition on the
+// side that an outer join fills with nulls stays above it.
+func pushJoin(n *logical.Join, conds []*scalar.Expr) logical.Node {
+	width := len(n.Left.Fields())
+	left := func(x *scalar.Expr) bool { return isMovable(x) && below(x, width) }
+	right := func(x *scalar.Expr) bool { return isMovable(x) && above(x, width) }
+	var toLeft, toRight, on []*scalar.Expr
+	keepLeft := n.Kind == logical.InnerJoin || n.Kind == logical.LeftJoin || n.Kind == logical.SemiJoin || n.Kind == logical.AntiJoin
+	keepRight := n.Kind == logical.InnerJoin || n.Kind == logical.RightJoin
+	stay := conds
+	if keepLeft {
+		toLeft, stay = split(stay, left)
+	}
+	if keepRight {
+		toRight, stay = split(stay, right)
+	}
+	if n.Kind == logical.InnerJoin {
+		on, stay = split(stay, isMovable)
+	}
+	on = append(scalar.Conjuncts(n.Condition), on...)
+	var more []*scalar.Expr
+	if n.Kind == logical.InnerJoin || n.Kind == logical.RightJoin || n.Kind == logical.SemiJoin {
+		more, on = split(on, left)
+		toLeft = append(toLeft, more...)
+	}
+	if n.Kind == logical.InnerJoin || n.Kind == logical.LeftJoin || n.Kind == logical.SemiJoin || n.Kind == logical.AntiJoin {
+		more, on = split(on, right)
+		toRight = append(toRight, more...)
+	}
+	for i, x := range toRight {
+		toRight[i] = scalar.Remap(x, func(c int) int { return c - width })
+	}
+	c := *n
+	c.Left, c.Right, c.Condition = push(n.Left, toLeft), push(n.Right, toRight), scalar.And(on...)
+	return filtered(&c, stay)
+}
+
+func filtered(n logical.Node, conds []*scalar.Expr) logical.Node {
+	if p := scalar.And(conds...); p != nil {
+		return &logical.Filter{Input: n, Predicate: p}
+	}
+	return n
+}
+
+func split(conds []*scalar.Expr, down func(*scalar.Expr) bool) (yes, no []*scalar.Expr) {
+	for _, x := range conds {
+		if down(x) {
+			yes = append(yes, x)
+		} else {
+			no = append(no, x)
+		}
+	}
+	return yes, no
+}
+
+// isMovable: a volatile condition is decided where it is written.
+func isMovable(x *scalar.Expr) bool { return scalar.VolatilityOf(x) != scalar.Volatile }
+
+func below(x *scalar.Expr, width int) bool {
+	c := scalar.Columns(x)
+	return len(c) == 0 || c[len(c)-1] < width
+}
+
+func above(x *scalar.Expr, width int) bool {
+	c := scalar.Columns(x)
+	return len(c) > 0 && c[0] >= width
+}
+
+// substitutable reports whether the columns that x reads may be computed here too.
+func substitutable(x *scalar.Expr, exprs []*scalar.Expr) bool {
+	for _, c := range scalar.Columns(x) {
+		if !movable(exprs[c]) {
+			return false
+		}
+	}
+	return true
+}
