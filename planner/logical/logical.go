@@ -27,6 +27,8 @@ type Field struct {
 	// TimeAttr marks an event-time column that a watermark bounds: the
 	// watermarked column itself, window_time, and copies of them.
 	TimeAttr bool
+	// ProcTime marks a processing-time column: proctime(), and copies of it.
+	ProcTime bool
 	// WindowBound is "start" or "end" for window_start and window_end, and
 	// copies of them.
 	WindowBound string

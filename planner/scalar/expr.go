@@ -20,6 +20,7 @@ const (
 	OpCase   Op = "case"   // Args: cond, then, cond, then, …, else (always odd in number)
 	OpParam  Op = "param"  // Column: the parameter's number from 0; replaced by a const before execution
 	OpIn     Op = "in"     // Args[0] in (Args[1:]), all constants of one type
+	OpOuter  Op = "outer"  // Column: index into the enclosing logical.Apply's Args; only below one
 )
 
 // Expr is a typed expression. Pos and Text serve messages and names only and

@@ -1,0 +1,226 @@
+package bind
+
+import (
+	"strings"
+
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/sql/ast"
+)
+
+// opAggregate stands for aggregate number Column of the level until the
+// aggregation is built. It never leaves this package.
+const opAggregate scalar.Op = "bind.aggregate"
+
+// aggregation collects the aggregates of one SELECT.
+type aggregation struct {
+	list []scalar.Aggregate
+	keys []*scalar.Expr
+}
+
+func isAggregate(name string) bool { return len(scalar.AggregateFunctions(name)) > 0 }
+
+// aggregate binds a call of an aggregate function; the result refers to it.
+func (l *level) aggregate(name string, x *ast.Call) (*scalar.Expr, error) {
+	pos := int(x.Pos)
+	if len(x.WithinGroup) > 0 {
+		return nil, pgerr.NotSupported(pos, "WITHIN GROUP")
+	}
+	if l.inAgg {
+		return nil, pgerr.New(pgerr.GroupingError, "aggregate function calls cannot be nested").At(pos)
+	}
+	if l.aggs == nil {
+		return nil, pgerr.New(pgerr.GroupingError, "aggregate functions are not allowed in %s", l.clauseName()).At(pos)
+	}
+	l.inAgg = true
+	defer func() { l.inAgg = false }()
+	a, err := l.aggregateCall(name, x)
+	if err != nil {
+		return nil, err
+	}
+	for i := range l.aggs.list {
+		if aggregateEqual(&l.aggs.list[i], a) {
+			return aggregateRef(i, a, pos), nil
+		}
+	}
+	l.aggs.list = append(l.aggs.list, *a)
+	return aggregateRef(len(l.aggs.list)-1, a, pos), nil
+}
+
+func aggregateRef(i int, a *scalar.Aggregate, pos int) *scalar.Expr {
+	return &scalar.Expr{Op: opAggregate, Column: i, Type: a.Type, Text: a.Text, Pos: pos}
+}
+
+func (l *level) clauseName() string {
+	if l.clause == "" {
+		return "this context"
+	}
+	switch l.clause {
+	case "ON":
+		return "JOIN conditions"
+	case "FROM":
+		return "functions in FROM"
+	}
+	return l.clause
+}
+
+func (l *level) aggregateCall(name string, x *ast.Call) (*scalar.Aggregate, error) {
+	b, pos := l.b, int(x.Pos)
+	if x.Star && name != "count" {
+		return nil, pgerr.New(pgerr.UndefinedFunction, "function %s() does not exist", name).At(pos).
+			Hint("No function matches the given name and argument types. You might need to add explicit type casts.")
+	}
+	if len(x.Args) == 0 && !x.Star && name == "count" {
+		return nil, pgerr.New(pgerr.WrongObjectType, "count(*) must be used to call a parameterless aggregate function").At(pos)
+	}
+	args, err := l.exprs(x.Args)
+	if err != nil {
+		return nil, err
+	}
+	c, ambiguous := choose(scalar.AggregateFunctions(name), exprs2types(args), false)
+	if c == nil {
+		if ambiguous {
+			return nil, pgerr.New(pgerr.AmbiguousFunction, "function %s(%s) is not unique", name, typeList(args)).At(pos).
+				Hint("Could not choose a best candidate function. You might need to add explicit type casts.")
+		}
+		return nil, noSuchFunction(name, args, pos, nil)
+	}
+	call, err := b.applyCall(c, args, pos)
+	if err != nil {
+		return nil, err
+	}
+	a := &scalar.Aggregate{Func: c.f.Key, Args: call.Args, Distinct: x.Distinct, Type: call.Type, Pos: pos}
+	var text strings.Builder
+	text.WriteString(name + "(")
+	if x.Distinct {
+		text.WriteString("distinct ")
+		if len(args) == 1 {
+			if _, ok := scalar.Comparison("=", call.Args[0].Type); !ok {
+				return nil, pgerr.New(pgerr.UndefinedFunction, "could not identify an equality operator for type %s", bare(args[0].Type)).At(args[0].Pos)
+			}
+		}
+	}
+	if x.Star {
+		text.WriteString("*")
+	}
+	text.WriteString(b.texts(args))
+	for i := range x.OrderBy {
+		it := &x.OrderBy[i]
+		e, err := l.typed(it.X)
+		if err != nil {
+			return nil, err
+		}
+		k := sortKey(e, it)
+		if err := orderable(e); err != nil {
+			return nil, err
+		}
+		a.OrderBy = append(a.OrderBy, k)
+		if i == 0 {
+			text.WriteString(" order by ")
+		} else {
+			text.WriteString(", ")
+		}
+		text.WriteString(e.Text)
+		if k.Desc {
+			text.WriteString(" desc")
+		}
+		if k.NullsFirst != k.Desc {
+			text.WriteString(map[bool]string{true: " nulls first", false: " nulls last"}[k.NullsFirst])
+		}
+	}
+	text.WriteString(")")
+	if x.Filter != nil {
+		saved := l.clause
+		l.clause = "FILTER"
+		f, err := l.condition(x.Filter, "FILTER")
+		l.clause = saved
+		if err != nil {
+			return nil, err
+		}
+		a.Filter = f
+		text.WriteString(" filter (where " + f.Text + ")")
+	}
+	a.Text = text.String()
+	return a, nil
+}
+
+func aggregateEqual(a, b *scalar.Aggregate) bool {
+	if a.Func != b.Func || a.Distinct != b.Distinct || len(a.Args) != len(b.Args) || len(a.OrderBy) != len(b.OrderBy) || !exprEqual(a.Filter, b.Filter) {
+		return false
+	}
+	for i := range a.Args {
+		if !exprEqual(a.Args[i], b.Args[i]) {
+			return false
+		}
+	}
+	for i := range a.OrderBy {
+		x, y := a.OrderBy[i], b.OrderBy[i]
+		if x.Desc != y.Desc || x.NullsFirst != y.NullsFirst || !exprEqual(x.X, y.X) {
+			return false
+		}
+	}
+	return true
+}
+
+// build makes the Aggregate node over n.
+func (a *aggregation) build(n logical.Node, id string) *logical.Aggregate {
+	agg := &logical.Aggregate{Input: n, Keys: a.keys, Aggregates: a.list, ID: id}
+	in := n.Fields()
+	start, end := false, false
+	for _, k := range a.keys {
+		if k.Op == scalar.OpColumn {
+			start = start || in[k.Column].WindowBound == "start"
+			end = end || in[k.Column].WindowBound == "end"
+		}
+	}
+	for _, k := range a.keys {
+		f := logical.Field{Name: "?column?", Type: k.Type, Origin: k.Text}
+		if k.Op == scalar.OpColumn {
+			f = in[k.Column]
+			f.Relation = ""
+			// Groups other than windows change for ever: their times are no
+			// longer bounded.
+			f.TimeAttr = f.TimeAttr && start && end
+			f.ProcTime = f.ProcTime && start && end
+		}
+		agg.Out = append(agg.Out, f)
+	}
+	for i := range a.list {
+		agg.Out = append(agg.Out, logical.Field{Name: a.list[i].Text, Type: a.list[i].Type, Origin: a.list[i].Text})
+	}
+	return agg
+}
+
+// over rewrites an expression over the input into one over the aggregation's
+// output: keys and aggregates become columns, any other column is an error.
+func (l *level) over(e *scalar.Expr) (*scalar.Expr, error) {
+	a := l.aggs
+	return l.b.rewrite(e, func(x *scalar.Expr) (*scalar.Expr, error) {
+		if x.Op == opAggregate {
+			return &scalar.Expr{Op: scalar.OpColumn, Column: len(a.keys) + x.Column, Type: x.Type, Text: x.Text, Pos: x.Pos}, nil
+		}
+		for i, k := range a.keys {
+			if exprEqual(k, x) {
+				c := &scalar.Expr{Op: scalar.OpColumn, Column: i, Type: x.Type, Pos: x.Pos}
+				return l.b.withText(c, x.Text, l.b.precOf(x)), nil
+			}
+		}
+		if x.Op == scalar.OpColumn {
+			return nil, pgerr.New(pgerr.GroupingError, "column %q must appear in the GROUP BY clause or be used in an aggregate function", l.columnLabel(x.Column)).At(x.Pos)
+		}
+		return nil, nil
+	})
+}
+
+func (l *level) columnLabel(i int) string {
+	for _, c := range l.scope.cols {
+		if c.expr.Op == scalar.OpColumn && c.expr.Column == i && c.name != "" && !c.merged {
+			if c.relation == "" {
+				return c.name
+			}
+			return c.relation + "." + c.name
+		}
+	}
+	return "?column?"
+}

@@ -1,0 +1,226 @@
+// Package bind turns statements into logical trees: it resolves names against a
+// catalog that is passed in, gives every expression its type by PostgreSQL's
+// rules, and words errors as PostgreSQL does. It reads no clock, does no I/O and
+// decides nothing about execution.
+package bind
+
+import (
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// Options are what a statement is bound against.
+type Options struct {
+	Catalog Catalog
+	// ParamTypes are the types that a client declared for $1, $2 …; Invalid and
+	// Unknown ones are inferred.
+	ParamTypes []types.Type
+	// SearchPath lists the schemas of unqualified names; the default is
+	// pg_catalog, public, millrace.
+	SearchPath []string
+	// Database is the name that a three-part name may begin with.
+	Database string
+	// TimeZone is the session's, for literals of timestamp with time zone; the
+	// default is UTC.
+	TimeZone string
+	// Now is when the statement began, in microseconds since 1970 UTC, for
+	// literals such as 'now' and 'today'; 0 refuses those.
+	Now int64
+	// Continuous says that the query runs for ever on changing input. What is
+	// executed over finished data only (joins, subqueries, INTERSECT, EXCEPT)
+	// is refused then.
+	Continuous bool
+	// ParseQuery and ParseExpr read the SQL text of views, defaults, generated
+	// columns and watermarks.
+	ParseQuery func(string) (*ast.Query, error)
+	ParseExpr  func(string) (ast.Expr, error)
+	// Print gives the SQL text of an expression or query, for the catalog.
+	Print func(ast.Node) string
+}
+
+// Notice is something to tell the user that is no error.
+type Notice struct {
+	Severity string // "WARNING" or "NOTICE"
+	Code     pgerr.Code
+	Message  string
+	Position int
+}
+
+// StateTTL is one entry of a STATE_TTL hint: how long the state of the relation
+// with that alias is kept.
+type StateTTL struct {
+	Alias    string
+	Duration string
+}
+
+// BoundQuery is a query with its names resolved.
+type BoundQuery struct {
+	Root    logical.Node
+	Columns []logical.Field
+	Params  []types.Type
+	// EmitOnWindowClose is set when the query says EMIT ON WINDOW CLOSE.
+	EmitOnWindowClose bool
+	Notices           []Notice
+	StateTTL          []StateTTL
+	// Depends are the ids of the relations that are read, views included, in
+	// order of their first mention.
+	Depends []string
+}
+
+// BoundInsert is an INSERT into an own table. Input has the relation's columns,
+// one for one, defaults and generated values included.
+type BoundInsert struct {
+	Relation   *catalog.Relation
+	Input      logical.Node
+	OnConflict *OnConflict
+	// Returning are expressions over the inserted (or updated) row, nil for none.
+	Returning        []*scalar.Expr
+	ReturningColumns []logical.Field
+	Params           []types.Type
+	Notices          []Notice
+}
+
+// OnConflict is what an INSERT does with a row whose primary key is there.
+type OnConflict struct {
+	// DoUpdate replaces the row by NewRow where Where is true or nil; otherwise
+	// the new row is dropped. Both are over the columns of the existing row
+	// followed by those of the row that was to be inserted.
+	DoUpdate bool
+	NewRow   []*scalar.Expr
+	Where    *scalar.Expr
+}
+
+// BoundUpdate is an UPDATE of an own table. Input has the columns of the old
+// row, followed by those of the new one.
+type BoundUpdate struct {
+	Relation         *catalog.Relation
+	Input            logical.Node
+	Returning        []*scalar.Expr // over the new row
+	ReturningColumns []logical.Field
+	Params           []types.Type
+	Notices          []Notice
+}
+
+// BoundDelete is a DELETE from an own table. Input has the columns of the rows to
+// be deleted.
+type BoundDelete struct {
+	Relation         *catalog.Relation
+	Input            logical.Node
+	Returning        []*scalar.Expr // over the deleted row
+	ReturningColumns []logical.Field
+	Params           []types.Type
+	Notices          []Notice
+}
+
+// BoundJob is a job: one sink per INSERT.
+type BoundJob struct {
+	Sinks    []*logical.Sink
+	Notices  []Notice
+	StateTTL []StateTTL
+	// Depends are the ids of the relations that are read or written.
+	Depends []string
+}
+
+// BoundView is the definition of a view or materialized view. Relation has no id
+// yet; Root is nil for a plain view.
+type BoundView struct {
+	Relation *catalog.Relation
+	Root     *logical.Materialize
+	Notices  []Notice
+	StateTTL []StateTTL
+}
+
+// Query binds a query.
+func Query(q *ast.Query, opts Options) (*BoundQuery, error) {
+	b := newBinder(opts)
+	rel, err := b.query(q, nil, queryMode{})
+	if err != nil {
+		return nil, err
+	}
+	params, err := b.finishParams()
+	if err != nil {
+		return nil, err
+	}
+	return &BoundQuery{Root: rel.node, Columns: rel.node.Fields(), Params: params, EmitOnWindowClose: q.Emit != "",
+		Notices: b.notices, StateTTL: b.ttl, Depends: b.depends}, nil
+}
+
+// binder is the state of binding one statement.
+type binder struct {
+	opts    Options
+	params  []param
+	notices []Notice
+	ttl     []StateTTL
+	depends []string
+	viewing []string // names of the views being expanded, for cycles
+	depth   int
+	prec    map[*scalar.Expr]int8
+}
+
+const depthMax = 2000 // nested expressions and queries
+
+func newBinder(opts Options) *binder {
+	if len(opts.SearchPath) == 0 {
+		opts.SearchPath = []string{"pg_catalog", "public", "millrace"}
+	}
+	if opts.TimeZone == "" {
+		opts.TimeZone = "UTC"
+	}
+	b := &binder{opts: opts, prec: map[*scalar.Expr]int8{}}
+	for _, t := range opts.ParamTypes {
+		b.params = append(b.params, param{typ: t, given: t.Kind != types.Invalid && t.Kind != types.Unknown, pos: -1})
+	}
+	return b
+}
+
+// enter guards against trees too deep for the stack; leave undoes it.
+func (b *binder) enter(pos ast.Pos) error {
+	b.depth++
+	if b.depth > depthMax {
+		return pgerr.New(pgerr.StatementTooComplex, "stack depth limit exceeded").At(int(pos)).
+			Hint("Break the statement into smaller ones.")
+	}
+	return nil
+}
+
+func (b *binder) leave() { b.depth-- }
+
+func (b *binder) warn(pos ast.Pos, message string) {
+	b.notices = append(b.notices, Notice{Severity: "WARNING", Code: pgerr.Warning, Message: message, Position: int(pos)})
+}
+
+func (b *binder) dependOn(id string) {
+	if id == "" {
+		return
+	}
+	for _, d := range b.depends {
+		if d == id {
+			return
+		}
+	}
+	b.depends = append(b.depends, id)
+}
+
+// param is what is known about one $n.
+type param struct {
+	typ   types.Type
+	given bool // declared, or inferred from a use
+	pos   int
+}
+
+// finishParams gives every parameter's type; one that no use determined is an
+// error.
+func (b *binder) finishParams() ([]types.Type, error) {
+	out := make([]types.Type, len(b.params))
+	for i, p := range b.params {
+		if !p.given {
+			return nil, pgerr.New(pgerr.IndeterminateDatatype, "could not determine data type of parameter $%d", i+1).At(p.pos)
+		}
+		out[i] = p.typ
+	}
+	return out, nil
+}

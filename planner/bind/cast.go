@@ -1,0 +1,115 @@
+package bind
+
+import (
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// cast binds CAST(x AS t), x::t, TRY_CAST and typed literals.
+func (l *level) cast(x *ast.Cast) (*scalar.Expr, error) {
+	b := l.b
+	t, err := ResolveType(x.Type)
+	if err != nil {
+		return nil, err
+	}
+	if a, ok := x.X.(*ast.ArrayExpr); ok && t.Kind == types.Array {
+		e, err := l.arrayOf(a, *t.Elem)
+		if err != nil {
+			return nil, err
+		}
+		if len(a.Elems) == 0 {
+			b.withText(e, e.Text+"::"+shortType(t), precPostfix)
+		}
+		return e, nil
+	}
+	e, err := l.expr(x.X)
+	if err != nil {
+		return nil, err
+	}
+	if r, err := l.registryCast(e, x.Type, t); r != nil || err != nil {
+		return r, err
+	}
+	if e.Type.Equal(t) {
+		return e, nil
+	}
+	text := b.inner(e, precPostfix) + "::" + shortType(t)
+	if x.Try {
+		text = "try_cast(" + e.Text + " as " + shortType(t) + ")"
+		return l.tryCast(e, t, text, int(x.Pos))
+	}
+	if e.Type.Kind != types.Unknown && !b.canCoerce(e.Type, t, explicit) {
+		return nil, pgerr.New(pgerr.CannotCoerce, "cannot cast type %s to %s", bare(e.Type), bare(t)).At(int(x.Pos))
+	}
+	v, err := b.coerce(e, t, explicit)
+	if err != nil {
+		return nil, err
+	}
+	if v == e && !e.Type.Equal(t) {
+		// Only modifiers fall away: the value stays, the type is the plain one.
+		v = &scalar.Expr{Op: scalar.OpCast, Type: t, Args: []*scalar.Expr{e}, Pos: e.Pos}
+	}
+	if v.Op == scalar.OpConst && (t.Kind == types.IntervalK || x.Typed) && !v.Value.Null {
+		text = quoteText(b.formatValue(*v.Value, t)) + "::" + shortType(t)
+	}
+	c := *v
+	return b.withText(&c, text, precPostfix), nil
+}
+
+// tryCast is null where CAST would fail.
+func (l *level) tryCast(e *scalar.Expr, t types.Type, text string, pos int) (*scalar.Expr, error) {
+	if e.Type.Kind == types.Unknown {
+		v, err := l.b.coerce(e, types.Of(types.Text), implicit)
+		if err != nil {
+			return nil, err
+		}
+		e = v
+	}
+	if !l.b.canCoerce(e.Type, t, explicit) {
+		return nil, pgerr.New(pgerr.CannotCoerce, "cannot cast type %s to %s", bare(e.Type), bare(t)).At(pos)
+	}
+	c := &scalar.Expr{Op: scalar.OpCast, Func: "try", Type: t, Args: []*scalar.Expr{e}, Pos: pos}
+	return l.b.withText(c, text, precAtom), nil
+}
+
+// registryCast binds casts to regclass and its kin: a name becomes an object id;
+// an object id becomes the name that PostgreSQL would print. It is nil for other
+// types.
+func (l *level) registryCast(e *scalar.Expr, name ast.TypeName, t types.Type) (*scalar.Expr, error) {
+	var in, out string
+	switch name.Name {
+	case "regclass":
+		in, out = "to_regclass", "regclass_text"
+	case "regtype":
+		in, out = "to_regtype", "format_type"
+	case "regnamespace":
+		in, out = "to_regnamespace", "regnamespace_text"
+	case "regproc", "regprocedure":
+		in, out = "to_regproc", "regproc_text"
+	case "regrole":
+		in, out = "to_regrole", "pg_get_userbyid"
+	default:
+		return nil, nil
+	}
+	if t.Kind == types.Array {
+		return nil, nil
+	}
+	args := []*scalar.Expr{e}
+	f := in
+	if e.Type.Kind == types.OID || e.Type.IsInteger() {
+		f = out
+		if f == "format_type" {
+			args = append(args, l.b.nullOf(types.Of(types.Int32), e.Pos))
+		}
+	}
+	c, _ := choose(scalar.Functions(f), exprs2types(args), false)
+	if c == nil {
+		return l.b.coerce(e, types.Of(types.OID), explicit)
+	}
+	r, err := l.b.applyCall(c, args, e.Pos)
+	if err != nil {
+		return nil, err
+	}
+	return l.b.withText(r, l.b.inner(e, precPostfix)+"::"+name.Name, precPostfix), nil
+}

@@ -1,0 +1,235 @@
+package bind
+
+import (
+	"strings"
+
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// call binds a call: of a function, an aggregate, a set-returning function, or
+// one of the forms that are written as calls.
+func (l *level) call(x *ast.Call) (*scalar.Expr, error) {
+	name, err := l.b.functionName(x.Name)
+	if err != nil {
+		return nil, err
+	}
+	pos := int(x.Pos)
+	if x.Over != nil {
+		return nil, pgerr.NotSupported(pos, "OVER")
+	}
+	if w, err := l.groupWindowCall(name, x); w != nil || err != nil {
+		return w, err
+	}
+	if name == "grouping" {
+		return nil, pgerr.NotSupported(pos, "GROUPING")
+	}
+	if isAggregate(name) {
+		return l.aggregate(name, x)
+	}
+	if len(scalar.WindowFunctions(name)) > 0 {
+		return nil, pgerr.New(pgerr.WrongObjectType, "window function %s requires an OVER clause", name).At(pos)
+	}
+	if err := plainCall(name, x); err != nil {
+		return nil, err
+	}
+	if tableFunction(name) != nil && len(scalar.Functions(name)) == 0 {
+		return l.setReturning(name, x)
+	}
+	if x.Variadic {
+		return nil, pgerr.NotSupported(pos, "VARIADIC")
+	}
+	args, err := l.callArgs(name, x)
+	if err != nil {
+		return nil, err
+	}
+	return l.b.callFunction(name, x.Form, args, pos)
+}
+
+// functionName checks a function's schema and gives its name alone.
+func (b *binder) functionName(p ast.Path) (string, error) {
+	name := strings.ToLower(p.Last().Value)
+	if len(p) > 1 {
+		switch schema := p[len(p)-2].Value; schema {
+		case "pg_catalog", "information_schema", "millrace", "public":
+		default:
+			return "", pgerr.New(pgerr.InvalidSchemaName, "schema %q does not exist", schema).At(int(p.Offset()))
+		}
+	}
+	return name, nil
+}
+
+// plainCall refuses what only aggregates may have.
+func plainCall(name string, x *ast.Call) error {
+	pos := int(x.Pos)
+	what := ""
+	switch {
+	case x.Distinct:
+		what = "DISTINCT"
+	case x.Filter != nil:
+		what = "FILTER"
+	case len(x.OrderBy) > 0:
+		what = "ORDER BY"
+	case len(x.WithinGroup) > 0:
+		what = "WITHIN GROUP"
+	case x.Star:
+		what = "(*)"
+	default:
+		return nil
+	}
+	return pgerr.New(pgerr.WrongObjectType, "%s specified, but %s is not an aggregate function", what, name).At(pos)
+}
+
+var intervalArgs = []string{"years", "months", "weeks", "days", "hours", "mins", "secs"}
+
+// callArgs binds a call's arguments in the order of the parameters.
+func (l *level) callArgs(name string, x *ast.Call) ([]*scalar.Expr, error) {
+	named := false
+	for _, n := range x.ArgNames {
+		named = named || n != ""
+	}
+	if !named {
+		return l.exprs(x.Args)
+	}
+	if name != "make_interval" {
+		return nil, pgerr.NotSupported(int(x.Pos), "named arguments of "+name)
+	}
+	out := make([]*scalar.Expr, len(intervalArgs))
+	for i, a := range x.Args {
+		at := i
+		if n := x.ArgNames[i]; n != "" {
+			at = -1
+			for k, want := range intervalArgs {
+				if n == want {
+					at = k
+				}
+			}
+		}
+		if at < 0 || at >= len(out) || out[at] != nil {
+			return nil, pgerr.New(pgerr.UndefinedFunction, "function make_interval has no argument %q", x.ArgNames[i]).At(int(a.Offset()))
+		}
+		e, err := l.expr(a)
+		if err != nil {
+			return nil, err
+		}
+		out[at] = e
+	}
+	for i := range out {
+		if out[i] == nil {
+			out[i] = &scalar.Expr{Op: scalar.OpConst, Type: types.Of(types.Int32), Value: &types.Value{}, Pos: int(x.Pos), Text: "0"}
+		}
+	}
+	return out, nil
+}
+
+// callFunction resolves and applies an ordinary function.
+func (b *binder) callFunction(name, form string, args []*scalar.Expr, pos int) (*scalar.Expr, error) {
+	if form == "floor to" {
+		return b.truncTo(args, pos)
+	}
+	overloads := scalar.Functions(name)
+	c, ambiguous := choose(overloads, exprs2types(args), false)
+	if c == nil {
+		if ambiguous {
+			return nil, pgerr.New(pgerr.AmbiguousFunction, "function %s(%s) is not unique", name, typeList(args)).At(pos).
+				Hint("Could not choose a best candidate function. You might need to add explicit type casts.")
+		}
+		if e, err := b.castCall(name, args, pos); e != nil || err != nil {
+			return e, err
+		}
+		var names []string
+		if overloads == nil {
+			names = scalar.Names()
+		}
+		return nil, noSuchFunction(name, args, pos, names)
+	}
+	if name == "extract" || name == "date_part" || name == "date_trunc" {
+		if err := checkField(name, args[0], args[1]); err != nil {
+			return nil, err
+		}
+	}
+	e, err := b.applyCall(c, args, pos)
+	if err != nil {
+		return nil, err
+	}
+	if (name == "coalesce" || name == "greatest" || name == "least" || name == "nullif") && len(args) > 0 {
+		if _, at := common(exprs2types(args)); at >= 0 {
+			return nil, pgerr.New(pgerr.DatatypeMismatch, "%s types cannot be matched", upper(name)).At(pos)
+		}
+	}
+	if name == "coalesce" && len(e.Args) == 1 {
+		return e.Args[0], nil
+	}
+	return b.withText(e, callText(name, form, args), precAtom), nil
+}
+
+func callText(name, form string, args []*scalar.Expr) string {
+	if form == "keyword" && len(args) == 0 {
+		return name
+	}
+	parts := make([]string, len(args))
+	for i, a := range args {
+		parts[i] = a.Text
+	}
+	if name == "extract" && len(args) == 2 && args[0].Op == scalar.OpConst {
+		return "extract(" + args[0].Value.Bytes + " from " + parts[1] + ")"
+	}
+	return name + "(" + strings.Join(parts, ", ") + ")"
+}
+
+// truncTo is Flink's FLOOR(ts TO unit).
+func (b *binder) truncTo(args []*scalar.Expr, pos int) (*scalar.Expr, error) {
+	unit := args[1]
+	e, err := b.callFunction("date_trunc", "", []*scalar.Expr{unit, args[0]}, pos)
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// castCall reads f(x) with a type's name as a cast, as PostgreSQL does.
+func (b *binder) castCall(name string, args []*scalar.Expr, pos int) (*scalar.Expr, error) {
+	if len(args) != 1 {
+		return nil, nil
+	}
+	k, ok := typeKinds[name]
+	if !ok || name == "row" || name == "record" {
+		return nil, nil
+	}
+	t := types.Of(k)
+	if args[0].Type.Kind != types.Unknown && !b.canCoerce(args[0].Type, t, explicit) {
+		return nil, nil
+	}
+	e, err := b.coerce(args[0], t, explicit)
+	if err != nil {
+		return nil, err
+	}
+	c := *e
+	return b.withText(&c, b.inner(args[0], precPostfix)+"::"+shortType(t), precPostfix), nil
+}
+
+var timeFields = map[string]bool{
+	"century": true, "day": true, "days": true, "decade": true, "dow": true, "doy": true, "epoch": true, "hour": true, "hours": true,
+	"isodow": true, "isoyear": true, "julian": true, "microsecond": true, "microseconds": true, "millennium": true, "millisecond": true,
+	"milliseconds": true, "minute": true, "minutes": true, "month": true, "months": true, "quarter": true, "second": true, "seconds": true,
+	"timezone": true, "timezone_hour": true, "timezone_minute": true, "week": true, "weeks": true, "year": true, "years": true,
+	"min": true, "mins": true, "sec": true, "secs": true, "mon": true, "mons": true, "hr": true, "hrs": true, "h": true, "m": true,
+	"s": true, "d": true, "w": true, "y": true, "yr": true, "yrs": true, "us": true, "usec": true, "usecs": true, "ms": true, "msec": true,
+	"msecs": true, "c": true, "cent": true, "centuries": true, "decades": true, "dec": true, "decs": true, "millennia": true, "mil": true,
+	"mils": true, "qtr": true, "useconds": true, "mseconds": true, "j": true,
+}
+
+// checkField refuses a constant field that no time value has, early and with its
+// place.
+func checkField(name string, field, value *scalar.Expr) error {
+	if field.Op != scalar.OpConst || field.Value.Null || timeFields[strings.ToLower(field.Value.Bytes)] {
+		return nil
+	}
+	t := bare(value.Type)
+	if t.Kind == types.Unknown {
+		return nil
+	}
+	return pgerr.New(pgerr.InvalidParameterValue, "unit %q not recognized for type %s", field.Value.Bytes, t).At(field.Pos)
+}

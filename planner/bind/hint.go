@@ -1,0 +1,119 @@
+package bind
+
+import (
+	"strings"
+
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/sql/ast"
+)
+
+// hints reads the hints of a SELECT. What is not known is told and left alone.
+func (s *selection) hints() {
+	for i := range s.sel.Hints {
+		h := &s.sel.Hints[i]
+		switch strings.ToLower(h.Name) {
+		case "id":
+			if id, ok := hintID(h); ok {
+				s.id, s.idPos = id, h.Pos
+			} else {
+				s.b.warn(h.Pos, "hint ID takes one string; it was ignored")
+			}
+		case "state_ttl":
+			s.b.stateTTL(h)
+		default:
+			s.b.warn(h.Pos, "unknown hint \""+h.Name+"\" was ignored")
+		}
+	}
+}
+
+// hintID is the text of ID('text').
+func hintID(h *ast.Hint) (string, bool) {
+	if len(h.Args) != 1 {
+		return "", false
+	}
+	return optionText(&h.Args[0])
+}
+
+// optionText is the value of an option that is a word or a literal; a lone value
+// may be in the name's place.
+func optionText(o *ast.Option) (string, bool) {
+	switch v := o.Value.(type) {
+	case nil:
+		return o.Name, o.Name != ""
+	case *ast.Literal:
+		return v.Text, v.Kind != ast.NullLiteral
+	case *ast.ColumnRef:
+		return pathText(v.Path), true
+	}
+	return "", false
+}
+
+func (b *binder) stateTTL(h *ast.Hint) {
+	for i := range h.Args {
+		v, ok := optionText(&h.Args[i])
+		if !ok || h.Args[i].Value == nil {
+			b.warn(h.Pos, "hint STATE_TTL takes 'alias' = 'duration'; it was ignored")
+			continue
+		}
+		b.ttl = append(b.ttl, StateTTL{Alias: h.Args[i].Name, Duration: v})
+	}
+}
+
+// takeID marks the pinned id as given to an operator.
+func (s *selection) takeID() { s.id = "" }
+
+// pinLeftover gives a pinned id that no aggregation took to the operator with
+// state that the SELECT has: its join or its only scan.
+func (s *selection) pinLeftover() error {
+	if s.id == "" {
+		return nil
+	}
+	if !pin(s.node, s.id) {
+		s.b.warn(s.idPos, "hint ID was ignored: this SELECT has no operator with state")
+	}
+	return nil
+}
+
+func pin(n logical.Node, id string) bool {
+	switch n := n.(type) {
+	case *logical.Project:
+		return pin(n.Input, id)
+	case *logical.Filter:
+		return pin(n.Input, id)
+	case *logical.Window:
+		return pin(n.Input, id)
+	case *logical.Sort:
+		return pin(n.Input, id)
+	case *logical.Join:
+		if n.ID == "" {
+			n.ID = id
+		}
+		return n.ID == id
+	case *logical.Scan:
+		if n.ID == "" {
+			n.ID = id
+		}
+		return n.ID == id
+	}
+	return false
+}
+
+// relationHints reads the hints after a relation's name.
+func (b *binder) relationHints(x *ast.TableRef, node logical.Node) {
+	for i := range x.Hints {
+		h := &x.Hints[i]
+		switch strings.ToLower(h.Name) {
+		case "id":
+			id, ok := hintID(h)
+			if s, is := node.(*logical.Scan); ok && is {
+				s.ID = id
+				continue
+			}
+			b.warn(h.Pos, "hint ID was ignored: it takes one string and a relation that is stored")
+		case "state_ttl":
+			b.stateTTL(h)
+		default:
+			b.warn(h.Pos, "unknown hint \""+h.Name+"\" was ignored")
+		}
+	}
+}

@@ -1,0 +1,233 @@
+package bind
+
+import (
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// join binds a JOIN with its sides.
+func (l *level) join(x *ast.Join) (*bound, error) {
+	if x.Kind == "asof" || x.Kind == "left asof" {
+		return nil, pgerr.NotSupported(int(x.Pos), "ASOF JOIN")
+	}
+	if l.b.opts.Continuous {
+		return nil, pgerr.NotSupported(int(x.Pos), "a join in a continuous query")
+	}
+	left, err := l.tableExpr(x.L, nil)
+	if err != nil {
+		return nil, err
+	}
+	j, err := l.joinTo(left.bound(), x.R, x)
+	if err != nil || x.Alias == nil {
+		return j, err
+	}
+	for i := range j.scope.cols {
+		j.scope.cols[i].relation, j.scope.cols[i].schema = x.Alias.Name.Value, ""
+	}
+	j.scope.rels = []scopeRelation{{name: x.Alias.Name.Value}}
+	return j, l.b.columnAliases(j.scope, x.Alias)
+}
+
+// joinTo joins a table expression to what is on its left.
+func (l *level) joinTo(left *bound, te ast.TableExpr, x *ast.Join) (*bound, error) {
+	dependents := len(l.dependents)
+	right, err := l.tableExpr(te, left)
+	if err != nil {
+		return nil, err
+	}
+	width := len(left.node.Fields())
+	for i := dependents; i < len(l.dependents); i++ {
+		l.dependents[i] = l.dependents[i].shifted(width)
+	}
+	if err := duplicateAlias(left.scope, right.scope, te); err != nil {
+		return nil, err
+	}
+	sc := &scope{rels: append(append([]scopeRelation(nil), left.scope.rels...), right.scope.rels...)}
+	sc.cols = append(sc.cols, left.scope.cols...)
+	for _, c := range right.scope.cols {
+		c.expr = l.b.shift(c.expr, width)
+		sc.cols = append(sc.cols, c)
+	}
+	out := append(append([]logical.Field(nil), left.node.Fields()...), right.node.Fields()...)
+	for i := range out {
+		if x.Kind != "inner" && x.Kind != "cross" {
+			out[i].TimeAttr = false
+		}
+	}
+	cond, sc, err := l.joinCondition(x, left, right, sc)
+	if err != nil {
+		return nil, err
+	}
+	node, err := l.joinNode(left, right, x, cond, out, sc)
+	if err != nil {
+		return nil, err
+	}
+	return &bound{node, sc}, nil
+}
+
+func (d dependent) shifted(n int) dependent {
+	out := dependent{first: d.first + n, end: d.end + n}
+	for _, p := range d.primary {
+		out.primary = append(out.primary, p+n)
+	}
+	return out
+}
+
+func duplicateAlias(left, right *scope, at ast.TableExpr) error {
+	for _, r := range right.rels {
+		for _, have := range left.rels {
+			if r.name == have.name && r.schema == have.schema && r.name != "" {
+				return pgerr.New(pgerr.DuplicateAlias, "table name %q specified more than once", r.name).At(int(at.Offset()))
+			}
+		}
+	}
+	return nil
+}
+
+// joinCondition binds ON, USING or NATURAL, and merges the columns of the latter.
+func (l *level) joinCondition(x *ast.Join, left *bound, right *fromItem, sc *scope) (*scalar.Expr, *scope, error) {
+	names := x.Using
+	if x.Natural {
+		for _, c := range left.scope.cols {
+			if c.qualified || c.name == "" {
+				continue
+			}
+			if r, _ := right.scope.find("", "", c.name); r != nil {
+				names = append(names, ast.Name{At: x.At, Value: c.name})
+			}
+		}
+	}
+	if len(names) > 0 {
+		return l.using(x, names, left, right, sc)
+	}
+	if x.On == nil {
+		return nil, sc, nil
+	}
+	at := &level{b: l.b, ctes: l.ctes, outer: l.outer, scope: sc}
+	cond, err := at.filter(x.On, "JOIN/ON")
+	if err != nil {
+		return nil, nil, err
+	}
+	l.pending = append(l.pending, at.pending...)
+	if len(at.pending) > 0 && x.Kind != "inner" {
+		return nil, nil, pgerr.NotSupported(int(x.On.Offset()), "a subquery in the condition of an outer join")
+	}
+	return cond, sc, nil
+}
+
+// using compares the named columns of both sides and makes one of each pair.
+func (l *level) using(x *ast.Join, names []ast.Name, left *bound, right *fromItem, sc *scope) (*scalar.Expr, *scope, error) {
+	b, width := l.b, len(left.node.Fields())
+	var parts []*scalar.Expr
+	merged := &scope{rels: sc.rels}
+	for _, n := range names {
+		var sides [2]*column
+		for i, s := range []*scope{left.scope, right.scope} {
+			c, ambiguous := s.find("", "", n.Value)
+			side := [2]string{"left", "right"}[i]
+			if ambiguous {
+				return nil, nil, pgerr.New(pgerr.AmbiguousColumn, "common column name %q appears more than once in %s table", n.Value, side).At(int(n.Pos))
+			}
+			if c == nil {
+				return nil, nil, pgerr.New(pgerr.UndefinedColumn, "column %q specified in USING clause does not exist in %s table", n.Value, side).At(int(n.Pos))
+			}
+			sides[i] = c
+		}
+		le, re := sides[0].at(n.Pos), b.shift(sides[1].at(n.Pos), width)
+		eq, err := b.infixCall("=", le, re, int(n.Pos))
+		if err != nil {
+			return nil, nil, err
+		}
+		parts = append(parts, eq)
+		e, err := b.mergedColumn(x.Kind, le, re, int(n.Pos))
+		if err != nil {
+			return nil, nil, err
+		}
+		f := sides[0].field
+		f.Type, f.Name = e.Type, n.Value
+		merged.cols = append(merged.cols, column{name: n.Value, field: f, expr: e, merged: true})
+	}
+	for _, c := range sc.cols {
+		for _, n := range names {
+			if c.name == n.Value {
+				c.qualified = true
+			}
+		}
+		if c.qualified && c.relation == "" {
+			continue // merged by an inner join already
+		}
+		merged.cols = append(merged.cols, c)
+	}
+	return b.combine("and", parts, int(x.Pos)), merged, nil
+}
+
+// mergedColumn is the value of a USING column.
+func (b *binder) mergedColumn(kind string, l, r *scalar.Expr, pos int) (*scalar.Expr, error) {
+	t, err := b.commonType([]*scalar.Expr{l, r}, "JOIN/USING")
+	if err != nil {
+		return nil, err
+	}
+	if l, err = b.coerce(l, t, implicit); err != nil {
+		return nil, err
+	}
+	if r, err = b.coerce(r, t, implicit); err != nil {
+		return nil, err
+	}
+	switch kind {
+	case "right":
+		return r, nil
+	case "full":
+		text := l.Text
+		e, err := b.callFunction("coalesce", "", []*scalar.Expr{l, r}, pos)
+		if err != nil {
+			return nil, err
+		}
+		return b.withText(e, text, precAtom), nil
+	}
+	return l, nil
+}
+
+// joinNode makes the node: an Apply when the right side depends on the left.
+func (l *level) joinNode(left *bound, right *fromItem, x *ast.Join, cond *scalar.Expr, out []logical.Field, sc *scope) (logical.Node, error) {
+	if right.args != nil {
+		kind := logical.CrossApply
+		switch x.Kind {
+		case "inner", "cross":
+		case "left":
+			kind = logical.LeftApply
+		default:
+			return nil, pgerr.New(pgerr.InvalidColumnReference, "invalid reference to FROM-clause entry from the right side of a %s join", upper(x.Kind)).
+				At(right.args[0].Pos).WithDetail("The combining JOIN type must be INNER or LEFT for a LATERAL reference.")
+		}
+		return &logical.Apply{Kind: kind, Input: left.node, Sub: right.node, Args: right.args, Condition: cond, Out: out}, nil
+	}
+	kind := logical.InnerJoin
+	switch x.Kind {
+	case "left":
+		kind = logical.LeftJoin
+	case "right":
+		kind = logical.RightJoin
+	case "full":
+		kind = logical.FullJoin
+	}
+	j := &logical.Join{Kind: kind, Left: left.node, Right: right.node, Out: out}
+	if cond == nil || !hasQuery(cond) {
+		j.Condition = cond
+		return j, nil
+	}
+	at := &level{b: l.b, ctes: l.ctes, outer: l.outer, scope: sc, pending: l.pending}
+	n, err := at.plant(j, cond)
+	if err != nil {
+		return nil, err
+	}
+	return prefix(&logical.Filter{Input: n, Predicate: cond}, len(out)), nil
+}
+
+func hasQuery(e *scalar.Expr) bool {
+	return !walk(e, func(x *scalar.Expr) bool { return x.Op != opQuery })
+}
+
+var boolType = types.Of(types.Bool)

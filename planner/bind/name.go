@@ -1,0 +1,148 @@
+package bind
+
+import (
+	"reflect"
+	"strconv"
+	"strings"
+
+	"github.com/millrace/millrace/sql/ast"
+)
+
+// figureName is the name of an output column without an alias.
+func figureName(x ast.Expr) string {
+	if n, _ := figure(x); n != "" {
+		return n
+	}
+	return "?column?"
+}
+
+// figure gives PostgreSQL's name for an expression and how good it is: a type's
+// name, or CASE's, gives way to a name from within.
+func figure(x ast.Expr) (string, int) {
+	switch x := x.(type) {
+	case *ast.ColumnRef:
+		return x.Path.Last().Value, 2
+	case *ast.FieldAccess:
+		return x.Field.Value, 2
+	case *ast.Subscript:
+		return figure(x.X)
+	case *ast.Call:
+		return callName(x), 2
+	case *ast.Cast:
+		n, s := figure(x.X)
+		if s <= 1 {
+			return typeLabel(x.Type), 1
+		}
+		return n, s
+	case *ast.IntervalLiteral:
+		return "interval", 1
+	case *ast.Literal:
+		if x.Kind == ast.BoolLiteral {
+			return "bool", 1
+		}
+	case *ast.Case:
+		if x.Else != nil {
+			if n, s := figure(x.Else); s > 1 {
+				return n, s
+			}
+		}
+		return "case", 1
+	case *ast.ArrayExpr:
+		return "array", 2
+	case *ast.RowExpr:
+		return "row", 2
+	case *ast.Exists:
+		return "exists", 2
+	case *ast.Subquery:
+		if x.Array {
+			return "array", 2
+		}
+		if s, ok := x.Query.Body.(*ast.Select); ok && len(s.Items) > 0 {
+			if s.Items[0].Alias != nil {
+				return s.Items[0].Alias.Value, 2
+			}
+			return figure(s.Items[0].X)
+		}
+	case *ast.Collate:
+		return figure(x.X)
+	case *ast.Binary:
+		if x.Op == "at time zone" {
+			return "timezone", 2
+		}
+	}
+	return "", 0
+}
+
+func callName(x *ast.Call) string {
+	n := x.Name.Last().Value
+	switch x.Form {
+	case "floor to":
+		return strings.ToLower(n)
+	}
+	return n
+}
+
+// typeLabel is a type's name as a column's name.
+func typeLabel(t ast.TypeName) string {
+	if t.Name == `"char"` {
+		return "char"
+	}
+	return strings.ToLower(t.Name)
+}
+
+func columnName(i int) string { return "column" + strconv.Itoa(i+1) }
+
+// firstColumn finds a column reference outside of subqueries, nil for none.
+func firstColumn(x ast.Expr) *ast.ColumnRef {
+	var found *ast.ColumnRef
+	visit(reflect.ValueOf(x), func(n any) bool {
+		switch n := n.(type) {
+		case *ast.ColumnRef:
+			if found == nil {
+				found = n
+			}
+		case *ast.Query:
+			return false
+		}
+		return found == nil
+	})
+	return found
+}
+
+// mentionsRelation reports whether a query reads a relation of that name.
+func mentionsRelation(q *ast.Query, name string) bool {
+	found := false
+	visit(reflect.ValueOf(q), func(n any) bool {
+		if r, ok := n.(*ast.TableRef); ok && len(r.Name) == 1 && r.Name[0].Value == name {
+			found = true
+		}
+		return !found
+	})
+	return found
+}
+
+// visit walks a syntax tree, calling f for each pointer to a node; f says whether
+// to look inside.
+func visit(v reflect.Value, f func(any) bool) {
+	switch v.Kind() {
+	case reflect.Interface:
+		if !v.IsNil() {
+			visit(v.Elem(), f)
+		}
+	case reflect.Pointer:
+		if v.IsNil() || v.Elem().Kind() != reflect.Struct || !f(v.Interface()) {
+			return
+		}
+		visit(v.Elem(), f)
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				visit(v.Field(i), f)
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			visit(v.Index(i), f)
+		}
+	}
+}

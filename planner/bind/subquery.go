@@ -1,0 +1,193 @@
+package bind
+
+import (
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// opQuery stands for subquery number Column of the level until an Apply for it is
+// planted below the expression. Its arguments are the outer references, then the
+// comparison of ANY and ALL, in which opSub stands for the subquery's columns.
+// Neither leaves this package.
+const (
+	opQuery scalar.Op = "bind.query"
+	opSub   scalar.Op = "bind.sub"
+)
+
+// pendingQuery is a subquery in an expression that waits for its Apply.
+type pendingQuery struct {
+	kind       logical.ApplyKind
+	node       logical.Node
+	outerCount int
+	typ        types.Type
+	text       string
+}
+
+// query binds a subquery of an expression.
+func (l *level) query(q *ast.Query, pos ast.Pos) (logical.Node, *outer, error) {
+	if l.b.opts.Continuous {
+		return nil, nil, pgerr.NotSupported(int(pos), "a subquery in an expression of a continuous query")
+	}
+	if l.inAgg {
+		// It would have to be evaluated below the aggregation, which plant does.
+		defer func(was bool) { l.inAgg = was }(l.inAgg)
+		l.inAgg = false
+	}
+	o := &outer{from: l}
+	node, err := l.b.queryNode(q, env{ctes: l.ctes, outer: o}, queryMode{})
+	return node, o, err
+}
+
+// wait records a bound subquery and gives the expression that stands for it.
+func (l *level) wait(p *pendingQuery, o *outer, compare *scalar.Expr, pos ast.Pos) *scalar.Expr {
+	p.outerCount = len(o.args)
+	l.pending = append(l.pending, p)
+	e := &scalar.Expr{Op: opQuery, Column: len(l.pending) - 1, Type: p.typ, Text: p.text, Pos: int(pos)}
+	e.Args = append(e.Args, o.args...)
+	if compare != nil {
+		e.Args = append(e.Args, compare)
+	}
+	return e
+}
+
+// exists binds EXISTS (subquery).
+func (l *level) exists(x *ast.Exists) (*scalar.Expr, error) {
+	node, o, err := l.query(x.Query, x.Pos)
+	if err != nil {
+		return nil, err
+	}
+	return l.wait(&pendingQuery{kind: logical.ExistsApply, node: node, typ: boolType, text: "exists(subquery)"}, o, nil, x.Pos), nil
+}
+
+// subquery binds a scalar subquery or ARRAY(subquery).
+func (l *level) subquery(x *ast.Subquery) (*scalar.Expr, error) {
+	node, o, err := l.query(x.Query, x.Pos)
+	if err != nil {
+		return nil, err
+	}
+	fields := node.Fields()
+	if len(fields) != 1 {
+		return nil, pgerr.New(pgerr.SyntaxError, "subquery must return only one column").At(int(x.Pos))
+	}
+	p := &pendingQuery{kind: logical.ScalarApply, node: node, typ: fields[0].Type, text: "(subquery)"}
+	if x.Array {
+		p.kind, p.text = logical.ArrayApply, "array(subquery)"
+		if p.typ.Kind != types.Array {
+			p.typ = types.ArrayOf(fields[0].Type)
+		}
+	}
+	return l.wait(p, o, nil, x.Pos), nil
+}
+
+// inQuery binds x [NOT] IN (subquery), which is x = ANY.
+func (l *level) inQuery(x *ast.In) (*scalar.Expr, error) {
+	e, err := l.anyQuery(x.X, "=", false, x.Query, x.Pos)
+	if err != nil || !x.Not {
+		return e, err
+	}
+	return l.b.not(e, int(x.Pos)), nil
+}
+
+func (l *level) quantifiedQuery(x *ast.Quantified) (*scalar.Expr, error) {
+	return l.anyQuery(x.X, x.Op, x.All, x.Query, x.Pos)
+}
+
+// anyQuery binds x op ANY|ALL (subquery); x may be a row.
+func (l *level) anyQuery(x ast.Expr, op string, all bool, q *ast.Query, pos ast.Pos) (*scalar.Expr, error) {
+	left := []ast.Expr{x}
+	if row, ok := x.(*ast.RowExpr); ok {
+		left = row.Elems
+	}
+	ls, err := l.exprs(left)
+	if err != nil {
+		return nil, err
+	}
+	node, o, err := l.query(q, pos)
+	if err != nil {
+		return nil, err
+	}
+	fields := node.Fields()
+	if len(fields) > len(ls) {
+		return nil, pgerr.New(pgerr.SyntaxError, "subquery has too many columns").At(int(pos))
+	}
+	if len(fields) < len(ls) {
+		return nil, pgerr.New(pgerr.SyntaxError, "subquery has too few columns").At(int(pos))
+	}
+	rs := make([]*scalar.Expr, len(fields))
+	for i, f := range fields {
+		rs[i] = &scalar.Expr{Op: opSub, Column: i, Type: f.Type, Text: textOfOrigin(f), Pos: int(pos)}
+	}
+	var compare *scalar.Expr
+	if len(ls) == 1 {
+		compare, err = l.b.infixCall(op, ls[0], rs[0], int(pos))
+	} else {
+		compare, err = l.b.rowComparison(op, ls, rs, int(pos))
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &pendingQuery{kind: logical.AnyApply, node: node, typ: boolType, text: ls[0].Text + " " + op + " any(subquery)"}
+	if all {
+		p.kind, p.text = logical.AllApply, ls[0].Text+" "+op+" all(subquery)"
+	}
+	return l.wait(p, o, compare, pos), nil
+}
+
+// compareRowQuery binds (a, b) op (subquery of one row).
+func (l *level) compareRowQuery(x *ast.Binary, row *ast.RowExpr, sub *ast.Subquery) (*scalar.Expr, error) {
+	return nil, pgerr.NotSupported(int(x.Pos), "comparing a row with a subquery")
+}
+
+// plant puts an Apply over node for each subquery in the expressions and turns
+// what stood for them, in place, into columns.
+func (l *level) plant(node logical.Node, exprs ...*scalar.Expr) (logical.Node, error) {
+	for _, e := range exprs {
+		var waiting []*scalar.Expr
+		walk(e, func(x *scalar.Expr) bool {
+			if x.Op == opQuery {
+				waiting = append(waiting, x)
+			}
+			return true
+		})
+		// Inner ones first: they may be outer arguments of the others.
+		for i := len(waiting) - 1; i >= 0; i-- {
+			node = l.apply(node, waiting[i])
+		}
+	}
+	return node, nil
+}
+
+// apply adds the Apply for one subquery, once for each node.
+func (l *level) apply(node logical.Node, x *scalar.Expr) logical.Node {
+	width := len(node.Fields())
+	id := x.Column
+	p := l.pending[id]
+	become := func(c int) {
+		*x = scalar.Expr{Op: scalar.OpColumn, Column: c, Type: p.typ, Text: p.text, Pos: x.Pos}
+	}
+	if c, ok := l.planted[id]; ok && c < width {
+		become(c)
+		return node
+	}
+	a := &logical.Apply{Kind: p.kind, Input: node, Sub: p.node, Args: x.Args[:p.outerCount]}
+	if len(x.Args) > p.outerCount {
+		a.Compare, _ = l.b.rewrite(x.Args[p.outerCount], func(s *scalar.Expr) (*scalar.Expr, error) {
+			if s.Op != opSub {
+				return nil, nil
+			}
+			c := *s
+			c.Op, c.Column = scalar.OpColumn, width+s.Column
+			return &c, nil
+		})
+	}
+	a.Out = append(append([]logical.Field(nil), node.Fields()...), logical.Field{Name: "?column?", Type: p.typ, Origin: p.text})
+	if l.planted == nil {
+		l.planted = map[int]int{}
+	}
+	l.planted[id] = width
+	become(width)
+	return a
+}

@@ -1,0 +1,306 @@
+package bind
+
+import (
+	"strings"
+
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// setFunction is an overload of a set-returning function: the call, and the
+// columns it gives. A column without a name takes the alias.
+type setFunction struct {
+	call scalar.Function
+	out  []types.Field
+}
+
+func setOverload(name string, args []types.Type, out ...types.Field) setFunction {
+	return setFunction{call: scalar.Function{Name: name, Key: name, Args: args, Ret: types.Of(types.Void)}, out: out}
+}
+
+func kinds(list ...types.Kind) []types.Type {
+	out := make([]types.Type, len(list))
+	for i, k := range list {
+		out[i] = types.Of(k)
+	}
+	return out
+}
+
+func named(name string, k types.Kind) types.Field { return types.Field{Name: name, Type: types.Of(k)} }
+
+// tableFunction lists the overloads of a set-returning function, nil for none.
+func tableFunction(name string) []setFunction {
+	one := func(k types.Kind) types.Field { return named("", k) }
+	const (
+		i32, i64, num, ts, tz, iv, text, js, oid, boolean = types.Int32, types.Int64, types.Numeric, types.Timestamp, types.TimestampTZ,
+			types.IntervalK, types.Text, types.JSONB, types.OID, types.Bool
+	)
+	switch name {
+	case "generate_series":
+		var out []setFunction
+		for _, k := range []types.Kind{i32, i64, num} {
+			out = append(out, setOverload(name, kinds(k, k), one(k)), setOverload(name, kinds(k, k, k), one(k)))
+		}
+		return append(out, setOverload(name, kinds(ts, ts, iv), one(ts)), setOverload(name, kinds(tz, tz, iv), one(tz)))
+	case "unnest":
+		return []setFunction{setOverload(name, kinds(scalar.AnyArray), one(scalar.AnyElement))}
+	case "generate_subscripts":
+		return []setFunction{setOverload(name, kinds(scalar.AnyArray, i32), one(i32)), setOverload(name, kinds(scalar.AnyArray, i32, boolean), one(i32))}
+	case "regexp_split_to_table", "string_to_table":
+		return []setFunction{setOverload(name, kinds(text, text), one(text)), setOverload(name, kinds(text, text, text), one(text))}
+	case "regexp_matches":
+		arr := types.Field{Type: types.ArrayOf(types.Of(text))}
+		return []setFunction{setOverload(name, kinds(text, text), arr), setOverload(name, kinds(text, text, text), arr)}
+	case "jsonb_array_elements", "json_array_elements":
+		return []setFunction{setOverload(name, kinds(js), named("value", js))}
+	case "jsonb_array_elements_text", "json_array_elements_text":
+		return []setFunction{setOverload(name, kinds(js), named("value", text))}
+	case "jsonb_object_keys", "json_object_keys":
+		return []setFunction{setOverload(name, kinds(js), one(text))}
+	case "jsonb_each", "json_each":
+		return []setFunction{setOverload(name, kinds(js), named("key", text), named("value", js))}
+	case "jsonb_each_text", "json_each_text":
+		return []setFunction{setOverload(name, kinds(js), named("key", text), named("value", text))}
+	case "pg_partition_ancestors":
+		return []setFunction{setOverload(name, kinds(oid), one(oid))}
+	case "pg_partition_tree":
+		return []setFunction{setOverload(name, kinds(oid), named("relid", oid), named("parentrelid", oid), named("isleaf", boolean), named("level", i32))}
+	case "pg_get_keywords":
+		return []setFunction{setOverload(name, nil, named("word", text), named("catcode", text), named("barelabel", boolean), named("catdesc", text), named("baredesc", text))}
+	case "pg_options_to_table":
+		return []setFunction{setOverload(name, []types.Type{types.ArrayOf(types.Of(text))}, named("option_name", text), named("option_value", text))}
+	case "pg_timezone_names":
+		return []setFunction{setOverload(name, nil, named("name", text), named("abbrev", text), named("utc_offset", iv), named("is_dst", boolean))}
+	case "_pg_expandarray":
+		return []setFunction{setOverload(name, kinds(scalar.AnyArray), types.Field{Name: "x", Type: types.Of(scalar.AnyElement)}, named("n", i32))}
+	case "savepoint":
+		return []setFunction{
+			setOverload(name, kinds(text), named("operator", text), named("name", text), named("table_name", text), named("rows", i64), named("bytes", i64)),
+			// The columns of an operator's state are known to the server only.
+			setOverload(name, kinds(text, text)), setOverload(name, kinds(text, text, text)),
+		}
+	}
+	return nil
+}
+
+// tableFunc binds a function in FROM.
+func (l *level) tableFunc(x *ast.TableFunc, left *bound) (*fromItem, error) {
+	if w, err := l.windowTable(x); w != nil || err != nil {
+		return w, err
+	}
+	if len(x.Calls) != 1 {
+		return nil, pgerr.NotSupported(int(x.Calls[1].Pos), "ROWS FROM with several functions")
+	}
+	c := x.Calls[0]
+	name, err := l.b.functionName(c.Name)
+	if err != nil {
+		return nil, err
+	}
+	at := &level{b: l.b, ctes: l.ctes, outer: l.outer, clause: "FROM"}
+	var o *outer
+	if left != nil {
+		o = l.lateral(left)
+		at.outer = o
+	}
+	node, err := at.functionScan(name, c, x)
+	if err != nil {
+		return nil, err
+	}
+	label := name
+	if x.Alias != nil {
+		label = x.Alias.Name.Value
+	}
+	sc := scopeOf(node, label, "")
+	for i := range sc.cols {
+		if sc.cols[i].name == "" {
+			sc.cols[i].name = label
+		}
+	}
+	if x.Alias != nil {
+		if err := l.b.columnAliases(sc, x.Alias); err != nil {
+			return nil, err
+		}
+	}
+	f := &fromItem{node: node, scope: sc}
+	if o != nil {
+		f.args = o.args
+	}
+	return f, nil
+}
+
+// functionScan makes the node for a function in FROM: a set-returning one, or an
+// ordinary one that gives a single row.
+func (l *level) functionScan(name string, c *ast.Call, x *ast.TableFunc) (logical.Node, error) {
+	overloads := tableFunction(name)
+	if overloads == nil {
+		if isAggregate(name) {
+			return nil, pgerr.New(pgerr.GroupingError, "aggregate functions are not allowed in functions in FROM").At(int(c.Pos))
+		}
+		return l.oneRow(name, c, x)
+	}
+	args, err := l.exprs(c.Args)
+	if err != nil {
+		return nil, err
+	}
+	n, err := l.b.functionNode(name, overloads, args, int(c.Pos))
+	if err != nil {
+		return nil, err
+	}
+	if len(l.pending) > 0 {
+		return nil, pgerr.NotSupported(int(c.Pos), "a subquery as an argument of a function in FROM")
+	}
+	if len(n.Out) == 0 {
+		return nil, pgerr.NotSupported(int(c.Pos), "reading an operator's state here")
+	}
+	if x.Ordinality {
+		n.Ordinality = true
+		n.Out = append(n.Out, logical.Field{Name: "ordinality", Type: types.Of(types.Int64), Origin: "ordinality"})
+	}
+	return n, nil
+}
+
+func (b *binder) functionNode(name string, overloads []setFunction, args []*scalar.Expr, pos int) (*logical.FunctionScan, error) {
+	calls := make([]scalar.Function, len(overloads))
+	for i := range overloads {
+		calls[i] = overloads[i].call
+	}
+	c, ambiguous := choose(calls, exprs2types(args), false)
+	if c == nil {
+		if ambiguous {
+			return nil, pgerr.New(pgerr.AmbiguousFunction, "function %s(%s) is not unique", name, typeList(args)).At(pos).
+				Hint("Could not choose a best candidate function. You might need to add explicit type casts.")
+		}
+		return nil, noSuchFunction(name, args, pos, nil)
+	}
+	call, err := b.applyCall(c, args, pos)
+	if err != nil {
+		return nil, err
+	}
+	n := &logical.FunctionScan{Func: name, Args: call.Args}
+	for i := range calls {
+		if c.f != &calls[i] {
+			continue
+		}
+		for _, f := range overloads[i].out {
+			t := f.Type
+			if t.Kind == scalar.AnyElement {
+				t = *call.Args[0].Type.Elem
+			}
+			n.Out = append(n.Out, logical.Field{Name: f.Name, Type: t, Origin: name + "(" + b.texts(args) + ")"})
+		}
+	}
+	return n, nil
+}
+
+// oneRow is an ordinary function in FROM.
+func (l *level) oneRow(name string, c *ast.Call, x *ast.TableFunc) (logical.Node, error) {
+	e, err := l.call(c)
+	if err != nil {
+		return nil, err
+	}
+	var in logical.Node = &logical.Values{Rows: [][]*scalar.Expr{{}}}
+	if in, err = l.plant(in, e); err != nil {
+		return nil, err
+	}
+	p := &logical.Project{Input: in, Exprs: []*scalar.Expr{e}, Out: []logical.Field{{Name: "", Type: e.Type, Origin: e.Text}}}
+	if x.Ordinality {
+		p.Exprs = append(p.Exprs, &scalar.Expr{Op: scalar.OpConst, Type: types.Of(types.Int64), Value: &types.Value{Int: 1}, Pos: -1, Text: "1"})
+		p.Out = append(p.Out, logical.Field{Name: "ordinality", Type: types.Of(types.Int64), Origin: "ordinality"})
+	}
+	return p, nil
+}
+
+// opFunction stands for the one set-returning function of a select list.
+const opFunction scalar.Op = "bind.function"
+
+// pendingFunction is a set-returning function in a select list.
+type pendingFunction struct {
+	node *logical.FunctionScan
+	args []*scalar.Expr // over the select's input
+}
+
+// setReturning binds a set-returning function in a select list: the row is
+// repeated for each of the function's rows.
+func (l *level) setReturning(name string, x *ast.Call) (*scalar.Expr, error) {
+	pos := int(x.Pos)
+	if !l.allowSRF {
+		return nil, pgerr.New(pgerr.FeatureNotSupported, "set-returning functions are not allowed in %s", l.clauseName()).At(pos)
+	}
+	if l.srf != nil || l.inAgg {
+		return nil, pgerr.NotSupported(pos, "more than one set-returning function in a select list")
+	}
+	if l.b.opts.Continuous {
+		return nil, pgerr.NotSupported(pos, "a set-returning function in a continuous query")
+	}
+	l.allowSRF = false
+	args, err := l.exprs(x.Args)
+	l.allowSRF = true
+	if err != nil {
+		return nil, err
+	}
+	n, err := l.b.functionNode(name, tableFunction(name), args, pos)
+	if err != nil {
+		return nil, err
+	}
+	text := name + "(" + l.b.texts(args) + ")"
+	l.srf = &pendingFunction{node: n, args: n.Args}
+	e := &scalar.Expr{Op: opFunction, Type: types.Of(types.Row), Pos: pos, Text: text}
+	if len(n.Out) == 1 {
+		e.Type = n.Out[0].Type
+	} else {
+		for _, f := range n.Out {
+			e.Type.Fields = append(e.Type.Fields, types.Field{Name: f.Name, Type: f.Type})
+		}
+	}
+	return e, nil
+}
+
+// plantFunction repeats the rows of node for the select list's set-returning
+// function and turns what stood for it into its columns.
+func (l *level) plantFunction(node logical.Node, exprs []*scalar.Expr) (logical.Node, error) {
+	if l.srf == nil {
+		return node, nil
+	}
+	node, err := l.plant(node, l.srf.args...)
+	if err != nil {
+		return nil, err
+	}
+	width := len(node.Fields())
+	sub := *l.srf.node
+	sub.Args = make([]*scalar.Expr, len(l.srf.args))
+	for i, a := range l.srf.args {
+		sub.Args[i] = &scalar.Expr{Op: scalar.OpOuter, Column: i, Type: a.Type, Text: a.Text, Pos: a.Pos}
+	}
+	out := append(append([]logical.Field(nil), node.Fields()...), sub.Out...)
+	for _, e := range exprs {
+		walk(e, func(x *scalar.Expr) bool {
+			if x.Op == opFunction {
+				become := functionValue(x, &sub, width)
+				*x = *become
+			}
+			return true
+		})
+	}
+	return &logical.Apply{Kind: logical.CrossApply, Input: node, Sub: &sub, Args: l.srf.args, Out: out}, nil
+}
+
+func functionValue(x *scalar.Expr, n *logical.FunctionScan, width int) *scalar.Expr {
+	if len(n.Out) == 1 {
+		return &scalar.Expr{Op: scalar.OpColumn, Column: width, Type: x.Type, Text: x.Text, Pos: x.Pos}
+	}
+	row := &scalar.Expr{Op: scalar.OpCall, Func: "row(any...)", Type: x.Type, Text: x.Text, Pos: x.Pos}
+	for i, f := range n.Out {
+		row.Args = append(row.Args, columnExpr(width+i, f))
+	}
+	return row
+}
+
+// SetReturning lists the names of the functions that may stand in FROM.
+func SetReturning() []string {
+	return strings.Fields("generate_series unnest generate_subscripts regexp_split_to_table string_to_table regexp_matches " +
+		"jsonb_array_elements jsonb_array_elements_text jsonb_object_keys jsonb_each jsonb_each_text pg_partition_ancestors " +
+		"pg_partition_tree pg_get_keywords pg_options_to_table pg_timezone_names _pg_expandarray savepoint")
+}

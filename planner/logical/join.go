@@ -1,0 +1,34 @@
+package logical
+
+import "github.com/millrace/millrace/planner/scalar"
+
+// JoinKind names a join.
+type JoinKind string
+
+// The join kinds. A cross join is an inner join without a condition. Semi and
+// anti joins give the left side's columns only.
+const (
+	InnerJoin JoinKind = "inner"
+	LeftJoin  JoinKind = "left"
+	RightJoin JoinKind = "right"
+	FullJoin  JoinKind = "full"
+	SemiJoin  JoinKind = "semi"
+	AntiJoin  JoinKind = "anti"
+)
+
+// Join pairs rows of Left and Right for which Condition is true; outer kinds
+// add the rows without a partner, with nulls for the other side. Condition is
+// over the left columns followed by the right ones; nil is true.
+type Join struct {
+	Kind        JoinKind
+	Left, Right Node
+	Condition   *scalar.Expr
+	Out         []Field // left columns, then right columns
+	ID          string  // pinned by a hint
+}
+
+// Fields implements Node.
+func (n *Join) Fields() []Field { return n.Out }
+
+// Inputs implements Node.
+func (n *Join) Inputs() []Node { return []Node{n.Left, n.Right} }
