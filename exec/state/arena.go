@@ -1,0 +1,177 @@
+package state
+
+import (
+	"unsafe"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/internal/invariant"
+)
+
+// arena holds the strings of a table's rows. A string lies within one page,
+// aligned to words of 8 bytes; its View in a row has the page's number and the
+// word in Off. A string longer than half a page has a page of its own size.
+//
+// Strings are only added, never changed, so snapshots share the pages. When there
+// is more than twice what was in use after the last collection, the next one
+// begins: it goes over the rows a few at a time and copies the strings of old
+// pages into new ones; the old pages are given up at the seal that follows.
+type arena struct {
+	ret      *retention
+	pages    []arenaPage
+	free     []int // numbers of pages given up
+	last     int   // the page that takes small strings, -1: none
+	used     int   // bytes in pages
+	baseline int   // bytes in pages after the last collection
+
+	collecting bool
+	next       RowID // the first row that the collection has not looked at
+	emptied    []int // old pages that no row refers to any more
+}
+
+// arenaPage is a page of strings. Its page.version is when it was made.
+type arenaPage struct {
+	page
+	written uint32 // the version that last added to it
+	fill    uint32 // bytes
+	old     bool   // being emptied
+}
+
+const (
+	wordBytes       = 8
+	arenaWordBits   = 13
+	arenaPageBytes  = wordBytes << arenaWordBits
+	arenaPagesMax   = 1 << (32 - arenaWordBits)
+	collectBytesMin = 1 << 20
+	collectRowsMin  = 512
+)
+
+func newArena(ret *retention) arena { return arena{ret: ret, last: -1} }
+
+func viewPage(v batch.View) int { return int(v.Off >> arenaWordBits) }
+
+func viewBytes(pages []arenaPage, v batch.View) []byte {
+	if v.Len == 0 {
+		return nil
+	}
+	return unsafe.Slice((*byte)(unsafe.Add(pages[viewPage(v)].base, uintptr(v.Off&(1<<arenaWordBits-1))*wordBytes)), v.Len)
+}
+
+func (a *arena) size() (n int64) {
+	for i := range a.pages {
+		n += int64(a.pages[i].size)
+	}
+	return n
+}
+
+func (a *arena) store(p []byte, version uint32) batch.View {
+	if len(p) == 0 {
+		return batch.View{}
+	}
+	n := uint32(len(p)+wordBytes-1) &^ (wordBytes - 1)
+	number := a.last
+	switch {
+	case n > arenaPageBytes/2:
+		number = a.newPage(int(n), version)
+	case number < 0 || a.pages[number].fill+n > arenaPageBytes:
+		number = a.newPage(arenaPageBytes, version)
+		a.last = number
+	}
+	g := &a.pages[number]
+	at := g.fill
+	g.fill += n
+	g.written = version
+	copy(unsafe.Slice((*byte)(unsafe.Add(g.base, at)), n), p)
+	return batch.View{Off: uint32(number)<<arenaWordBits | at/wordBytes, Len: uint32(len(p))}
+}
+
+func (a *arena) newPage(size int, version uint32) int {
+	g := arenaPage{page: page{base: a.ret.slabs.get(size), version: version, size: uint32(size)}}
+	clear(g.bytes())
+	a.used += size
+	if n := len(a.free); n > 0 {
+		number := a.free[n-1]
+		a.free = a.free[:n-1]
+		a.pages[number] = g
+		return number
+	}
+	invariant.Assert(len(a.pages) < arenaPagesMax, "a state table has more than %d pages of strings", arenaPagesMax)
+	a.pages = append(a.pages, g)
+	return len(a.pages) - 1
+}
+
+// collect takes the collection a step further, or begins one if it is time. n is
+// how many rows the caller is about to write.
+func (t *Table) collect(n int) {
+	a := &t.strings
+	if !a.collecting {
+		if a.used < 2*a.baseline+collectBytesMin || len(a.emptied) > 0 {
+			return
+		}
+		a.begin()
+	}
+	for until := a.next + RowID(max(8*n, collectRowsMin)); a.next < until && a.next < t.end; a.next++ {
+		if row := t.Read(a.next); isLive(row) {
+			t.moveStrings(a.next, row)
+		}
+	}
+	if a.next >= t.end {
+		a.finish()
+	}
+}
+
+func (a *arena) begin() {
+	a.collecting, a.next, a.last = true, 0, -1
+	for i := range a.pages {
+		a.pages[i].old = true
+	}
+}
+
+func (a *arena) finish() {
+	a.collecting = false
+	a.baseline = 0
+	for i := range a.pages {
+		switch g := &a.pages[i]; {
+		case g.base == nil:
+		case g.old:
+			a.emptied = append(a.emptied, i)
+		default:
+			a.baseline += int(g.size)
+		}
+	}
+}
+
+// moveStrings copies a row's strings out of old pages.
+func (t *Table) moveStrings(id RowID, row unsafe.Pointer) {
+	a := &t.strings
+	for _, off := range t.layout.strings {
+		v := *(*batch.View)(unsafe.Add(row, off))
+		if v.Len == 0 || viewPage(v) >= len(a.pages) || !a.pages[viewPage(v)].old {
+			continue
+		}
+		row = t.Write(id)
+		*(*batch.View)(unsafe.Add(row, off)) = a.store(viewBytes(a.pages, v), t.version)
+	}
+}
+
+// Tidy gives up memory that the table has stopped using. Strings and copies of
+// rows obtained before must not be used after it. Seal does it too.
+func (t *Table) Tidy() {
+	a := &t.strings
+	for _, i := range a.emptied {
+		g := a.pages[i]
+		a.used -= int(g.size)
+		a.ret.retire(g.page, t.version)
+		a.pages[i] = arenaPage{}
+		a.free = append(a.free, i)
+	}
+	a.emptied = a.emptied[:0]
+}
+
+// reset gives all pages up.
+func (a *arena) reset(version uint32) {
+	for i := range a.pages {
+		a.ret.retire(a.pages[i].page, version)
+	}
+	clear(a.pages)
+	*a = arena{ret: a.ret, pages: a.pages[:0], free: a.free[:0], emptied: a.emptied[:0], last: -1}
+}

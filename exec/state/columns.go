@@ -1,0 +1,107 @@
+package state
+
+import (
+	"unsafe"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/types"
+)
+
+// setValue puts row i of c into a row's column k (keys first).
+func (t *Table) setValue(row unsafe.Pointer, k int, c *batch.Column, i int) {
+	s := &t.slots[k]
+	if c.IsNull(i) {
+		s.setNull(row, true)
+		clear(unsafe.Slice((*byte)(unsafe.Add(row, s.off)), s.phys.RowWidth()))
+		return
+	}
+	s.setNull(row, false)
+	p := unsafe.Add(row, s.off)
+	switch s.phys {
+	case types.PhysBool:
+		v := int64(0)
+		if c.Bool[i] {
+			v = 1
+		}
+		*(*int64)(p) = v
+	case types.PhysInt:
+		*(*int64)(p) = c.Int[i]
+	case types.PhysFloat:
+		*(*float64)(p) = c.Float[i]
+	case types.PhysDecimal:
+		*(*types.Decimal)(p) = c.Dec[i]
+	case types.PhysBytes:
+		t.replaceBytes((*batch.View)(p), c.BytesAt(i))
+	case types.PhysInterval:
+		*(*types.Interval)(p) = c.Interval[i]
+	case types.PhysUUID:
+		*(*[16]byte)(p) = c.UUID[i]
+	}
+}
+
+// replaceBytes stores v unless the slot has it already.
+func (t *Table) replaceBytes(slot *batch.View, v []byte) {
+	if string(t.Bytes(*slot)) != string(v) {
+		*slot = t.StoreBytes(v)
+	}
+}
+
+// WriteColumn puts a column's rows (the first n, or those that sel lists) into
+// column k of state rows, keys first; rows is indexed like the column. Key columns
+// must not be written.
+func (t *Table) WriteColumn(k int, rows []unsafe.Pointer, c *batch.Column, n int, sel []uint16) {
+	if sel == nil {
+		sel = identity(n)
+	}
+	for _, i := range sel {
+		t.setValue(rows[i], k, c, int(i))
+	}
+}
+
+// ReadColumn fills out with column k (keys first) of state rows.
+func (t *Table) ReadColumn(k int, rows []unsafe.Pointer, out *batch.Column) {
+	readColumn(&t.slots[k], t.strings.pages, rows, out)
+}
+
+func readColumn(s *slot, strings []arenaPage, rows []unsafe.Pointer, out *batch.Column) {
+	out.HasNulls = false
+	out.Arena = out.Arena[:0]
+	out.Resize(len(rows))
+	for i, r := range rows {
+		if s.isNull(r) {
+			out.SetNull(i, len(rows))
+		}
+	}
+	switch s.phys {
+	case types.PhysBool:
+		for i, r := range rows {
+			out.Bool[i] = *(*int64)(unsafe.Add(r, s.off)) != 0
+		}
+	case types.PhysInt:
+		for i, r := range rows {
+			out.Int[i] = *(*int64)(unsafe.Add(r, s.off))
+		}
+	case types.PhysFloat:
+		for i, r := range rows {
+			out.Float[i] = *(*float64)(unsafe.Add(r, s.off))
+		}
+	case types.PhysDecimal:
+		for i, r := range rows {
+			out.Dec[i] = *(*types.Decimal)(unsafe.Add(r, s.off))
+		}
+	case types.PhysBytes:
+		for i, r := range rows {
+			p := viewBytes(strings, *(*batch.View)(unsafe.Add(r, s.off)))
+			out.Views[i] = batch.View{Off: uint32(len(out.Arena)), Len: uint32(len(p))}
+			out.Arena = append(out.Arena, p...)
+		}
+	case types.PhysInterval:
+		for i, r := range rows {
+			out.Interval[i] = *(*types.Interval)(unsafe.Add(r, s.off))
+		}
+	case types.PhysUUID:
+		for i, r := range rows {
+			out.UUID[i] = *(*[16]byte)(unsafe.Add(r, s.off))
+		}
+	}
+}
