@@ -1,0 +1,222 @@
+package ast
+
+import "strings"
+
+func (k RelationKind) upper() string { return strings.ToUpper(string(k)) }
+
+func (p *printer) createRelation(c *CreateRelation) {
+	p.put("CREATE ")
+	p.flag(c.OrReplace, "OR REPLACE ")
+	p.flag(c.Temporary, "TEMPORARY ")
+	p.put(c.Kind.upper(), " ")
+	p.flag(c.IfNotExists, "IF NOT EXISTS ")
+	p.path(c.Name)
+	p.tableElements(c)
+	p.flag(c.Comment != "", " COMMENT "+QuoteString(c.Comment))
+	p.flag(c.AppendOnly, " APPEND ONLY")
+	if len(c.From) > 0 {
+		p.put(" FROM ")
+		p.path(c.From)
+	}
+	p.withOptions(c.Options)
+	if c.Query != nil {
+		p.put(" AS ")
+		p.query(c.Query)
+	}
+}
+
+// tableElements writes columns and constraints, one a line.
+func (p *printer) tableElements(c *CreateRelation) {
+	var lines []string
+	add := func(write func(*printer)) { lines = append(lines, printed(write)) }
+	for i := range c.Columns {
+		add(func(q *printer) { q.column(&c.Columns[i]) })
+	}
+	if len(c.Like) > 0 {
+		add(func(q *printer) {
+			q.put("LIKE ")
+			q.path(c.Like)
+		})
+	}
+	if len(c.PrimaryKey) > 0 {
+		add(func(q *printer) {
+			q.put("PRIMARY KEY ")
+			q.names(c.PrimaryKey)
+		})
+	}
+	for _, columns := range c.Unique {
+		add(func(q *printer) {
+			q.put("UNIQUE ")
+			q.names(columns)
+		})
+	}
+	for _, x := range c.Checks {
+		add(func(q *printer) {
+			q.put("CHECK (")
+			q.expr(x, 0)
+			q.put(")")
+		})
+	}
+	if c.Watermark != nil {
+		add(func(q *printer) {
+			q.put("WATERMARK FOR ")
+			q.name(c.Watermark.Column)
+			q.put(" AS ")
+			q.expr(c.Watermark.X, 0)
+		})
+	}
+	if len(lines) > 0 {
+		p.put(" (\n  ", strings.Join(lines, ",\n  "), "\n)")
+	}
+}
+
+func (p *printer) column(c *ColumnDef) {
+	p.name(c.Name)
+	if c.Type.Name != "" {
+		p.put(" ")
+		p.typeName(c.Type)
+	}
+	switch {
+	case c.Generated != nil:
+		p.put(" GENERATED ALWAYS AS (")
+		p.expr(c.Generated, 0)
+		p.put(")")
+	case c.Identity != "":
+		p.put(" GENERATED ", strings.ToUpper(c.Identity), " AS IDENTITY")
+	case c.IsMetadata:
+		p.put(" METADATA")
+		p.flag(c.Metadata != "", " FROM "+QuoteString(c.Metadata))
+		p.flag(c.Virtual, " VIRTUAL")
+	}
+	p.flag(c.NotNull, " NOT NULL")
+	p.flag(c.PrimaryKey, " PRIMARY KEY")
+	p.flag(c.Unique, " UNIQUE")
+	if c.Default != nil {
+		p.put(" DEFAULT ")
+		p.expr(c.Default, bindOther)
+	}
+	if c.Check != nil {
+		p.put(" CHECK (")
+		p.expr(c.Check, 0)
+		p.put(")")
+	}
+	p.flag(c.Comment != "", " COMMENT "+QuoteString(c.Comment))
+}
+
+func (p *printer) createView(c *CreateView) {
+	p.put("CREATE ")
+	p.flag(c.OrReplace, "OR REPLACE ")
+	p.flag(c.Temporary, "TEMPORARY ")
+	p.flag(c.Materialized, "MATERIALIZED ")
+	p.put("VIEW ")
+	p.flag(c.IfNotExists, "IF NOT EXISTS ")
+	p.path(c.Name)
+	if len(c.Columns) > 0 {
+		p.put(" ")
+		p.names(c.Columns)
+	}
+	p.withOptions(c.Options)
+	p.put(" AS ")
+	p.query(c.Query)
+	p.flag(!c.WithData, " WITH NO DATA")
+}
+
+func (p *printer) createIndex(c *CreateIndex) {
+	p.put("CREATE ")
+	p.flag(c.Unique, "UNIQUE ")
+	p.put("INDEX ")
+	p.flag(c.IfNotExists, "IF NOT EXISTS ")
+	if c.Name.Value != "" {
+		p.name(c.Name)
+		p.put(" ")
+	}
+	p.put("ON ")
+	p.path(c.Relation)
+	p.flag(c.Method != "", " USING "+QuoteName(c.Method))
+	p.put(" (")
+	p.each(len(c.Columns), func(i int) { p.orderItem(c.Columns[i]) })
+	p.put(")")
+	if len(c.Include) > 0 {
+		p.put(" INCLUDE ")
+		p.names(c.Include)
+	}
+	p.withOptions(c.Options)
+	p.where(c.Where)
+}
+
+func (p *printer) createOther(c *CreateOther) {
+	p.put("CREATE ")
+	p.flag(c.OrReplace, "OR REPLACE ")
+	p.put(c.Kind.upper(), " ")
+	p.flag(c.IfNotExists, "IF NOT EXISTS ")
+	p.path(c.Name)
+	p.withOptions(c.Options)
+	p.flag(c.Rest != "", " "+c.Rest)
+}
+
+func (p *printer) drop(d *Drop) {
+	p.put("DROP ", d.Kind.upper(), " ")
+	p.flag(d.IfExists, "IF EXISTS ")
+	p.paths(d.Names)
+	if d.WithSavepoint {
+		p.put(" WITH SAVEPOINT")
+		p.flag(d.Savepoint != nil, " ")
+	}
+	if d.Savepoint != nil {
+		p.savepointRef(*d.Savepoint)
+	}
+	p.flag(d.Cascade, " CASCADE")
+}
+
+func (p *printer) alterRelation(a *AlterRelation) {
+	p.put("ALTER ", a.Kind.upper(), " ")
+	p.flag(a.IfExists, "IF EXISTS ")
+	p.path(a.Name)
+	switch a.Action {
+	case "add constraint": // what is added is kept as text
+		p.put(" ADD ", a.Rest)
+		return
+	case "drop constraint":
+		p.put(" DROP CONSTRAINT ", a.Rest)
+		return
+	}
+	p.put(" ", strings.ToUpper(a.Action))
+	switch a.Action {
+	case "add column":
+		p.flag(a.Rest != "", " IF NOT EXISTS")
+		p.put(" ")
+		p.column(a.Column)
+	case "drop column":
+		p.flag(a.Rest != "", " IF EXISTS")
+		p.put(" ")
+		p.name(a.Old)
+	case "rename column":
+		p.put(" ")
+		p.name(a.Old)
+		p.put(" TO ")
+		p.name(a.New)
+	case "set", "reset":
+		p.put(" ")
+		p.options(a.Options)
+	case "alter column":
+		p.put(" ")
+		p.name(a.Old)
+		p.put(" ", a.Rest)
+	case "as":
+		p.put(" ")
+		p.query(a.Query)
+	case "rename to", "owner to", "set schema":
+		p.put(" ")
+		p.name(a.New)
+	}
+}
+
+func (p *printer) comment(c *Comment) {
+	p.put("COMMENT ON ", c.Kind.upper(), " ")
+	p.path(c.Name)
+	if c.Text == nil {
+		p.put(" IS NULL")
+	} else {
+		p.put(" IS ", QuoteString(*c.Text))
+	}
+}
