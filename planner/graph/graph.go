@@ -195,8 +195,8 @@ type Window struct {
 // per accumulator. Then one per Distinct, of its name: the group keys and the
 // value (Local 1), one bigint count per filter. Then, if Retractable, one per
 // min and max accumulator, of its name: the group keys and the value (Local 1),
-// one bigint count. A WindowAggregate's tables have window_start as one more
-// key right after the group keys (Local one higher).
+// one bigint count. A WindowAggregate's tables have the slice of time, called as
+// SliceName says, as one more key right after the group keys (Local one higher).
 type Aggregate struct {
 	Keys         []int         `json:"keys"`
 	Accumulators []Accumulator `json:"accumulators"`

@@ -176,7 +176,7 @@ func (f *family) tables() []graph.Table {
 	}
 	local := 0
 	if f.window != nil {
-		keys = append(keys, graph.Column{Name: unusedColumn(keys, "window_start"), Type: f.time})
+		keys = append(keys, graph.Column{Name: unusedColumn(keys, f.window.SliceName()), Type: f.time})
 		local = 1
 	}
 	main := graph.Table{Keys: keys, Local: local, Columns: []graph.Column{}}
