@@ -1,0 +1,256 @@
+// Package explain prints plans for people: graphs as a tree of operators, their
+// state, and what becomes of it in an upgrade. It decides nothing.
+package explain
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/types"
+)
+
+// Graph prints a plan, sinks first and inputs below them, one line per string.
+// An operator with several readers is printed in full under the first.
+func Graph(g *graph.Graph) []string {
+	p := printer{g: g, done: make([]bool, len(g.Operators))}
+	read := make([]bool, len(g.Operators))
+	for _, o := range g.Operators {
+		for _, in := range o.Inputs {
+			read[in.Operator] = true
+		}
+	}
+	for i := range g.Operators {
+		if !read[i] {
+			p.operator(i, "", "")
+		}
+	}
+	return p.lines
+}
+
+type printer struct {
+	g     *graph.Graph
+	done  []bool
+	lines []string
+}
+
+func (p *printer) operator(i int, arrow, indent string) {
+	o := &p.g.Operators[i]
+	if p.done[i] {
+		p.lines = append(p.lines, arrow+o.ID+"  (shared, see above)")
+		return
+	}
+	p.done[i] = true
+	p.lines = append(p.lines, arrow+o.ID+"  "+p.changes(o))
+	for _, d := range p.details(o) {
+		p.lines = append(p.lines, indent+"     "+d)
+	}
+	for _, in := range o.Inputs {
+		p.operator(in.Operator, indent+"  -> ", indent+"     ")
+	}
+}
+
+// changes is the changelog mode of o's output and the key of its rows.
+func (p *printer) changes(o *graph.Operator) string {
+	s := "[" + string(o.Mode)
+	if len(o.UpsertKey) > 0 {
+		s += ", key: " + p.names(o.Fields, o.UpsertKey)
+	}
+	return s + "]"
+}
+
+func (p *printer) names(fields []types.Field, cols []int) string {
+	var out []string
+	for _, c := range cols {
+		name := fields[c].Name
+		if name == "" {
+			name = "column " + strconv.Itoa(c+1)
+		}
+		out = append(out, name)
+	}
+	return strings.Join(out, ", ")
+}
+
+func (p *printer) input(o *graph.Operator, i int) *graph.Operator {
+	return &p.g.Operators[o.Inputs[i].Operator]
+}
+
+func (p *printer) details(o *graph.Operator) []string {
+	var out []string
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	for i, in := range o.Inputs {
+		switch in.Exchange.Kind {
+		case graph.Hash:
+			add("exchange: hash (%s)", p.names(p.input(o, i).Fields, in.Exchange.Keys))
+		case graph.Single, graph.Broadcast:
+			add("exchange: %s", in.Exchange.Kind)
+		}
+	}
+	p.spec(o, add)
+	if o.TimeColumn >= 0 && o.Kind != graph.SourceKind && o.Kind != graph.FilterKind {
+		add("event time: %s", p.names(o.Fields, []int{o.TimeColumn}))
+	}
+	for i := range o.Tables {
+		add("%s", table(&o.Tables[i]))
+	}
+	if o.Unbounded != "" {
+		add("grows without bound: %s", o.Unbounded)
+	}
+	return out
+}
+
+func table(t *graph.Table) string {
+	s := "state: "
+	if t.Name != "" {
+		s = "state " + t.Name + ": "
+	}
+	var keys, cols []string
+	for _, k := range t.Keys {
+		keys = append(keys, k.Name+" "+k.Type.String())
+	}
+	for _, c := range t.Columns {
+		cols = append(cols, c.Name+" "+c.Type.String())
+	}
+	return s + "(" + strings.Join(keys, ", ") + ") -> " + strings.Join(cols, ", ")
+}
+
+func (p *printer) spec(o *graph.Operator, add func(string, ...any)) {
+	switch o.Kind {
+	case graph.SourceKind:
+		p.source(o, add)
+	case graph.ValuesKind:
+		add("rows: %d", len(o.Values.Rows))
+	case graph.FilterKind:
+		add("where: %s", Expr(o.Filter.Predicate, p.input(o, 0).Fields))
+	case graph.ProjectKind:
+		add("columns: %s", exprs(o.Project.Exprs, o.Fields, p.input(o, 0).Fields))
+	case graph.WindowKind:
+		add("window: %s", window(o.Window.Spec, o.Fields[o.Window.TimeColumn].Name))
+	case graph.AggregateKind:
+		p.aggregate(o, o.Aggregate, add)
+	case graph.WindowAggregateKind:
+		w := o.WindowAggregate
+		when := "emits changes as they come"
+		if w.OnClose {
+			when = "emits on close"
+		}
+		add("window: %s, %s", window(w.Spec, p.input(o, 0).Fields[w.TimeColumn].Name), when)
+		p.aggregate(o, &w.Aggregate, add)
+	case graph.SortKind:
+		p.sort(o, add)
+	case graph.SinkKind:
+		s := o.Sink
+		var cols []string
+		for _, c := range s.Columns {
+			cols = append(cols, s.Schema[c].Name)
+		}
+		add("into: %s (%s)%s", s.Relation, strings.Join(cols, ", "), via(s.Connector))
+	case graph.MaterializeKind:
+		if o.Materialize.Key == nil {
+			add("rows: by all columns, with the number of copies")
+		}
+	default:
+		p.bounded(o, add)
+	}
+}
+
+func via(connector string) string {
+	if connector == "" {
+		return ""
+	}
+	return " through " + connector
+}
+
+func (p *printer) source(o *graph.Operator, add func(string, ...any)) {
+	s := o.Source
+	var cols []string
+	for _, c := range s.Physical {
+		cols = append(cols, c.Name)
+	}
+	add("reads: %s (%s)%s", s.Relation, strings.Join(cols, ", "), via(s.Connector))
+	physical := make([]types.Field, len(s.Physical))
+	for i, c := range s.Physical {
+		physical[i] = types.Field{Name: c.Name, Type: c.Type}
+	}
+	for i, x := range s.Exprs {
+		if x.Op != scalar.OpColumn {
+			add("computes: %s = %s", o.Fields[i].Name, Expr(x, physical))
+		}
+	}
+	if s.Watermark != nil {
+		name := ""
+		if o.TimeColumn >= 0 {
+			name = o.Fields[o.TimeColumn].Name
+		}
+		add("watermark: %s, %s", name, Expr(s.Watermark, o.Fields))
+	}
+	if s.ProcTime {
+		add("watermark: the clock")
+	}
+}
+
+func (p *printer) aggregate(o *graph.Operator, a *graph.Aggregate, add func(string, ...any)) {
+	in := p.input(o, 0).Fields
+	if len(a.Keys) > 0 {
+		add("keys: %s", p.names(in, a.Keys))
+	}
+	from := len(o.Fields) - len(a.Outputs)
+	var out []string
+	for _, f := range o.Fields[from:] {
+		out = append(out, f.Name)
+	}
+	if len(out) > 0 {
+		add("aggregates: %s", strings.Join(out, ", "))
+	}
+}
+
+func (p *printer) sort(o *graph.Operator, add func(string, ...any)) {
+	var keys []string
+	for _, k := range o.Sort.Keys {
+		s := p.names(o.Fields, []int{k.Column})
+		if k.Desc {
+			s += " desc"
+		}
+		if k.NullsFirst != k.Desc {
+			s += map[bool]string{true: " nulls first", false: " nulls last"}[k.NullsFirst]
+		}
+		keys = append(keys, s)
+	}
+	if len(keys) > 0 {
+		add("by: %s", strings.Join(keys, ", "))
+	}
+	if o.Sort.Limit >= 0 {
+		add("limit: %d", o.Sort.Limit)
+	}
+	if o.Sort.Skip > 0 {
+		add("offset: %d", o.Sort.Skip)
+	}
+}
+
+func (p *printer) bounded(o *graph.Operator, add func(string, ...any)) {
+	switch o.Kind {
+	case graph.JoinKind:
+		l, r := p.input(o, 0).Fields, p.input(o, 1).Fields
+		for i, k := range o.Join.LeftKeys {
+			add("on: %s = %s", Expr(k, l), Expr(o.Join.RightKeys[i], r))
+		}
+		if o.Join.Residual != nil {
+			add("where: %s", Expr(o.Join.Residual, append(append([]types.Field(nil), l...), r...)))
+		}
+	case graph.ApplyKind:
+		for i, a := range o.Apply.Args {
+			add("argument %d: %s", i, Expr(a, p.input(o, 0).Fields))
+		}
+		for _, line := range Graph(o.Apply.Sub) {
+			add("| %s", line)
+		}
+	case graph.FunctionScanKind:
+		var args []string
+		for _, a := range o.FunctionScan.Args {
+			args = append(args, Expr(a, nil))
+		}
+		add("call: %s(%s)", o.FunctionScan.Func, strings.Join(args, ", "))
+	}
+}

@@ -1,0 +1,183 @@
+// Package upgrade says what becomes of a job's state when its query changes: it
+// compares the graph that wrote the state with the one that is to take it over,
+// operator by operator and column by column. It reads no state and decides by
+// ids and schemas alone.
+package upgrade
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/graph"
+)
+
+// Result is what becomes of an operator's state.
+type Result string
+
+// The results.
+const (
+	Kept       Result = "kept"
+	KeptPartly Result = "kept partly" // some columns or tables are new, or gone
+	Empty      Result = "empty"       // a new operator, or one whose old state is given up
+	Dropped    Result = "dropped"     // state that is given up
+	Blocked    Result = "blocked"     // state that would be lost without anybody having said so
+)
+
+// Size is how much state an operator has.
+type Size struct{ Rows, Bytes int64 }
+
+// Mapping is the MAP clause: from old operator ids to new ones, and old ones
+// whose state is to be discarded.
+type Mapping struct {
+	To      map[string]string
+	Discard []string
+}
+
+// Options say what a user allows and what is known of the state.
+type Options struct {
+	Stats   map[string]Size // by old operator id
+	Mapping Mapping
+	// AllowNonRestored drops state without a place instead of refusing.
+	AllowNonRestored bool
+}
+
+// Verdict is one operator's row.
+type Verdict struct {
+	Operator string // the new id; the old one when it is gone
+	From     string // the old id that state is taken from, "" for none
+	Kind     graph.Kind
+	Result   Result
+	Why      string
+	Size
+	Added      []string // state columns that start empty
+	Removed    []string // state columns that are given up
+	Candidates []string // of a blocked operator: ids that MAP could name
+}
+
+// Table says where a state table of the new graph takes its rows from. Keys are
+// the same on both sides.
+type Table struct {
+	Operator, Name     string // new
+	FromOperator, From string // old
+	Columns            []int  // for each new column the old column, -1: it starts empty
+	NewTable, OldTable graph.Table
+}
+
+// Plan is the outcome of a comparison.
+type Plan struct {
+	Verdicts []Verdict
+	// Operators maps new ids to the old ones whose state (tables, and the
+	// positions of sources) they take over.
+	Operators map[string]string
+	Tables    []Table
+}
+
+// Compare decides what becomes of old's state under new. The error is about the
+// mapping alone; what blocks a restore is told by Plan.Err.
+func Compare(old, new *graph.Graph, opts Options) (*Plan, error) {
+	c := comparison{old: side(old), new: side(new), opts: opts, plan: &Plan{Operators: map[string]string{}}}
+	if err := c.mapped(); err != nil {
+		return nil, err
+	}
+	c.byID()
+	c.byRole()
+	c.byUnion()
+	for _, n := range c.new.operators {
+		c.judge(n)
+	}
+	for _, o := range c.old.operators {
+		if c.taken[o.ID] == "" {
+			c.gone(o)
+		}
+	}
+	return c.plan, nil
+}
+
+// Err is the refusal that names everything blocked, nil when nothing is.
+func (p *Plan) Err() error {
+	var lines []string
+	for _, v := range p.Verdicts {
+		if v.Result != Blocked {
+			continue
+		}
+		id := v.From
+		if id == "" {
+			id = v.Operator
+		}
+		line := fmt.Sprintf("%s: %d rows, %d bytes; %s", id, v.Rows, v.Bytes, v.Why)
+		if len(v.Candidates) > 0 {
+			line += "; nearest: " + strings.Join(v.Candidates, ", ")
+		}
+		lines = append(lines, line)
+	}
+	if len(lines) == 0 {
+		return nil
+	}
+	what := "state of %d operators would be lost"
+	if len(lines) == 1 {
+		what = "state of %d operator would be lost"
+	}
+	return pgerr.New(pgerr.ObjectNotInPrerequisiteState, what, len(lines)).WithDetail("%s", strings.Join(lines, "\n")).
+		Hint("Write MAP ('old operator' => 'new operator') or MAP ('old operator' => DISCARD) for each, or ALLOW NON RESTORED STATE for all.")
+}
+
+// operators is a graph's operators with state, and what they are for.
+type operators struct {
+	operators []*graph.Operator
+	byID      map[string]*graph.Operator
+	reads     map[string][]string // relations above each
+	feeds     map[string][]string // relations below each
+}
+
+func side(g *graph.Graph) operators {
+	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, feeds: map[string][]string{}}
+	for i := range g.Operators {
+		o := &g.Operators[i]
+		switch o.Kind {
+		case graph.SourceKind, graph.SinkKind, graph.MaterializeKind:
+		default:
+			if len(o.Tables) == 0 {
+				continue
+			}
+		}
+		s.operators = append(s.operators, o)
+		s.byID[o.ID] = o
+		s.reads[o.ID], s.feeds[o.ID] = reads(g, i), feeds(g, i)
+	}
+	return s
+}
+
+func reads(g *graph.Graph, i int) []string {
+	o := &g.Operators[i]
+	if o.Source != nil {
+		return []string{o.Source.Relation}
+	}
+	var out []string
+	for _, in := range o.Inputs {
+		out = append(out, reads(g, in.Operator)...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func feeds(g *graph.Graph, i int) []string {
+	reached := map[int]bool{i: true}
+	var out []string
+	for k := i + 1; k < len(g.Operators); k++ {
+		o := &g.Operators[k]
+		if !slices.ContainsFunc(o.Inputs, func(in graph.Input) bool { return reached[in.Operator] }) {
+			continue
+		}
+		reached[k] = true
+		switch {
+		case o.Sink != nil:
+			out = append(out, o.Sink.Relation)
+		case o.Materialize != nil:
+			out = append(out, o.Materialize.Relation)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
