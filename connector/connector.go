@@ -28,6 +28,9 @@ type Spec struct {
 	Columns  []Column
 	Key      []int // primary key, positions in Columns
 	Options  map[string]string
+	// Changes is set for a sink whose input is not append-only: what it writes
+	// must tell inserts from deletes and updates.
+	Changes bool
 }
 
 // Env is what the process gives to connectors.
