@@ -1,0 +1,72 @@
+// Package bench measures Nexmark queries: the compiled SQL plan beside a kernel
+// fused by hand for that one query, which is about what the machine can do, in
+// the same run on the same generator. It is measured by `make bench` and used by
+// nothing.
+package bench
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/connector/nexmark"
+	"github.com/millrace/millrace/types"
+)
+
+// EventRate is events per second of event time: 10 M, as Nexmark's reference
+// runs have it, so that window sizes mean what they mean there.
+const EventRate = 10_000_000
+
+// bidsPerEvent: of fifty events 46 are bids. Figures are in events of all three
+// streams, as Nexmark counts.
+const bidsPerEvent = 46.0 / 50
+
+// Positions of the columns of bid.
+const (
+	Auction = iota
+	Bidder
+	Price
+	Channel
+	URL
+	DateTime
+	Extra
+)
+
+// stream reads bids, the splits in turn.
+type stream struct {
+	readers []connector.Reader
+	next    int
+	out     *batch.Batch
+}
+
+func newStream(columns []int) (*stream, error) {
+	ctx := context.Background()
+	source := nexmark.New(nexmark.Options{Stream: nexmark.Bid, EventRate: EventRate})
+	splits, err := source.Splits(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &stream{}
+	for _, split := range splits {
+		r, err := source.Open(ctx, split, nil, columns)
+		if err != nil {
+			return nil, fmt.Errorf("open the generator: %w", err)
+		}
+		s.readers = append(s.readers, r)
+	}
+	var layout []types.Phys
+	for _, c := range columns {
+		layout = append(layout, nexmark.Columns(nexmark.Bid)[c].Type.Phys())
+	}
+	s.out = batch.New(layout, batch.RowsDefault)
+	return s, nil
+}
+
+// read returns the next batch, which is valid until the next call.
+func (s *stream) read() (*batch.Batch, error) {
+	r := s.readers[s.next]
+	s.next = (s.next + 1) % len(s.readers)
+	_, err := r.Read(context.Background(), s.out, batch.RowsDefault)
+	return s.out, err
+}

@@ -1,0 +1,276 @@
+package operator
+
+import (
+	"unsafe"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec/agg"
+	"github.com/millrace/millrace/internal/invariant"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/types"
+)
+
+// accumulators fold batches into the rows of a group table, and turn such rows
+// into output columns. All aggregating operators share them.
+type accumulators struct {
+	spec   *graph.Aggregate
+	groups *table
+	all    []accumulator
+	// filtered are the selections that accumulators outside of distincts read.
+	filtered  []selection
+	distincts []*distinct
+	extrema   []*extremum // min and max that can be retracted
+	outputs   []agg.Output
+	ones      []int64 // 1 for each row
+	signs     []int64
+}
+
+// accumulator is one slot: its kernels, and where its rows come from.
+type accumulator struct {
+	agg.Accumulator
+	spec      graph.Accumulator
+	off       uintptr
+	selection int  // index in filtered
+	extremum  bool // kept by an extremum instead of its own kernel
+}
+
+// selection is the rows of a batch that pass a filter column and are not null in
+// an argument column; it is made once per batch for all accumulators that need it.
+type selection struct {
+	filter, arg int
+	made        bool
+	sel         []uint16 // nil: all that the batch selects
+	buf         []uint16
+}
+
+// newAccumulators builds the kernels of spec over the operator's tables. window
+// says that the tables' keys end with a window.
+func newAccumulators(op *graph.Operator, spec *graph.Aggregate, env *Env, window bool) (*accumulators, error) {
+	a := &accumulators{spec: spec}
+	tables, err := openTables(op, env)
+	if err != nil {
+		return nil, err
+	}
+	a.groups = tables[0]
+	next := 1
+	for _, d := range spec.Distincts {
+		a.distincts = append(a.distincts, newDistinct(d, tables[next], spec.Retractable))
+		next++
+	}
+	for i, s := range spec.Accumulators {
+		acc := accumulator{spec: s, off: a.groups.column(i), extremum: spec.Retractable && (s.Func == "min" || s.Func == "max")}
+		if acc.Accumulator, err = agg.New(s.Func, argType(op, env, s), a.groups); err != nil {
+			return nil, err
+		}
+		acc.selection = a.selectionOf(s.Filter, s.Arg)
+		a.all = append(a.all, acc)
+		if acc.extremum {
+			a.extrema = append(a.extrema, newExtremum(a, i, tables[next], window))
+			next++
+		}
+	}
+	for _, o := range spec.Outputs {
+		slots := make([]agg.Slot, len(o.Accumulators))
+		for i, n := range o.Accumulators {
+			slots[i] = agg.Slot{Func: spec.Accumulators[n].Func, Off: a.all[n].off, Type: spec.Accumulators[n].Type}
+		}
+		out, err := agg.NewOutput(o.Func, slots, o.Type, a.groups)
+		if err != nil {
+			return nil, err
+		}
+		a.outputs = append(a.outputs, out)
+	}
+	return a, nil
+}
+
+// argType is the type of an accumulator's argument.
+func argType(op *graph.Operator, env *Env, s graph.Accumulator) types.Type {
+	if s.Arg < 0 {
+		return types.Type{}
+	}
+	return env.Inputs[0][s.Arg].Type
+}
+
+// openTables gets the operator's state tables in the graph's order.
+func openTables(op *graph.Operator, env *Env) ([]*table, error) {
+	if len(op.Tables) == 0 {
+		return nil, pgerr.New(pgerr.InternalError, "operator %s has no state table", op.ID)
+	}
+	var all []*table
+	for i := range op.Tables {
+		t := env.Table(op.Tables[i].Name)
+		if t == nil {
+			return nil, pgerr.New(pgerr.InternalError, "operator %s was not given its state table %q", op.ID, op.Tables[i].Name)
+		}
+		all = append(all, newTable(t))
+	}
+	return all, nil
+}
+
+func (a *accumulators) selectionOf(filter, arg int) int {
+	for i, s := range a.filtered {
+		if s.filter == filter && s.arg == arg {
+			return i
+		}
+	}
+	a.filtered = append(a.filtered, selection{filter: filter, arg: arg})
+	return len(a.filtered) - 1
+}
+
+// start gives the accumulators of a new group their neutral values.
+func (a *accumulators) start(row unsafe.Pointer) {
+	for i := range a.all {
+		if a.all[i].Init != nil {
+			a.all[i].Init(unsafe.Add(row, a.all[i].off))
+		}
+	}
+}
+
+// present reports whether the group of a state row has rows.
+func (a *accumulators) present(row unsafe.Pointer) bool {
+	return *(*int64)(unsafe.Add(row, a.all[0].off)) > 0
+}
+
+// work is one batch's rows with the groups they belong to.
+type work struct {
+	in   *batch.Batch
+	keys []*batch.Column // of the group table
+	sel  []uint16        // rows to fold; nil: all of in
+	ids  []uint32        // group of each row
+	rows []unsafe.Pointer
+	sign []int64        // nil: all +1
+	one  unsafe.Pointer // set when all rows are of this group
+}
+
+// fold adds the rows of w to their groups.
+func (a *accumulators) fold(w *work) error {
+	for i := range a.filtered {
+		a.filtered[i].made = false
+	}
+	for _, d := range a.distincts {
+		d.fold(w)
+	}
+	in := agg.Input{Rows: w.rows, N: w.in.N, Sign: w.sign, One: w.one}
+	for i := range a.all {
+		acc := &a.all[i]
+		if acc.extremum {
+			continue
+		}
+		if acc.spec.Distinct >= 0 {
+			if err := a.foldDistinct(acc, w); err != nil {
+				return err
+			}
+			continue
+		}
+		col := columnOf(w.in, acc.spec.Arg)
+		if acc.UpdateIf != nil && w.sel == nil && acc.spec.Filter >= 0 && (col == nil || !col.HasNulls) {
+			if flags := w.in.Cols[acc.spec.Filter]; !flags.HasNulls {
+				in.Sel = nil
+				acc.UpdateIf(&in, acc.off, flags.Bool)
+				continue
+			}
+		}
+		in.Sel = a.rowsOf(acc.selection, w)
+		if in.Sel != nil && len(in.Sel) == 0 {
+			continue
+		}
+		if err := acc.Update(&in, acc.off, col); err != nil {
+			return err
+		}
+	}
+	for _, x := range a.extrema {
+		x.fold(w, a.rowsOf(a.all[x.number].selection, w))
+	}
+	return nil
+}
+
+// foldDistinct folds in the values whose first copy came or whose last one went.
+func (a *accumulators) foldDistinct(acc *accumulator, w *work) error {
+	d := a.distincts[acc.spec.Distinct]
+	m := &d.masks[acc.spec.Mask]
+	if len(m.changed) == 0 {
+		return nil
+	}
+	in := agg.Input{Rows: w.rows, Sel: m.changed, N: w.in.N, One: w.one}
+	if w.sign != nil {
+		in.Sign = m.sign
+	}
+	return acc.Update(&in, acc.off, columnOf(w.in, d.spec.Arg))
+}
+
+func columnOf(in *batch.Batch, i int) *batch.Column {
+	if i < 0 {
+		return nil
+	}
+	return in.Cols[i]
+}
+
+// rowsOf is selection number n for the batch of w, nil for all of its rows.
+func (a *accumulators) rowsOf(n int, w *work) []uint16 {
+	s := &a.filtered[n]
+	if !s.made {
+		s.made = true
+		s.sel = w.sel
+		if s.filter >= 0 {
+			s.buf = agg.SelectTrue(s.buf, s.sel, w.in.N, w.in.Cols[s.filter])
+			s.sel = s.buf
+		}
+		if col := columnOf(w.in, s.arg); col != nil && col.HasNulls {
+			s.buf = agg.SelectNotNull(s.buf, s.sel, w.in.N, col)
+			s.sel = s.buf
+		}
+	}
+	return s.sel
+}
+
+// sign is +1 or -1 for each row, nil when none takes a row away.
+func (a *accumulators) sign(in *batch.Batch) []int64 {
+	if in.Ops == nil {
+		return nil
+	}
+	if cap(a.signs) < in.N {
+		a.signs = make([]int64, in.N, max(in.N, batch.RowsDefault))
+	}
+	a.signs = a.signs[:in.N]
+	any := int64(0)
+	for i, op := range in.Ops[:in.N] {
+		s := 1 - 2*int64((op^op>>1)&1)
+		a.signs[i] = s
+		any |= s
+	}
+	if any > 0 {
+		return nil
+	}
+	invariant.Assert(a.spec.Retractable, "a retraction came to an aggregate of an append-only input")
+	return a.signs
+}
+
+// merge folds the state rows from into the rows into, in all slots.
+func (a *accumulators) merge(into, from []unsafe.Pointer) error {
+	for i := range a.all {
+		if err := a.all[i].Merge(into, from, a.all[i].off); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// write fills the output columns from state rows.
+func (a *accumulators) write(rows []unsafe.Pointer, cols []*batch.Column) error {
+	for i, o := range a.outputs {
+		if err := o(rows, cols[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// outputColumns makes the columns that write fills.
+func (a *accumulators) outputColumns() []*batch.Column {
+	cols := make([]*batch.Column, len(a.spec.Outputs))
+	for i, o := range a.spec.Outputs {
+		cols[i] = &batch.Column{Phys: o.Type.Phys()}
+	}
+	return cols
+}

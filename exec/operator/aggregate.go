@@ -1,0 +1,187 @@
+package operator
+
+import (
+	"unsafe"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/planner/graph"
+)
+
+// aggregate groups by keys, or everything into one group. Its state is the group
+// table, a table per distinct argument, and over changelogs a table per min and
+// max. Changelog modes: any but upsert in; out, per batch, one change for each
+// group touched that now reads otherwise. A group whose last row went is deleted;
+// a global aggregate has its row from the first barrier on, rows or not. Over
+// finished data each group is emitted once, as an insert, at the end.
+type aggregate struct {
+	a       *accumulators
+	changes *changes
+	work    work
+	fresh   []uint16
+	global  bool
+	task    int
+	atEnd   bool
+	ready   bool // the global group is there and was emitted
+	limit   int
+}
+
+func newAggregate(op *graph.Operator, env *Env) (exec.Operator, error) {
+	a, err := newAccumulators(op, op.Aggregate, env, false)
+	if err != nil {
+		return nil, err
+	}
+	for _, x := range a.extrema {
+		if err := x.restore(); err != nil {
+			return nil, err
+		}
+	}
+	layout := outputLayout{keys: len(op.Aggregate.Keys)}
+	g := &aggregate{a: a, changes: newChanges(a, layout, op.Mode == graph.Upsert), global: op.Aggregate.Global,
+		task: env.Task, atEnd: op.Aggregate.AtEnd || env.Bounded, limit: env.BatchRows}
+	g.ready = g.global && a.groups.len() > 0
+	return g, nil
+}
+
+// OnBatch implements exec.Operator.
+func (g *aggregate) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
+	if in.Live() == 0 {
+		return nil
+	}
+	w := &g.work
+	w.in, w.sel, w.sign = in, in.Sel, g.a.sign(in)
+	g.find()
+	if g.atEnd {
+		return g.a.fold(w)
+	}
+	g.changes.begin(in.Live())
+	g.changes.touch(w)
+	if err := g.a.fold(w); err != nil {
+		return err
+	}
+	fresh := !g.ready
+	g.ready = g.global
+	if err := g.changes.emit(out, g.global, fresh); err != nil {
+		return err
+	}
+	if w.sign != nil && !g.global {
+		g.removeEmpty()
+	}
+	return nil
+}
+
+// find fills in the groups of the batch's rows.
+func (g *aggregate) find() {
+	w := &g.work
+	w.keys = w.keys[:0]
+	for _, k := range g.a.spec.Keys {
+		w.keys = append(w.keys, w.in.Cols[k])
+	}
+	w.ids, w.rows = roomFor(w.ids, w.in.N), roomFor(w.rows, w.in.N)
+	g.fresh = g.a.groups.find(w.keys, w.in.N, w.sel, w.ids, w.rows, g.fresh[:0])
+	for _, i := range g.fresh {
+		g.a.start(w.rows[i])
+	}
+	w.one = w.single()
+}
+
+// single returns the state row of the one group that all rows belong to, nil if
+// they belong to several.
+func (w *work) single() unsafe.Pointer {
+	if w.sel == nil {
+		ids := w.ids[:w.in.N]
+		first := ids[0]
+		if ids[len(ids)-1] != first || ids[len(ids)/2] != first {
+			return nil
+		}
+		for _, id := range ids {
+			if id != first {
+				return nil
+			}
+		}
+		return w.rows[0]
+	}
+	first := w.ids[w.sel[0]]
+	for _, i := range w.sel {
+		if w.ids[i] != first {
+			return nil
+		}
+	}
+	return w.rows[w.sel[0]]
+}
+
+// removeEmpty deletes the groups that the batch left without rows.
+func (g *aggregate) removeEmpty() {
+	for k, id := range g.changes.touched {
+		if *(*int64)(unsafe.Add(g.changes.now[k], g.a.all[0].off)) == 0 {
+			g.a.groups.remove(id)
+		}
+	}
+}
+
+// OnBarrier implements exec.Stateful: the row of a global aggregate without
+// input is there from the first barrier on.
+func (g *aggregate) OnBarrier(_ exec.Barrier, out exec.Output) error { return g.emitEmpty(out) }
+
+// OnWatermark implements exec.Operator.
+func (g *aggregate) OnWatermark(exec.Watermark, exec.Output) error { return nil }
+
+// OnEnd implements exec.Operator.
+func (g *aggregate) OnEnd(out exec.Output) error {
+	if err := g.emitEmpty(out); err != nil || !g.atEnd {
+		return err
+	}
+	return g.emitAll(out)
+}
+
+// emitEmpty creates the global group and emits it, if it is not there yet and
+// this is the task that owns it.
+func (g *aggregate) emitEmpty(out exec.Output) error {
+	if !g.global || g.ready || g.task != 0 {
+		return nil
+	}
+	w := &g.work
+	w.in, w.sel, w.sign = &batch.Batch{N: 1}, nil, nil
+	if g.atEnd && g.a.groups.len() > 0 {
+		return nil
+	}
+	g.find()
+	if g.atEnd {
+		return nil
+	}
+	g.ready = true
+	g.changes.begin(1)
+	g.changes.touch(w)
+	return g.changes.emit(out, true, true)
+}
+
+// emitAll inserts every group that has rows.
+func (g *aggregate) emitAll(out exec.Output) error {
+	c := g.changes
+	b := &batch.Batch{Cols: c.out.Cols}
+	c.rows = c.rows[:0]
+	send := func() error {
+		if len(c.rows) == 0 {
+			return nil
+		}
+		if err := c.layout.fill(g.a, c.rows, b.Cols); err != nil {
+			return err
+		}
+		b.N = len(c.rows)
+		c.rows = c.rows[:0]
+		return out.Emit(b)
+	}
+	err := g.a.groups.each(func(_ uint32, row unsafe.Pointer) error {
+		if !g.global && !g.a.present(row) {
+			return nil
+		}
+		if c.rows = append(c.rows, row); len(c.rows) < g.limit {
+			return nil
+		}
+		return send()
+	})
+	if err != nil {
+		return err
+	}
+	return send()
+}

@@ -1,0 +1,248 @@
+package operator
+
+import (
+	"unsafe"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/types"
+)
+
+// changes turns what a batch did to groups into a changelog: per group touched
+// one insert, delete or update, however many rows touched it. What was emitted
+// before is known without keeping it: it follows from the state row as it was
+// before the batch.
+type changes struct {
+	a      *accumulators
+	layout outputLayout
+	upsert bool
+
+	epoch   uint32
+	mark    []uint32 // by group id: the epoch that last touched it
+	touched []uint32
+	now     []unsafe.Pointer // their state rows
+	existed []bool
+	old     []uint64 // copies of the touched groups' state rows
+	words   int
+
+	rows []unsafe.Pointer
+	ops  []batch.Op
+	sel  []uint16
+	out  batch.Batch
+}
+
+// outputLayout says what precedes the aggregates' results in an output row.
+type outputLayout struct {
+	keys   int
+	window func(key int64) (start, end int64) // nil: none
+	slot   uintptr                            // of the window in a state row
+}
+
+func newChanges(a *accumulators, layout outputLayout, upsert bool) *changes {
+	c := &changes{a: a, layout: layout, upsert: upsert, words: a.groups.width() / 8}
+	c.out.Cols = layout.columns(a)
+	c.sel = make([]uint16, 0, batch.RowsDefault) // never nil, which would select all
+	return c
+}
+
+// columns makes the output columns that fill fills.
+func (l *outputLayout) columns(a *accumulators) []*batch.Column {
+	var cols []*batch.Column
+	if l.window != nil {
+		cols = append(cols, &batch.Column{Phys: types.PhysInt}, &batch.Column{Phys: types.PhysInt})
+	}
+	for i := range l.keys {
+		cols = append(cols, &batch.Column{Phys: a.groups.keyPhys(i)})
+	}
+	return append(cols, a.outputColumns()...)
+}
+
+// fill writes the output rows of state rows.
+func (l *outputLayout) fill(a *accumulators, rows []unsafe.Pointer, cols []*batch.Column) error {
+	if l.window != nil {
+		cols[0].Resize(len(rows))
+		cols[1].Resize(len(rows))
+		for i, r := range rows {
+			cols[0].Int[i], cols[1].Int[i] = l.window(*(*int64)(unsafe.Add(r, l.slot)))
+		}
+		cols = cols[2:]
+	}
+	for i := range l.keys {
+		a.groups.keyColumn(i, rows, cols[i])
+	}
+	return a.write(rows, cols[l.keys:])
+}
+
+// begin forgets the last batch; up to n rows come next.
+func (c *changes) begin(n int) {
+	c.epoch++
+	if c.epoch == 0 {
+		clear(c.mark)
+		c.epoch = 1
+	}
+	c.touched, c.now, c.existed, c.old = c.touched[:0], c.now[:0], c.existed[:0], c.old[:0]
+	if need := n * c.words; cap(c.old) < need {
+		c.old = make([]uint64, 0, need)
+	}
+}
+
+// touch notes the groups of w's rows and how they are before w is folded.
+func (c *changes) touch(w *work) {
+	if n := c.a.groups.idEnd(); len(c.mark) < n {
+		c.mark = append(c.mark, make([]uint32, n-len(c.mark)+n/2)...)
+	}
+	if w.one != nil && w.in.N > 0 {
+		i := 0
+		if w.sel != nil {
+			i = int(w.sel[0])
+		}
+		c.touchGroup(w.ids[i], w.one)
+		return
+	}
+	mark, epoch := c.mark, c.epoch
+	if w.sel == nil {
+		for i, id := range w.ids[:w.in.N] {
+			if mark[id] != epoch {
+				c.touchGroup(id, w.rows[i])
+			}
+		}
+		return
+	}
+	for _, i := range w.sel {
+		if id := w.ids[i]; mark[id] != epoch {
+			c.touchGroup(id, w.rows[i])
+		}
+	}
+}
+
+func (c *changes) touchGroup(id uint32, row unsafe.Pointer) {
+	if c.mark[id] == c.epoch {
+		return
+	}
+	c.mark[id] = c.epoch
+	c.touched = append(c.touched, id)
+	c.now = append(c.now, row)
+	c.existed = append(c.existed, c.a.present(row))
+	c.old = append(c.old, unsafe.Slice((*uint64)(row), c.words)...)
+}
+
+// emit sends the changes of the groups touched since begin. always says that a
+// group is there even when it has no rows, as a global aggregate's is; its first
+// change is then an insert if fresh.
+func (c *changes) emit(out exec.Output, always, fresh bool) error {
+	c.rows, c.ops = c.rows[:0], c.ops[:0]
+	updates := false
+	for k, now := range c.now {
+		before, after := c.existed[k], c.a.present(now)
+		if always {
+			before, after = !fresh, true
+		}
+		old := c.old[k*c.words : (k+1)*c.words]
+		switch {
+		case before && after:
+			if same(old, now) {
+				continue
+			}
+			updates = true
+			c.rows = append(c.rows, unsafe.Pointer(&old[0]), now)
+			c.ops = append(c.ops, batch.UpdateBefore, batch.UpdateAfter)
+		case after:
+			c.rows = append(c.rows, now)
+			c.ops = append(c.ops, batch.Insert)
+		case before:
+			c.rows = append(c.rows, unsafe.Pointer(&old[0]))
+			c.ops = append(c.ops, batch.Delete)
+		}
+	}
+	if len(c.rows) == 0 {
+		return nil
+	}
+	for from := 0; from < len(c.rows); {
+		to := min(len(c.rows), from+batch.RowsMax/2)
+		if to < len(c.rows) && c.ops[to] == batch.UpdateAfter {
+			to--
+		}
+		if err := c.emitRows(out, from, to, updates); err != nil {
+			return err
+		}
+		from = to
+	}
+	return nil
+}
+
+func (c *changes) emitRows(out exec.Output, from, to int, updates bool) error {
+	if err := c.layout.fill(c.a, c.rows[from:to], c.out.Cols); err != nil {
+		return err
+	}
+	c.out.N, c.out.Ops, c.out.Sel = to-from, c.ops[from:to], nil
+	if updates {
+		c.dropNoops()
+	}
+	if c.out.Live() == 0 {
+		return nil
+	}
+	return out.Emit(&c.out)
+}
+
+func same(old []uint64, row unsafe.Pointer) bool {
+	now := unsafe.Slice((*uint64)(row), len(old))
+	for i, w := range old {
+		if now[i] != w {
+			return false
+		}
+	}
+	return true
+}
+
+// dropNoops deselects updates that change no output column, and, where readers
+// want upserts, the rows before updates.
+func (c *changes) dropNoops() {
+	c.sel = c.sel[:0]
+	all := true
+	for i := 0; i < c.out.N; i++ {
+		if c.out.Ops[i] != batch.UpdateBefore {
+			c.sel = append(c.sel, uint16(i))
+			continue
+		}
+		if equalRows(c.out.Cols, i, i+1) {
+			i++
+			all = false
+		} else if c.upsert {
+			all = false
+		} else {
+			c.sel = append(c.sel, uint16(i))
+		}
+	}
+	if !all {
+		c.out.Sel = c.sel
+	}
+}
+
+// equalRows reports whether two rows are the same in every column. Results come
+// last and are the likeliest to differ.
+func equalRows(cols []*batch.Column, i, j int) bool {
+	for k := len(cols) - 1; k >= 0; k-- {
+		c := cols[k]
+		if ni, nj := c.IsNull(i), c.IsNull(j); ni || nj {
+			if ni != nj {
+				return false
+			}
+			continue
+		}
+		switch c.Phys {
+		case types.PhysDecimal: // the display scale counts
+			if c.Dec[i] != c.Dec[j] {
+				return false
+			}
+		case types.PhysInterval:
+			if c.Interval[i] != c.Interval[j] {
+				return false
+			}
+		default:
+			if compareValues(c, i, c, j) != 0 {
+				return false
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,116 @@
+// Package operator is the operators that a graph is made of: one file each,
+// except sources and sinks, which the runtime owns. An operator is called by one
+// task's goroutine, keeps what must survive in the state tables it is given, and
+// otherwise only what can be derived from them: built over restored tables it
+// goes on as if nothing had happened. Operators start no goroutines, do no I/O
+// and know nothing of SQL.
+package operator
+
+import (
+	"context"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/eval"
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/types"
+)
+
+// Env is what an operator is built with, besides its spec.
+type Env struct {
+	// Table gives the state table of that name (graph.Table.Name) that the
+	// runtime made or restored for this operator in this task.
+	Table func(name string) *state.Table
+	// Inputs are the columns of each input.
+	Inputs [][]types.Field
+	// Task is this task's number, of Parallelism.
+	Task, Parallelism int
+	// BatchRows is how many rows an emitted batch aims at.
+	BatchRows int
+	// Bounded says that the data is finished: aggregates then emit only at the
+	// end, one insert per group, and ORDER BY is possible.
+	Bounded bool
+	// Context is what expressions and the bad-row reporter run under.
+	Context context.Context
+	// Eval is what expressions may know; nil means nothing. The runtime may set
+	// its Now between batches.
+	Eval  *eval.Context
+	Clock clock.Clock
+	// BadRow takes rows whose expressions failed, as the job's policy says: an
+	// error means that the job must fail. nil: always fail.
+	BadRow exec.BadRow
+	// Late, when not nil, takes the rows of in that came too late for a window,
+	// besides being counted.
+	Late func(in *batch.Batch, rows []uint16) error
+	// Collect takes the rows of a collect operator, and owns the batch it gets.
+	// It blocks while the reader is behind.
+	Collect func(b *batch.Batch) error
+	// Counters are added to as the operator runs, by its goroutine alone.
+	Counters *exec.Counters
+}
+
+// EnsureDefaults fills in what was left out.
+func (e *Env) EnsureDefaults() {
+	if e.Parallelism == 0 {
+		e.Parallelism = 1
+	}
+	if e.BatchRows == 0 {
+		e.BatchRows = batch.RowsDefault
+	}
+	if e.Context == nil {
+		e.Context = context.Background()
+	}
+	if e.Clock == nil {
+		e.Clock = clock.System{}
+	}
+	if e.Counters == nil {
+		e.Counters = &exec.Counters{}
+	}
+}
+
+// New builds the operator that op describes.
+func New(op *graph.Operator, env Env) (exec.Operator, error) {
+	env.EnsureDefaults()
+	made, err := build(op, &env)
+	if err != nil {
+		return nil, &exec.OperatorError{Operator: op.ID, Err: err}
+	}
+	return made, nil
+}
+
+func build(op *graph.Operator, env *Env) (exec.Operator, error) {
+	switch op.Kind {
+	case graph.ValuesKind:
+		return newValues(op, env)
+	case graph.FilterKind:
+		return newFilter(op, env)
+	case graph.ProjectKind:
+		return newProject(op, env)
+	case graph.WindowKind:
+		return newWindow(op, env)
+	case graph.AggregateKind:
+		return newAggregate(op, env)
+	case graph.WindowAggregateKind:
+		return newWindowAggregate(op, env)
+	case graph.UnionKind:
+		return union{}, nil
+	case graph.SortKind:
+		return newSort(op, env)
+	case graph.MaterializeKind:
+		return newMaterialize(op, env)
+	case graph.CollectKind:
+		return newCollect(env)
+	}
+	return nil, pgerr.NotSupported(-1, "operator "+string(op.Kind))
+}
+
+func layoutOf(fields []types.Field) []types.Phys {
+	layout := make([]types.Phys, len(fields))
+	for i, f := range fields {
+		layout[i] = f.Type.Phys()
+	}
+	return layout
+}

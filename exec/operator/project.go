@@ -1,0 +1,42 @@
+package operator
+
+import (
+	"fmt"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/planner/graph"
+)
+
+// project computes columns from each row; those that it only passes on it
+// shares. It keeps no state. Changelog modes: any in, the same out.
+type project struct {
+	exec.Stateless
+	program program
+	out     batch.Batch
+	ops     []batch.Op
+}
+
+func newProject(op *graph.Operator, env *Env) (exec.Operator, error) {
+	p, err := compileProgram(op.Project.Exprs, op.ID, env)
+	if err != nil {
+		return nil, err
+	}
+	return &project{program: p}, nil
+}
+
+// OnBatch implements exec.Operator.
+func (p *project) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
+	cols, sel, err := p.program.run(in)
+	if err != nil {
+		return fmt.Errorf("evaluate projection: %w", err)
+	}
+	p.out = batch.Batch{N: in.N, Sel: sel, Ops: in.Ops, Cols: cols}
+	if sel != nil && in.Ops != nil && len(sel) < in.Live() { // bad rows left updates with one half
+		p.out.Ops = splitPairs(in, sel, &p.ops)
+	}
+	if p.out.Live() == 0 {
+		return nil
+	}
+	return out.Emit(&p.out)
+}

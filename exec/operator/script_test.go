@@ -1,0 +1,637 @@
+package operator
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/cockroachdb/datadriven"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/types"
+)
+
+// A script is an operator, its input, and what comes out of it:
+//
+//	run
+//	input k text, v bigint
+//	aggregate by k: count(*), sum(v)
+//	+ a 1
+//	watermark 10
+//	barrier
+//	end
+//	----
+//
+// Rows begin with their op: + insert, - delete, < update_before, >
+// update_after. Rows in a row are one batch. The expected output is that of a
+// straight run; then the script runs at several batch sizes, with a restart at
+// each barrier and on several tasks, and what all output adds up to must not
+// differ.
+func TestScripts(t *testing.T) {
+	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+		datadriven.RunTest(t, path, func(t *testing.T, td *datadriven.TestData) string {
+			if td.Cmd != "run" {
+				t.Fatalf("%s: unknown command %s", td.Pos, td.Cmd)
+			}
+			s, err := parseScript(td.Input)
+			if err != nil {
+				t.Fatalf("%s: %v", td.Pos, err)
+			}
+			straight := s.run(t, mode{batch: 1024, tasks: []int{1}})
+			if !strings.HasPrefix(straight.text, "error") {
+				s.compare(t, td.Pos, straight)
+			}
+			return straight.text
+		})
+	})
+}
+
+// compare runs the script in every other way.
+func (s *script) compare(t *testing.T, pos string, want result) {
+	for _, rows := range []int{1, 3, 1024} {
+		for _, m := range []mode{{batch: rows, tasks: []int{1}}, {batch: rows, tasks: []int{1}, restart: true}, {batch: rows, tasks: []int{2, 1, 3}, restart: true}} {
+			if s.op.Kind == graph.SortKind && len(m.tasks) > 1 {
+				continue
+			}
+			got := s.run(t, m)
+			if !maps.Equal(got.total, want.total) {
+				t.Errorf("%s: %+v: the output adds up to\n%v\nwant\n%v", pos, m, show(got.total), show(want.total))
+			}
+			if got.late != want.late || got.bad != want.bad {
+				t.Errorf("%s: %+v: %d late and %d bad rows, want %d and %d", pos, m, got.late, got.bad, want.late, want.bad)
+			}
+		}
+	}
+}
+
+func show(total map[string]int) string {
+	var lines []string
+	for row, n := range total {
+		lines = append(lines, fmt.Sprintf("%d × %s", n, row))
+	}
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
+}
+
+// mode is a way to run a script.
+type mode struct {
+	batch   int
+	tasks   []int // one after the other, at each barrier
+	restart bool
+}
+
+type result struct {
+	text      string
+	total     map[string]int // rows that are there in the end
+	late, bad int64
+}
+
+type script struct {
+	fields  []types.Field
+	op      *graph.Operator
+	bounded bool
+	steps   []step
+}
+
+type step struct {
+	rows      [][]types.Value
+	ops       []batch.Op
+	kind      string // rows, watermark, barrier, end
+	watermark int64
+}
+
+var scriptTypes = map[string]types.Kind{"text": types.Text, "bigint": types.Int64, "int": types.Int32, "numeric": types.Numeric,
+	"float": types.Float64, "real": types.Float32, "bool": types.Bool, "ts": types.Timestamp, "interval": types.IntervalK, "uuid": types.UUID}
+
+func parseScript(text string) (*script, error) {
+	s := &script{}
+	for _, line := range strings.Split(text, "\n") {
+		word, rest, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch word {
+		case "":
+		case "bounded":
+			s.bounded = true
+		case "input":
+			for _, f := range strings.Split(rest, ",") {
+				name, typ, _ := strings.Cut(strings.TrimSpace(f), " ")
+				kind, ok := scriptTypes[typ]
+				if !ok {
+					return nil, fmt.Errorf("unknown type %q", typ)
+				}
+				s.fields = append(s.fields, types.Field{Name: name, Type: types.Of(kind)})
+			}
+		case "+", "-", "<", ">":
+			if err := s.addRow(word, strings.Fields(rest)); err != nil {
+				return nil, err
+			}
+		case "watermark":
+			w := int64(exec.WatermarkMax)
+			if rest != "max" {
+				var err error
+				if w, err = strconv.ParseInt(rest, 10, 64); err != nil {
+					return nil, err
+				}
+			}
+			s.steps = append(s.steps, step{kind: word, watermark: w})
+		case "barrier", "end", "batch":
+			s.steps = append(s.steps, step{kind: word})
+		default:
+			op, err := s.parseOperator(word, rest)
+			if err != nil {
+				return nil, err
+			}
+			s.op = op
+		}
+	}
+	return s, nil
+}
+
+func (s *script) addRow(op string, words []string) error {
+	if len(words) != len(s.fields) {
+		return fmt.Errorf("%d values for %d columns: %v", len(words), len(s.fields), words)
+	}
+	row := make([]types.Value, len(words))
+	for i, w := range words {
+		v, err := parseValue(s.fields[i].Type, w)
+		if err != nil {
+			return err
+		}
+		row[i] = v
+	}
+	if n := len(s.steps); n == 0 || s.steps[n-1].kind != "rows" {
+		s.steps = append(s.steps, step{kind: "rows"})
+	}
+	last := &s.steps[len(s.steps)-1]
+	last.rows = append(last.rows, row)
+	last.ops = append(last.ops, map[string]batch.Op{"+": batch.Insert, "-": batch.Delete, "<": batch.UpdateBefore, ">": batch.UpdateAfter}[op])
+	return nil
+}
+
+func parseValue(t types.Type, w string) (v types.Value, err error) {
+	if w == "null" {
+		return types.NullValue, nil
+	}
+	switch t.Kind {
+	case types.Text:
+		v.Bytes = strings.Trim(w, "'")
+	case types.Int32, types.Int64, types.Timestamp:
+		v.Int, err = strconv.ParseInt(w, 10, 64)
+	case types.Float64, types.Float32:
+		v.Float, err = strconv.ParseFloat(w, 64)
+	case types.Bool:
+		v.Bool = w == "t"
+	case types.Numeric:
+		v.Dec, err = types.ParseDecimal(w)
+	case types.IntervalK:
+		v.Interval, err = types.ParseInterval(strings.ReplaceAll(w, "_", " "), "", 6)
+	case types.UUID:
+		v.UUID, err = types.ParseUUID(w)
+	}
+	return v, err
+}
+
+func showValue(t types.Type, v types.Value) string {
+	if v.Null {
+		return "null"
+	}
+	if t.Kind == types.Timestamp {
+		return strconv.FormatInt(v.Int, 10)
+	}
+	s := string(types.AppendText(nil, t, &v, nil))
+	if s == "" {
+		return "''"
+	}
+	return strings.ReplaceAll(s, " ", "_")
+}
+
+func (s *script) column(name string) int {
+	return slices.IndexFunc(s.fields, func(f types.Field) bool { return f.Name == name })
+}
+
+// parseOperator reads "aggregate by a, b: count(*), sum(c) filter f" and the
+// like.
+func (s *script) parseOperator(kind, rest string) (*graph.Operator, error) {
+	op := &graph.Operator{ID: kind, Kind: graph.Kind(kind), Mode: graph.Retract, TimeColumn: -1}
+	switch op.Kind {
+	case graph.AggregateKind:
+		op.Aggregate = &graph.Aggregate{}
+		return op, lowerAggregate(op, op.Aggregate, s, rest)
+	case graph.WindowAggregateKind:
+		op.WindowAggregate = &graph.WindowAggregate{}
+		rest, op.WindowAggregate.OnClose = strings.CutPrefix(rest, "on close ")
+		rest, retract := strings.CutPrefix(rest, "retract ")
+		window, rest, _ := strings.Cut(rest, ") ")
+		spec, col, err := s.parseWindow(window)
+		if err != nil {
+			return nil, err
+		}
+		op.WindowAggregate.Spec, op.WindowAggregate.TimeColumn = spec, col
+		op.WindowAggregate.Retractable = retract
+		return op, lowerAggregate(op, &op.WindowAggregate.Aggregate, s, rest)
+	case graph.WindowKind:
+		spec, col, err := s.parseWindow(strings.TrimSuffix(rest, ")"))
+		op.Window = &graph.Window{Spec: spec, TimeColumn: col}
+		op.Fields = slices.Clone(s.fields)
+		for range 3 {
+			op.Fields = append(op.Fields, types.Field{Type: types.Of(types.Timestamp)})
+		}
+		return op, err
+	case graph.SortKind:
+		return op, s.parseSort(op, rest)
+	case graph.MaterializeKind:
+		return op, s.parseMaterialize(op, rest)
+	case graph.UnionKind:
+		op.Fields = s.fields
+		return op, nil
+	}
+	return nil, fmt.Errorf("unknown operator %q", kind)
+}
+
+// parseWindow reads "hop(ts, size, slide, offset" in microseconds.
+func (s *script) parseWindow(text string) (spec logical.WindowSpec, col int, err error) {
+	name, args, _ := strings.Cut(text, "(")
+	spec.Kind = logical.WindowKind(name)
+	parts := strings.Split(args, ",")
+	nums := []*int64{&spec.Size, &spec.Slide, &spec.Offset}
+	if spec.Kind == logical.Tumble {
+		nums = []*int64{&spec.Size, &spec.Offset}
+	}
+	for i, p := range parts[1:] {
+		if *nums[i], err = strconv.ParseInt(strings.TrimSpace(p), 10, 64); err != nil {
+			return
+		}
+	}
+	return spec, s.column(parts[0]), nil
+}
+
+func (s *script) parseSort(op *graph.Operator, text string) error {
+	spec := &graph.Sort{Limit: -1}
+	op.Sort, op.Fields = spec, s.fields
+	keys, opts, _ := strings.Cut(text, ";")
+	for _, k := range strings.Split(keys, ",") {
+		words := strings.Fields(k)
+		if len(words) == 0 {
+			continue
+		}
+		key := graph.SortKey{Column: s.column(words[0]), Desc: slices.Contains(words, "desc"), NullsFirst: slices.Contains(words, "nulls_first")}
+		spec.Keys = append(spec.Keys, key)
+	}
+	words := strings.Fields(opts)
+	for i, w := range words {
+		switch w {
+		case "limit":
+			spec.Limit, _ = strconv.ParseInt(words[i+1], 10, 64)
+		case "skip":
+			spec.Skip, _ = strconv.ParseInt(words[i+1], 10, 64)
+		case "ties":
+			spec.WithTies = true
+		}
+	}
+	return nil
+}
+
+func (s *script) parseMaterialize(op *graph.Operator, text string) error {
+	op.Materialize, op.Fields = &graph.Materialize{}, s.fields
+	table := graph.Table{}
+	if by, ok := strings.CutPrefix(text, "by "); ok {
+		for _, k := range strings.Split(by, ",") {
+			op.Materialize.Key = append(op.Materialize.Key, s.column(strings.TrimSpace(k)))
+		}
+	}
+	for i, f := range s.fields {
+		c := graph.Column{Name: f.Name, Type: f.Type}
+		if op.Materialize.Key == nil || slices.Contains(op.Materialize.Key, i) {
+			table.Keys = append(table.Keys, c)
+		} else {
+			table.Columns = append(table.Columns, c)
+		}
+	}
+	if op.Materialize.Key == nil {
+		table.Columns = []graph.Column{{Name: "count(*)", Type: types.Of(types.Int64)}}
+	}
+	op.Tables = []graph.Table{table}
+	return nil
+}
+
+// keys are the columns that rows are spread over tasks by.
+func (s *script) keys() []int {
+	switch {
+	case s.op.Aggregate != nil:
+		return s.op.Aggregate.Keys
+	case s.op.WindowAggregate != nil:
+		return s.op.WindowAggregate.Keys
+	case s.op.Materialize != nil && s.op.Materialize.Key != nil:
+		return s.op.Materialize.Key
+	case s.op.Materialize != nil:
+		return identityInts(len(s.fields))
+	}
+	return nil
+}
+
+func identityInts(n int) (all []int) {
+	for i := range n {
+		all = append(all, i)
+	}
+	return all
+}
+
+// tasks is a run of a script's operator, in one or more tasks.
+type tasks struct {
+	t         *testing.T
+	s         *script
+	mode      mode
+	slabs     *state.Slabs
+	ops       []exec.Operator
+	tables    []map[string]*state.Table
+	counters  exec.Counters
+	watermark int64
+	text      strings.Builder
+	total     map[string]int
+	emitted   int
+}
+
+func (s *script) run(t *testing.T, m mode) (r result) {
+	x := &tasks{t: t, s: s, mode: m, slabs: state.NewSlabs(state.SlabOptions{Heap: true}), total: map[string]int{}, watermark: exec.WatermarkMin}
+	defer x.slabs.Close()
+	if err := x.build(0, nil); err != nil {
+		return result{text: "error: " + pgerr.From(err).Message + "\n"}
+	}
+	barriers := 0
+	for _, st := range s.steps {
+		before := x.emitted
+		if err := x.step(st, &barriers); err != nil {
+			return result{text: x.text.String() + "error: " + pgerr.From(err).Message + "\n"}
+		}
+		if st.kind != "rows" && x.emitted == before {
+			continue
+		}
+		if st.kind == "watermark" && st.watermark != exec.WatermarkMax {
+			fmt.Fprintf(&x.text, "-- watermark %d\n", st.watermark)
+		} else {
+			fmt.Fprintf(&x.text, "-- %s\n", st.kind)
+		}
+	}
+	if x.counters.Late+x.counters.BadRows > 0 {
+		fmt.Fprintf(&x.text, "late %d, without time %d\n", x.counters.Late, x.counters.BadRows)
+	}
+	if s.op.Kind == graph.MaterializeKind {
+		x.dump()
+	}
+	maps.DeleteFunc(x.total, func(_ string, n int) bool { return n == 0 })
+	return result{text: x.text.String(), total: x.total, late: x.counters.Late, bad: x.counters.BadRows}
+}
+
+func (x *tasks) step(st step, barriers *int) error {
+	switch st.kind {
+	case "rows":
+		for from := 0; from < len(st.rows); from += x.mode.batch {
+			to := min(from+x.mode.batch, len(st.rows))
+			if err := x.feed(st.rows[from:to], st.ops[from:to]); err != nil {
+				return err
+			}
+		}
+	case "watermark":
+		x.watermark = st.watermark
+		for _, op := range x.ops {
+			if err := op.OnWatermark(st.watermark, x); err != nil {
+				return err
+			}
+		}
+	case "barrier":
+		for _, op := range x.ops {
+			if b, ok := op.(exec.Stateful); ok {
+				if err := b.OnBarrier(exec.Barrier{Epoch: uint64(*barriers + 1)}, x); err != nil {
+					return err
+				}
+			}
+		}
+		*barriers++
+		return x.cut(*barriers)
+	case "end":
+		for _, op := range x.ops {
+			if err := op.OnWatermark(exec.WatermarkMax, x); err != nil {
+				return err
+			}
+			if err := op.OnEnd(x); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// feed sends rows to the tasks that own their keys. Every third batch has rows
+// that are not selected, to see that they are not looked at.
+func (x *tasks) feed(rows [][]types.Value, ops []batch.Op) error {
+	var cols []types.Type
+	for _, f := range x.s.fields {
+		cols = append(cols, f.Type)
+	}
+	n := len(x.ops)
+	for task, op := range x.ops {
+		var mine [][]types.Value
+		var mineOps []batch.Op
+		all := batch.FromValues(cols, rows)
+		hashes := make([]uint64, all.N)
+		state.HashColumns(all, x.s.keys(), hashes)
+		inserts := true
+		for i, row := range rows {
+			if len(x.s.keys()) == 0 && task != 0 || len(x.s.keys()) > 0 && taskOf(state.KeyGroup(hashes[i]), n) != task {
+				continue
+			}
+			mine, mineOps = append(mine, row), append(mineOps, ops[i])
+			inserts = inserts && ops[i] == batch.Insert
+		}
+		if len(mine) == 0 {
+			continue
+		}
+		var sel []uint16
+		if x.mode.batch == 3 {
+			mine, mineOps, sel = withDecoys(mine, mineOps)
+		}
+		b := batch.FromValues(cols, mine)
+		b.Sel = sel
+		if !inserts {
+			b.Ops = mineOps
+		}
+		if err := op.OnBatch(0, b, x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// withDecoys repeats each row and selects the second copy.
+func withDecoys(rows [][]types.Value, ops []batch.Op) (r [][]types.Value, o []batch.Op, sel []uint16) {
+	for i := range rows {
+		r, o = append(r, rows[i], rows[i]), append(o, ops[i], ops[i])
+		sel = append(sel, uint16(len(r)-1))
+	}
+	return r, o, sel
+}
+
+func taskOf(group, tasks int) int { return group * tasks / state.KeyGroups }
+
+// Emit implements exec.Output.
+func (x *tasks) Emit(b *batch.Batch) error {
+	for k := range b.Live() {
+		i := b.RowAt(k)
+		var words []string
+		for c, col := range b.Cols {
+			words = append(words, showValue(x.s.op.Fields[c].Type, col.Value(i)))
+		}
+		row := strings.Join(words, " ")
+		fmt.Fprintf(&x.text, "%s %s\n", [...]string{"+", "-", "<", ">"}[b.Op(i)], row)
+		x.emitted++
+		if b.Op(i).Retracts() {
+			x.total[row]--
+			if x.total[row] < 0 {
+				x.t.Errorf("%+v: %s %s was never inserted", x.mode, b.Op(i), row)
+			}
+		} else {
+			x.total[row]++
+		}
+		if b.Op(i) == batch.UpdateBefore && x.s.op.Kind != graph.MaterializeKind && (k+1 >= b.Live() || b.Op(b.RowAt(k+1)) != batch.UpdateAfter) {
+			x.t.Errorf("%+v: an update_before without its update_after: %s", x.mode, row)
+		}
+	}
+	return nil
+}
+
+// build makes the operators of phase number phase over the given rows of state,
+// one task after the other.
+func (x *tasks) build(phase int, sealed []map[string]*state.Snapshot) error {
+	n := x.mode.tasks[phase%len(x.mode.tasks)]
+	x.ops, x.tables = nil, nil
+	for task := range n {
+		tables := map[string]*state.Table{}
+		lo, hi := (task*state.KeyGroups+n-1)/n, ((task+1)*state.KeyGroups+n-1)/n
+		for _, schema := range x.s.op.Tables {
+			t, err := state.NewTable(schema, state.Options{Slabs: x.slabs, Groups: state.GroupRange{Lo: lo, Hi: hi}, PageBytes: 1024})
+			if err != nil {
+				return err
+			}
+			for _, old := range sealed {
+				refill(t, old[schema.Name])
+			}
+			tables[schema.Name] = t
+		}
+		op, err := New(x.s.op, Env{Table: func(name string) *state.Table { return tables[name] }, Inputs: [][]types.Field{x.s.fields},
+			Task: task, Parallelism: n, BatchRows: x.mode.batch, Bounded: x.s.bounded, Counters: &x.counters})
+		if err != nil {
+			return err
+		}
+		x.ops, x.tables = append(x.ops, op), append(x.tables, tables)
+	}
+	return nil
+}
+
+// refill copies the rows of a snapshot that belong to t's key groups.
+func refill(t *state.Table, from *state.Snapshot) {
+	schema := t.Schema()
+	keys := len(schema.Keys)
+	all := &batch.Batch{}
+	var columns, groupBy []int
+	for i := range keys + len(schema.Columns) {
+		columns = append(columns, i)
+		all.Cols = append(all.Cols, &batch.Column{Phys: t.Phys(i)})
+		if i < keys-schema.Local {
+			groupBy = append(groupBy, i)
+		}
+	}
+	for at := state.RowID(0); at != state.NoRow; {
+		at = from.Read(at, 100, columns, all)
+		if all.N == 0 {
+			return
+		}
+		hashes := make([]uint64, all.N)
+		state.HashColumns(all, groupBy, hashes)
+		sel := []uint16{}
+		for i, h := range hashes {
+			if len(groupBy) == 0 && t.Groups().Lo == 0 || len(groupBy) > 0 && t.Groups().Has(state.KeyGroup(h)) {
+				sel = append(sel, uint16(i))
+			}
+		}
+		ids, rows := make([]state.RowID, all.N), make([]unsafe.Pointer, all.N)
+		t.FindOrInsert(all.Cols[:keys], all.N, sel, ids, rows, nil)
+		for i := keys; i < len(columns); i++ {
+			t.WriteColumn(i, rows, all.Cols[i], all.N, sel)
+		}
+	}
+}
+
+// cut seals the tables and, if the mode says so, goes on over copies of them.
+func (x *tasks) cut(phase int) error {
+	var sealed []map[string]*state.Snapshot
+	for _, tables := range x.tables {
+		snaps := map[string]*state.Snapshot{}
+		for name, t := range tables {
+			snaps[name] = t.Seal(uint64(phase))
+		}
+		sealed = append(sealed, snaps)
+	}
+	old := x.tables
+	if x.mode.restart {
+		if err := x.build(phase, sealed); err != nil {
+			return err
+		}
+	}
+	for i, snaps := range sealed {
+		for name, s := range snaps {
+			s.Release()
+			if x.mode.restart {
+				old[i][name].Close()
+			}
+		}
+	}
+	if !x.mode.restart || x.watermark == exec.WatermarkMin {
+		return nil
+	}
+	for _, op := range x.ops {
+		if err := op.OnWatermark(x.watermark, x); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dump makes the view's rows the result.
+func (x *tasks) dump() {
+	clear(x.total)
+	x.text.WriteString("-- view\n")
+	var lines []string
+	for _, tables := range x.tables {
+		t := tables[""]
+		keys := len(t.Schema().Keys)
+		b := &batch.Batch{}
+		var columns []int
+		for i := range keys + len(t.Schema().Columns) {
+			columns = append(columns, i)
+			b.Cols = append(b.Cols, &batch.Column{Phys: t.Phys(i)})
+		}
+		s := t.Seal(99)
+		s.Read(0, t.Len(), columns, b)
+		for i := range b.N {
+			var words []string
+			for k, c := range append(t.Schema().Keys, t.Schema().Columns...) {
+				words = append(words, showValue(c.Type, b.Cols[k].Value(i)))
+			}
+			lines = append(lines, strings.Join(words, " "))
+		}
+		s.Release()
+	}
+	slices.Sort(lines)
+	for _, l := range lines {
+		fmt.Fprintln(&x.text, l)
+		x.total[l]++
+	}
+}

@@ -1,0 +1,268 @@
+package operator
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/types"
+)
+
+// sorter orders finished data and emits it at the end, from Skip on, at most
+// Limit rows. With a limit it keeps no more than a few times what it will emit;
+// without keys it keeps nothing and counts. Strings order by their bytes
+// (collation C). It has no state tables: finished data is read again, not
+// restored. Changelog modes: inserts in, inserts out.
+type sorter struct {
+	exec.Stateless
+	spec   *graph.Sort
+	layout []types.Phys
+	rows   int // per emitted batch
+
+	chunks []*batch.Batch
+	refs   []ref
+	keep   int // rows that can still matter; -1: all
+	seen   int64
+	sel    []uint16
+}
+
+// ref is a kept row and the start of its first key in a form that orders as an
+// unsigned number does.
+type ref struct {
+	prefix     uint64
+	chunk, row uint32
+}
+
+// Rows are kept in chunks, so that no arena outgrows a View.
+const (
+	chunkRows  = 1 << 15
+	chunkBytes = 1 << 26
+)
+
+func newSort(op *graph.Operator, env *Env) (exec.Operator, error) {
+	if !env.Bounded {
+		return nil, pgerr.NotSupported(-1, "ORDER BY or LIMIT over endless data")
+	}
+	s := &sorter{spec: op.Sort, layout: layoutOf(op.Fields), rows: env.BatchRows, keep: -1, sel: []uint16{}}
+	if op.Sort.Limit >= 0 && op.Sort.Limit < math.MaxInt32 && op.Sort.Skip < math.MaxInt32 {
+		s.keep = int(op.Sort.Limit + op.Sort.Skip)
+	}
+	return s, nil
+}
+
+// OnBatch implements exec.Operator.
+func (s *sorter) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
+	for k := range in.Live() {
+		if in.Ops != nil && in.Ops[in.RowAt(k)] != batch.Insert {
+			return fmt.Errorf("sort: %s in finished data", in.Ops[in.RowAt(k)])
+		}
+	}
+	if len(s.spec.Keys) == 0 {
+		return s.pass(in, out)
+	}
+	if s.keep == 0 {
+		return nil
+	}
+	c := len(s.chunks) - 1
+	if c < 0 || s.chunks[c].N >= chunkRows || arenaBytes(s.chunks[c]) > chunkBytes {
+		c++
+		s.chunks = append(s.chunks, batch.New(s.layout, 0))
+	}
+	chunk := s.chunks[c]
+	from := chunk.N
+	chunk.AppendSelected(in, in.Sel)
+	for i := from; i < chunk.N; i++ {
+		s.refs = append(s.refs, ref{prefix: s.prefix(chunk, i), chunk: uint32(c), row: uint32(i)})
+	}
+	if s.keep > 0 && len(s.refs) > 4*s.keep+chunkRows {
+		s.trim()
+	}
+	return nil
+}
+
+// pass emits rows as they come, within skip and limit.
+func (s *sorter) pass(in *batch.Batch, out exec.Output) error {
+	s.sel = s.sel[:0]
+	for k := range in.Live() {
+		if s.seen >= s.spec.Skip && (s.spec.Limit < 0 || s.seen-s.spec.Skip < s.spec.Limit) {
+			s.sel = append(s.sel, uint16(in.RowAt(k)))
+		}
+		s.seen++
+	}
+	if len(s.sel) == 0 {
+		return nil
+	}
+	return out.Emit(&batch.Batch{N: in.N, Sel: s.sel, Cols: in.Cols})
+}
+
+func arenaBytes(b *batch.Batch) (n int) {
+	for _, c := range b.Cols {
+		n = max(n, len(c.Arena))
+	}
+	return n
+}
+
+// trim sorts what there is and copies the rows that can still be among the
+// answer to fresh chunks.
+func (s *sorter) trim() {
+	s.sortRefs()
+	n := s.answerEnd()
+	old := s.chunks
+	s.chunks = nil
+	var c *batch.Batch
+	for i, r := range s.refs[:n] {
+		if c == nil || c.N >= chunkRows || arenaBytes(c) > chunkBytes {
+			c = batch.New(s.layout, 0)
+			s.chunks = append(s.chunks, c)
+		}
+		c.AppendSelected(old[r.chunk], []uint16{uint16(r.row)})
+		s.refs[i].chunk, s.refs[i].row = uint32(len(s.chunks)-1), uint32(c.N-1)
+	}
+	s.refs = s.refs[:n]
+}
+
+// answerEnd is where the rows that count end in sorted refs.
+func (s *sorter) answerEnd() int {
+	if s.keep < 0 || s.keep >= len(s.refs) {
+		return len(s.refs)
+	}
+	n := s.keep
+	if s.spec.WithTies && n > 0 {
+		for n < len(s.refs) && s.compare(s.refs[s.keep-1], s.refs[n]) == 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func (s *sorter) sortRefs() { slices.SortStableFunc(s.refs, s.compare) }
+
+// OnEnd implements exec.Operator.
+func (s *sorter) OnEnd(out exec.Output) error {
+	s.sortRefs()
+	refs := s.refs[min(int64(len(s.refs)), s.spec.Skip):max(s.answerEnd(), int(min(int64(len(s.refs)), s.spec.Skip)))]
+	b := batch.New(s.layout, 0)
+	for i, r := range refs {
+		s.sel = append(s.sel[:0], uint16(r.row))
+		b.AppendSelected(s.chunks[r.chunk], s.sel)
+		if b.N == s.rows || i == len(refs)-1 {
+			if err := out.Emit(b); err != nil {
+				return err
+			}
+			b.Reset()
+		}
+	}
+	s.chunks, s.refs = nil, nil
+	return nil
+}
+
+func (s *sorter) compare(a, b ref) int {
+	if a.prefix != b.prefix {
+		return cmp.Compare(a.prefix, b.prefix)
+	}
+	x, y := s.chunks[a.chunk], s.chunks[b.chunk]
+	for _, k := range s.spec.Keys {
+		if c := compareKey(k, x.Cols[k.Column], int(a.row), y.Cols[k.Column], int(b.row)); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+func compareKey(k graph.SortKey, x *batch.Column, i int, y *batch.Column, j int) int {
+	nx, ny := x.IsNull(i), y.IsNull(j)
+	if nx || ny {
+		switch {
+		case nx && ny:
+			return 0
+		case nx == k.NullsFirst:
+			return -1
+		}
+		return 1
+	}
+	c := compareValues(x, i, y, j)
+	if k.Desc {
+		return -c
+	}
+	return c
+}
+
+// compareValues orders two values of one layout as PostgreSQL orders their
+// type, under collation C.
+func compareValues(x *batch.Column, i int, y *batch.Column, j int) int {
+	switch x.Phys {
+	case types.PhysInt:
+		return cmp.Compare(x.Int[i], y.Int[j])
+	case types.PhysFloat:
+		return types.CompareFloat(x.Float[i], y.Float[j])
+	case types.PhysDecimal:
+		return x.Dec[i].Cmp(y.Dec[j])
+	case types.PhysBytes:
+		return bytes.Compare(x.BytesAt(i), y.BytesAt(j))
+	case types.PhysInterval:
+		return x.Interval[i].Cmp(y.Interval[j])
+	case types.PhysUUID:
+		return bytes.Compare(x.UUID[i][:], y.UUID[j][:])
+	case types.PhysBool:
+		switch {
+		case x.Bool[i] == y.Bool[j]:
+			return 0
+		case y.Bool[j]:
+			return -1
+		}
+		return 1
+	}
+	return 0
+}
+
+// prefix orders rows as far as their first key's leading bits do; equal
+// prefixes decide nothing.
+func (s *sorter) prefix(b *batch.Batch, i int) uint64 {
+	k := s.spec.Keys[0]
+	c := b.Cols[k.Column]
+	if c.IsNull(i) {
+		if k.NullsFirst {
+			return 0
+		}
+		return math.MaxUint64
+	}
+	var p uint64
+	switch c.Phys {
+	case types.PhysInt:
+		p = uint64(c.Int[i]) ^ 1<<63
+	case types.PhysFloat:
+		v := c.Float[i]
+		if v == 0 {
+			v = 0 // minus zero is zero
+		}
+		p = math.Float64bits(v)
+		if p>>63 != 0 {
+			p = ^p
+		} else {
+			p |= 1 << 63
+		}
+		if v != v {
+			p = math.MaxUint64
+		}
+	case types.PhysBytes:
+		s := c.BytesAt(i)
+		for n := range 8 {
+			p <<= 8
+			if n < len(s) {
+				p |= uint64(s[n])
+			}
+		}
+	default:
+		return 1
+	}
+	if k.Desc {
+		p = ^p
+	}
+	return min(max(p>>1, 1), math.MaxUint64-1) // leaves both ends to nulls
+}
