@@ -1,0 +1,260 @@
+package object
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/format"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/types"
+)
+
+// source reads the files of a place.
+type source struct {
+	place       *place
+	dialect     dialect
+	compression string
+	follow      bool
+	spec        connector.Spec
+	env         connector.Env
+	columns     []format.Column
+	position    []int // relation column → column of the files, -1 for metadata
+}
+
+func newSource(ctx context.Context, o Options, s *connector.Settings, spec connector.Spec, env connector.Env) (connector.Source, error) {
+	src := &source{spec: spec, env: env, compression: s.Text("compression")}
+	var err error
+	if src.dialect, err = readDialect(s); err != nil {
+		return nil, err
+	}
+	if src.follow, err = s.Bool("follow"); err != nil {
+		return nil, err
+	}
+	if src.columns, src.position, err = fileColumns(spec); err != nil {
+		return nil, err
+	}
+	for _, c := range spec.Columns {
+		switch {
+		case c.Metadata == "":
+		case c.Metadata != "path" && c.Metadata != "offset":
+			return nil, pgerr.New(pgerr.UndefinedColumn, "connector \"object\" has no metadata %q", c.Metadata).Hint("It has 'path' and 'offset'.")
+		case c.Metadata == "path" && c.Type.Kind != types.Text && c.Type.Kind != types.Varchar, c.Metadata == "offset" && c.Type.Kind != types.Int64:
+			return nil, pgerr.New(pgerr.DatatypeMismatch, "metadata column %q cannot be %s: path is text and offset is bigint", c.Name, c.Type)
+		}
+	}
+	if src.place, err = openPlace(ctx, o, s, false); err != nil {
+		return nil, err
+	}
+	return src, nil
+}
+
+// Schema is nil: the declaration lists the columns.
+func (s *source) Schema() []connector.Column { return nil }
+
+// Follows reports the option.
+func (s *source) Follows() bool { return s.follow }
+
+// Splits lists the files in name order.
+func (s *source) Splits(ctx context.Context) ([]connector.Split, error) {
+	list, err := s.place.store.List(ctx, "")
+	if err != nil {
+		return nil, fmt.Errorf("list %s: %w", s.place.store.URL(), err)
+	}
+	var out []connector.Split
+	for _, info := range list {
+		if s.place.matches(info.Name) {
+			out = append(out, connector.Split{ID: info.Name})
+		}
+	}
+	return out, nil
+}
+
+// Open starts to read a file at a byte of its decompressed content.
+func (s *source) Open(ctx context.Context, split connector.Split, offset []byte, want []int) (connector.Reader, error) {
+	r := &reader{source: s, name: split.ID}
+	var fromFile []int
+	for k, w := range want {
+		switch s.spec.Columns[w].Metadata {
+		case "path":
+			r.pathCols = append(r.pathCols, k)
+		case "offset":
+			r.offsetCols = append(r.offsetCols, k)
+		default:
+			fromFile = append(fromFile, s.position[w])
+			r.fileCols = append(r.fileCols, k)
+		}
+	}
+	r.decoder = s.dialect.decoder(s.columns, fromFile)
+	if offset != nil {
+		at, err := strconv.ParseInt(string(offset), 10, 64)
+		if err != nil || at < 0 {
+			return nil, fmt.Errorf("open %s: bad offset %q", split.ID, offset)
+		}
+		r.start = at
+	}
+	return r, nil
+}
+
+// reader reads one file. buf holds its content from byte start on, of which pos
+// bytes are dealt with.
+type reader struct {
+	source     *source
+	name       string
+	decoder    format.Decoder
+	stream     *stream
+	buf        []byte
+	start      int64
+	pos        int
+	end        bool // the stream has no more
+	header     bool // the header has been read
+	rows       batch.Batch
+	fileCols   []int
+	pathCols   []int
+	offsetCols []int
+}
+
+// Read implements connector.Reader. It asks the store for the next piece of the
+// file when it runs out of rows, and otherwise does no I/O.
+func (r *reader) Read(ctx context.Context, out *batch.Batch, max int) (connector.Status, error) {
+	out.Sel, out.Ops, out.N = nil, nil, 0
+	for _, c := range out.Cols {
+		c.Reset()
+	}
+	if r.stream == nil {
+		if err := r.begin(ctx); err != nil {
+			return connector.End, err
+		}
+	}
+	r.rows.Cols = r.rows.Cols[:0]
+	for _, k := range r.fileCols {
+		r.rows.Cols = append(r.rows.Cols, out.Cols[k])
+	}
+	r.rows.N = 0
+	for r.rows.N == 0 {
+		n, bad := r.decoder.Decode(r.buf[r.pos:], r.end, &r.rows, max)
+		r.addMetadata(out)
+		from := r.start + int64(r.pos)
+		if bad != nil {
+			if err := r.report(from, bad); err != nil {
+				return connector.End, err
+			}
+		}
+		r.pos += n
+		if r.rows.N > 0 || bad != nil || n > 0 {
+			continue
+		}
+		if r.end {
+			r.release()
+			return connector.End, nil
+		}
+		if err := r.fetch(ctx); err != nil {
+			return connector.End, err
+		}
+	}
+	out.N = r.rows.N
+	return connector.More, nil
+}
+
+// addMetadata fills the columns that do not come from the file's content.
+func (r *reader) addMetadata(out *batch.Batch) {
+	if len(r.pathCols)+len(r.offsetCols) == 0 {
+		return
+	}
+	for _, k := range r.pathCols {
+		c := out.Cols[k]
+		c.Resize(r.rows.N)
+		if r.rows.N > 0 {
+			v := c.AddStr(r.name)
+			for i := range c.Views {
+				c.Views[i] = v
+			}
+		}
+	}
+	for _, k := range r.offsetCols {
+		c := out.Cols[k]
+		c.Resize(r.rows.N)
+		for i, at := range r.decoder.Starts() {
+			c.Int[i] = r.start + int64(r.pos+at)
+		}
+	}
+}
+
+func (r *reader) report(from int64, bad *format.BadRow) error {
+	raw := r.buf[r.pos+bad.Start : r.pos+bad.End]
+	if r.source.env.BadRow == nil {
+		return fmt.Errorf("decode %s at byte %d: %w", r.name, from+int64(bad.Start), bad.Err)
+	}
+	return r.source.env.BadRow(connector.BadRow{Relation: r.source.spec.Relation, Split: r.name,
+		Offset: strconv.FormatInt(from+int64(bad.Start), 10), Raw: raw, Err: bad.Err})
+}
+
+// begin opens the file and reads its header, which lies before any offset.
+func (r *reader) begin(ctx context.Context) error {
+	resume := r.start
+	stream, err := openStream(ctx, r.source.place, r.name, r.source.compression, 0)
+	if err != nil {
+		return err
+	}
+	r.stream, r.start = stream, 0
+	for !r.header {
+		n, done, err := r.decoder.Header(r.buf, r.end)
+		if err != nil {
+			return pgerr.New(pgerr.From(err).Code, "file %q: %s", r.name, err.Error()).Wrap(err)
+		}
+		if done {
+			r.header, r.pos = true, n
+		} else if err := r.fetch(ctx); err != nil {
+			return err
+		}
+	}
+	if resume == 0 {
+		return nil
+	}
+	// The pieces read so far may hold the place to go on from.
+	if resume <= int64(len(r.buf)) {
+		r.pos = int(resume)
+		return nil
+	}
+	r.stream.close()
+	if r.stream, err = openStream(ctx, r.source.place, r.name, r.source.compression, resume); err != nil {
+		return err
+	}
+	r.start, r.pos, r.buf, r.end = resume, 0, r.buf[:0], false
+	return nil
+}
+
+// fetch drops what is dealt with and reads on.
+func (r *reader) fetch(ctx context.Context) error {
+	if r.pos > 0 {
+		r.buf = r.buf[:copy(r.buf, r.buf[r.pos:])]
+		r.start, r.pos = r.start+int64(r.pos), 0
+	}
+	buf, end, err := r.stream.more(ctx, r.buf)
+	if err != nil {
+		return err
+	}
+	r.buf, r.end = buf, end
+	return nil
+}
+
+func (r *reader) release() {
+	r.start, r.pos, r.buf = r.start+int64(r.pos), 0, nil
+	r.stream.close()
+}
+
+// Ready is nil: files do not wait.
+func (r *reader) Ready() <-chan struct{} { return nil }
+
+// Offset is the byte of the decompressed content behind the last row delivered.
+func (r *reader) Offset() []byte { return strconv.AppendInt(nil, r.start+int64(r.pos), 10) }
+
+// Close frees the decompressor.
+func (r *reader) Close() error {
+	if r.stream != nil {
+		r.stream.close()
+	}
+	return nil
+}

@@ -1,0 +1,189 @@
+package object
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/klauspost/compress/gzip"
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/statestore/object"
+)
+
+// How much is asked of the store at once.
+const (
+	localChunk  = 128 << 10
+	bucketChunk = 1 << 20
+)
+
+// rangeReader reads an object from an offset on, piece by piece. It knows how
+// long the object was when it was opened, and fails when that changes.
+type rangeReader struct {
+	ctx   context.Context // of the call under way
+	store object.Store
+	name  string
+	pos   int64
+	size  int64
+	chunk int64
+	rest  []byte
+}
+
+// Read implements io.Reader.
+func (r *rangeReader) Read(p []byte) (int, error) {
+	if len(r.rest) == 0 {
+		if r.pos >= r.size {
+			return 0, io.EOF
+		}
+		want := min(r.chunk, r.size-r.pos)
+		data, err := r.store.GetRange(r.ctx, r.name, r.pos, want)
+		switch {
+		case errors.Is(err, object.ErrNotFound):
+			return 0, errVanished(r.name)
+		case err != nil:
+			return 0, fmt.Errorf("read %s at byte %d: %w", r.name, r.pos, err)
+		case int64(len(data)) < want:
+			return 0, errShortened(r.name, r.pos+int64(len(data)), r.size)
+		}
+		r.rest = data
+		r.pos += int64(len(data))
+	}
+	n := copy(p, r.rest)
+	r.rest = r.rest[n:]
+	return n, nil
+}
+
+func errVanished(name string) error {
+	return pgerr.New(pgerr.UndefinedFile, "file %q has vanished before it was read to its end", name).
+		Hint("Put the file back, or restart the job without it.")
+}
+
+func errShortened(name string, have, want int64) error {
+	return pgerr.New(pgerr.UndefinedFile, "file %q has %d bytes, but byte %d is to be read: it was shortened or replaced", name, have, want).
+		Hint("Put the original file back: files must not change once they have been listed.")
+}
+
+// stat finds the object's size.
+func stat(ctx context.Context, store object.Store, name string) (object.Info, error) {
+	list, err := store.List(ctx, name)
+	if err != nil {
+		return object.Info{}, fmt.Errorf("look up %s: %w", name, err)
+	}
+	for _, info := range list {
+		if info.Name == name {
+			return info, nil
+		}
+	}
+	return object.Info{}, errVanished(name)
+}
+
+// stream is the content of a file after decompression.
+type stream struct {
+	raw    *rangeReader
+	r      io.Reader
+	zstd   *zstd.Decoder
+	offset int64 // of the next byte
+}
+
+// openStream opens a file at an offset of its decompressed content. A compressed
+// file is decompressed from its start.
+func openStream(ctx context.Context, p *place, name, compression string, offset int64) (*stream, error) {
+	info, err := stat(ctx, p.store, name)
+	if err != nil {
+		return nil, err
+	}
+	raw := &rangeReader{ctx: ctx, store: p.store, name: name, size: info.Size, chunk: bucketChunk}
+	if p.local {
+		raw.chunk = localChunk
+	}
+	if compression == "auto" {
+		if compression, err = detect(raw); err != nil {
+			return nil, err
+		}
+	}
+	s := &stream{raw: raw, r: raw}
+	switch {
+	case compression == "none":
+		if offset > info.Size {
+			return nil, errShortened(name, info.Size, offset)
+		}
+		raw.pos, raw.rest, s.offset = offset, nil, offset
+		return s, nil
+	case info.Size == 0: // nothing, compressed by leaving it away
+	case compression == "gzip":
+		if s.r, err = gzip.NewReader(raw); err != nil {
+			return nil, s.wrap(err)
+		}
+	case compression == "zstd":
+		if s.zstd, err = zstd.NewReader(raw, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(256<<20)); err != nil {
+			return nil, s.wrap(err)
+		}
+		s.r = s.zstd
+	}
+	n, err := io.CopyN(io.Discard, s.r, offset)
+	s.offset = n
+	if err == io.EOF {
+		return nil, errShortened(name, n, offset)
+	}
+	if err != nil {
+		return nil, s.wrap(err)
+	}
+	return s, nil
+}
+
+// detect tells the compression by the first bytes.
+func detect(raw *rangeReader) (string, error) {
+	head := make([]byte, 4)
+	n, err := io.ReadFull(raw, head)
+	if err != nil && err != io.EOF && err != io.ErrUnexpectedEOF {
+		return "", err
+	}
+	raw.pos, raw.rest = 0, nil
+	switch head = head[:n]; {
+	case bytes.HasPrefix(head, []byte{0x1f, 0x8b}):
+		return "gzip", nil
+	case bytes.Equal(head, []byte{0x28, 0xb5, 0x2f, 0xfd}):
+		return "zstd", nil
+	}
+	return "none", nil
+}
+
+// more appends the next piece of the content to buf; end tells that there is no
+// more.
+func (s *stream) more(ctx context.Context, buf []byte) (out []byte, end bool, err error) {
+	s.raw.ctx = ctx
+	size := int(s.raw.chunk)
+	if free := cap(buf) - len(buf); free < size {
+		grown := make([]byte, len(buf), len(buf)+max(size, len(buf)))
+		copy(grown, buf)
+		buf = grown
+	}
+	n, err := io.ReadAtLeast(s.r, buf[len(buf):len(buf)+size], 1)
+	buf = buf[:len(buf)+n]
+	s.offset += int64(n)
+	if err == io.EOF {
+		return buf, true, nil
+	}
+	if err != nil {
+		return nil, false, s.wrap(err)
+	}
+	return buf, false, nil
+}
+
+// wrap says where a file that does not decompress is damaged.
+func (s *stream) wrap(err error) error {
+	var e *pgerr.Error
+	if errors.As(err, &e) {
+		return err
+	}
+	return pgerr.New(pgerr.DataCorrupted, "file %q cannot be decompressed beyond byte %d of its content: %s", s.raw.name, s.offset, err).Wrap(err)
+}
+
+func (s *stream) close() {
+	if s.zstd != nil {
+		s.zstd.Close()
+	}
+}
