@@ -80,6 +80,8 @@ type Job struct {
 	RestoreFrom string // URL of the metadata object the first start restores from, or ""
 	// FirstCheckpoint is the number the next first checkpoint takes.
 	FirstCheckpoint int64
+	// Depends is the ids of the relations it reads and writes.
+	Depends []string
 	// Lineage is the job ids this one took its state from, newest first.
 	Lineage []string
 	Created time.Time
