@@ -187,11 +187,13 @@ type (
 		exprNode
 		Columns []Path
 	}
-	// TableArg is TABLE t or a subquery as an argument of a table function.
+	// TableArg is TABLE t or TABLE (query) as an argument of a table function,
+	// or either of them, also without TABLE, with PARTITION BY x or (x, …).
 	TableArg struct {
 		exprNode
-		Relation Path
-		Query    *Query
+		Relation    Path
+		Query       *Query
+		PartitionBy []Expr
 	}
 )
 

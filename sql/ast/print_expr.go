@@ -197,6 +197,11 @@ func (p *printer) composite(x Expr) {
 		} else {
 			p.path(x.Relation)
 		}
+		if len(x.PartitionBy) > 0 {
+			p.put(" PARTITION BY (")
+			p.exprs(x.PartitionBy)
+			p.put(")")
+		}
 	}
 }
 

@@ -200,7 +200,11 @@ func (p *printer) joined(t TableExpr) {
 func (p *printer) join(j *Join) {
 	p.table(j.L)
 	p.flag(j.Natural, " NATURAL")
-	if j.Kind != "inner" {
+	switch j.Kind {
+	case "inner":
+	case "left asof":
+		p.put(" ASOF LEFT")
+	default:
 		p.put(" ", strings.ToUpper(j.Kind))
 	}
 	p.put(" JOIN ")

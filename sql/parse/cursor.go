@@ -162,14 +162,22 @@ func isColumnName(t *token) bool {
 // name takes a name of a column, a relation or another object.
 func (c *cursor) name() ast.Name {
 	if !isColumnName(c.cur()) {
-		if t := c.cur(); t.kind == identifier {
-			c.unexpectedHint(`"%s" is a reserved word: write "\"%s\"" in double quotes to use it as a name.`, t.text, t.text)
-		} else {
-			c.unexpected()
-		}
+		c.noName()
 		return ast.Name{}
 	}
 	return c.label()
+}
+
+// noName refuses a word that cannot be a name, with advice where it looks meant
+// as one.
+func (c *cursor) noName() {
+	switch t := c.cur(); {
+	case t.isAny("user", "window", "table", "column", "check", "analyze", "references", "primary", "unique", "current_date",
+		"current_user", "binary", "order", "group"):
+		c.unexpectedHint(`The word is reserved; as a name it is written "%s", in double quotes.`, t.text)
+	default:
+		c.unexpected()
+	}
 }
 
 // label takes any word as a name, as after AS.

@@ -1,6 +1,9 @@
 package parse
 
-import "github.com/millrace/millrace/sql/ast"
+import (
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/sql/ast"
+)
 
 // call writes a function call from its opening parenthesis on. ORDER BY, FILTER,
 // OVER and so on become further arguments of one marked call, in source order;
@@ -27,7 +30,7 @@ func (r *rewriter) call(t *token, name ast.Path) {
 	l := &list{r: r}
 	r.expectSymbol("(")
 	switch {
-	case r.cur().is("*") && r.peek(1).is(")"):
+	case r.cur().is("*"):
 		r.advance()
 		c.Star = true
 	case !r.cur().is(")"):
@@ -84,15 +87,19 @@ func (r *rewriter) arguments(l *list, c *ast.Call) {
 		}
 		if c.ArgNames != nil {
 			if name == "" {
-				r.unexpectedHint("A positional argument cannot follow a named one.")
+				r.fail(pgerr.New(pgerr.SyntaxError, "positional argument cannot follow named argument").At(r.cur().pos))
 			}
 			c.ArgNames = append(c.ArgNames, name)
 		}
 		l.next()
-		if r.cur().isWord("table") {
+		start, t := r.nextPiece(), r.cur()
+		if t.isWord("table") {
 			r.tableArgument()
 		} else {
 			r.expr()
+		}
+		if r.ahead("partition", "by") {
+			r.partitioned(start, t)
 		}
 		if !r.acceptSymbol(",") {
 			return
@@ -120,6 +127,34 @@ func (r *rewriter) tableArgument() {
 		return
 	}
 	r.mark(t.pos, placed(pos, &ast.TableArg{Relation: r.path()}))
+}
+
+// partitioned writes PARTITION BY x or (x, …) around a table argument.
+func (r *rewriter) partitioned(start int32, t *token) {
+	pos := r.at(t)
+	r.openCall(start, t.pos, buildExpr(func(a []ast.Expr) ast.Expr {
+		arg := &ast.TableArg{}
+		switch x := a[0].(type) {
+		case *ast.TableArg:
+			arg = x
+		case *ast.ColumnRef:
+			arg.Relation = x.Path
+		case *ast.Subquery:
+			arg.Query = x.Query
+		default:
+			r.fail(r.near(t))
+		}
+		arg.Pos = pos
+		arg.PartitionBy = a[1:]
+		if row, ok := a[1].(*ast.RowExpr); ok {
+			arg.PartitionBy = row.Elems
+		}
+		return arg
+	}))
+	r.expect("partition", "by")
+	r.emit(",", t.pos)
+	r.expr()
+	r.emit(")", t.pos)
 }
 
 // descriptor writes DESCRIPTOR(col, …) if nothing but names stands in it.

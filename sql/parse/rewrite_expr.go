@@ -150,7 +150,7 @@ func (r *rewriter) operation(start int32, prec int) int {
 		r.native(start, t, prec+1)
 	case precCompare:
 		if r.quantified(start, precCompare) {
-			return precCompare
+			return precNone
 		}
 		r.advance()
 		r.native(start, t, prec+1)
@@ -171,6 +171,7 @@ func (r *rewriter) operation(start int32, prec int) int {
 		pos, collation := r.at(t), r.anyPath()
 		r.openCall(start, t.pos, buildExpr(func(a []ast.Expr) ast.Expr { return placed(pos, &ast.Collate{X: a[0], Collation: collation}) }))
 		r.emit(")", t.pos)
+		r.postfix(start)
 	case precIs:
 		return r.isTest(start)
 	case precPattern:

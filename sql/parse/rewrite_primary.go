@@ -340,7 +340,7 @@ func (r *rewriter) nameOrCall() {
 	if t.kind == identifier {
 		class := ast.Keyword(t.text)
 		if class == ast.ReservedKeyword || class == ast.FunctionKeyword && !r.peek(1).is("(") {
-			r.unexpected()
+			r.noName()
 			return
 		}
 	}
