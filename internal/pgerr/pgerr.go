@@ -69,6 +69,7 @@ const (
 	DuplicateObject              Code = "42710"
 	DuplicatePreparedStatement   Code = "42P05"
 	DuplicateTable               Code = "42P07"
+	GeneratedAlways              Code = "428C9"
 	GroupingError                Code = "42803"
 	IndeterminateDatatype        Code = "42P18"
 	InsufficientPrivilege        Code = "42501"

@@ -12,7 +12,7 @@ const (
 	OpColumn Op = "column" // Column: index into the input row
 	OpConst  Op = "const"  // Value
 	OpCall   Op = "call"   // Func: a Function's key; Args
-	OpCast   Op = "cast"   // Args[0] to Type, with PostgreSQL's rules; Func is "" or "try"
+	OpCast   Op = "cast"   // Args[0] to Type, with PostgreSQL's rules; Func is "", "try", or "assign" (too long a string is an error)
 	OpAnd    Op = "and"    // Args, three-valued, two or more
 	OpOr     Op = "or"     // Args, three-valued, two or more
 	OpNot    Op = "not"    // Args[0]
