@@ -1,6 +1,9 @@
 package exec
 
-import "github.com/millrace/millrace/planner/graph"
+import (
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/planner/graph"
+)
 
 // Stage is a maximal set of operators that run fused in the same tasks. Only its
 // first operator may receive from other stages.
@@ -70,13 +73,10 @@ func (p *Plan) fused(op *graph.Operator, tasks int) int {
 	return stage
 }
 
-// GroupRange is the key groups [lo, hi) that a task owns.
-func GroupRange(task, tasks int) (lo, hi int) {
-	return (task*KeyGroups + tasks - 1) / tasks, ((task+1)*KeyGroups + tasks - 1) / tasks
+// GroupRange is the key groups that a task owns.
+func GroupRange(task, tasks int) state.GroupRange {
+	return state.GroupRange{Lo: (task*state.KeyGroups + tasks - 1) / tasks, Hi: ((task+1)*state.KeyGroups + tasks - 1) / tasks}
 }
 
 // TaskOf is the task that owns a key group.
-func TaskOf(group, tasks int) int { return group * tasks / KeyGroups }
-
-// KeyGroups is how many groups keys are spread over, for every job for ever.
-const KeyGroups = 1024
+func TaskOf(group, tasks int) int { return group * tasks / state.KeyGroups }

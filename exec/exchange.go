@@ -70,12 +70,12 @@ func (x *exchange) spread(in *batch.Batch) error {
 	tasks := len(x.boxes)
 	if in.Sel == nil {
 		for i := range hashes {
-			r := TaskOf(int(hashes[i]%KeyGroups), tasks)
+			r := TaskOf(state.KeyGroup(hashes[i]), tasks)
 			x.picks[r] = append(x.picks[r], uint16(i))
 		}
 	} else {
 		for _, i := range in.Sel {
-			r := TaskOf(int(hashes[i]%KeyGroups), tasks)
+			r := TaskOf(state.KeyGroup(hashes[i]), tasks)
 			x.picks[r] = append(x.picks[r], i)
 		}
 	}
@@ -99,7 +99,7 @@ func (x *exchange) add(r int, in *batch.Batch, pick []uint16) error {
 		}
 		x.pending[r] = b
 	}
-	b.AppendRows(in, pick)
+	b.AppendSelected(in, pick)
 	if b.N >= x.rows {
 		return x.flushTo(r)
 	}

@@ -28,6 +28,7 @@ type node struct {
 	ended      bool
 
 	counters liveCounters
+	counted  *Counters // what the operator counts itself, nil for nothing
 }
 
 // liveCounters are written by one task and read by anyone.
@@ -169,6 +170,13 @@ func (n *node) seal(b Barrier) error {
 		return nil
 	}
 	snap := OperatorSnapshot{ID: n.spec.ID, Task: n.task.index, Watermark: n.watermark, View: n.view}
+	if n.counted != nil {
+		snap.Counters = *n.counted
+	}
+	for _, t := range n.tables {
+		snap.Counters.StateRows += int64(t.Len())
+		snap.Counters.StateBytes += t.Size()
+	}
 	if len(n.tables) > 0 {
 		snap.Tables = make(map[string]*state.Snapshot, len(n.tables))
 		for name, t := range n.tables {

@@ -19,6 +19,7 @@ type OperatorSnapshot struct {
 	Source      *SourceState               // of a source
 	Committable []byte                     // of a sink: what Commit needs
 	Watermark   Watermark
+	Counters    Counters
 	View        bool // a materialized view's table, for readers
 }
 

@@ -19,13 +19,21 @@ import (
 // Factory makes the parts of a run. Its methods are called before the run
 // starts, once for each operator and task.
 type Factory interface {
-	// Operator makes an operator and the state tables it works on, by name.
-	Operator(op *graph.Operator, task, tasks int) (Operator, map[string]*state.Table, error)
+	// Operator makes an operator with what it works on.
+	Operator(op *graph.Operator, task, tasks int) (Made, error)
 	// Source makes the input of a source or values operator in one task; of
 	// values only Splits matters.
 	Source(op *graph.Operator, task, tasks int) (*SourceInput, error)
 	// Sink makes the writer of a sink operator in one task.
 	Sink(op *graph.Operator, task, tasks int) (connector.Writer, error)
+}
+
+// Made is an operator with its state tables, by name, and what it counts; the
+// latter may be nil.
+type Made struct {
+	Operator Operator
+	Tables   map[string]*state.Table
+	Counters *Counters
 }
 
 // Options are what a run needs besides its plan.
@@ -134,11 +142,11 @@ func (r *Run) newNode(ctx context.Context, t *task, spec *graph.Operator, tasks 
 		n.sink = newSinkWriter(ctx, w, spec)
 		n.op = n.sink
 	default:
-		op, tables, err := r.opt.Factory.Operator(spec, t.index, tasks)
+		made, err := r.opt.Factory.Operator(spec, t.index, tasks)
+		n.op, n.tables, n.counted = made.Operator, made.Tables, made.Counters
 		if err != nil {
 			return fail(err)
 		}
-		n.op, n.tables = op, tables
 		if spec.Kind == graph.ValuesKind {
 			return n, r.drive(n, tasks)
 		}
