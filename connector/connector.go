@@ -20,6 +20,9 @@ type Column struct {
 	Type     types.Type
 	NotNull  bool
 	Metadata string // connector metadata key, "" for a column of the rows
+	// Generated columns are computed by the engine: a connector neither reads
+	// nor checks them.
+	Generated bool
 }
 
 // Spec is a relation as declared: everything a connector may look at.
