@@ -10,6 +10,7 @@ import (
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
 	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/sql/parse"
 	"github.com/millrace/millrace/types"
 )
 
@@ -35,10 +36,14 @@ type Options struct {
 	// is refused then.
 	Continuous bool
 	// ParseQuery and ParseExpr read the SQL text of views, defaults, generated
-	// columns and watermarks.
+	// columns and watermarks; they default to sql/parse.
 	ParseQuery func(string) (*ast.Query, error)
 	ParseExpr  func(string) (ast.Expr, error)
-	// Print gives the SQL text of an expression or query, for the catalog.
+	// ConnectorColumns gives the columns of a relation whose definition lists
+	// none, for connectors that know them; nil for none.
+	ConnectorColumns func(options map[string]string) []catalog.Column
+	// Print gives the SQL text of an expression or query for the catalog; it
+	// defaults to sql/ast's.
 	Print func(ast.Node) string
 }
 
@@ -167,6 +172,15 @@ func newBinder(opts Options) *binder {
 	if len(opts.SearchPath) == 0 {
 		opts.SearchPath = []string{"pg_catalog", "public", "millrace"}
 	}
+	if opts.ParseQuery == nil {
+		opts.ParseQuery = parse.Query
+	}
+	if opts.Print == nil {
+		opts.Print = printNode
+	}
+	if opts.ParseExpr == nil {
+		opts.ParseExpr = parse.Expr
+	}
 	if opts.TimeZone == "" {
 		opts.TimeZone = "UTC"
 	}
@@ -223,4 +237,14 @@ func (b *binder) finishParams() ([]types.Type, error) {
 		out[i] = p.typ
 	}
 	return out, nil
+}
+
+func printNode(n ast.Node) string {
+	switch n := n.(type) {
+	case ast.Expr:
+		return ast.PrintExpr(n)
+	case *ast.Query:
+		return ast.PrintQuery(n)
+	}
+	return ""
 }

@@ -43,7 +43,7 @@ func (b *binder) coerce(e *scalar.Expr, t types.Type, ctx castContext) (*scalar.
 		case scalar.OpConst:
 			return b.literalAs(e, t, ctx)
 		case scalar.OpParam:
-			return b.paramAs(e, t)
+			return b.paramAs(e, t, ctx)
 		}
 	}
 	if !b.canCoerce(e.Type, t, ctx) {
@@ -61,6 +61,9 @@ func (b *binder) coerce(e *scalar.Expr, t types.Type, ctx castContext) (*scalar.
 		return b.coerceRow(e, t, ctx)
 	}
 	c := &scalar.Expr{Op: scalar.OpCast, Type: t, Args: []*scalar.Expr{e}, Pos: e.Pos}
+	if ctx == assignment && t.HasPrecision && t.IsString() {
+		c.Func = "assign"
+	}
 	return b.withText(c, e.Text, b.precOf(e)), nil
 }
 
@@ -117,21 +120,17 @@ func (b *binder) literalAs(e *scalar.Expr, t types.Type, ctx castContext) (*scal
 }
 
 // paramAs fixes the type of a parameter at its first use that needs one.
-func (b *binder) paramAs(e *scalar.Expr, t types.Type) (*scalar.Expr, error) {
+func (b *binder) paramAs(e *scalar.Expr, t types.Type, ctx castContext) (*scalar.Expr, error) {
 	p := &b.params[e.Column]
 	if !p.given {
-		if t.Kind != types.Array && t.Kind != types.Row {
-			t = types.Of(t.Kind)
-		}
-		p.typ, p.given = t, true
-	} else if p.typ.Kind != t.Kind {
-		typed := *e
-		typed.Type = p.typ
-		return b.coerce(&typed, t, explicit)
+		p.typ, p.given = bare(t), true
 	}
 	typed := *e
 	typed.Type = p.typ
-	return b.coerce(&typed, t, explicit)
+	if p.typ.Kind != t.Kind {
+		ctx = explicit
+	}
+	return b.coerce(&typed, t, ctx)
 }
 
 // widenConst converts a constant number without loss of meaning; nil when the

@@ -101,6 +101,9 @@ func (l *level) tableRef(x *ast.TableRef) (*fromItem, error) {
 	if err != nil {
 		return nil, err
 	}
+	if x.Alias != nil {
+		sc.rels[0].base = name
+	}
 	if rel != nil && len(rel.PrimaryKey) > 0 && rel.Kind != catalog.View {
 		l.dependents = append(l.dependents, dependent{end: len(sc.cols), primary: rel.PrimaryKey})
 	}

@@ -230,4 +230,5 @@ func hasQuery(e *scalar.Expr) bool {
 	return !walk(e, func(x *scalar.Expr) bool { return x.Op != opQuery })
 }
 
+// boolType is what conditions are.
 var boolType = types.Of(types.Bool)

@@ -146,3 +146,15 @@ func visit(v reflect.Value, f func(any) bool) {
 		}
 	}
 }
+
+// firstReference finds a reference to one of the named columns, nil for none.
+func firstReference(x ast.Expr, names map[string]bool) *ast.ColumnRef {
+	var found *ast.ColumnRef
+	visit(reflect.ValueOf(x), func(n any) bool {
+		if r, ok := n.(*ast.ColumnRef); ok && found == nil && names[r.Path.Last().Value] {
+			found = r
+		}
+		return found == nil
+	})
+	return found
+}

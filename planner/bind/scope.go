@@ -31,7 +31,9 @@ type scope struct {
 	rels []scopeRelation
 }
 
-type scopeRelation struct{ name, schema string }
+// scopeRelation is a name that columns can be qualified with; base is the
+// relation's own name where an alias hides it.
+type scopeRelation struct{ name, schema, base string }
 
 // bound is a table expression: a node and what its columns are called.
 type bound struct {
@@ -75,7 +77,7 @@ type dependent struct {
 
 // scopeOf names the fields of a node after one relation.
 func scopeOf(node logical.Node, name, schema string) *scope {
-	s := &scope{rels: []scopeRelation{{name, schema}}}
+	s := &scope{rels: []scopeRelation{{name: name, schema: schema}}}
 	for i, f := range node.Fields() {
 		s.cols = append(s.cols, column{name: f.Name, relation: name, schema: schema, field: f, expr: columnExpr(i, f)})
 	}
@@ -277,6 +279,10 @@ func (l *level) undefinedColumn(p ast.Path) error {
 	var all []string
 	if l.scope != nil {
 		for _, r := range l.scope.rels {
+			if r.base == relation {
+				return pgerr.New(pgerr.UndefinedTable, "invalid reference to FROM-clause entry for table %q", relation).At(pos).
+					Hint("Perhaps you meant to reference the table alias %q.", r.name)
+			}
 			all = append(all, r.name)
 		}
 	}

@@ -422,6 +422,11 @@ func (s *selection) aggregate() error {
 	if len(s.sel.GroupBy) == 0 && s.have == nil && len(s.aggs.list) == 0 {
 		return nil
 	}
+	if s.window != nil && s.window.rowtime {
+		if err := s.addKey(s.windowColumn(2, s.window.pos)); err != nil {
+			return err
+		}
+	}
 	s.completeKeys()
 	var inside []*scalar.Expr
 	inside = append(inside, s.aggs.keys...)

@@ -305,6 +305,8 @@ type groupWindow struct {
 	spec  logical.WindowSpec
 	first int // window_start's column; window_end and window_time follow
 	pos   ast.Pos
+	// rowtime says that window_time is asked for and has to be a group key.
+	rowtime bool
 }
 
 // bindWindow finds a window function among the group keys and puts its Window
@@ -448,15 +450,6 @@ func (l *level) groupWindowCall(name string, x *ast.Call) (*scalar.Expr, error) 
 	if i < 2 {
 		return l.windowColumn(i, x.Pos), nil
 	}
-	e := l.windowColumn(2, x.Pos)
-	if l.aggs != nil {
-		known := false
-		for _, k := range l.aggs.keys {
-			known = known || exprEqual(k, e)
-		}
-		if !known {
-			l.aggs.keys = append(l.aggs.keys, e)
-		}
-	}
-	return e, nil
+	l.window.rowtime = true
+	return l.windowColumn(2, x.Pos), nil
 }

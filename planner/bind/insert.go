@@ -1,0 +1,150 @@
+package bind
+
+import (
+	"slices"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/sql/ast"
+)
+
+// Insert binds an INSERT into an own table, which runs at once.
+func Insert(ins *ast.Insert, opts Options) (*BoundInsert, error) {
+	b := newBinder(opts)
+	rel, err := b.ownTable(ins.Target, "insert into")
+	if err != nil {
+		return nil, err
+	}
+	src, err := b.insertSource(ins, rel)
+	if err != nil {
+		return nil, err
+	}
+	out := &BoundInsert{Relation: rel}
+	if out.Input, err = b.fullRow(src, rel); err != nil {
+		return nil, err
+	}
+	if ins.OnConflict != nil {
+		if out.OnConflict, err = b.onConflict(ins, rel); err != nil {
+			return nil, err
+		}
+	}
+	if out.Returning, out.ReturningColumns, err = b.returning(ins.Returning, rel, ins.Alias); err != nil {
+		return nil, err
+	}
+	if out.Params, err = b.finishParams(); err != nil {
+		return nil, err
+	}
+	out.Notices = b.notices
+	return out, nil
+}
+
+// onConflict binds ON CONFLICT; the only thing to conflict with is the primary
+// key.
+func (b *binder) onConflict(ins *ast.Insert, rel *catalog.Relation) (*OnConflict, error) {
+	oc := ins.OnConflict
+	pos := int(oc.Pos)
+	if err := conflictTarget(oc, rel); err != nil {
+		return nil, err
+	}
+	if oc.DoUpdate && len(oc.Columns) == 0 && oc.Constraint == "" {
+		return nil, pgerr.New(pgerr.SyntaxError, "ON CONFLICT DO UPDATE requires inference specification or constraint name").At(pos).
+			Hint("For example, ON CONFLICT (column_name).")
+	}
+	out := &OnConflict{DoUpdate: oc.DoUpdate}
+	if !oc.DoUpdate {
+		return out, nil
+	}
+	sc := tableScope(rel, ins.Alias)
+	width := len(rel.Columns)
+	excluded := tableScope(rel, &ast.Name{Value: "excluded"})
+	for _, c := range excluded.cols {
+		c.expr = b.shift(c.expr, width)
+		sc.cols = append(sc.cols, c)
+	}
+	sc.rels = append(sc.rels, excluded.rels...)
+	l := &level{b: b, scope: sc}
+	row := make([]*scalar.Expr, width)
+	for i := range row {
+		row[i] = sc.cols[i].at(-1)
+	}
+	if err := l.assignments(oc.Set, rel, row); err != nil {
+		return nil, err
+	}
+	out.NewRow = row
+	if oc.Where != nil {
+		w, err := l.filter(oc.Where, "WHERE")
+		if err != nil {
+			return nil, err
+		}
+		out.Where = w
+	}
+	if len(l.pending) > 0 {
+		return nil, pgerr.NotSupported(pos, "a subquery in ON CONFLICT")
+	}
+	return out, nil
+}
+
+func conflictTarget(oc *ast.OnConflict, rel *catalog.Relation) error {
+	if oc.Constraint != "" && (oc.Constraint != rel.Name+"_pkey" || len(rel.PrimaryKey) == 0) {
+		return pgerr.New(pgerr.UndefinedObject, "constraint %q for table %q does not exist", oc.Constraint, rel.Name).At(int(oc.Pos))
+	}
+	if len(oc.Columns) == 0 {
+		return nil
+	}
+	var cols []int
+	for _, n := range oc.Columns {
+		c, err := targetColumn(rel, n)
+		if err != nil {
+			return pgerr.New(pgerr.UndefinedColumn, "column %q does not exist", n.Value).At(int(n.Pos))
+		}
+		if !slices.Contains(cols, c) {
+			cols = append(cols, c)
+		}
+	}
+	key := slices.Clone(rel.PrimaryKey)
+	slices.Sort(key)
+	slices.Sort(cols)
+	if !slices.Equal(key, cols) {
+		return pgerr.New(pgerr.InvalidColumnReference, "there is no unique or exclusion constraint matching the ON CONFLICT specification").At(int(oc.Pos))
+	}
+	return nil
+}
+
+// assignments binds SET into the expressions of a new row, which hold the old
+// values, and computes generated columns anew.
+func (l *level) assignments(list []ast.Assignment, rel *catalog.Relation, row []*scalar.Expr) error {
+	l.clause = "UPDATE"
+	assigned := map[int]bool{}
+	for i := range list {
+		a := &list[i]
+		values := []ast.Expr{a.X}
+		if len(a.Columns) > 1 {
+			r, ok := a.X.(*ast.RowExpr)
+			if !ok {
+				return pgerr.NotSupported(int(a.X.Offset()), "assigning a subquery to several columns")
+			}
+			if len(r.Elems) != len(a.Columns) {
+				return pgerr.New(pgerr.SyntaxError, "number of columns does not match number of values").At(int(a.X.Offset()))
+			}
+			values = r.Elems
+		}
+		for k, n := range a.Columns {
+			c, err := targetColumn(rel, n)
+			if err != nil {
+				return err
+			}
+			if assigned[c] {
+				return pgerr.New(pgerr.SyntaxError, "multiple assignments to same column %q", n.Value).At(int(n.Pos))
+			}
+			assigned[c] = true
+			if _, ok := values[k].(*ast.Default); !ok && rel.Columns[c].Generated != "" {
+				return generatedError(rel, c, n.Pos, true)
+			}
+			if row[c], err = l.insertCell(rel, c, values[k]); err != nil {
+				return err
+			}
+		}
+	}
+	return l.b.generate(rel, row)
+}

@@ -1,0 +1,231 @@
+package bind
+
+import (
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// Job binds the INSERT statements of a job, each of which becomes a branch. The
+// queries are continuous whatever the options say.
+func Job(inserts []*ast.Insert, opts Options) (*BoundJob, error) {
+	opts.Continuous = true
+	b := newBinder(opts)
+	out := &BoundJob{}
+	for _, ins := range inserts {
+		sink, err := b.sink(ins)
+		if err != nil {
+			return nil, err
+		}
+		out.Sinks = append(out.Sinks, sink)
+	}
+	if err := b.refuseParams("a job"); err != nil {
+		return nil, err
+	}
+	out.Notices, out.StateTTL, out.Depends = b.notices, b.ttl, b.depends
+	return out, nil
+}
+
+// refuseParams is for statements that outlive their parameters.
+func (b *binder) refuseParams(what string) error {
+	if len(b.params) == 0 {
+		return nil
+	}
+	return pgerr.New(pgerr.UndefinedParameter, "there is no parameter $1").At(b.params[0].pos).Hint("The query of %s cannot have parameters.", what)
+}
+
+func (b *binder) sink(ins *ast.Insert) (*logical.Sink, error) {
+	rel, err := b.writable(ins.Target, "insert into")
+	if err != nil {
+		return nil, err
+	}
+	b.dependOn(rel.ID)
+	switch {
+	case ins.OnConflict != nil && ins.OnConflict.DoUpdate:
+		return nil, pgerr.NotSupported(int(ins.OnConflict.Pos), "ON CONFLICT DO UPDATE in a job")
+	case ins.OnConflict != nil:
+		return nil, pgerr.NotSupported(int(ins.OnConflict.Pos), "ON CONFLICT in a job")
+	case len(ins.Returning) > 0:
+		return nil, pgerr.New(pgerr.FeatureNotSupported, "RETURNING is not allowed in a job").At(int(ins.Returning[0].X.Offset()))
+	}
+	for i := range ins.Hints {
+		if ins.Hints[i].Name == "state_ttl" {
+			b.stateTTL(&ins.Hints[i])
+		} else {
+			b.warn(ins.Hints[i].Pos, "unknown hint \""+ins.Hints[i].Name+"\" was ignored")
+		}
+	}
+	src, err := b.insertSource(ins, rel)
+	if err != nil {
+		return nil, err
+	}
+	if err := requireNotNull(rel, src.cols, int(ins.Target.Offset())); err != nil {
+		return nil, err
+	}
+	if rel.IsOwnTable() {
+		node, err := b.fullRow(src, rel)
+		if err != nil {
+			return nil, err
+		}
+		return &logical.Sink{Input: node, Relation: rel, Columns: count(len(rel.Columns))}, nil
+	}
+	return b.connectorSink(src, rel)
+}
+
+func count(n int) []int {
+	out := make([]int, n)
+	for i := range out {
+		out[i] = i
+	}
+	return out
+}
+
+// requireNotNull refuses a job that could never write a row.
+func requireNotNull(rel *catalog.Relation, given []int, pos int) error {
+	has := map[int]bool{}
+	for _, c := range given {
+		has[c] = true
+	}
+	for i, c := range rel.Columns {
+		if c.NotNull && !has[i] && c.Default == "" && c.Generated == "" {
+			return pgerr.New(pgerr.NotNullViolation, "null value in column %q of relation %q violates not-null constraint", c.Name, rel.Name).At(pos).
+				WithDetail("The INSERT gives no value for the column, which has no default.")
+		}
+	}
+	return nil
+}
+
+// connectorSink gives the columns that the INSERT has and those with a default.
+func (b *binder) connectorSink(src *source, rel *catalog.Relation) (*logical.Sink, error) {
+	cols := append([]int(nil), src.cols...)
+	p := &logical.Project{Input: src.node}
+	for i, f := range src.node.Fields() {
+		p.Exprs = append(p.Exprs, columnExpr(i, f))
+		p.Out = append(p.Out, f)
+	}
+	extra := false
+	for c, col := range rel.Columns {
+		given := col.Default == "" || col.Generated != ""
+		for _, g := range src.cols {
+			given = given || g == c
+		}
+		if given {
+			continue
+		}
+		d, err := b.defaultOf(rel, c)
+		if err != nil {
+			return nil, err
+		}
+		extra = true
+		cols = append(cols, c)
+		p.Exprs = append(p.Exprs, d)
+		p.Out = append(p.Out, logical.Field{Name: col.Name, Type: col.Type, Origin: col.Name})
+	}
+	if !extra {
+		return &logical.Sink{Input: src.node, Relation: rel, Columns: cols}, nil
+	}
+	return &logical.Sink{Input: p, Relation: rel, Columns: cols}, nil
+}
+
+// View binds CREATE [MATERIALIZED] VIEW.
+func View(v *ast.CreateView, opts Options) (*BoundView, error) {
+	opts.Continuous = v.Materialized
+	b := newBinder(opts)
+	rel, err := b.newRelation(v.Name, catalog.View)
+	if err != nil {
+		return nil, err
+	}
+	if v.Temporary {
+		return nil, pgerr.NotSupported(int(v.Pos), "CREATE TEMPORARY VIEW")
+	}
+	if v.Query.Emit != "" && !v.Materialized {
+		return nil, pgerr.New(pgerr.WrongObjectType, "EMIT is allowed in a materialized view or a job only").At(int(v.Query.Pos))
+	}
+	res, err := b.query(v.Query, nil, queryMode{})
+	if err != nil {
+		return nil, err
+	}
+	if err := b.refuseParams("a view"); err != nil {
+		return nil, err
+	}
+	node := renamed(res.node, v.Columns)
+	if len(v.Columns) > len(node.Fields()) {
+		return nil, pgerr.New(pgerr.SyntaxError, "CREATE VIEW specifies more column names than columns").At(int(v.Columns[len(node.Fields())].Pos))
+	}
+	if err := viewColumns(rel, node, v); err != nil {
+		return nil, err
+	}
+	rel.Query = b.opts.Print(v.Query)
+	rel.Depends = b.depends
+	if rel.Options, err = optionMap(v.Options); err != nil {
+		return nil, err
+	}
+	out := &BoundView{Relation: rel, Notices: b.notices, StateTTL: b.ttl}
+	if v.Materialized {
+		rel.Kind = catalog.MaterializedView
+		out.Root = &logical.Materialize{Input: node, Relation: rel, EmitOnWindowClose: v.Query.Emit != ""}
+		if out.Root.EmitOnWindowClose {
+			if err := closes(node, int(v.Query.Pos)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return out, nil
+}
+
+// viewColumns makes a query's output the columns of a relation.
+func viewColumns(rel *catalog.Relation, node logical.Node, v *ast.CreateView) error {
+	seen := map[string]bool{}
+	for i, f := range node.Fields() {
+		pos := int(v.Name.Offset())
+		if i < len(v.Columns) {
+			pos = int(v.Columns[i].Pos)
+		}
+		if seen[f.Name] {
+			return pgerr.New(pgerr.DuplicateColumn, "column %q specified more than once", f.Name).At(pos)
+		}
+		if f.Type.Kind == types.Void || f.Type.Kind == types.Unknown {
+			return pgerr.New(pgerr.InvalidTableDefinition, "column %q has pseudo-type %s", f.Name, f.Type).At(pos)
+		}
+		seen[f.Name] = true
+		rel.Columns = append(rel.Columns, catalog.Column{Name: f.Name, Type: f.Type})
+	}
+	if len(rel.Columns) == 0 {
+		return pgerr.New(pgerr.InvalidTableDefinition, "view must have at least one column").At(int(v.Name.Offset()))
+	}
+	return nil
+}
+
+// closes checks that a query that emits when windows close has windows that do.
+func closes(n logical.Node, pos int) error {
+	switch n := n.(type) {
+	case *logical.Aggregate:
+		in := n.Input.Fields()
+		start, end := false, false
+		for _, k := range n.Keys {
+			if k.Op == scalar.OpColumn {
+				start = start || in[k.Column].WindowBound == "start"
+				end = end || in[k.Column].WindowBound == "end"
+			}
+		}
+		if !start || !end {
+			return pgerr.New(pgerr.FeatureNotSupported, "EMIT ON WINDOW CLOSE needs every aggregation to be grouped by a window").At(pos).
+				Hint("Group by window_start and window_end of TUMBLE, HOP or CUMULATE.")
+		}
+	case *logical.Window:
+		f := n.Input.Fields()[n.TimeColumn]
+		if !f.TimeAttr && !f.ProcTime {
+			return pgerr.New(pgerr.FeatureNotSupported, "EMIT ON WINDOW CLOSE needs a watermark on column %q", f.Name).At(pos).
+				Hint("Declare WATERMARK FOR %s AS … on the relation that it comes from.", f.Name)
+		}
+	}
+	for _, in := range n.Inputs() {
+		if err := closes(in, pos); err != nil {
+			return err
+		}
+	}
+	return nil
+}

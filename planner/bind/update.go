@@ -1,0 +1,114 @@
+package bind
+
+import (
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/sql/ast"
+)
+
+// Update binds an UPDATE of an own table.
+func Update(u *ast.Update, opts Options) (*BoundUpdate, error) {
+	b := newBinder(opts)
+	m, err := b.modification(u.Target, "update", u.Alias, u.With, u.From, u.Where)
+	if err != nil {
+		return nil, err
+	}
+	width := len(m.rel.Columns)
+	row := make([]*scalar.Expr, width)
+	for i := range row {
+		row[i] = m.target[i].at(-1)
+	}
+	if err := m.l.assignments(u.Set, m.rel, row); err != nil {
+		return nil, err
+	}
+	node, err := m.l.plant(m.node, row...)
+	if err != nil {
+		return nil, err
+	}
+	p := &logical.Project{Input: node}
+	for i := range width {
+		p.Exprs = append(p.Exprs, m.target[i].at(-1))
+		p.Out = append(p.Out, logical.Field{Name: m.rel.Columns[i].Name, Type: m.rel.Columns[i].Type, Origin: m.rel.Columns[i].Name})
+	}
+	for i, e := range row {
+		p.Exprs = append(p.Exprs, e)
+		p.Out = append(p.Out, p.Out[i])
+	}
+	out := &BoundUpdate{Relation: m.rel, Input: p}
+	if out.Returning, out.ReturningColumns, err = b.returning(u.Returning, m.rel, u.Alias); err != nil {
+		return nil, err
+	}
+	if out.Params, err = b.finishParams(); err != nil {
+		return nil, err
+	}
+	out.Notices = b.notices
+	return out, nil
+}
+
+// Delete binds a DELETE from an own table.
+func Delete(d *ast.Delete, opts Options) (*BoundDelete, error) {
+	b := newBinder(opts)
+	m, err := b.modification(d.Target, "delete from", d.Alias, d.With, d.Using, d.Where)
+	if err != nil {
+		return nil, err
+	}
+	out := &BoundDelete{Relation: m.rel, Input: prefix(m.node, len(m.rel.Columns))}
+	if out.Returning, out.ReturningColumns, err = b.returning(d.Returning, m.rel, d.Alias); err != nil {
+		return nil, err
+	}
+	if out.Params, err = b.finishParams(); err != nil {
+		return nil, err
+	}
+	out.Notices = b.notices
+	return out, nil
+}
+
+// modification is the rows that an UPDATE or DELETE is about: the target's
+// columns come first in node.
+type modification struct {
+	rel    *catalog.Relation
+	l      *level
+	node   logical.Node
+	target []column
+}
+
+func (b *binder) modification(path ast.Path, verb string, alias *ast.Name, w *ast.With, from []ast.TableExpr, where ast.Expr) (*modification, error) {
+	rel, err := b.ownTable(path, verb)
+	if err != nil {
+		return nil, err
+	}
+	e, err := b.withQueries(w, env{})
+	if err != nil {
+		return nil, err
+	}
+	name, schema := rel.Name, rel.Schema
+	if alias != nil {
+		name, schema = alias.Value, ""
+	}
+	scan, err := b.scan(rel, name, int(path.Offset()))
+	if err != nil {
+		return nil, err
+	}
+	s := &selection{level: level{b: b, ctes: e.ctes}}
+	left := &bound{scan, scopeOf(scan, name, schema)}
+	if alias != nil {
+		left.scope.rels[0].base = rel.Name
+	}
+	for _, te := range from {
+		if left, err = s.joinTo(left, te, &ast.Join{Kind: "cross"}); err != nil {
+			return nil, err
+		}
+	}
+	s.node, s.scope = left.node, left.scope
+	if where != nil {
+		p, err := s.filter(where, "WHERE")
+		if err != nil {
+			return nil, err
+		}
+		if err := s.addFilter(p); err != nil {
+			return nil, err
+		}
+	}
+	return &modification{rel: rel, l: &s.level, node: s.node, target: s.scope.cols[:len(rel.Columns)]}, nil
+}
