@@ -1,0 +1,4 @@
+package object
+
+// TestContract is the contract test, for tests outside the package.
+var TestContract = testContract
