@@ -58,15 +58,16 @@ func (t *task) main(ctx context.Context) (err error) {
 }
 
 // restoreWatermarks tells each operator the event time it had reached, so that
-// lateness is judged as before.
+// lateness is judged as before: WatermarkMin when it had reached none, so that
+// restored operators can tell this call from the first advance.
 func (t *task) restoreWatermarks() error {
 	for i, n := range t.nodes {
 		if i == 0 && t.source != nil {
 			continue // the splits' own watermarks flow through again
 		}
 		w, ok := t.run.opt.Watermarks[n.spec.ID]
-		if !ok || w == WatermarkMin {
-			continue
+		if !ok {
+			w = WatermarkMin
 		}
 		for p := range n.watermarks {
 			n.watermarks[p] = w

@@ -122,10 +122,7 @@ func SelectNotNull(dst []uint16, sel []uint16, n int, col *batch.Column) []uint1
 		}
 		return dst[:k]
 	}
-	if cap(dst) < len(sel) {
-		dst = make([]uint16, len(sel), max(len(sel), batch.RowsDefault))
-	}
-	dst = dst[:len(sel)]
+	dst = room(dst, sel, n)
 	k := 0
 	for _, i := range sel {
 		dst[k] = i
@@ -136,11 +133,12 @@ func SelectNotNull(dst []uint16, sel []uint16, n int, col *batch.Column) []uint1
 	return dst[:k]
 }
 
+// room is never nil, which would select all rows.
 func room(dst, sel []uint16, n int) []uint16 {
 	if sel != nil {
 		n = len(sel)
 	}
-	if cap(dst) < n {
+	if dst == nil || cap(dst) < n {
 		dst = make([]uint16, n, max(n, batch.RowsDefault))
 	}
 	return dst[:n]

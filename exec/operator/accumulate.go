@@ -33,6 +33,10 @@ type accumulator struct {
 	off       uintptr
 	selection int  // index in filtered
 	extremum  bool // kept by an extremum instead of its own kernel
+	column    int  // of the state table, keys first
+	// nullable is set once a group may be without a value. A slot without one is
+	// null for whoever reads the state, and holds the kernel's neutral value.
+	nullable bool
 }
 
 // selection is the rows of a batch that pass a filter column and are not null in
@@ -59,7 +63,8 @@ func newAccumulators(op *graph.Operator, spec *graph.Aggregate, env *Env, window
 		next++
 	}
 	for i, s := range spec.Accumulators {
-		acc := accumulator{spec: s, off: a.groups.column(i), extremum: spec.Retractable && (s.Func == "min" || s.Func == "max")}
+		acc := accumulator{spec: s, off: a.groups.column(i), column: a.groups.keys() + i,
+			extremum: spec.Retractable && (s.Func == "min" || s.Func == "max")}
 		if acc.Accumulator, err = agg.New(s.Func, argType(op, env, s), a.groups); err != nil {
 			return nil, err
 		}
@@ -70,6 +75,7 @@ func newAccumulators(op *graph.Operator, spec *graph.Aggregate, env *Env, window
 			next++
 		}
 	}
+	a.repair()
 	for _, o := range spec.Outputs {
 		slots := make([]agg.Slot, len(o.Accumulators))
 		for i, n := range o.Accumulators {
@@ -118,12 +124,56 @@ func (a *accumulators) selectionOf(filter, arg int) int {
 	return len(a.filtered) - 1
 }
 
-// start gives the accumulators of a new group their neutral values.
-func (a *accumulators) start(row unsafe.Pointer) {
+// start gives the accumulators of a new group their neutral values. in is the
+// batch that brought its first row, nil if none did.
+func (a *accumulators) start(row unsafe.Pointer, in *batch.Batch) {
+	for i := range a.all {
+		acc := &a.all[i]
+		if acc.Init == nil {
+			continue
+		}
+		acc.Init(unsafe.Add(row, acc.off))
+		if in == nil || acc.spec.Filter >= 0 || in.Cols[acc.spec.Arg].HasNulls || acc.extremum {
+			acc.nullable = true
+			a.groups.SetNull(row, acc.column, true)
+		}
+	}
+}
+
+// repair puts back, after a restore, the neutral values of slots without a value:
+// a savepoint keeps only that they are null.
+func (a *accumulators) repair() {
+	var with []*accumulator
 	for i := range a.all {
 		if a.all[i].Init != nil {
-			a.all[i].Init(unsafe.Add(row, a.all[i].off))
+			with = append(with, &a.all[i])
 		}
+	}
+	if len(with) == 0 {
+		return
+	}
+	_ = a.groups.each(func(id uint32, row unsafe.Pointer) error {
+		for _, acc := range with {
+			if a.groups.IsNull(row, acc.column) {
+				acc.nullable = true
+				acc.Init(unsafe.Add(a.groups.write(id), acc.off))
+			}
+		}
+		return nil
+	})
+}
+
+// setNotNull tells readers of the state that the selected rows' groups have a
+// value in the slot.
+func (a *accumulators) setNotNull(acc *accumulator, w *work, sel []uint16) {
+	if sel == nil {
+		for _, r := range w.rows[:w.in.N] {
+			a.groups.SetNull(r, acc.column, false)
+		}
+		return
+	}
+	for _, i := range sel {
+		a.groups.SetNull(w.rows[i], acc.column, false)
 	}
 }
 
@@ -177,6 +227,9 @@ func (a *accumulators) fold(w *work) error {
 		}
 		if err := acc.Update(&in, acc.off, col); err != nil {
 			return err
+		}
+		if acc.nullable {
+			a.setNotNull(acc, w, in.Sel)
 		}
 	}
 	for _, x := range a.extrema {
@@ -249,8 +302,17 @@ func (a *accumulators) sign(in *batch.Batch) []int64 {
 // merge folds the state rows from into the rows into, in all slots.
 func (a *accumulators) merge(into, from []unsafe.Pointer) error {
 	for i := range a.all {
-		if err := a.all[i].Merge(into, from, a.all[i].off); err != nil {
+		acc := &a.all[i]
+		if err := acc.Merge(into, from, acc.off); err != nil {
 			return err
+		}
+		if acc.Init == nil {
+			continue
+		}
+		for k, r := range from {
+			if !a.groups.IsNull(r, acc.column) {
+				a.groups.SetNull(into[k], acc.column, false)
+			}
 		}
 	}
 	return nil

@@ -50,7 +50,7 @@ func (g *aggregate) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	}
 	w := &g.work
 	w.in, w.sel, w.sign = in, in.Sel, g.a.sign(in)
-	g.find()
+	g.find(in)
 	if g.atEnd {
 		return g.a.fold(w)
 	}
@@ -70,8 +70,9 @@ func (g *aggregate) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	return nil
 }
 
-// find fills in the groups of the batch's rows.
-func (g *aggregate) find() {
+// find fills in the groups of the batch's rows. Those it makes begin with first,
+// which is nil if they begin without rows.
+func (g *aggregate) find(first *batch.Batch) {
 	w := &g.work
 	w.keys = w.keys[:0]
 	for _, k := range g.a.spec.Keys {
@@ -80,7 +81,7 @@ func (g *aggregate) find() {
 	w.ids, w.rows = roomFor(w.ids, w.in.N), roomFor(w.rows, w.in.N)
 	g.fresh = g.a.groups.find(w.keys, w.in.N, w.sel, w.ids, w.rows, g.fresh[:0])
 	for _, i := range g.fresh {
-		g.a.start(w.rows[i])
+		g.a.start(w.rows[i], first)
 	}
 	w.one = w.single()
 }
@@ -145,7 +146,7 @@ func (g *aggregate) emitEmpty(out exec.Output) error {
 	if g.atEnd && g.a.groups.len() > 0 {
 		return nil
 	}
-	g.find()
+	g.find(nil)
 	if g.atEnd {
 		return nil
 	}

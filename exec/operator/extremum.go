@@ -73,7 +73,7 @@ func (x *extremum) restore() error {
 	return g.each(batch.RowsDefault, func(ids []uint32, rows []unsafe.Pointer, keys []*batch.Column) error {
 		groups, groupRows := make([]uint32, len(ids)), make([]unsafe.Pointer, len(ids))
 		for _, i := range x.a.groups.find(keys, len(ids), nil, groups, groupRows, nil) {
-			x.a.start(groupRows[i])
+			x.a.start(groupRows[i], nil)
 		}
 		for i, id := range ids {
 			if x.copies(id) == outOfHeap {
@@ -174,7 +174,9 @@ func (x *extremum) settle(group uint32) {
 	if h.dead > 32 && h.dead > len(h.ids)/2 {
 		h.compact()
 	}
-	slot := unsafe.Add(x.a.groups.write(group), x.off)
+	row := x.a.groups.write(group)
+	x.a.groups.SetNull(row, x.a.all[x.number].column, len(h.ids) == 0)
+	slot := unsafe.Add(row, x.off)
 	if len(h.ids) == 0 {
 		delete(x.heaps, group)
 		x.a.all[x.number].Init(slot)

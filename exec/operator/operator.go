@@ -48,6 +48,9 @@ type Env struct {
 	// Collect takes the rows of a collect operator, and owns the batch it gets.
 	// It blocks while the reader is behind.
 	Collect func(b *batch.Batch) error
+	// Subquery runs the graph of an Apply to its end and gives its rows to take,
+	// which may keep them.
+	Subquery func(g *graph.Graph, take func(b *batch.Batch) error) error
 	// Counters are added to as the operator runs, by its goroutine alone.
 	Counters *exec.Counters
 }
@@ -71,7 +74,9 @@ func (e *Env) EnsureDefaults() {
 	}
 }
 
-// New builds the operator that op describes.
+// New builds the operator that op describes. Before the first batch the runtime
+// calls OnWatermark with the watermark at which the tables were cut, or with
+// WatermarkMin: operators that fire windows go by it.
 func New(op *graph.Operator, env Env) (exec.Operator, error) {
 	env.EnsureDefaults()
 	made, err := build(op, &env)

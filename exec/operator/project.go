@@ -27,16 +27,22 @@ func newProject(op *graph.Operator, env *Env) (exec.Operator, error) {
 
 // OnBatch implements exec.Operator.
 func (p *project) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
+	b, err := p.apply(in)
+	if err != nil || b.Live() == 0 {
+		return err
+	}
+	return out.Emit(b)
+}
+
+// apply computes the columns of a batch.
+func (p *project) apply(in *batch.Batch) (*batch.Batch, error) {
 	cols, sel, err := p.program.run(in)
 	if err != nil {
-		return fmt.Errorf("evaluate projection: %w", err)
+		return nil, fmt.Errorf("evaluate projection: %w", err)
 	}
 	p.out = batch.Batch{N: in.N, Sel: sel, Ops: in.Ops, Cols: cols}
 	if sel != nil && in.Ops != nil && len(sel) < in.Live() { // bad rows left updates with one half
 		p.out.Ops = splitPairs(in, sel, &p.ops)
 	}
-	if p.out.Live() == 0 {
-		return nil
-	}
-	return out.Emit(&p.out)
+	return &p.out, nil
 }

@@ -593,7 +593,7 @@ func (x *tasks) cut(phase int) error {
 			}
 		}
 	}
-	if !x.mode.restart || x.watermark == exec.WatermarkMin {
+	if !x.mode.restart {
 		return nil
 	}
 	for _, op := range x.ops {

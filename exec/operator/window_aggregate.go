@@ -41,7 +41,7 @@ type windowAggregate struct {
 	counters *exec.Counters
 
 	watermark exec.Watermark
-	restored  bool // state came with the operator, and no watermark yet
+	restored  bool // state came with the operator; the first watermark is the one it was cut at
 	slices    []*sliceIndex
 	changes   *changes // when not onClose
 	layout    outputLayout
@@ -366,7 +366,7 @@ func (w *windowAggregate) add(in *batch.Batch, sel []uint16) error {
 	k.ids, k.rows = roomFor(k.ids, in.N), roomFor(k.rows, in.N)
 	w.fresh = w.a.groups.find(k.keys, in.N, sel, k.ids, k.rows, w.fresh[:0])
 	for _, i := range w.fresh {
-		w.a.start(k.rows[i])
+		w.a.start(k.rows[i], in)
 		w.slices[0].add(w.column.Int[i], k.ids[i])
 	}
 	k.one = k.single()
@@ -381,17 +381,17 @@ func (w *windowAggregate) OnEnd(exec.Output) error { return nil }
 
 // OnWatermark implements exec.Operator.
 func (w *windowAggregate) OnWatermark(mark exec.Watermark, out exec.Output) error {
+	restored := w.restored
+	w.restored = false
 	if mark <= w.watermark {
 		return nil
 	}
 	before := w.watermark
 	w.watermark = mark
-	restored := w.restored
-	w.restored = false
 	switch {
 	case w.kind.shared():
-		if restored && mark != exec.WatermarkMax {
-			return nil // where the state was cut: what closed up to here was emitted
+		if restored { // what closed up to here was emitted
+			return nil
 		}
 		return w.firePanes(before, mark, out)
 	case w.kind.spec.Kind == logical.Cumulate && w.onClose && w.kind.copy == 1:

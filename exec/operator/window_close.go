@@ -181,7 +181,7 @@ func (w *windowAggregate) carry(from, to int64) error {
 		into, at := make([]unsafe.Pointer, n), make([]uint32, n)
 		w.fresh = w.a.groups.find(append(cols, &w.column), n, nil, at, into, w.fresh[:0])
 		for _, i := range w.fresh {
-			w.a.start(into[i])
+			w.a.start(into[i], nil)
 			w.slices[0].add(to, at[i])
 		}
 		if err := w.a.merge(into, rows); err != nil {
@@ -280,7 +280,7 @@ func (m *paneMerger) add(start int64, ids []uint32) error {
 		m.rows, m.ids = roomFor(m.rows, n), roomFor(m.ids, n)
 		m.fresh = m.a.groups.find(append(keys, &m.start), n, nil, m.ids, m.rows, m.fresh[:0])
 		for _, i := range m.fresh {
-			m.a.start(m.rows[i])
+			m.a.start(m.rows[i], nil)
 		}
 		if err := m.a.merge(m.rows[:n], from); err != nil {
 			return err
