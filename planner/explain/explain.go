@@ -89,9 +89,6 @@ func (p *printer) details(o *graph.Operator) []string {
 		}
 	}
 	p.spec(o, add)
-	if o.TimeColumn >= 0 && o.Kind != graph.SourceKind && o.Kind != graph.FilterKind {
-		add("event time: %s", p.names(o.Fields, []int{o.TimeColumn}))
-	}
 	for i := range o.Tables {
 		add("%s", table(&o.Tables[i]))
 	}

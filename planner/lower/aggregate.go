@@ -57,7 +57,6 @@ type aggregation struct {
 	windowed bool
 	exprs    []*scalar.Expr // distinct keys that are no window bounds, over s.op
 	attrs    []attr
-	names    []string
 	places   []keyColumn // of the logical keys
 }
 
@@ -88,7 +87,7 @@ func windowed(n *logical.Aggregate, s stream) bool {
 
 func (x *aggregation) splitKeys() {
 	seen := map[string]int{}
-	for i, k := range x.n.Keys {
+	for _, k := range x.n.Keys {
 		e := scalar.Substitute(k, x.s.exprs)
 		if e.Op == scalar.OpColumn && e.Column >= windowColumns {
 			x.places = append(x.places, keyColumn{bound: [...]string{"start", "end", "time"}[e.Column-windowColumns]})
@@ -103,7 +102,7 @@ func (x *aggregation) splitKeys() {
 			if k.Op == scalar.OpColumn {
 				a = x.s.attrs[k.Column]
 			}
-			x.exprs, x.attrs, x.names = append(x.exprs, e), append(x.attrs, a), append(x.names, x.n.Out[i].Name)
+			x.exprs, x.attrs = append(x.exprs, e), append(x.attrs, a)
 		}
 		x.places = append(x.places, keyColumn{column: at})
 	}
@@ -157,7 +156,11 @@ func (x *aggregation) onClose() (bool, error) {
 
 func (x *aggregation) newOperator(onClose bool) *operator {
 	b, s := x.b, x.s
-	p := b.newProject(stream{op: s.op, exprs: x.exprs, names: x.names, attrs: x.attrs})
+	var names []string
+	for _, e := range x.exprs {
+		names = append(names, b.text(s.op, e))
+	}
+	p := b.newProject(stream{op: s.op, exprs: x.exprs, names: names, attrs: x.attrs})
 	f := &family{keys: len(x.exprs), project: p, args: map[string]int{}}
 	for i, e := range x.exprs {
 		f.args[exprKey(e)] = i
@@ -242,7 +245,7 @@ func (o *operator) windowBounds(w *pendingWindow) {
 func (x *aggregation) outputKeys(o *operator) {
 	from := len(o.Fields)
 	for i := range x.exprs {
-		o.Fields = append(o.Fields, types.Field{Name: x.names[i], Type: x.exprs[i].Type})
+		o.Fields = append(o.Fields, types.Field{Name: o.project.origins[i], Type: x.exprs[i].Type})
 		o.origins = append(o.origins, o.project.origins[i])
 		a := x.attrs[i]
 		a.time = a.time && o.Mode == graph.AppendOnly && x.windowed

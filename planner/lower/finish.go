@@ -48,7 +48,8 @@ func (b *builder) prune() []*operator {
 		to[i] = i
 		if o.Kind == graph.ProjectKind {
 			in := to[o.Inputs[0].Operator]
-			if isIdentity(o.Project.Exprs, len(b.ops[in].Fields)) {
+			// A batch without columns is worth less than one with too many.
+			if len(o.Project.Exprs) == 0 || isIdentity(o.Project.Exprs, len(b.ops[in].Fields)) {
 				to[i] = in
 			}
 		}

@@ -36,6 +36,8 @@ func (b *builder) sink(n *logical.Sink) error {
 	switch {
 	case len(key) > 0:
 		edge = b.hashed(s.op, key)
+	case in.Mode != graph.AppendOnly && in.UpsertKey != nil:
+		edge = b.hashed(s.op, in.UpsertKey)
 	case in.Mode != graph.AppendOnly:
 		// A row's insert and delete must meet.
 		edge = b.hashed(s.op, sequence(0, len(in.Fields)))

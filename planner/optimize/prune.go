@@ -47,6 +47,8 @@ func pruneNode(n logical.Node, need []bool) (logical.Node, []int) {
 		return &c, to
 	case *logical.Join:
 		return pruneJoin(n, need)
+	case *logical.Apply:
+		return pruneApply(n, need)
 	}
 	var inputs []logical.Node
 	for _, in := range n.Inputs() {
@@ -210,6 +212,39 @@ func pruneJoin(n *logical.Join, need []bool) (logical.Node, []int) {
 		}
 	}
 	return &c, to[:len(need)]
+}
+
+// pruneApply prunes the rows that the subquery is evaluated for; the subquery
+// keeps its columns.
+func pruneApply(n *logical.Apply, need []bool) (logical.Node, []int) {
+	width := len(n.Input.Fields())
+	all := make([]bool, width+len(n.Sub.Fields()))
+	copy(all, need[:width])
+	mark(all, n.Args...)
+	mark(all, n.Compare, n.Condition)
+	input, to := pruneNode(n.Input, all[:width])
+	left := len(input.Fields())
+	both := append([]int(nil), to...)
+	for i := range n.Sub.Fields() {
+		both = append(both, left+i)
+	}
+	c := *n
+	c.Input, c.Sub = input, exactly(n.Sub, everything(n.Sub))
+	c.Args, c.Compare, c.Condition, c.Out = nil, moved(n.Compare, both), moved(n.Condition, both), nil
+	for _, a := range n.Args {
+		c.Args = append(c.Args, moved(a, to))
+	}
+	out := append([]int(nil), to...)
+	for i, f := range n.Out {
+		switch {
+		case i >= width:
+			out = append(out, len(c.Out))
+		case to[i] < 0:
+			continue
+		}
+		c.Out = append(c.Out, f)
+	}
+	return &c, out
 }
 
 // exactly prunes n to the columns needed and no others.

@@ -102,21 +102,26 @@ func (c *comparison) unfit(o, n *graph.Operator) string {
 	if o.Source != nil && n.Source != nil && o.Source.Connector != n.Source.Connector {
 		return fmt.Sprintf("positions of connector %q mean nothing to %q", o.Source.Connector, n.Source.Connector)
 	}
+	if o.WindowAggregate != nil && n.WindowAggregate != nil && o.WindowAggregate.Spec != n.WindowAggregate.Spec {
+		return "its window was another one"
+	}
 	if len(n.Tables) == 0 || len(o.Tables) == 0 {
 		return ""
 	}
-	return keysDiffer(&o.Tables[0], &n.Tables[0])
+	return keysDiffer(&o.Tables[0], &n.Tables[0], c.opts.Mapping.To[o.ID] == n.ID)
 }
 
-// keysDiffer says how the keys of two tables differ, "" when they do not.
-func keysDiffer(o, n *graph.Table) string {
+// keysDiffer says how the keys of two tables differ, "" when they do not. Keys
+// that take no part in the key group are compared by name always: they say what
+// a row is. The others' names may differ when a user mapped the operators.
+func keysDiffer(o, n *graph.Table, renamed bool) string {
 	if len(o.Keys) != len(n.Keys) || o.Local != n.Local {
 		return fmt.Sprintf("its key was (%s) and is now (%s)", columnNames(o.Keys), columnNames(n.Keys))
 	}
 	for i := range o.Keys {
 		a, b := o.Keys[i], n.Keys[i]
 		switch {
-		case a.Name != b.Name:
+		case a.Name != b.Name && !(renamed && i < len(o.Keys)-o.Local):
 			return fmt.Sprintf("its key was (%s) and is now (%s)", columnNames(o.Keys), columnNames(n.Keys))
 		case !a.Type.Equal(b.Type):
 			return fmt.Sprintf("key %s was %s and is now %s", a.Name, a.Type, b.Type)
@@ -141,7 +146,7 @@ func (c *comparison) tables(o, n *graph.Operator, v *Verdict) {
 	for i := range n.Tables {
 		nt := &n.Tables[i]
 		at := slices.IndexFunc(o.Tables, func(t graph.Table) bool { return t.Name == nt.Name })
-		if at < 0 || keysDiffer(&o.Tables[at], nt) != "" {
+		if at < 0 || keysDiffer(&o.Tables[at], nt, c.opts.Mapping.To[o.ID] == n.ID) != "" {
 			v.Added = append(v.Added, tableName(nt))
 			continue
 		}

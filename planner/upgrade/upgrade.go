@@ -67,6 +67,9 @@ type Table struct {
 
 // Plan is the outcome of a comparison.
 type Plan struct {
+	// Graph is what is to run: the new graph, adapted where it continues an
+	// aggregate that gained functions.
+	Graph    *graph.Graph
 	Verdicts []Verdict
 	// Operators maps new ids to the old ones whose state (tables, and the
 	// positions of sources) they take over.
@@ -75,9 +78,11 @@ type Plan struct {
 }
 
 // Compare decides what becomes of old's state under new. The error is about the
-// mapping alone; what blocks a restore is told by Plan.Err.
+// mapping alone; what blocks a restore is told by Plan.Err. Neither graph is
+// changed.
 func Compare(old, new *graph.Graph, opts Options) (*Plan, error) {
-	c := comparison{old: side(old), new: side(new), opts: opts, plan: &Plan{Operators: map[string]string{}}}
+	new = clone(new)
+	c := comparison{old: side(old), new: side(new), opts: opts, plan: &Plan{Graph: new, Operators: map[string]string{}}}
 	if err := c.mapped(); err != nil {
 		return nil, err
 	}
@@ -85,6 +90,9 @@ func Compare(old, new *graph.Graph, opts Options) (*Plan, error) {
 	c.byRole()
 	c.byUnion()
 	for _, n := range c.new.operators {
+		if o := c.old.byID[c.from[n.ID]]; o != nil && c.unfit(o, n) == "" {
+			adapt(o, n)
+		}
 		c.judge(n)
 	}
 	for _, o := range c.old.operators {
@@ -180,4 +188,32 @@ func feeds(g *graph.Graph, i int) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// clone copies the parts of a graph that adapt changes.
+func clone(g *graph.Graph) *graph.Graph {
+	c := *g
+	c.Operators = slices.Clone(g.Operators)
+	for i := range c.Operators {
+		o := &c.Operators[i]
+		o.Tables = slices.Clone(o.Tables)
+		for k := range o.Tables {
+			o.Tables[k].Columns = slices.Clone(o.Tables[k].Columns)
+		}
+		if o.WindowAggregate != nil {
+			w := *o.WindowAggregate
+			o.WindowAggregate = &w
+		} else if o.Aggregate != nil {
+			a := *o.Aggregate
+			o.Aggregate = &a
+		} else {
+			continue
+		}
+		a := aggregateOf(o)
+		a.Accumulators, a.Outputs = slices.Clone(a.Accumulators), slices.Clone(a.Outputs)
+		for k := range a.Outputs {
+			a.Outputs[k].Accumulators = slices.Clone(a.Outputs[k].Accumulators)
+		}
+	}
+	return &c
 }

@@ -1,0 +1,87 @@
+package upgrade
+
+import (
+	"slices"
+
+	"github.com/millrace/millrace/planner/graph"
+)
+
+// adapt gives the outputs of n that would mix accumulators with a past and ones
+// without their own copies of the former, so that an aggregate that was added
+// counts only what it saw: max(x) beside a kept sum(x) must not go by the sum's
+// count of values. Where o already had such copies, n gets them too. n is
+// changed in place.
+func adapt(o, n *graph.Operator) {
+	was, is := aggregateOf(o), aggregateOf(n)
+	if was == nil || is == nil || len(o.Tables) == 0 || len(n.Tables) == 0 {
+		return
+	}
+	for i := range is.Outputs {
+		out := &is.Outputs[i]
+		primary := is.Accumulators[out.Accumulators[0]].Name
+		before := accumulatorsOf(was, out.Func, primary)
+		since := before == nil && mixed(&o.Tables[0], &n.Tables[0], out)
+		for k, a := range out.Accumulators {
+			name := is.Accumulators[a].Name
+			switch {
+			case before != nil && len(before) == len(out.Accumulators):
+				name = before[k]
+			case since && column(&o.Tables[0], &n.Tables[0], a) >= 0:
+				name += " since " + primary
+			}
+			out.Accumulators[k] = copied(n, is, a, name)
+		}
+	}
+}
+
+func aggregateOf(o *graph.Operator) *graph.Aggregate {
+	if o.WindowAggregate != nil {
+		return &o.WindowAggregate.Aggregate
+	}
+	return o.Aggregate
+}
+
+// accumulatorsOf names what the output of function fn over accumulator primary
+// is made of, nil when there is no such output.
+func accumulatorsOf(a *graph.Aggregate, fn, primary string) []string {
+	for _, out := range a.Outputs {
+		if out.Func != fn || a.Accumulators[out.Accumulators[0]].Name != primary {
+			continue
+		}
+		var names []string
+		for _, i := range out.Accumulators {
+			names = append(names, a.Accumulators[i].Name)
+		}
+		return names
+	}
+	return nil
+}
+
+// mixed reports whether out reads both columns that o has and ones it has not.
+func mixed(o, n *graph.Table, out *graph.Output) bool {
+	old := 0
+	for _, a := range out.Accumulators {
+		if column(o, n, a) >= 0 {
+			old++
+		}
+	}
+	return old > 0 && old < len(out.Accumulators)
+}
+
+// column is the column of o that column i of n continues, -1 for none.
+func column(o, n *graph.Table, i int) int {
+	c := n.Columns[i]
+	return slices.IndexFunc(o.Columns, func(x graph.Column) bool { return x.Name == c.Name && x.Type.Equal(c.Type) })
+}
+
+// copied returns the accumulator of that name, a copy of number i if need be.
+func copied(n *graph.Operator, a *graph.Aggregate, i int, name string) int {
+	if at := slices.IndexFunc(a.Accumulators, func(x graph.Accumulator) bool { return x.Name == name }); at >= 0 {
+		return at
+	}
+	c := a.Accumulators[i]
+	c.Name = name
+	a.Accumulators = append(a.Accumulators, c)
+	n.Tables[0].Columns = append(n.Tables[0].Columns, graph.Column{Name: name, Type: c.Type})
+	return len(a.Accumulators) - 1
+}
