@@ -20,7 +20,7 @@ var (
 		"-a::text", "(a + b)", "(a OR b)", "CASE WHEN a THEN b ELSE c END", "ARRAY[a, b]", "(a, b)", "EXISTS (SELECT 1)", "(SELECT 1)",
 		"DATE '2024-01-01'", "NULL", "TRUE", "$1", "(r).f", "a COLLATE \"C\"", "count(*)", "+ 1", "- 2 ^ 2", "@ a", "b[1:2]", "(a)[1]"}
 	suffixes = []string{" IS NULL", " IS NOT TRUE", " IN (1, b)", " NOT IN (SELECT 1)", " BETWEEN 1 AND c", " NOT BETWEEN SYMMETRIC a AND b + 1",
-		"::text", " ISNULL", " = ANY (ARRAY[1])", " <> ALL (SELECT 1)", " ILIKE ANY (b)", " ESCAPE 'x'", " IS NOT UNKNOWN"}
+		"::text", " ISNULL", " = ANY (ARRAY[1])", " + ANY (b)", " IS NULL::text", " IN (1)::text", " <> ALL (SELECT 1)", " ILIKE ANY (b)", " ESCAPE 'x'", " IS NOT UNKNOWN"}
 )
 
 func randomExpression(r *rand.Rand) string {

@@ -21,6 +21,7 @@ const (
 	precAt // AT TIME ZONE
 	precCollate
 	precSign // a sign before its operand
+	precCast // :: after anything else than an operand, such as a IS NULL::text
 )
 
 // infix returns the precedence of the operator at the cursor, precNone if there
@@ -43,6 +44,9 @@ func (r *rewriter) infix() int {
 		return precOther
 	}
 	if t.kind != identifier {
+		if t.is("::") {
+			return precCast
+		}
 		return precNone
 	}
 	switch t.text {
@@ -145,22 +149,24 @@ func (r *rewriter) prefix() {
 func (r *rewriter) operation(start int32, prec int) int {
 	t := r.cur()
 	switch prec {
-	case precOr, precAnd, precAdd, precMultiply, precPower:
+	case precOr, precAnd:
 		r.advance()
 		r.native(start, t, prec+1)
-	case precCompare:
-		if r.quantified(start, precCompare) {
+	case precCompare, precAdd, precMultiply, precPower:
+		if r.quantified(start, prec) {
 			return precNone
 		}
 		r.advance()
 		r.native(start, t, prec+1)
-		return precCompare
+		if prec == precCompare {
+			return precCompare
+		}
 	case precOther:
 		if t.isWord("overlaps") {
 			r.overlaps(start)
 			return precNone
 		}
-		if r.quantified(start, precOther) {
+		if r.quantified(start, prec) {
 			return precNone
 		}
 		r.binary(start, t, r.operatorName(), precAdd)
@@ -171,7 +177,8 @@ func (r *rewriter) operation(start int32, prec int) int {
 		pos, collation := r.at(t), r.anyPath()
 		r.openCall(start, t.pos, buildExpr(func(a []ast.Expr) ast.Expr { return placed(pos, &ast.Collate{X: a[0], Collation: collation}) }))
 		r.emit(")", t.pos)
-		r.postfix(start)
+	case precCast:
+		r.postfix(start, false)
 	case precIs:
 		return r.isTest(start)
 	case precPattern:

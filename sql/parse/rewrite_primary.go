@@ -5,9 +5,11 @@ import (
 	"github.com/millrace/millrace/sql/ast"
 )
 
-// primary writes an operand with its subscripts, fields and casts.
+// primary writes an operand with its subscripts, fields and casts. As in
+// PostgreSQL, only names, parameters and parentheses take subscripts and fields.
 func (r *rewriter) primary() {
 	start := r.nextPiece()
+	indirect := false
 	switch t := r.cur(); t.kind {
 	case integerNumber:
 		r.literal(ast.IntegerLiteral, t.text)
@@ -24,24 +26,25 @@ func (r *rewriter) primary() {
 		}
 		r.advance()
 		r.mark(t.pos, placed(r.at(t), &ast.Param{N: n}))
+		indirect = true
 	case punctuation:
 		if !t.is("(") {
 			r.unexpected()
 			break
 		}
-		r.parenthesis()
+		indirect = r.parenthesis()
 	case quoted:
 		if r.typedLiteralAhead() {
 			r.typedLiteral()
 		} else {
-			r.nameOrCall()
+			indirect = r.nameOrCall()
 		}
 	case identifier:
-		r.word()
+		indirect = r.word()
 	default:
 		r.unexpected()
 	}
-	r.postfix(start)
+	r.postfix(start, indirect)
 }
 
 // literal writes the current token as a constant.
@@ -52,17 +55,19 @@ func (r *rewriter) literal(k ast.LiteralKind, text string) {
 }
 
 // parenthesis writes ( query ), ( expression ) or a row. The parentheses around
-// an expression are not kept: every operator gets its own.
-func (r *rewriter) parenthesis() {
+// an expression are not kept: every operator gets its own. It reports whether
+// subscripts may follow.
+func (r *rewriter) parenthesis() bool {
 	t := r.cur()
 	if r.queryAhead(r.i) {
 		r.subquery()
-		return
+		return true
 	}
 	r.advance()
 	start := r.nextPiece()
 	r.expr()
-	if r.cur().is(",") {
+	row := r.cur().is(",")
+	if row {
 		pos := r.at(t)
 		r.openCall(start, t.pos, buildExpr(func(a []ast.Expr) ast.Expr { return placed(pos, &ast.RowExpr{Elems: a}) }))
 		for r.acceptSymbol(",") {
@@ -72,10 +77,12 @@ func (r *rewriter) parenthesis() {
 		r.emit(")", t.pos)
 	}
 	r.expectSymbol(")")
+	return !row
 }
 
-// postfix writes subscripts, fields and casts around what begins at piece start.
-func (r *rewriter) postfix(start int32) {
+// postfix writes casts around what begins at piece start, and subscripts and
+// fields while indirect.
+func (r *rewriter) postfix(start int32, indirect bool) {
 	count := 0
 	for {
 		t := r.cur()
@@ -83,11 +90,12 @@ func (r *rewriter) postfix(start int32) {
 		switch {
 		case t.is("::"):
 			r.advance()
+			indirect = false
 			ty := r.typeName()
 			r.openCall(start, t.pos, buildExpr(func(a []ast.Expr) ast.Expr { return placed(pos, &ast.Cast{X: a[0], Type: ty}) }))
-		case t.is("["):
+		case t.is("[") && indirect:
 			r.subscript(start)
-		case t.is(".") && (r.peek(1).isName() || r.peek(1).is("*")):
+		case t.is(".") && indirect && (r.peek(1).isName() || r.peek(1).is("*")):
 			r.advance()
 			var field ast.Name
 			if !r.acceptSymbol("*") {
@@ -136,8 +144,9 @@ func (r *rewriter) subscript(start int32) {
 	r.expectSymbol("]")
 }
 
-// word writes an operand that begins with an unquoted word.
-func (r *rewriter) word() {
+// word writes an operand that begins with an unquoted word. It reports whether
+// subscripts may follow.
+func (r *rewriter) word() bool {
 	t, next := r.cur(), r.peek(1)
 	switch t.text {
 	case "null":
@@ -158,18 +167,17 @@ func (r *rewriter) word() {
 			if next.kind == integerNumber {
 				r.advance()
 				r.unexpectedHint("Write the amount as a string: INTERVAL '%s' %s.", next.text, r.src[r.peek(1).pos:r.peek(1).end])
-				return
+				return false
 			}
-			r.nameOrCall()
-			return
+			return r.nameOrCall()
 		}
 		r.interval()
 	case "map":
 		if next.is("[") {
 			r.unsupported(t, "MAP[…]")
-			return
+			return false
 		}
-		r.nameOrCall()
+		return r.nameOrCall()
 	default:
 		switch {
 		case r.typedLiteralAhead():
@@ -177,9 +185,10 @@ func (r *rewriter) word() {
 		case next.is("(") && r.specialForm():
 		case !next.is("(") && r.valueFunction():
 		default:
-			r.nameOrCall()
+			return r.nameOrCall()
 		}
 	}
+	return false
 }
 
 // caseExpr is native in TiDB.
@@ -334,14 +343,15 @@ func (r *rewriter) valueFunction() bool {
 	return true
 }
 
-// nameOrCall writes a name, t.*, or a function call.
-func (r *rewriter) nameOrCall() {
+// nameOrCall writes a name, t.*, or a function call. It reports whether it was a
+// name.
+func (r *rewriter) nameOrCall() bool {
 	t := r.cur()
 	if t.kind == identifier {
 		class := ast.Keyword(t.text)
 		if class == ast.ReservedKeyword || class == ast.FunctionKeyword && !r.peek(1).is("(") {
 			r.noName()
-			return
+			return false
 		}
 	}
 	path := ast.Path{r.label()}
@@ -361,5 +371,7 @@ func (r *rewriter) nameOrCall() {
 		r.unexpected()
 	default:
 		r.mark(t.pos, placed(r.at(t), &ast.ColumnRef{Path: path}))
+		return true
 	}
+	return false
 }

@@ -95,6 +95,9 @@ func (p *parser) savepoint() ast.Statement {
 func (p *parser) set() ast.Statement {
 	s := placed(p.here(), &ast.Set{})
 	p.expect("set")
+	if p.ahead("session", "session") {
+		p.advance()
+	}
 	switch {
 	case p.ahead("session", "characteristics"):
 		p.accept("session", "characteristics")

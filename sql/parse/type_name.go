@@ -35,8 +35,7 @@ func (c *cursor) typeName() ast.TypeName {
 	ty := ast.TypeName{At: ast.At{Pos: c.at(first)}}
 	c.accept("setof")
 	name := c.label().Value
-	for c.cur().is(".") && c.peek(1).isName() {
-		c.advance()
+	for c.acceptSymbol(".") {
 		name = c.label().Value
 	}
 	if first.kind == quoted && name == "char" {
