@@ -669,11 +669,7 @@ func (l *level) caseExpr(x *ast.Case) (*scalar.Expr, error) {
 	}
 	text.WriteString(" end")
 	all := append([]*scalar.Expr{other}, results...)
-	list := all
-	if x.Else == nil {
-		list = results
-	}
-	t, err := b.commonType(list, "CASE")
+	t, err := b.commonType(all, "CASE")
 	if err != nil {
 		return nil, err
 	}

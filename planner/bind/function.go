@@ -129,6 +129,9 @@ func (b *binder) callFunction(name, form string, args []*scalar.Expr, pos int) (
 	if form == "floor to" {
 		return b.truncTo(args, pos)
 	}
+	if err := b.checkAlike(name, args, pos); err != nil {
+		return nil, err
+	}
 	overloads := scalar.Functions(name)
 	c, ambiguous := choose(overloads, exprs2types(args), false)
 	if c == nil {
@@ -154,15 +157,31 @@ func (b *binder) callFunction(name, form string, args []*scalar.Expr, pos int) (
 	if err != nil {
 		return nil, err
 	}
-	if (name == "coalesce" || name == "greatest" || name == "least" || name == "nullif") && len(args) > 0 {
-		if _, at := common(exprs2types(args)); at >= 0 {
-			return nil, pgerr.New(pgerr.DatatypeMismatch, "%s types cannot be matched", upper(name)).At(pos)
+	if name == "current_timestamp" || name == "localtimestamp" {
+		if len(args) == 1 && args[0].Op == scalar.OpConst {
+			e.Type.HasPrecision, e.Type.Precision = true, int32(min(max(args[0].Value.Int, 0), 6))
 		}
 	}
 	if name == "coalesce" && len(e.Args) == 1 {
 		return e.Args[0], nil
 	}
 	return b.withText(e, callText(name, form, args), precAtom), nil
+}
+
+// checkAlike words the errors of the functions that are syntax in PostgreSQL and
+// whose arguments must have a common type.
+func (b *binder) checkAlike(name string, args []*scalar.Expr, pos int) error {
+	switch name {
+	case "coalesce", "greatest", "least":
+		_, err := b.commonType(args, upper(name))
+		return err
+	case "nullif":
+		if len(args) == 2 {
+			_, err := b.operator("=", "=", args, pos)
+			return err
+		}
+	}
+	return nil
 }
 
 func callText(name, form string, args []*scalar.Expr) string {

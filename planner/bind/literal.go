@@ -37,12 +37,8 @@ func (b *binder) number(e *scalar.Expr, x *ast.Literal) (*scalar.Expr, error) {
 	if x.Kind == ast.IntegerLiteral {
 		if n, err := strconv.ParseInt(x.Text, 10, 64); err == nil {
 			e.Type, e.Value.Int = types.Of(types.Int64), n
-			// PostgreSQL types the digits first and negates then.
-			if n > -math.MaxInt32-1 && n <= math.MaxInt32 {
+			if n >= math.MinInt32 && n <= math.MaxInt32 {
 				e.Type = types.Of(types.Int32)
-			}
-			if n == math.MinInt64 {
-				e.Type, e.Value.Int, e.Value.Dec = types.Of(types.Numeric), 0, types.DecimalFromInt(n)
 			}
 			return b.withText(e, strconv.FormatInt(n, 10), prec), nil
 		}

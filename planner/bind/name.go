@@ -36,10 +36,6 @@ func figure(x ast.Expr) (string, int) {
 		return n, s
 	case *ast.IntervalLiteral:
 		return "interval", 1
-	case *ast.Literal:
-		if x.Kind == ast.BoolLiteral {
-			return "bool", 1
-		}
 	case *ast.Case:
 		if x.Else != nil {
 			if n, s := figure(x.Else); s > 1 {

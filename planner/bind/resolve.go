@@ -58,7 +58,7 @@ func expand(f *scalar.Function, n int) ([]types.Type, bool) {
 	if len(f.Args) == n {
 		return f.Args, true
 	}
-	if !f.Variadic || n < len(f.Args)-1 {
+	if !f.Variadic || n < len(f.Args) {
 		return nil, false
 	}
 	p := append([]types.Type(nil), f.Args[:len(f.Args)-1]...)
@@ -93,8 +93,11 @@ func fits(c *candidate, args []types.Type) bool {
 	for i, a := range args {
 		p := c.params[i]
 		switch p.Kind {
-		case scalar.Any, scalar.AnyElement, scalar.AnyCompatible:
-			continue
+		case scalar.AnyElement:
+			if a.Kind == types.Array && c.f.Name == "||" {
+				return false // PostgreSQL's anynonarray
+			}
+		case scalar.Any, scalar.AnyCompatible:
 		case scalar.AnyArray, scalar.AnyCompatibleArray:
 			if a.Kind != types.Array && a.Kind != types.Unknown {
 				return false
@@ -116,6 +119,9 @@ func elements(c *candidate, args []types.Type) (element, compatible types.Type, 
 	var list []types.Type
 	for i, a := range args {
 		if a.Kind == types.Unknown {
+			if c.params[i].Kind == scalar.AnyCompatible {
+				list = append(list, a)
+			}
 			continue
 		}
 		switch c.params[i].Kind {
