@@ -1,0 +1,245 @@
+package table
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+
+	"github.com/millrace/millrace/internal/pgerr"
+)
+
+// pendingTxn is a transaction on its way through the leader: exactly one of
+// create, drop and changes is set.
+type pendingTxn struct {
+	create  *Def
+	drop    string
+	changes []Change
+	writers []string // names of the pending files whose rows are in changes
+	done    chan struct{}
+	result  Result
+	err     error
+}
+
+// commit queues a transaction and returns when it is durable or refused. The
+// first writer to come leads: it takes whatever is queued as one group, with one
+// write and one fsync, until the queue is empty.
+func (s *Store) commit(ctx context.Context, t *pendingTxn) (Result, error) {
+	if err := ctx.Err(); err != nil {
+		return Result{}, err
+	}
+	t.done = make(chan struct{})
+	s.queueMu.Lock()
+	s.queue = append(s.queue, t)
+	lead := !s.leading
+	s.leading = true
+	s.queueMu.Unlock()
+	if lead {
+		s.lead()
+	}
+	<-t.done // a queued transaction is always decided
+	return t.result, t.err
+}
+
+// groupMax bounds a group, so that the first of it does not wait for ever.
+const groupMax = 4096
+
+func (s *Store) lead() {
+	for {
+		s.queueMu.Lock()
+		n := min(len(s.queue), groupMax)
+		if n == 0 {
+			s.leading = false
+			s.queueMu.Unlock()
+			return
+		}
+		group := s.queue[:n:n]
+		s.queue = s.queue[n:]
+		s.queueMu.Unlock()
+		s.carryOut(group)
+		for _, t := range group {
+			close(t.done)
+		}
+	}
+}
+
+// carryOut stages the group in memory, writes it, and lets readers see it.
+func (s *Store) carryOut(group []*pendingTxn) {
+	frame := beginFrame(nil)
+	var kept []*pendingTxn
+	s.mu.Lock()
+	first := s.staged + 1
+	for _, t := range group {
+		if t.err = s.usable(); t.err != nil {
+			continue
+		}
+		if len(frame) > frameMax/2 {
+			t.err = pgerr.New(pgerr.ProgramLimitExceeded, "transaction is larger than %d bytes", frameMax/2)
+			continue
+		}
+		var next []byte
+		if next, t.err = s.stage(frame, t); t.err == nil {
+			frame = next
+			kept = append(kept, t)
+		}
+	}
+	last := s.staged
+	s.mu.Unlock()
+	if len(kept) == 0 {
+		return
+	}
+	sealFrame(frame, 0)
+	err := s.log.append(frame, first, !s.opt.NoSync)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		// What is on disk is unknown now: no more writes, and readers stay where
+		// they are. A restart recovers.
+		s.failed = pgerr.New(pgerr.IOError, "own tables cannot be written any more: %s", err).Wrap(err).
+			Hint("Look after the disk of the data folder, then restart the server.")
+		for _, t := range kept {
+			t.err = s.failed
+		}
+		return
+	}
+	s.durable = last
+	s.sinceSnap += int64(len(frame))
+	s.reclaim()
+	close(s.changed)
+	s.changed = make(chan struct{})
+}
+
+func (s *Store) usable() error {
+	if s.failed != nil {
+		return s.failed
+	}
+	if s.closed {
+		return pgerr.New(pgerr.AdminShutdown, "the table store is closed")
+	}
+	return nil
+}
+
+// stage checks a transaction against the state after those before it, applies
+// it, and appends it to the frame. On an error nothing has changed.
+func (s *Store) stage(frame []byte, t *pendingTxn) ([]byte, error) {
+	position := s.staged + 1
+	start := len(frame)
+	frame = appendTxn(frame, position, 0)
+	entries := 0
+	switch {
+	case t.create != nil:
+		if s.tables[t.create.ID] != nil {
+			return nil, pgerr.New(pgerr.DuplicateTable, "relation %q already exists", t.create.Name)
+		}
+		made := newTable(storedTable{Number: s.nextNumber, ID: t.create.ID, Name: t.create.Name, Columns: t.create.Columns, Key: t.create.Key})
+		at := len(frame)
+		frame = append(appendEntry(frame, createEntry), made.stored().encode()...)
+		sealEntry(frame, at)
+		entries++
+		made.created = position
+		s.addTable(made)
+	case t.drop != "":
+		gone := s.tables[t.drop]
+		if gone == nil {
+			break
+		}
+		at := len(frame)
+		frame = binary.LittleEndian.AppendUint32(appendEntry(frame, dropEntry), gone.number)
+		sealEntry(frame, at)
+		entries++
+		s.removeTable(gone)
+	default:
+		var err error
+		if frame, entries, err = s.stageChanges(frame, position, t); err != nil {
+			return nil, err
+		}
+	}
+	for _, w := range t.writers {
+		at := len(frame)
+		frame = append(appendEntry(frame, writerEntry), w...)
+		sealEntry(frame, at)
+		entries++
+		s.writers[w] = position
+	}
+	binary.LittleEndian.PutUint32(frame[start+8:], uint32(entries))
+	s.staged = position
+	t.result.Position = position
+	return frame, nil
+}
+
+func (s *Store) addTable(t *table) {
+	s.tables[t.def.ID] = t
+	s.numbers[t.number] = t
+	s.nextNumber = max(s.nextNumber, t.number+1)
+}
+
+func (s *Store) removeTable(t *table) {
+	t.dropped = true
+	delete(s.tables, t.def.ID)
+	delete(s.numbers, t.number)
+}
+
+// stageChanges applies the changes in order, or none of them.
+func (s *Store) stageChanges(frame []byte, position uint64, t *pendingTxn) ([]byte, int, error) {
+	st := stager{position: position}
+	for i := range t.changes {
+		change := &t.changes[i]
+		tab, err := s.find(change.Table)
+		if err == nil {
+			err = st.apply(tab, change, &t.result)
+		}
+		if err != nil {
+			st.undo()
+			t.result = Result{}
+			return nil, 0, err
+		}
+	}
+	entries := 0
+	for _, section := range st.sections {
+		if len(section.ops) == 0 {
+			continue
+		}
+		at := len(frame)
+		frame = appendChanges(appendEntry(frame, changesEntry), section.table.number, len(section.ops))
+		for _, op := range section.ops {
+			frame = appendChange(frame, uint8(op.op), op.rowID, section.table.rows.data(op.version))
+		}
+		sealEntry(frame, at)
+		entries++
+	}
+	if len(frame) > frameMax {
+		st.undo()
+		t.result = Result{}
+		return nil, 0, pgerr.New(pgerr.ProgramLimitExceeded, "transaction is larger than %d bytes", frameMax)
+	}
+	st.finish()
+	return frame, entries, nil
+}
+
+// reclaim frees versions that no reader can ask for.
+func (s *Store) reclaim() {
+	horizon := s.versionHorizon()
+	s.reclaimed = max(s.reclaimed, horizon)
+	for _, t := range s.tables {
+		t.rows.reclaim(horizon)
+	}
+}
+
+// versionHorizon is the oldest position whose rows may still be asked for.
+func (s *Store) versionHorizon() uint64 {
+	horizon := s.durable
+	for p := range s.pins {
+		if p.snapshot {
+			horizon = min(horizon, p.position)
+		}
+	}
+	for _, r := range s.retained {
+		if r.Snapshot != nil {
+			horizon = min(horizon, *r.Snapshot)
+		}
+	}
+	return horizon
+}
+
+func errUnknownEntry(kind entryKind) error {
+	return fmt.Errorf("entry of kind %d is newer than this program", kind)
+}

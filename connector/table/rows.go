@@ -1,0 +1,230 @@
+package table
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/cespare/xxhash/v2"
+)
+
+// version is one state of one row. It is seen by readers at positions from born
+// up to, and without, died; died is 0 while the version is current. Versions
+// hold no pointers: there may be millions.
+type version struct {
+	rowID, born, died  uint64
+	chunk, off, length uint32
+	next               uint32 // another current version with the same key hash, 0 for none
+}
+
+// chunkSize is how much row data is allocated at once.
+const chunkSize = 256 << 10
+
+// rows are the versions of one table's rows, with an index by key and one by row
+// id. Without a primary key the key is the whole row, and need not be unique.
+// Slots of dead versions are used again once nobody can see them. The caller
+// locks.
+type rows struct {
+	codec    *rowCodec
+	keys     []int
+	versions []version // number 0 is not used
+	free     []uint32
+	byKey    map[uint64]uint32 // hash of key → first of the current versions
+	byRow    map[uint64]uint32 // row id → current version
+	chunks   [][]byte
+	used     []int // bytes of each chunk that a version refers to
+	current  int   // the chunk being filled
+	nextRow  uint64
+	dead     []deadVersion // in the order they died
+	liveSize int64         // bytes of current and not yet reclaimed versions
+	heldSize int64         // bytes of all chunks
+	scratch  []byte
+	other    []byte
+}
+
+type deadVersion struct {
+	died  uint64
+	index uint32
+}
+
+func newRows(codec *rowCodec, keys []int) *rows {
+	return &rows{codec: codec, keys: keys, versions: make([]version, 1), byKey: map[uint64]uint32{}, byRow: map[uint64]uint32{}, current: -1, nextRow: 1}
+}
+
+func (r *rows) data(i uint32) []byte {
+	v := &r.versions[i]
+	return r.chunks[v.chunk][v.off : v.off+v.length]
+}
+
+// place copies data into a chunk.
+func (r *rows) place(v *version, data []byte) {
+	if r.current < 0 || cap(r.chunks[r.current])-len(r.chunks[r.current]) < len(data) {
+		r.current = -1
+		for i := range r.chunks {
+			if r.chunks[i] == nil {
+				r.current = i
+				break
+			}
+		}
+		if r.current < 0 {
+			r.current = len(r.chunks)
+			r.chunks, r.used = append(r.chunks, nil), append(r.used, 0)
+		}
+		size := max(chunkSize, len(data))
+		r.chunks[r.current] = make([]byte, 0, size)
+		r.heldSize += int64(size)
+	}
+	c := r.current
+	v.chunk, v.off, v.length = uint32(c), uint32(len(r.chunks[c])), uint32(len(data))
+	r.chunks[c] = append(r.chunks[c], data...)
+	r.used[c] += len(data)
+	r.liveSize += int64(len(data))
+}
+
+func (r *rows) keyHash(data []byte) uint64 {
+	r.scratch = r.codec.appendKey(r.scratch[:0], data, r.keys)
+	return xxhash.Sum64(r.scratch)
+}
+
+// find returns the current version whose key columns equal data's, 0 if there is
+// none.
+func (r *rows) find(data []byte) uint32 {
+	i := r.byKey[r.keyHash(data)]
+	for ; i != 0; i = r.versions[i].next {
+		r.other = r.codec.appendKey(r.other[:0], r.data(i), r.keys)
+		if bytes.Equal(r.other, r.scratch) {
+			return i
+		}
+	}
+	return 0
+}
+
+// add makes data the current version of a row.
+func (r *rows) add(rowID, born uint64, data []byte) uint32 {
+	var i uint32
+	if n := len(r.free); n > 0 {
+		i, r.free = r.free[n-1], r.free[:n-1]
+	} else {
+		i = uint32(len(r.versions))
+		r.versions = append(r.versions, version{})
+	}
+	v := &r.versions[i]
+	*v = version{rowID: rowID, born: born}
+	r.place(v, data)
+	r.link(i)
+	r.nextRow = max(r.nextRow, rowID+1)
+	return i
+}
+
+func (r *rows) link(i uint32) {
+	h := r.keyHash(r.data(i))
+	r.versions[i].next = r.byKey[h]
+	r.byKey[h] = i
+	r.byRow[r.versions[i].rowID] = i
+}
+
+func (r *rows) unlink(i uint32) {
+	h := r.keyHash(r.data(i))
+	if first := r.byKey[h]; first == i {
+		if next := r.versions[i].next; next != 0 {
+			r.byKey[h] = next
+		} else {
+			delete(r.byKey, h)
+		}
+	} else {
+		for ; first != 0; first = r.versions[first].next {
+			if r.versions[first].next == i {
+				r.versions[first].next = r.versions[i].next
+				break
+			}
+		}
+	}
+	r.versions[i].next = 0
+	if r.byRow[r.versions[i].rowID] == i {
+		delete(r.byRow, r.versions[i].rowID)
+	}
+}
+
+// kill ends a current version.
+func (r *rows) kill(i uint32, died uint64) {
+	r.unlink(i)
+	r.versions[i].died = died
+}
+
+// revive undoes kill.
+func (r *rows) revive(i uint32) {
+	r.versions[i].died = 0
+	r.link(i)
+}
+
+// release forgets a version that nobody can see any more; a current one must be
+// unlinked first.
+func (r *rows) release(i uint32) {
+	v := &r.versions[i]
+	c := int(v.chunk)
+	r.used[c] -= int(v.length)
+	r.liveSize -= int64(v.length)
+	if r.used[c] == 0 && c != r.current {
+		r.heldSize -= int64(cap(r.chunks[c]))
+		r.chunks[c] = nil
+	}
+	*v = version{}
+	r.free = append(r.free, i)
+}
+
+// bury queues a dead version for reclaim.
+func (r *rows) bury(i uint32) {
+	r.dead = append(r.dead, deadVersion{r.versions[i].died, i})
+}
+
+// reclaim releases the versions that died at or before horizon, and moves rows
+// together when most of the memory is holes.
+func (r *rows) reclaim(horizon uint64) {
+	n := 0
+	for n < len(r.dead) && r.dead[n].died <= horizon {
+		r.release(r.dead[n].index)
+		n++
+	}
+	if n > 0 {
+		r.dead = slices.Delete(r.dead, 0, n)
+	}
+	if r.heldSize > 4*r.liveSize+16*chunkSize {
+		r.moveTogether()
+	}
+}
+
+func (r *rows) moveTogether() {
+	old := r.chunks
+	r.chunks, r.used, r.current, r.heldSize, r.liveSize = nil, nil, -1, 0, 0
+	for i := 1; i < len(r.versions); i++ {
+		v := &r.versions[i]
+		if v.born == 0 {
+			continue
+		}
+		r.place(v, old[v.chunk][v.off:v.off+v.length])
+	}
+}
+
+// visible lists the versions seen at a position whose row ids are above after,
+// in the order of row ids.
+func (r *rows) visible(position, after uint64) []uint32 {
+	var out []uint32
+	sorted, last := true, uint64(0)
+	for i := 1; i < len(r.versions); i++ {
+		v := &r.versions[i]
+		if v.born == 0 || v.born > position || v.died != 0 && v.died <= position || v.rowID <= after {
+			continue
+		}
+		out = append(out, uint32(i))
+		sorted = sorted && v.rowID > last
+		last = v.rowID
+	}
+	if !sorted {
+		slices.SortFunc(out, func(a, b uint32) int {
+			if r.versions[a].rowID < r.versions[b].rowID {
+				return -1
+			}
+			return 1
+		})
+	}
+	return out
+}
