@@ -341,6 +341,10 @@ to_regclass(text) oid [stable]
 to_regtype(text) oid [stable]
 to_regnamespace(text) oid [stable]
 regclass_text(oid) text [stable]                  -- what oid::regclass::text prints
+to_regproc(text) oid [stable]
+regproc_text(oid) text [stable]                   -- what oid::regproc::text prints
+regnamespace_text(oid) text [stable]              -- what oid::regnamespace::text prints
+to_regrole(text) oid [stable]
 inet_server_addr() text [stable]
 inet_server_port() integer [stable]
 inet_client_addr() text [stable]
