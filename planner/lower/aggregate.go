@@ -85,6 +85,8 @@ func windowed(n *logical.Aggregate, s stream) bool {
 	return identified
 }
 
+// splitKeys sorts the keys by what they mean: their order in the query means
+// nothing.
 func (x *aggregation) splitKeys() {
 	seen := map[string]int{}
 	for _, k := range x.n.Keys {
@@ -105,6 +107,21 @@ func (x *aggregation) splitKeys() {
 			x.exprs, x.attrs = append(x.exprs, e), append(x.attrs, a)
 		}
 		x.places = append(x.places, keyColumn{column: at})
+	}
+	order := sequence(0, len(x.exprs))
+	slices.SortStableFunc(order, func(i, j int) int {
+		return strings.Compare(x.b.text(x.s.op, x.exprs[i]), x.b.text(x.s.op, x.exprs[j]))
+	})
+	exprs, attrs := make([]*scalar.Expr, len(order)), make([]attr, len(order))
+	rank := make([]int, len(order))
+	for to, from := range order {
+		exprs[to], attrs[to], rank[from] = x.exprs[from], x.attrs[from], to
+	}
+	x.exprs, x.attrs = exprs, attrs
+	for i := range x.places {
+		if x.places[i].bound == "" {
+			x.places[i].column = rank[x.places[i].column]
+		}
 	}
 }
 

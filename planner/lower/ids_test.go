@@ -73,6 +73,10 @@ func TestSpelling(t *testing.T) {
 			"INSERT INTO o SELECT a, sum(p), we FROM (SELECT auction AS a, price AS p, window_start AS ws, window_end AS we FROM TUMBLE(bid, ts, INTERVAL '10' SECOND)) b GROUP BY a, ws, we",
 			"INSERT INTO o SELECT auction, sum(price) FROM TUMBLE(bid, ts, INTERVAL '10' SECOND) WHERE bidder > 7 GROUP BY auction, window_start, window_end",
 		}},
+		{"aggregate(bid by auction, channel)", []string{
+			"INSERT INTO o SELECT auction, channel, sum(price) FROM bid GROUP BY auction, channel",
+			"INSERT INTO o SELECT auction, channel, sum(price) FROM bid GROUP BY channel, auction",
+		}},
 		{"aggregate(bid by price * 2)", []string{
 			"INSERT INTO o SELECT price*2, sum(price) FROM bid GROUP BY price*2",
 			"INSERT INTO o SELECT d, sum(price) FROM (SELECT price * 2 AS d, price FROM bid) x GROUP BY d",

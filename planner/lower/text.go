@@ -143,7 +143,7 @@ func shortType(t types.Type) string {
 		s = strings.Replace(s, "timestamp", "timestamptz", 1)
 		s = strings.Replace(s, " with time zone", "", 1)
 	}
-	return strings.ReplaceAll(s, " ", "_")
+	return s
 }
 
 // windowText is how an id names a window over the time column called time.
