@@ -40,7 +40,7 @@ func Cut(g *graph.Graph, parallelism int) *Plan {
 
 // tasks is how many tasks op wants.
 func (p *Plan) tasks(op *graph.Operator, parallelism int) int {
-	if op.Kind == graph.ValuesKind {
+	if op.Kind == graph.ValuesKind || op.Kind == graph.FunctionScanKind {
 		return 1
 	}
 	tasks := 0

@@ -75,10 +75,21 @@ func splitPairs(in *batch.Batch, kept []uint16, scratch *[]batch.Op) []batch.Op 
 			ops = *scratch
 		}
 	}
+	at := 0 // in in.Sel
 	for k := 0; k < len(kept); k++ {
 		switch in.Ops[kept[k]] {
 		case batch.UpdateBefore:
-			if k+1 < len(kept) && in.Ops[kept[k+1]] == batch.UpdateAfter {
+			other := int(kept[k]) + 1
+			if in.Sel != nil {
+				for in.Sel[at] != kept[k] {
+					at++
+				}
+				other = in.N
+				if at+1 < len(in.Sel) {
+					other = int(in.Sel[at+1])
+				}
+			}
+			if k+1 < len(kept) && int(kept[k+1]) == other && in.Ops[other] == batch.UpdateAfter {
 				k++
 				continue
 			}

@@ -108,6 +108,14 @@ func build(op *graph.Operator, env *Env) (exec.Operator, error) {
 		return newMaterialize(op, env)
 	case graph.CollectKind:
 		return newCollect(env)
+	case graph.JoinKind:
+		return newJoin(op, env)
+	case graph.SetOpKind:
+		return newSetOp(op, env)
+	case graph.ApplyKind:
+		return newApply(op, env)
+	case graph.FunctionScanKind:
+		return newFunctionScan(op, env)
 	}
 	return nil, pgerr.NotSupported(-1, "operator "+string(op.Kind))
 }

@@ -1,0 +1,304 @@
+package operator
+
+import (
+	"fmt"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/types"
+)
+
+// apply runs a subquery for each row of its finished input, or once for all rows
+// when it does not depend on them. It keeps the answers by arguments. Changelog
+// modes: inserts in, inserts out.
+type apply struct {
+	exec.Stateless
+	spec    *graph.Apply
+	fields  []types.Field // of the output
+	width   int           // of the input
+	args    program
+	compare *program
+	where   *predicate
+	run     func(g *graph.Graph, take func(b *batch.Batch) error) error
+	memo    map[string]*batch.Batch
+	limit   int
+	out     *batch.Batch
+	sel     []uint16
+}
+
+// memoMax bounds the answers kept.
+const memoMax = 10_000
+
+func newApply(op *graph.Operator, env *Env) (exec.Operator, error) {
+	if env.Subquery == nil {
+		return nil, pgerr.NotSupported(-1, "a subquery here")
+	}
+	a := &apply{spec: op.Apply, fields: op.Fields, width: len(env.Inputs[0]), run: env.Subquery, memo: map[string]*batch.Batch{},
+		limit: env.BatchRows, out: batch.New(layoutOf(op.Fields), 0), sel: []uint16{}}
+	var err error
+	if a.args, err = compileProgram(op.Apply.Args, op.ID, env); err != nil {
+		return nil, err
+	}
+	if op.Apply.Compare != nil {
+		p, err := compileProgram([]*scalar.Expr{op.Apply.Compare}, op.ID, env)
+		if err != nil {
+			return nil, err
+		}
+		a.compare = &p
+	}
+	if op.Apply.Condition != nil {
+		p, err := compilePredicate(op.Apply.Condition, op.ID, env)
+		if err != nil {
+			return nil, err
+		}
+		a.where = &p
+	}
+	return a, nil
+}
+
+// OnBatch implements exec.Operator.
+func (a *apply) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
+	args, sel, err := a.args.run(in)
+	if err != nil {
+		return fmt.Errorf("evaluate a subquery's arguments: %w", err)
+	}
+	// The subquery runs in between: what belongs to this batch is copied first.
+	rows := &batch.Batch{N: in.N, Sel: sel, Cols: in.Cols}
+	vals := make([][]types.Value, rows.Live())
+	for k := range vals {
+		for _, c := range args {
+			vals[k] = append(vals[k], c.Value(rows.RowAt(k)))
+		}
+	}
+	for k := range vals {
+		sub, err := a.answer(vals[k])
+		if err != nil {
+			return err
+		}
+		if err := a.combine(in, rows.RowAt(k), sub); err != nil {
+			return err
+		}
+		if a.out.N >= a.limit {
+			if err := a.flush(out); err != nil {
+				return err
+			}
+		}
+	}
+	return a.flush(out)
+}
+
+func (a *apply) flush(out exec.Output) error {
+	if a.out.N == 0 {
+		return nil
+	}
+	err := out.Emit(a.out)
+	a.out.Reset()
+	return err
+}
+
+// answer is the subquery's rows for the arguments.
+func (a *apply) answer(args []types.Value) (*batch.Batch, error) {
+	var key []byte
+	for i := range args {
+		key = types.AppendValue(key, a.spec.Args[i].Type, &args[i])
+	}
+	if b := a.memo[string(key)]; b != nil {
+		return b, nil
+	}
+	g := a.spec.Sub
+	if len(args) > 0 {
+		g = bindOuter(g, a.spec.Args, args)
+	}
+	rows := batch.New(layoutOf(g.Operators[len(g.Operators)-1].Fields), 0)
+	if err := a.run(g, func(b *batch.Batch) error {
+		rows.AppendSelected(b, b.Sel)
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	if len(a.memo) >= memoMax {
+		clear(a.memo)
+	}
+	a.memo[string(key)] = rows
+	return rows, nil
+}
+
+// combine adds the output rows of input row i.
+func (a *apply) combine(in *batch.Batch, i int, sub *batch.Batch) error {
+	switch a.spec.Kind {
+	case logical.CrossApply, logical.LeftApply:
+		return a.pair(in, i, sub)
+	case logical.ExistsApply:
+		return a.add(in, i, types.Value{Bool: sub.N > 0})
+	case logical.ScalarApply:
+		if sub.N > 1 {
+			return pgerr.New(pgerr.CardinalityViolation, "more than one row returned by a subquery used as an expression")
+		}
+		if sub.N == 0 {
+			return a.add(in, i, types.NullValue)
+		}
+		return a.add(in, i, sub.Cols[0].Value(0))
+	case logical.ArrayApply:
+		elem := *a.fields[a.width].Type.Elem
+		vals := make([]types.Value, sub.N)
+		for r := range vals {
+			vals[r] = sub.Cols[0].Value(r)
+		}
+		return a.add(in, i, types.Value{Bytes: types.EncodeList(elem, vals)})
+	}
+	return a.quantify(in, i, sub)
+}
+
+func (a *apply) add(in *batch.Batch, i int, v types.Value) error {
+	for c, col := range in.Cols {
+		a.out.Cols[c].AppendRow(col, i)
+	}
+	a.out.Cols[a.width].Append(v)
+	a.out.N++
+	return nil
+}
+
+// beside is input row i beside each row of sub.
+func (a *apply) beside(in *batch.Batch, i int, sub *batch.Batch) *batch.Batch {
+	b := &batch.Batch{N: sub.N}
+	for _, col := range in.Cols {
+		c := &batch.Column{Phys: col.Phys}
+		for range sub.N {
+			c.AppendRow(col, i)
+		}
+		b.Cols = append(b.Cols, c)
+	}
+	b.Cols = append(b.Cols, sub.Cols...)
+	return b
+}
+
+// parts calls fn with input row i beside the rows of sub, some at a time, until fn
+// says that it is done.
+func (a *apply) parts(in *batch.Batch, i int, sub *batch.Batch, fn func(b *batch.Batch) (done bool, err error)) error {
+	for from := 0; from < sub.N; from += batch.RowsDefault {
+		done, err := fn(a.beside(in, i, slice(sub, from, min(from+batch.RowsDefault, sub.N))))
+		if done || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// pair adds input row i with each row of sub that the condition lets through.
+func (a *apply) pair(in *batch.Batch, i int, sub *batch.Batch) error {
+	alone := true
+	err := a.parts(in, i, sub, func(b *batch.Batch) (bool, error) {
+		var sel []uint16
+		if a.where != nil {
+			kept, err := a.where.selectRows(b, a.sel)
+			if err != nil {
+				return false, fmt.Errorf("evaluate a lateral join's condition: %w", err)
+			}
+			a.sel, sel = kept[:0], kept
+		}
+		alone = alone && sel != nil && len(sel) == 0
+		a.out.AppendSelected(b, sel)
+		return false, nil
+	})
+	if err != nil || !alone || a.spec.Kind == logical.CrossApply {
+		return err
+	}
+	for c := range a.out.Cols {
+		if c < a.width {
+			a.out.Cols[c].AppendRow(in.Cols[c], i)
+		} else {
+			a.out.Cols[c].AppendNull()
+		}
+	}
+	a.out.N++
+	return nil
+}
+
+// quantify is ANY, true if some comparison is, and ALL, false if some is; else
+// null if some is.
+func (a *apply) quantify(in *batch.Batch, i int, sub *batch.Batch) error {
+	decides := a.spec.Kind == logical.AnyApply
+	answer := types.Value{Bool: !decides}
+	err := a.parts(in, i, sub, func(b *batch.Batch) (bool, error) {
+		cols, _, err := a.compare.run(b)
+		if err != nil {
+			return false, fmt.Errorf("compare with a subquery's rows: %w", err)
+		}
+		for r := range b.N {
+			v := cols[0].Value(r)
+			if !v.Null && v.Bool == decides {
+				answer = v
+				return true, nil
+			}
+			if v.Null {
+				answer = v
+			}
+		}
+		return false, nil
+	})
+	if err != nil {
+		return err
+	}
+	return a.add(in, i, answer)
+}
+
+// bindOuter is g with the arguments' values in place of OpOuter. What belongs to
+// nested Applies' own subqueries stays.
+func bindOuter(g *graph.Graph, args []*scalar.Expr, vals []types.Value) *graph.Graph {
+	one := func(x *scalar.Expr) *scalar.Expr {
+		return scalar.Map(x, func(e *scalar.Expr) *scalar.Expr {
+			if e.Op != scalar.OpOuter {
+				return e
+			}
+			return &scalar.Expr{Op: scalar.OpConst, Type: e.Type, Value: &vals[e.Column], Pos: e.Pos, Text: e.Text}
+		})
+	}
+	all := func(xs []*scalar.Expr) []*scalar.Expr {
+		var out []*scalar.Expr
+		for _, x := range xs {
+			out = append(out, one(x))
+		}
+		return out
+	}
+	bound := *g
+	bound.Operators = append([]graph.Operator(nil), g.Operators...)
+	for i := range bound.Operators {
+		bindOperator(&bound.Operators[i], one, all)
+	}
+	return &bound
+}
+
+func bindOperator(op *graph.Operator, one func(*scalar.Expr) *scalar.Expr, all func([]*scalar.Expr) []*scalar.Expr) {
+	switch {
+	case op.Source != nil:
+		s := *op.Source
+		s.Exprs = all(s.Exprs)
+		op.Source = &s
+	case op.Values != nil:
+		v := graph.Values{}
+		for _, row := range op.Values.Rows {
+			v.Rows = append(v.Rows, all(row))
+		}
+		op.Values = &v
+	case op.Filter != nil:
+		op.Filter = &graph.Filter{Predicate: one(op.Filter.Predicate)}
+	case op.Project != nil:
+		op.Project = &graph.Project{Exprs: all(op.Project.Exprs)}
+	case op.Join != nil:
+		j := *op.Join
+		j.LeftKeys, j.RightKeys, j.Residual = all(j.LeftKeys), all(j.RightKeys), one(j.Residual)
+		op.Join = &j
+	case op.Apply != nil:
+		a := *op.Apply
+		a.Args, a.Compare, a.Condition = all(a.Args), one(a.Compare), one(a.Condition)
+		op.Apply = &a
+	case op.FunctionScan != nil:
+		f := *op.FunctionScan
+		f.Args = all(f.Args)
+		op.FunctionScan = &f
+	}
+}
