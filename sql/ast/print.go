@@ -210,7 +210,10 @@ func (p *printer) typeName(t TypeName) {
 	case t.Name == `"char"` || Keyword(t.Name) == ColumnKeyword && isSimpleName(t.Name):
 		p.put(t.Name)
 	default:
-		p.put(QuoteName(t.Name))
+		for i, part := range strings.Split(t.Name, ".") {
+			p.flag(i > 0, ".")
+			p.put(QuoteName(part))
+		}
 	}
 	p.flag(t.Interval != "", " "+t.Interval)
 	if len(t.Modifiers) > 0 {

@@ -67,10 +67,6 @@ func (p *printer) set(s *Set) {
 		return
 	case "session authorization":
 		p.put("SESSION AUTHORIZATION ")
-	case "timezone":
-		p.put("TIME ZONE ")
-	case "role":
-		p.put("ROLE ")
 	default:
 		p.optionName(s.Name)
 		p.put(" TO ")

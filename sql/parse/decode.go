@@ -134,7 +134,10 @@ func (d *decoder) selectBlock(s *tidb.SelectStmt, out *ast.Select) {
 func (d *decoder) tables(list []ast.TableExpr, n tidb.ResultSetNode) []ast.TableExpr {
 	j, ok := n.(*tidb.Join)
 	if !ok || j.On != nil {
-		return append(list, d.table(n))
+		if t := d.table(n); t != nil {
+			list = append(list, t)
+		}
+		return list
 	}
 	list = d.tables(list, j.Left)
 	if j.Right != nil {

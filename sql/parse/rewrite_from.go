@@ -216,19 +216,19 @@ func (r *rewriter) tableFunction(f *ast.TableFunc, t *token, closing string) {
 	r.emit("( SELECT", t.pos)
 	r.markCall(t.pos, buildBody(func(a []ast.Expr) ast.SetExpr {
 		for _, x := range a {
-			if call, ok := x.(*ast.Call); ok {
-				f.Calls = append(f.Calls, call)
+			call, ok := x.(*ast.Call)
+			if !ok {
+				r.fail(r.near(t))
 			}
+			f.Calls = append(f.Calls, call)
 		}
 		return nil
 	}))
 	l := list{r: r}
 	for {
 		l.next()
-		from, at := len(r.marks), r.cur()
-		r.primary()
-		if r.err == nil && (from >= len(r.marks) || !r.isCall(at)) {
-			r.fail(r.near(at))
+		if !r.cur().isName() || r.nameOrCall() {
+			r.unexpected()
 		}
 		if closing == "" || !r.acceptSymbol(",") {
 			break
@@ -241,16 +241,6 @@ func (r *rewriter) tableFunction(f *ast.TableFunc, t *token, closing string) {
 	f.Ordinality = r.accept("with", "ordinality")
 	f.Alias = r.alias(true)
 	r.mark(t.pos, buildTable(func(*ast.Query) ast.TableExpr { return f }))
-}
-
-// isCall reports whether a call begins at t: a name and a parenthesis, and none
-// of the forms that are no functions.
-func (r *rewriter) isCall(t *token) bool {
-	switch t.text {
-	case "cast", "try_cast", "row", "array", "exists", "case", "interval":
-		return false
-	}
-	return t.isName()
 }
 
 // matchRecognize keeps MATCH_RECOGNIZE (…) as text around the table before it.

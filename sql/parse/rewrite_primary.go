@@ -321,6 +321,14 @@ func (r *rewriter) typedLiteral() {
 	t := r.cur()
 	ty := r.typeName()
 	value := r.cur()
+	if ty.Name == "interval" && ty.ArrayDims == 0 {
+		x := placed(r.at(t), &ast.IntervalLiteral{Text: r.text(), Fields: ty.Interval, Precision: -1})
+		if len(ty.Modifiers) > 0 {
+			x.Precision = ty.Modifiers[0]
+		}
+		r.mark(t.pos, x)
+		return
+	}
 	x := placed(r.at(value), &ast.Literal{Kind: ast.StringLiteral, Text: r.text()})
 	r.mark(t.pos, placed(r.at(t), &ast.Cast{X: x, Type: ty, Typed: true}))
 }

@@ -42,6 +42,9 @@ func (r *rewriter) selectBlock() {
 	if from := r.cur(); r.accept("from") {
 		r.emit("FROM", from.pos)
 		r.tableList()
+	} else if r.cur().isAny("where", "group", "having", "window", "qualify") { // for which TiDB wants a FROM
+		r.emit("FROM", from.pos)
+		r.mark(from.pos, buildTable(func(*ast.Query) ast.TableExpr { return nil }))
 	}
 	if where := r.cur(); r.accept("where") {
 		r.emit("WHERE", where.pos)

@@ -36,7 +36,11 @@ func (c *cursor) typeName() ast.TypeName {
 	c.accept("setof")
 	name := c.label().Value
 	for c.acceptSymbol(".") {
-		name = c.label().Value
+		if part := c.label().Value; name == "pg_catalog" {
+			name = part
+		} else {
+			name += "." + part
+		}
 	}
 	if first.kind == quoted && name == "char" {
 		ty.Name = `"char"`
