@@ -347,3 +347,12 @@ func unquote(v string) (name, rest string) {
 	}
 	return b.String(), ""
 }
+
+// Milliseconds turns a shown time such as 5s into the number of milliseconds.
+func Milliseconds(shown string) string {
+	d, ok := parseDuration(shown, time.Millisecond)
+	if !ok {
+		return shown
+	}
+	return strconv.FormatInt(d.Milliseconds(), 10)
+}

@@ -137,6 +137,16 @@ func (m *Manager) CancelPID(pid uint32) bool {
 	return s != nil
 }
 
+// TerminatePID ends a session, for pg_terminate_backend. It reports whether
+// there is such a session.
+func (m *Manager) TerminatePID(pid uint32) bool {
+	s := m.find(pid)
+	if s != nil {
+		s.End(pgerr.New(pgerr.AdminShutdown, "terminating connection due to administrator command"))
+	}
+	return s != nil
+}
+
 func (m *Manager) find(pid uint32) *Session {
 	m.mu.Lock()
 	defer m.mu.Unlock()
