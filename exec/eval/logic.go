@@ -1,0 +1,285 @@
+package eval
+
+import (
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/types"
+)
+
+// appendAll is sel, or the first n rows when sel is nil, in dst.
+func appendAll(dst []uint16, sel []uint16, n int) []uint16 {
+	dst = dst[:0]
+	if sel != nil {
+		return append(dst, sel...)
+	}
+	for i := range n {
+		dst = append(dst, uint16(i))
+	}
+	return nonNil(dst)
+}
+
+// logicNode is AND or OR in three-valued logic. An argument is evaluated only
+// for the rows that the ones before it have not decided.
+type logicNode struct {
+	args []node
+	or   bool
+	out  batch.Column
+	sel  []uint16
+}
+
+func (l *logicNode) eval(f *frame, sel []uint16) *batch.Column {
+	l.out.Reset()
+	l.out.Resize(f.n)
+	l.sel = appendAll(l.sel, sel, f.n)
+	for _, i := range l.sel {
+		l.out.Bool[i] = !l.or
+	}
+	rest := l.sel
+	for _, a := range l.args {
+		if len(rest) == 0 {
+			break
+		}
+		c := a.eval(f, rest)
+		keep := rest[:0] // a node never keeps the selection it was given
+		for _, i := range rest {
+			switch {
+			case c.IsNull(int(i)):
+				l.out.SetNull(int(i), f.n)
+				keep = append(keep, i)
+			case c.Bool[i] == l.or: // decided
+				l.out.Bool[i] = l.or
+				if l.out.HasNulls {
+					l.out.Nulls.Clear(int(i))
+				}
+			default:
+				keep = append(keep, i)
+			}
+		}
+		rest = keep
+	}
+	if l.out.HasNulls {
+		for _, i := range rest {
+			if l.out.Nulls.Get(int(i)) {
+				l.out.Bool[i] = false
+			}
+		}
+	}
+	return &l.out
+}
+
+type notNode struct {
+	arg node
+	out batch.Column
+}
+
+func (x *notNode) eval(f *frame, sel []uint16) *batch.Column {
+	c := x.arg.eval(f, sel)
+	x.out.Reset()
+	x.out.Resize(f.n)
+	src, dst := c.Bool, x.out.Bool
+	if c.HasNulls {
+		x.out.HasNulls = true
+		x.out.Nulls = append(x.out.Nulls[:0], c.Nulls...).Grow(f.n)
+	}
+	if sel == nil {
+		for i := range f.n {
+			dst[i] = !src[i] && !x.out.IsNull(i)
+		}
+		return &x.out
+	}
+	for _, i := range sel {
+		dst[i] = !src[i] && !x.out.IsNull(int(i))
+	}
+	return &x.out
+}
+
+type isNullNode struct {
+	arg node
+	out batch.Column
+}
+
+func (x *isNullNode) eval(f *frame, sel []uint16) *batch.Column {
+	c := x.arg.eval(f, sel)
+	x.out.Reset()
+	x.out.Resize(f.n)
+	if !c.HasNulls {
+		clear(x.out.Bool)
+		return &x.out
+	}
+	each(f.n, sel, func(i int) { x.out.Bool[i] = c.Nulls.Get(i) })
+	return &x.out
+}
+
+// caseNode evaluates conditions for the rows that no earlier one took, and each
+// branch for the rows that chose it.
+type caseNode struct {
+	conds, thens []node
+	otherwise    node
+	out          batch.Column
+	rest, hit    []uint16
+}
+
+func compileCase(e *scalar.Expr, ctx *Context) (node, error) {
+	args, err := compileArgs(e.Args, ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := &caseNode{out: batch.Column{Phys: e.Type.Phys()}}
+	for i := 0; i+1 < len(args); i += 2 {
+		c.conds, c.thens = append(c.conds, args[i]), append(c.thens, args[i+1])
+	}
+	c.otherwise = args[len(args)-1]
+	return c, nil
+}
+
+func (c *caseNode) eval(f *frame, sel []uint16) *batch.Column {
+	c.out.Reset()
+	c.out.Resize(f.n)
+	c.rest = appendAll(c.rest, sel, f.n)
+	rest := c.rest
+	for k, cond := range c.conds {
+		if len(rest) == 0 {
+			break
+		}
+		b := cond.eval(f, rest)
+		keep := rest[:0]
+		c.hit = c.hit[:0]
+		for _, i := range rest {
+			if b.Bool[i] && !b.IsNull(int(i)) {
+				c.hit = append(c.hit, i)
+			} else {
+				keep = append(keep, i)
+			}
+		}
+		rest = keep
+		if len(c.hit) > 0 {
+			scatter(&c.out, c.thens[k].eval(f, c.hit), c.hit, f.n)
+		}
+	}
+	if len(rest) > 0 {
+		scatter(&c.out, c.otherwise.eval(f, rest), rest, f.n)
+	}
+	return &c.out
+}
+
+// coalesceNode evaluates each argument for the rows that were null so far.
+type coalesceNode struct {
+	args []node
+	out  batch.Column
+	rest []uint16
+	hit  []uint16
+}
+
+func (c *coalesceNode) eval(f *frame, sel []uint16) *batch.Column {
+	first := c.args[0].eval(f, sel)
+	if !first.HasNulls {
+		return first
+	}
+	c.out.Reset()
+	c.out.Resize(f.n)
+	c.rest = appendAll(c.rest, sel, f.n)
+	rest, col := c.rest, first
+	for k := range c.args {
+		if k > 0 {
+			if len(rest) == 0 {
+				break
+			}
+			col = c.args[k].eval(f, rest)
+		}
+		keep := rest[:0]
+		c.hit = c.hit[:0]
+		for _, i := range rest {
+			if col.IsNull(int(i)) {
+				keep = append(keep, i)
+			} else {
+				c.hit = append(c.hit, i)
+			}
+		}
+		rest = keep
+		scatter(&c.out, col, c.hit, f.n)
+	}
+	for _, i := range rest {
+		c.out.SetNull(int(i), f.n)
+		c.out.SetZero(int(i))
+	}
+	return &c.out
+}
+
+// inNode is x IN (constants): a set for integers and strings.
+type inNode struct {
+	arg     node
+	typ     types.Type
+	ints    map[int64]struct{}
+	few     []int64 // instead of ints when there are few
+	strs    map[string]struct{}
+	values  []types.Value
+	hasNull bool
+	out     batch.Column
+}
+
+func compileIn(e *scalar.Expr, ctx *Context) (node, error) {
+	a, err := compile(e.Args[0], ctx)
+	if err != nil {
+		return nil, err
+	}
+	x := &inNode{arg: a, typ: e.Args[0].Type, out: batch.Column{Phys: types.PhysBool}}
+	for _, v := range e.Args[1:] {
+		if v.Value == nil || v.Value.Null {
+			x.hasNull = true
+			continue
+		}
+		x.values = append(x.values, *v.Value)
+	}
+	switch {
+	case x.typ.Phys() == types.PhysInt:
+		x.few = []int64{}
+		for _, v := range x.values {
+			x.few = append(x.few, v.Int)
+		}
+		if len(x.few) > 8 {
+			x.ints, x.few = map[int64]struct{}{}, nil
+			for _, v := range x.values {
+				x.ints[v.Int] = struct{}{}
+			}
+		}
+	case x.typ.IsString() && x.typ.Kind != types.Char, x.typ.Kind == types.Bytea:
+		x.strs = map[string]struct{}{}
+		for _, v := range x.values {
+			x.strs[v.Bytes] = struct{}{}
+		}
+	}
+	return x, nil
+}
+
+func (x *inNode) eval(f *frame, sel []uint16) *batch.Column {
+	c := x.arg.eval(f, sel)
+	x.out.Reset()
+	x.out.Resize(f.n)
+	each(f.n, sel, func(i int) {
+		hit := false
+		switch {
+		case c.IsNull(i):
+			if len(x.values) > 0 || x.hasNull {
+				x.out.SetNull(i, f.n)
+			}
+		case x.few != nil:
+			for _, k := range x.few {
+				hit = hit || k == c.Int[i]
+			}
+		case x.ints != nil:
+			_, hit = x.ints[c.Int[i]]
+		case x.strs != nil:
+			_, hit = x.strs[c.Str(i)]
+		default:
+			v := c.Peek(i)
+			for k := range x.values {
+				hit = hit || types.Compare(x.typ, &v, &x.values[k]) == 0
+			}
+		}
+		x.out.Bool[i] = hit
+		if !hit && x.hasNull {
+			x.out.SetNull(i, f.n)
+		}
+	})
+	return &x.out
+}

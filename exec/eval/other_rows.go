@@ -1,0 +1,119 @@
+package eval
+
+import (
+	"crypto/rand"
+	"fmt"
+	"hash/fnv"
+	"strings"
+
+	"github.com/millrace/millrace/types"
+)
+
+var otherRows = map[string]rowFn{
+	"nullif": func(x *row) (types.Value, error) {
+		if !x.null(0) && !x.null(1) && types.Compare(x.typ(0), &x.v[0], &x.v[1]) == 0 {
+			return types.NullValue, nil
+		}
+		return x.v[0], nil
+	},
+	"greatest": func(x *row) (types.Value, error) { return extreme(x, 1), nil },
+	"least":    func(x *row) (types.Value, error) { return extreme(x, -1), nil },
+	"num_nulls": func(x *row) (types.Value, error) {
+		n := 0
+		for i := range x.v {
+			if x.null(i) {
+				n++
+			}
+		}
+		return intValue(int64(n)), nil
+	},
+	"num_nonnulls": func(x *row) (types.Value, error) {
+		n := 0
+		for i := range x.v {
+			if !x.null(i) {
+				n++
+			}
+		}
+		return intValue(int64(n)), nil
+	},
+	"gen_random_uuid": randomUUID, "uuid": randomUUID,
+	"pg_typeof": func(x *row) (types.Value, error) {
+		t := x.typ(0)
+		t.Precision, t.Scale, t.HasPrecision = 0, 0, false
+		return strValue(t.String()), nil
+	},
+	"version":            contextText(func(c *Context) string { return c.Version }),
+	"current_user":       contextText(func(c *Context) string { return c.User }),
+	"user":               contextText(func(c *Context) string { return c.User }),
+	"current_role":       contextText(func(c *Context) string { return c.User }),
+	"current_database":   contextText(func(c *Context) string { return c.Database }),
+	"current_catalog":    contextText(func(c *Context) string { return c.Database }),
+	"current_schema":     contextText(func(c *Context) string { return c.Schema }),
+	"pg_client_encoding": func(*row) (types.Value, error) { return strValue("UTF8"), nil },
+	"session_user": contextText(func(c *Context) string {
+		if c.SessionUser != "" {
+			return c.SessionUser
+		}
+		return c.User
+	}),
+	"pg_backend_pid": func(x *row) (types.Value, error) { return intValue(int64(x.f.ctx.BackendPID)), nil },
+	"pg_sleep":       pgSleep,
+	"hashtext": func(x *row) (types.Value, error) {
+		h := fnv.New32a()
+		h.Write([]byte(x.str(0)))
+		return intValue(int64(int32(h.Sum32()))), nil
+	},
+	"pg_size_pretty": func(x *row) (types.Value, error) { return strValue(sizePretty(x.int(0))), nil },
+}
+
+func contextText(get func(*Context) string) rowFn {
+	return func(x *row) (types.Value, error) { return strValue(get(x.f.ctx)), nil }
+}
+
+// pgSleep asks the context to wait, since expressions have no clock of their own.
+func pgSleep(x *row) (types.Value, error) {
+	if x.f.ctx.External == nil {
+		return strValue(""), nil
+	}
+	return external(x)
+}
+
+// extreme is the greatest or least argument that is not null.
+func extreme(x *row, sign int) types.Value {
+	best := types.NullValue
+	for i := range x.v {
+		if !x.null(i) && (best.Null || types.Compare(x.e.Type, &x.v[i], &best)*sign > 0) {
+			best = x.v[i]
+		}
+	}
+	return best
+}
+
+func randomUUID(*row) (types.Value, error) {
+	var v types.Value
+	if _, err := rand.Read(v.UUID[:]); err != nil {
+		return types.NullValue, fmt.Errorf("read random bytes: %w", err)
+	}
+	v.UUID[6] = v.UUID[6]&0x0f | 0x40
+	v.UUID[8] = v.UUID[8]&0x3f | 0x80
+	return v, nil
+}
+
+func sizePretty(n int64) string {
+	units := []string{"bytes", "kB", "MB", "GB", "TB", "PB"}
+	if abs(n) < 10*1024 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	v := n / 512 // one bit more, to round by
+	i := 1
+	for abs(v) >= 20*1024-1 && i < len(units)-1 {
+		v /= 1024
+		i++
+	}
+	if v >= 0 {
+		v = (v + 1) / 2
+	} else {
+		v = (v - 1) / 2
+	}
+	return strings.TrimSpace(fmt.Sprintf("%d %s", v, units[i]))
+}
