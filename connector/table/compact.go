@@ -78,7 +78,7 @@ func (s *Store) Holders() []string {
 func (s *Store) saveRetained() error {
 	data, err := json.Marshal(s.retained)
 	if err == nil {
-		err = writeDurably(s.retainedPath(), func(w *bufio.Writer) error {
+		err = writeDurably(s.retainedPath(), !s.opt.NoSync, func(w *bufio.Writer) error {
 			_, err := w.Write(data)
 			return err
 		})
@@ -104,7 +104,7 @@ func (s *Store) loadRetained() error {
 }
 
 // writeDurably replaces a file as one step.
-func writeDurably(path string, fill func(w *bufio.Writer) error) error {
+func writeDurably(path string, sync bool, fill func(w *bufio.Writer) error) error {
 	tmp := path + ".tmp"
 	f, err := os.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -114,7 +114,7 @@ func writeDurably(path string, fill func(w *bufio.Writer) error) error {
 	if err = fill(w); err == nil {
 		err = w.Flush()
 	}
-	if err == nil {
+	if err == nil && sync {
 		err = f.Sync()
 	}
 	if cerr := f.Close(); err == nil {
@@ -123,7 +123,7 @@ func writeDurably(path string, fill func(w *bufio.Writer) error) error {
 	if err == nil {
 		err = os.Rename(tmp, path)
 	}
-	if err == nil {
+	if err == nil && sync {
 		err = syncDir(filepath.Dir(path))
 	}
 	if err != nil {
@@ -227,7 +227,7 @@ const snapshotRows = 1024
 // writeSnapshot writes the rows seen at a position.
 func (s *Store) writeSnapshot(ctx context.Context, at uint64) error {
 	path := filepath.Join(s.dir, fmt.Sprintf("snapshot-%016x", at))
-	err := writeDurably(path, func(w *bufio.Writer) error {
+	err := writeDurably(path, !s.opt.NoSync, func(w *bufio.Writer) error {
 		if _, err := w.Write(fileHead(snapshotMagic)); err != nil {
 			return err
 		}

@@ -109,7 +109,7 @@ func listed(dir, prefix string) (paths []string, positions []uint64, err error) 
 func (l *logFiles) append(frame []byte, position uint64, sync bool) error {
 	last := l.segments[len(l.segments)-1]
 	if last.size > fileHeader && (l.roll.Load() || last.size+int64(len(frame)) > l.max) {
-		if err := l.begin(position); err != nil {
+		if err := l.begin(position, sync); err != nil {
 			return err
 		}
 		last = l.segments[len(l.segments)-1]
@@ -131,17 +131,16 @@ func (l *logFiles) append(frame []byte, position uint64, sync bool) error {
 }
 
 // begin makes a new segment the last.
-func (l *logFiles) begin(position uint64) error {
+func (l *logFiles) begin(position uint64, sync bool) error {
 	path := filepath.Join(l.dir, segmentName(position))
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("begin table log: %w", err)
 	}
-	if _, err = f.Write(fileHead(logMagic)); err == nil {
-		err = f.Sync()
-	}
-	if err == nil {
-		err = syncDir(l.dir)
+	if _, err = f.Write(fileHead(logMagic)); err == nil && sync {
+		if err = f.Sync(); err == nil {
+			err = syncDir(l.dir)
+		}
 	}
 	if err != nil {
 		f.Close()
@@ -233,7 +232,7 @@ func (l *logFiles) load(f func(payload []byte) error, position func() uint64) er
 	if n := len(l.segments); n > 0 {
 		return l.reopen(l.segments[n-1], l.segments[n-1].size)
 	}
-	return l.begin(position() + 1)
+	return l.begin(position()+1, true)
 }
 
 func errAt(err error, path string, offset int64) error {
@@ -343,9 +342,10 @@ func (c *cursor) next() ([]byte, error) {
 	size := c.seg.size
 	var following *segment
 	if c.offset >= size {
-		for i, g := range c.log.segments {
-			if g == c.seg && i+1 < len(c.log.segments) {
-				following = c.log.segments[i+1]
+		for _, g := range c.log.segments { // its own may have been dropped by now
+			if g.first > c.seg.first {
+				following = g
+				break
 			}
 		}
 	}

@@ -100,7 +100,7 @@ func (w *writer) PreCommit(_ context.Context, epoch uint64) ([]byte, error) {
 	sealEntry(frame, at)
 	sealFrame(frame, 0)
 	name := fmt.Sprintf("%s%s-%d-%d", pendingPrefix(w.id), hash(w.id.Incarnation), w.id.Task, epoch)
-	err := writeDurably(filepath.Join(w.sink.store.pendingDir(), name), func(f *bufio.Writer) error {
+	err := writeDurably(filepath.Join(w.sink.store.pendingDir(), name), !w.sink.store.opt.NoSync, func(f *bufio.Writer) error {
 		_, err := f.Write(frame)
 		return err
 	})
