@@ -120,10 +120,10 @@ func operand(s string) string {
 func constant(x *scalar.Expr) string {
 	v := x.Value
 	switch {
-	case v == nil || v.Null:
+	case (v == nil || v.Null) && x.Text == "":
 		return "null"
-	case x.Text != "" && !x.Type.IsInteger() && x.Type.Kind != types.Bool && !x.Type.IsString():
-		return x.Text
+	case x.Text != "":
+		return x.Text // of a folded constant: what was folded
 	case x.Type.Kind == types.Bool:
 		return strconv.FormatBool(v.Bool)
 	case x.Type.IsInteger() || x.Type.Phys() == types.PhysInt:
