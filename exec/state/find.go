@@ -149,6 +149,10 @@ func (t *Table) leaveBlocks() {
 func (t *Table) indexRows(from RowID) {
 	for id := from; id < t.end; id++ {
 		row := t.Read(id)
+		if id&4095 == 4095 && t.index.clustered() {
+			t.leaveBlocks() // which begins again
+			return
+		}
 		switch {
 		case !isLive(row):
 		case t.byInt && t.slots[0].isNull(row):
@@ -164,7 +168,7 @@ func (t *Table) rowTag(row unsafe.Pointer) uint64 {
 	if t.byInt {
 		return t.intTag(*(*int64)(unsafe.Add(row, t.slots[0].off)))
 	}
-	return t.hashRow(row, t.keys) >> 32
+	return hashRow(t.layout, t.strings.pages, row, t.keys) >> 32
 }
 
 func (t *Table) unindex(id RowID, row unsafe.Pointer) {
@@ -281,10 +285,10 @@ func hashOne(keys []*batch.Column, i int) uint64 {
 }
 
 // hashRow hashes the first n columns of a row as hashKeys would.
-func (t *Table) hashRow(row unsafe.Pointer, n int) uint64 {
+func hashRow(l *layout, strings []arenaPage, row unsafe.Pointer, n int) uint64 {
 	h := uint64(hashNone)
 	for k := range n {
-		s := &t.slots[k]
+		s := &l.slots[k]
 		v := uint64(hashNull)
 		if !s.isNull(row) {
 			p := unsafe.Add(row, s.off)
@@ -294,7 +298,7 @@ func (t *Table) hashRow(row unsafe.Pointer, n int) uint64 {
 			case types.PhysDecimal:
 				v = hashDecimal(*(*types.Decimal)(p))
 			case types.PhysBytes:
-				v = hashBytes(t.Bytes(*(*batch.View)(p)))
+				v = hashBytes(viewBytes(strings, *(*batch.View)(p)))
 			case types.PhysInterval:
 				v = hashInterval(*(*types.Interval)(p))
 			case types.PhysUUID:

@@ -21,8 +21,7 @@ type Snapshot struct {
 	strings []arenaPage
 	end     RowID
 	live    int
-	base    confirmed
-	table   *Table // for Upload's result only
+	uploads *uploads
 	ret     *retention
 	holders atomic.Int32
 }
@@ -31,7 +30,7 @@ type Snapshot struct {
 // Row pointers and strings obtained before must not be used after it.
 func (t *Table) Seal(epoch uint64) *Snapshot {
 	t.Tidy()
-	s := &Snapshot{layout: t.layout, epoch: epoch, version: t.version, groups: t.opt.Groups, end: t.end, live: t.live, base: t.base, table: t, ret: t.ret}
+	s := &Snapshot{layout: t.layout, epoch: epoch, version: t.version, groups: t.opt.Groups, end: t.end, live: t.live, uploads: t.uploads, ret: t.ret}
 	s.rows = append([]page(nil), t.rows...)
 	s.strings = append([]arenaPage(nil), t.strings.pages...)
 	s.holders.Store(1)

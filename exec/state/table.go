@@ -14,7 +14,6 @@ import (
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/internal/invariant"
 	"github.com/millrace/millrace/planner/graph"
-	"github.com/millrace/millrace/statestore/manifest"
 	"github.com/millrace/millrace/types"
 )
 
@@ -72,21 +71,7 @@ type Table struct {
 	strings arena
 	hashes  []uint64 // scratch
 
-	base confirmed
-}
-
-// confirmed is the newest checkpoint that is known to be complete: pages not
-// written since its version need not be uploaded again.
-type confirmed struct {
-	version uint32
-	table   *manifest.Table // nil: none
-	pending []pendingUpload
-}
-
-type pendingUpload struct {
-	checkpoint int64
-	version    uint32
-	table      *manifest.Table
+	uploads *uploads
 }
 
 // NewTable makes an empty table.
@@ -97,7 +82,7 @@ func NewTable(schema graph.Table, opt Options) (*Table, error) {
 		return nil, err
 	}
 	t := &Table{layout: l, opt: opt, version: 1, free: NoRow, nullRow: NoRow}
-	t.ret = &retention{slabs: opt.Slabs}
+	t.ret, t.uploads = &retention{slabs: opt.Slabs}, &uploads{}
 	t.byInt = l.keys == 1 && l.slots[0].phys == types.PhysInt
 	t.index = newIndex(opt.Slabs, t.byInt)
 	t.strings = newArena(t.ret)

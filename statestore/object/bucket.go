@@ -89,6 +89,8 @@ func (b *Bucket) translate(what, name string, err error) error {
 		switch {
 		case r.Code == "NoSuchBucket":
 			return fmt.Errorf("%s %s: bucket %q does not exist", what, name, b.bucket)
+		case r.Code == "InvalidRange":
+			return fmt.Errorf("%s %s: %w", what, name, ErrShort)
 		case r.Code == "NoSuchKey" || r.StatusCode == http.StatusNotFound:
 			return fmt.Errorf("%s %s: %w", what, name, ErrNotFound)
 		}
@@ -190,7 +192,7 @@ func (b *Bucket) GetRange(ctx context.Context, name string, offset, length int64
 	}
 	data, _, err := b.read(ctx, name, opt)
 	if err == nil && length > 0 && int64(len(data)) != length {
-		return nil, fmt.Errorf("read %d bytes at %d of %s: got %d", length, offset, name, len(data))
+		return nil, fmt.Errorf("read %d bytes at %d of %s: %w", length, offset, name, ErrShort)
 	}
 	return data, err
 }

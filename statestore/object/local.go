@@ -242,7 +242,7 @@ func (l *Local) GetRange(ctx context.Context, name string, offset, length int64)
 		length = st.Size() - offset
 	}
 	if offset < 0 || length < 0 || offset+length > st.Size() {
-		return nil, fmt.Errorf("read %d bytes at %d of %s: it has %d", length, offset, name, st.Size())
+		return nil, fmt.Errorf("read %d bytes at %d of %s, which has %d: %w", length, offset, name, st.Size(), ErrShort)
 	}
 	data := make([]byte, length)
 	if _, err := f.ReadAt(data, offset); err != nil && !errors.Is(err, io.EOF) {

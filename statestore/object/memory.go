@@ -51,7 +51,7 @@ func cut(name string, data []byte, offset, length int64) ([]byte, error) {
 		length = size - offset
 	}
 	if offset < 0 || length < 0 || offset+length > size {
-		return nil, fmt.Errorf("read %d bytes at %d of %s: it has %d", length, offset, name, size)
+		return nil, fmt.Errorf("read %d bytes at %d of %s, which has %d: %w", length, offset, name, size, ErrShort)
 	}
 	return data[offset : offset+length], nil
 }

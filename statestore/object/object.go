@@ -13,6 +13,7 @@ var (
 	ErrExists   = errors.New("object exists")
 	ErrNotFound = errors.New("object not found")
 	ErrChanged  = errors.New("object changed")
+	ErrShort    = errors.New("object is shorter than that")
 )
 
 // Info describes an object.
@@ -39,7 +40,8 @@ type Store interface {
 	Replace(ctx context.Context, name string, data []byte, etag string) error
 	// Get returns the whole object, or ErrNotFound.
 	Get(ctx context.Context, name string) ([]byte, Info, error)
-	// GetRange returns length bytes from offset; length < 0 means to the end.
+	// GetRange returns length bytes from offset, or ErrShort; length < 0 means to
+	// the end.
 	GetRange(ctx context.Context, name string, offset, length int64) ([]byte, error)
 	// List returns the objects below prefix in name order.
 	List(ctx context.Context, prefix string) ([]Info, error)

@@ -1,0 +1,131 @@
+// Package segment is the objects that hold the pages of state tables: compressed
+// blocks one after the other, each with its checksum. It does not know what is in
+// a page. docs/formats/segment.md has the format byte by byte.
+package segment
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// Version is what this package writes.
+const Version = 1
+
+// HeaderBytes is how long the header of a segment is: "MRSG", the version, three
+// zeros.
+const HeaderBytes = 8
+
+var magic = [HeaderBytes]byte{'M', 'R', 'S', 'G', Version, 0, 0, 0}
+
+// A block is one byte that names the codec, the length of the page (4 bytes,
+// little-endian), the payload, and the CRC-32C of all that (4 bytes).
+const (
+	blockHeaderBytes = 5
+	blockBytesMin    = blockHeaderBytes + 4
+	codecRaw         = 0
+	codecZstd        = 1
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// ErrDamaged is what an error is when bytes are not what was written, or are
+// gone.
+var ErrDamaged = errors.New("state is damaged")
+
+// codec turns pages into blocks and back. Its methods may be called concurrently.
+type codec struct {
+	enc *zstd.Encoder
+	dec *zstd.Decoder
+}
+
+func newCodec() (*codec, error) {
+	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
+	if err != nil {
+		return nil, err
+	}
+	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(1<<31))
+	if err != nil {
+		return nil, err
+	}
+	return &codec{enc, dec}, nil
+}
+
+func (c *codec) close() {
+	c.enc.Close()
+	c.dec.Close()
+}
+
+// append encodes a page behind dst, and returns the block's checksum.
+func (c *codec) append(dst, page []byte) ([]byte, uint32) {
+	start := len(dst)
+	dst = append(dst, codecZstd)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(page)))
+	dst = c.enc.EncodeAll(page, dst)
+	if len(dst)-start-blockHeaderBytes >= len(page)-len(page)/16 {
+		dst[start] = codecRaw
+		dst = append(dst[:start+blockHeaderBytes], page...)
+	}
+	sum := crc32.Checksum(dst[start:], castagnoli)
+	return binary.LittleEndian.AppendUint32(dst, sum), sum
+}
+
+// decode writes the page of a block into page, which must have its length.
+func (c *codec) decode(block, page []byte, sum uint32) error {
+	if len(block) < blockBytesMin {
+		return fmt.Errorf("a block of %d bytes is too short", len(block))
+	}
+	body := block[:len(block)-4]
+	stored := binary.LittleEndian.Uint32(block[len(block)-4:])
+	if got := crc32.Checksum(body, castagnoli); got != stored || got != sum {
+		return fmt.Errorf("checksum %08x, stored %08x, expected %08x", got, stored, sum)
+	}
+	if n := binary.LittleEndian.Uint32(body[1:]); int(n) != len(page) {
+		return fmt.Errorf("a page of %d bytes where one of %d is expected", n, len(page))
+	}
+	switch payload := body[blockHeaderBytes:]; body[0] {
+	case codecRaw:
+		if len(payload) != len(page) {
+			return fmt.Errorf("%d bytes of a page of %d", len(payload), len(page))
+		}
+		copy(page, payload)
+	case codecZstd:
+		var h zstd.Header
+		if err := h.Decode(payload); err != nil {
+			return err
+		}
+		if h.HasFCS && h.FrameContentSize != uint64(len(page)) {
+			return fmt.Errorf("a page of %d bytes where one of %d is expected", h.FrameContentSize, len(page))
+		}
+		out, err := c.dec.DecodeAll(payload, page[:0:len(page)])
+		if err != nil {
+			return err
+		}
+		if len(out) != len(page) {
+			return fmt.Errorf("a page of %d bytes where one of %d is expected", len(out), len(page))
+		}
+		if len(page) > 0 && &out[0] != &page[0] {
+			copy(page, out)
+		}
+	default:
+		return fmt.Errorf("unknown codec %d", body[0])
+	}
+	return nil
+}
+
+// Check compares a whole object with what its manifest says of it.
+func Check(name string, data []byte, size int64, sum uint32) error {
+	if int64(len(data)) != size {
+		return fmt.Errorf("%w: %s has %d bytes, not %d", ErrDamaged, name, len(data), size)
+	}
+	if got := crc32.Checksum(data, castagnoli); got != sum {
+		return fmt.Errorf("%w: checksum of %s is %08x, not %08x", ErrDamaged, name, got, sum)
+	}
+	return nil
+}
+
+// Checksum is the checksum that Check compares.
+func Checksum(data []byte) uint32 { return crc32.Checksum(data, castagnoli) }
