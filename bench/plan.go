@@ -1,0 +1,155 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/connector/nexmark"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/eval"
+	"github.com/millrace/millrace/exec/operator"
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/planner/bind"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/lower"
+	"github.com/millrace/millrace/planner/optimize"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/sql/parse"
+	"github.com/millrace/millrace/types"
+)
+
+// Plan compiles a query over bid to a job into a sink that counts.
+func Plan(sql string) (*graph.Graph, error) {
+	q, err := parse.Query(sql)
+	if err != nil {
+		return nil, fmt.Errorf("parse: %w", err)
+	}
+	bid := &catalog.Relation{ID: "bid", Schema: "public", Name: "bid", Kind: catalog.Source, Options: map[string]string{"connector": "nexmark"},
+		Watermark: &catalog.Watermark{Column: DateTime, X: "date_time - interval '4' second"}}
+	for _, c := range nexmark.Columns(nexmark.Bid) {
+		bid.Columns = append(bid.Columns, catalog.Column{Name: c.Name, Type: c.Type})
+	}
+	b, err := bind.Query(q, bind.Options{Catalog: bind.Relations{bid}, Continuous: true})
+	if err != nil {
+		return nil, fmt.Errorf("bind: %w", err)
+	}
+	sink := &logical.Sink{Input: b.Root, Relation: &catalog.Relation{ID: "out", Schema: "public", Name: "out", Kind: catalog.Sink,
+		Options: map[string]string{"connector": "blackhole"}}}
+	for i, f := range b.Root.Fields() {
+		sink.Columns = append(sink.Columns, i)
+		sink.Relation.Columns = append(sink.Relation.Columns, catalog.Column{Name: f.Name, Type: f.Type})
+	}
+	constant := func(x *scalar.Expr) (types.Value, bool) {
+		v, err := eval.Constant(x, eval.Options{})
+		return v, err == nil
+	}
+	return lower.Job([]*logical.Sink{optimize.Sink(sink, optimize.Options{Evaluate: constant})}, lower.Options{})
+}
+
+// parts is the factory of a run: the generator, state in memory, a sink that
+// counts.
+type parts struct {
+	ctx    context.Context
+	graph  *graph.Graph
+	source connector.Source
+	slabs  *state.Slabs
+	rows   atomic.Int64
+}
+
+// run executes a plan over the bids among the first events events, and returns
+// how many rows the sink got.
+func run(ctx context.Context, g *graph.Graph, events uint64, parallelism int) (int64, error) {
+	p := &parts{ctx: ctx, graph: g, slabs: state.NewSlabs(state.SlabOptions{}),
+		source: nexmark.New(nexmark.Options{Stream: nexmark.Bid, EventRate: EventRate, Events: events})}
+	defer p.slabs.Close()
+	r, err := exec.Start(ctx, g, exec.Options{Parallelism: parallelism, Factory: p})
+	if err != nil {
+		return 0, err
+	}
+	select {
+	case <-r.Ended():
+	case <-r.Done():
+	}
+	r.Stop()
+	<-r.Done()
+	return p.rows.Load(), r.Err()
+}
+
+// Operator implements exec.Factory.
+func (p *parts) Operator(op *graph.Operator, task, tasks int) (exec.Made, error) {
+	tables := map[string]*state.Table{}
+	for _, schema := range op.Tables {
+		t, err := state.NewTable(schema, state.Options{Slabs: p.slabs})
+		if err != nil {
+			return exec.Made{}, err
+		}
+		tables[schema.Name] = t
+	}
+	env := operator.Env{Table: func(name string) *state.Table { return tables[name] }, Task: task, Parallelism: tasks, Context: p.ctx, Counters: &exec.Counters{}}
+	for _, in := range op.Inputs {
+		env.Inputs = append(env.Inputs, p.graph.Operators[in.Operator].Fields)
+	}
+	made, err := operator.New(op, env)
+	return exec.Made{Operator: made, Tables: tables, Counters: env.Counters}, err
+}
+
+// Source implements exec.Factory.
+func (p *parts) Source(op *graph.Operator, task, tasks int) (*exec.SourceInput, error) {
+	in := &exec.SourceInput{Source: p.source, TimeColumn: op.TimeColumn}
+	splits, err := p.source.Splits(p.ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range splits {
+		if i%tasks == task {
+			in.Splits = append(in.Splits, exec.SplitState{ID: s.ID, Data: s.Data, Watermark: exec.WatermarkMin})
+		}
+	}
+	var physical []types.Field
+	for _, c := range op.Source.Physical {
+		in.Want, in.Layout = append(in.Want, c.Column), append(in.Layout, c.Type.Phys())
+		physical = append(physical, types.Field{Name: c.Name, Type: c.Type})
+	}
+	if op.Source.Exprs != nil {
+		if in.Project, err = operator.Projection(op.ID, op.Source.Exprs, physical, operator.Env{Context: p.ctx}); err != nil {
+			return nil, err
+		}
+	}
+	if op.Source.Watermark != nil && op.TimeColumn >= 0 {
+		f, err := operator.Projection(op.ID, []*scalar.Expr{op.Source.Watermark}, op.Fields, operator.Env{Context: p.ctx})
+		if err != nil {
+			return nil, err
+		}
+		in.Watermark = func(b *batch.Batch) (*batch.Column, error) {
+			out, err := f(b)
+			if err != nil {
+				return nil, err
+			}
+			return out.Cols[0], nil
+		}
+	}
+	return in, nil
+}
+
+// Sink implements exec.Factory.
+func (p *parts) Sink(*graph.Operator, int, int) (connector.Writer, error) { return &counter{p: p}, nil }
+
+// counter is a writer that counts and drops.
+type counter struct{ p *parts }
+
+// Write implements connector.Writer.
+func (c *counter) Write(_ context.Context, b *batch.Batch) error {
+	c.p.rows.Add(int64(b.Live()))
+	return nil
+}
+
+// PreCommit implements connector.Writer.
+func (c *counter) PreCommit(context.Context, uint64) ([]byte, error) { return nil, nil }
+
+// Close implements connector.Writer.
+func (c *counter) Close() error { return nil }
