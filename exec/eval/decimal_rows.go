@@ -94,10 +94,7 @@ func decimalSqrt(x *row) (types.Value, error) {
 		return types.NullValue, errPower("cannot take square root of a negative number")
 	}
 	w := weight10000(d)
-	sweight := w*4/2 + 1
-	if w < 0 {
-		sweight = 1 - (1-w)*4/2
-	}
+	sweight := (w+1)*4/2 - 1
 	return rounded(new(big.Float).Sqrt(bigOf(d)), max(sigDigits-sweight, int(d.Scale)))
 }
 
@@ -213,7 +210,7 @@ func decimalPower(x *row) (types.Value, error) {
 		if n < 0 {
 			r.Quo(bigInt(1), r)
 		}
-		return rounded(r, scale)
+		return rounded(r, max(sigDigits, int(a.Scale)))
 	}
 	return rounded(bigExp(new(big.Float).Mul(bigOf(b), bigLn(bigOf(a.Abs())))), scale)
 }
