@@ -5,6 +5,8 @@
 package bind
 
 import (
+	"slices"
+
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/logical"
@@ -20,8 +22,8 @@ type Options struct {
 	// ParamTypes are the types that a client declared for $1, $2 …; Invalid and
 	// Unknown ones are inferred.
 	ParamTypes []types.Type
-	// SearchPath lists the schemas of unqualified names; the default is
-	// pg_catalog, public, millrace.
+	// SearchPath lists the schemas of unqualified names, public by default.
+	// pg_catalog is searched before it, millrace and information_schema after.
 	SearchPath []string
 	// Database is the name that a three-part name may begin with.
 	Database string
@@ -169,9 +171,7 @@ type binder struct {
 const depthMax = 2000 // nested expressions and queries
 
 func newBinder(opts Options) *binder {
-	if len(opts.SearchPath) == 0 {
-		opts.SearchPath = []string{"pg_catalog", "public", "millrace"}
-	}
+	opts.SearchPath = fullPath(opts.SearchPath)
 	if opts.ParseQuery == nil {
 		opts.ParseQuery = parse.Query
 	}
@@ -189,6 +189,23 @@ func newBinder(opts Options) *binder {
 		b.params = append(b.params, param{typ: t, given: t.Kind != types.Invalid && t.Kind != types.Unknown, pos: -1})
 	}
 	return b
+}
+
+// fullPath adds the system schemas to a search path that leaves them out.
+func fullPath(path []string) []string {
+	if len(path) == 0 {
+		path = []string{"public"}
+	}
+	out := slices.Clone(path)
+	if !slices.Contains(out, "pg_catalog") {
+		out = append([]string{"pg_catalog"}, out...)
+	}
+	for _, s := range []string{"millrace", "information_schema"} {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // enter guards against trees too deep for the stack; leave undoes it.

@@ -132,4 +132,3 @@ func theirs(ctx context.Context, conn *pgx.Conn, expr string) string {
 	}
 	return f.Name + " " + name
 }
-

@@ -65,6 +65,9 @@ func (b *binder) queryNode(q *ast.Query, e env, mode queryMode) (logical.Node, e
 	if sel, ok := q.Body.(*ast.Select); ok {
 		return b.selectBlock(sel, q, e, mode)
 	}
+	if len(q.OrderBy) > 0 || q.Limit != nil || q.Skip != nil {
+		mode.keepUnknown = false
+	}
 	node, err := b.setExpr(q.Body, e, mode)
 	if err != nil {
 		return nil, err
@@ -124,7 +127,7 @@ func (b *binder) setExpr(x ast.SetExpr, e env, mode queryMode) (logical.Node, er
 	case *ast.Nested:
 		return b.queryNode(x.Query, e, mode)
 	case *ast.SetOp:
-		return b.setOp(x, e, mode)
+		return b.setOp(x, e)
 	}
 	return nil, pgerr.NotSupported(int(x.Offset()), "this kind of query")
 }
@@ -154,7 +157,7 @@ func (b *binder) values(x *ast.Values, e env, mode queryMode) (logical.Node, err
 }
 
 func (b *binder) finishValues(n *logical.Values, l *level, mode queryMode) (logical.Node, error) {
-	if len(l.pending) > 0 || l.srf != nil {
+	if len(l.pending) > 0 || len(l.srf) > 0 {
 		return b.valuesAsUnion(n, l, mode)
 	}
 	for c := range n.Rows[0] {
@@ -210,7 +213,7 @@ func (b *binder) valuesAsUnion(n *logical.Values, l *level, mode queryMode) (log
 }
 
 // setOp binds UNION, INTERSECT and EXCEPT.
-func (b *binder) setOp(x *ast.SetOp, e env, mode queryMode) (logical.Node, error) {
+func (b *binder) setOp(x *ast.SetOp, e env) (logical.Node, error) {
 	if x.Op != "union" && b.opts.Continuous {
 		return nil, pgerr.NotSupported(int(x.Pos), upper(x.Op)+" in a continuous query")
 	}
@@ -229,7 +232,7 @@ func (b *binder) setOp(x *ast.SetOp, e env, mode queryMode) (logical.Node, error
 		}
 		nodes[i] = n
 	}
-	out, err := b.unify(nodes, upper(x.Op), mode)
+	out, err := b.unify(nodes, upper(x.Op))
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +255,7 @@ func flattenUnionAll(x ast.SetExpr, parts []ast.SetExpr) []ast.SetExpr {
 
 // unify casts the columns of all nodes to common types and gives the fields of
 // the result, named after the first.
-func (b *binder) unify(nodes []logical.Node, what string, mode queryMode) ([]logical.Field, error) {
+func (b *binder) unify(nodes []logical.Node, what string) ([]logical.Field, error) {
 	first := nodes[0].Fields()
 	out := make([]logical.Field, len(first))
 	for c := range first {
@@ -275,7 +278,7 @@ func (b *binder) unify(nodes []logical.Node, what string, mode queryMode) ([]log
 		if err != nil {
 			return nil, err
 		}
-		if t.Kind == types.Unknown && !mode.keepUnknown {
+		if t.Kind == types.Unknown {
 			t = types.Of(types.Text)
 		}
 		out[c].Type = t
@@ -453,6 +456,9 @@ func (b *binder) sortAndLimit(n logical.Node, keys []scalar.SortKey, q *ast.Quer
 		return nil, pgerr.New(pgerr.SyntaxError, "WITH TIES cannot be specified without ORDER BY clause").At(int(q.Pos))
 	}
 	if limit == nil && skip == nil && (len(keys) == 0 || b.opts.Continuous) {
+		if len(keys) > 0 && len(b.viewing) == 0 {
+			b.warn(q.OrderBy[0].Pos, "ORDER BY has no effect in a continuous query")
+		}
 		return n, nil
 	}
 	if b.opts.Continuous {

@@ -62,7 +62,7 @@ type level struct {
 	pending  []*pendingQuery
 	planted  map[int]int // pending query → column of the node it was planted on
 	window   *groupWindow
-	srf      *pendingFunction
+	srf      []*pendingFunction
 	allowSRF bool
 	// dependents are the relations whose primary key may be among group keys.
 	dependents []dependent

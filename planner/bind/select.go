@@ -26,6 +26,9 @@ func (b *binder) selectBlock(sel *ast.Select, q *ast.Query, e env, mode queryMod
 	if q == nil {
 		q = &ast.Query{At: sel.At}
 	}
+	if sel.Distinct || len(q.OrderBy) > 0 || q.Limit != nil || q.Skip != nil {
+		mode.keepUnknown = false // only a projection on top can be typed later
+	}
 	s := &selection{level: level{b: b, ctes: e.ctes, outer: e.outer}, sel: sel, q: q, mode: mode}
 	return s.bind()
 }
@@ -459,9 +462,9 @@ func (s *selection) aggregate() error {
 			return err
 		}
 	}
-	if s.srf != nil {
-		for i := range s.srf.args {
-			if s.srf.args[i], err = s.over(s.srf.args[i]); err != nil {
+	for _, f := range s.srf {
+		for i := range f.args {
+			if f.args[i], err = s.over(f.args[i]); err != nil {
 				return err
 			}
 		}
@@ -502,6 +505,7 @@ func (s *selection) project() error {
 			f.Name, f.Relation, f.Type = name, "", e.Type
 			f.Origin = e.Text
 		}
+		f.ProcTime = f.ProcTime || e.Op == scalar.OpCall && e.Func == "proctime()"
 		p.Exprs = append(p.Exprs, e)
 		p.Out = append(p.Out, f)
 	}

@@ -88,6 +88,9 @@ func tableFunction(name string) []setFunction {
 
 // tableFunc binds a function in FROM.
 func (l *level) tableFunc(x *ast.TableFunc, left *bound) (*fromItem, error) {
+	if len(x.Calls) == 0 {
+		return nil, pgerr.New(pgerr.SyntaxError, "FROM takes a relation, a subquery or a function call").At(int(x.Pos))
+	}
 	if w, err := l.windowTable(x); w != nil || err != nil {
 		return w, err
 	}
@@ -211,91 +214,6 @@ func (l *level) oneRow(name string, c *ast.Call, x *ast.TableFunc) (logical.Node
 		p.Out = append(p.Out, logical.Field{Name: "ordinality", Type: types.Of(types.Int64), Origin: "ordinality"})
 	}
 	return p, nil
-}
-
-// opFunction stands for the one set-returning function of a select list.
-const opFunction scalar.Op = "bind.function"
-
-// pendingFunction is a set-returning function in a select list.
-type pendingFunction struct {
-	node *logical.FunctionScan
-	args []*scalar.Expr // over the select's input
-}
-
-// setReturning binds a set-returning function in a select list: the row is
-// repeated for each of the function's rows.
-func (l *level) setReturning(name string, x *ast.Call) (*scalar.Expr, error) {
-	pos := int(x.Pos)
-	if !l.allowSRF {
-		return nil, pgerr.New(pgerr.FeatureNotSupported, "set-returning functions are not allowed in %s", l.clauseName()).At(pos)
-	}
-	if l.srf != nil || l.inAgg {
-		return nil, pgerr.NotSupported(pos, "more than one set-returning function in a select list")
-	}
-	if l.b.opts.Continuous {
-		return nil, pgerr.NotSupported(pos, "a set-returning function in a continuous query")
-	}
-	l.allowSRF = false
-	args, err := l.exprs(x.Args)
-	l.allowSRF = true
-	if err != nil {
-		return nil, err
-	}
-	n, err := l.b.functionNode(name, tableFunction(name), args, pos)
-	if err != nil {
-		return nil, err
-	}
-	text := name + "(" + l.b.texts(args) + ")"
-	l.srf = &pendingFunction{node: n, args: n.Args}
-	e := &scalar.Expr{Op: opFunction, Type: types.Of(types.Row), Pos: pos, Text: text}
-	if len(n.Out) == 1 {
-		e.Type = n.Out[0].Type
-	} else {
-		for _, f := range n.Out {
-			e.Type.Fields = append(e.Type.Fields, types.Field{Name: f.Name, Type: f.Type})
-		}
-	}
-	return e, nil
-}
-
-// plantFunction repeats the rows of node for the select list's set-returning
-// function and turns what stood for it into its columns.
-func (l *level) plantFunction(node logical.Node, exprs []*scalar.Expr) (logical.Node, error) {
-	if l.srf == nil {
-		return node, nil
-	}
-	node, err := l.plant(node, l.srf.args...)
-	if err != nil {
-		return nil, err
-	}
-	width := len(node.Fields())
-	sub := *l.srf.node
-	sub.Args = make([]*scalar.Expr, len(l.srf.args))
-	for i, a := range l.srf.args {
-		sub.Args[i] = &scalar.Expr{Op: scalar.OpOuter, Column: i, Type: a.Type, Text: a.Text, Pos: a.Pos}
-	}
-	out := append(append([]logical.Field(nil), node.Fields()...), sub.Out...)
-	for _, e := range exprs {
-		walk(e, func(x *scalar.Expr) bool {
-			if x.Op == opFunction {
-				become := functionValue(x, &sub, width)
-				*x = *become
-			}
-			return true
-		})
-	}
-	return &logical.Apply{Kind: logical.CrossApply, Input: node, Sub: &sub, Args: l.srf.args, Out: out}, nil
-}
-
-func functionValue(x *scalar.Expr, n *logical.FunctionScan, width int) *scalar.Expr {
-	if len(n.Out) == 1 {
-		return &scalar.Expr{Op: scalar.OpColumn, Column: width, Type: x.Type, Text: x.Text, Pos: x.Pos}
-	}
-	row := &scalar.Expr{Op: scalar.OpCall, Func: "row(any...)", Type: x.Type, Text: x.Text, Pos: x.Pos}
-	for i, f := range n.Out {
-		row.Args = append(row.Args, columnExpr(width+i, f))
-	}
-	return row
 }
 
 // SetReturning lists the names of the functions that may stand in FROM.

@@ -1,0 +1,163 @@
+package bind
+
+import (
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// opFunction stands for set-returning function number Column of a select list
+// until the list is built. It never leaves this package.
+const opFunction scalar.Op = "bind.function"
+
+// pendingFunction is a set-returning function in a select list.
+type pendingFunction struct {
+	node *logical.FunctionScan
+	args []*scalar.Expr // over the select's input
+	// first is the function's first column among those of all functions.
+	first int
+}
+
+// setReturning binds a set-returning function in a select list: the row is
+// repeated for each of the function's rows. Several run side by side, the shorter
+// ones filled up with nulls.
+func (l *level) setReturning(name string, x *ast.Call) (*scalar.Expr, error) {
+	pos := int(x.Pos)
+	if !l.allowSRF || l.inAgg {
+		return nil, pgerr.New(pgerr.FeatureNotSupported, "set-returning functions are not allowed in %s", l.clauseName()).At(pos)
+	}
+	if l.b.opts.Continuous {
+		return nil, pgerr.NotSupported(pos, "a set-returning function in a continuous query")
+	}
+	l.allowSRF = false
+	args, err := l.exprs(x.Args)
+	l.allowSRF = true
+	if err != nil {
+		return nil, err
+	}
+	n, err := l.b.functionNode(name, tableFunction(name), args, pos)
+	if err != nil {
+		return nil, err
+	}
+	if len(n.Out) == 0 {
+		return nil, pgerr.NotSupported(pos, "reading an operator's state here")
+	}
+	e := &scalar.Expr{Op: opFunction, Column: len(l.srf), Type: types.Of(types.Row), Pos: pos, Text: name + "(" + l.b.texts(args) + ")"}
+	if len(n.Out) == 1 {
+		e.Type = n.Out[0].Type
+	} else {
+		for _, f := range n.Out {
+			e.Type.Fields = append(e.Type.Fields, types.Field{Name: f.Name, Type: f.Type})
+		}
+	}
+	for i, have := range l.srf {
+		if have.node.Func == n.Func && exprsEqual(have.args, n.Args) {
+			e.Column = i
+			return e, nil
+		}
+	}
+	l.srf = append(l.srf, &pendingFunction{node: n, args: n.Args})
+	return e, nil
+}
+
+func exprsEqual(a, b []*scalar.Expr) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if !exprEqual(a[i], b[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+// plantFunction repeats the rows of node for the select list's set-returning
+// functions and turns what stood for them into their columns.
+func (l *level) plantFunction(node logical.Node, exprs []*scalar.Expr) (logical.Node, error) {
+	if len(l.srf) == 0 {
+		return node, nil
+	}
+	var outerArgs []*scalar.Expr
+	var sub logical.Node
+	for _, f := range l.srf {
+		n, err := l.plant(node, f.args...)
+		if err != nil {
+			return nil, err
+		}
+		node = n
+		scan := *f.node
+		scan.Args = make([]*scalar.Expr, len(f.args))
+		for i, a := range f.args {
+			scan.Args[i] = &scalar.Expr{Op: scalar.OpOuter, Column: len(outerArgs), Type: a.Type, Text: a.Text, Pos: a.Pos}
+			outerArgs = append(outerArgs, a)
+		}
+		if sub == nil {
+			sub = &scan
+			if len(l.srf) > 1 {
+				sub = numbered(&scan)
+			}
+			continue
+		}
+		f.first = len(sub.Fields()) - 1
+		if sub, err = l.sideBySide(sub, numbered(&scan)); err != nil {
+			return nil, err
+		}
+	}
+	width := len(node.Fields())
+	for _, e := range exprs {
+		walk(e, func(x *scalar.Expr) bool {
+			if x.Op == opFunction {
+				f := l.srf[x.Column]
+				*x = *functionValue(x, f.node, width+f.first)
+			}
+			return true
+		})
+	}
+	out := append(append([]logical.Field(nil), node.Fields()...), sub.Fields()...)
+	return &logical.Apply{Kind: logical.CrossApply, Input: node, Sub: sub, Args: outerArgs, Out: out}, nil
+}
+
+// numbered adds the row number as the last column.
+func numbered(n *logical.FunctionScan) *logical.FunctionScan {
+	n.Ordinality = true
+	n.Out = append(append([]logical.Field(nil), n.Out...), logical.Field{Name: "ordinality", Type: types.Of(types.Int64), Origin: "ordinality"})
+	return n
+}
+
+// sideBySide joins two numbered nodes by their last columns; the number is the
+// last column of the result.
+func (l *level) sideBySide(a, b logical.Node) (logical.Node, error) {
+	left, right := a.Fields(), b.Fields()
+	out := append(append([]logical.Field(nil), left...), right...)
+	ln, rn := columnExpr(len(left)-1, left[len(left)-1]), columnExpr(len(out)-1, out[len(out)-1])
+	eq, err := l.b.infixCall("=", ln, rn, -1)
+	if err != nil {
+		return nil, err
+	}
+	n, err := l.b.callFunction("coalesce", "", []*scalar.Expr{ln, rn}, -1)
+	if err != nil {
+		return nil, err
+	}
+	p := &logical.Project{Input: &logical.Join{Kind: logical.FullJoin, Left: a, Right: b, Condition: eq, Out: out}}
+	for i, f := range out {
+		if i != len(left)-1 && i != len(out)-1 {
+			p.Exprs, p.Out = append(p.Exprs, columnExpr(i, f)), append(p.Out, f)
+		}
+	}
+	p.Exprs, p.Out = append(p.Exprs, n), append(p.Out, out[len(out)-1])
+	return p, nil
+}
+
+func functionValue(x *scalar.Expr, n *logical.FunctionScan, first int) *scalar.Expr {
+	if len(n.Out) == 1 {
+		return &scalar.Expr{Op: scalar.OpColumn, Column: first, Type: x.Type, Text: x.Text, Pos: x.Pos}
+	}
+	row := &scalar.Expr{Op: scalar.OpCall, Func: "row(any...)", Type: x.Type, Text: x.Text, Pos: x.Pos}
+	for i, f := range n.Out {
+		row.Args = append(row.Args, columnExpr(first+i, f))
+	}
+	return row
+}
