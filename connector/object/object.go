@@ -130,7 +130,8 @@ func (d dialect) encoder(columns []format.Column, ops bool) format.Encoder {
 
 // place is where the files are: a store, and which of its names count.
 type place struct {
-	store   object.Store
+	files   files
+	store   object.Store // of a sink; nil for a source
 	local   bool
 	pattern string // of the whole name; "" for all
 }
@@ -177,12 +178,16 @@ func openPlace(ctx context.Context, o Options, s *connector.Settings, sink bool)
 		}
 		u.Path, p.pattern = dir, base
 	}
-	// The store takes the URL without what is ours.
-	p.store, err = o.OpenStore(ctx, u.String(), Credentials{s.Text("access_key"), s.Text("secret_key")})
+	if p.local && !sink {
+		p.files = folder{root: filepath.Clean(filepath.FromSlash(u.Path))}
+		return p, nil
+	}
+	store, err := o.OpenStore(ctx, u.String(), Credentials{s.Text("access_key"), s.Text("secret_key")})
 	if err != nil {
 		return nil, pgerr.New(pgerr.From(err).Code, "open %s: %s", safeURL(u), pgerr.From(err).Message).Wrap(err)
 	}
-	if _, err := p.store.List(ctx, ".millrace-probe"); err != nil {
+	p.files, p.store = store, store
+	if _, err := store.List(ctx, ".millrace-probe"); err != nil {
 		return nil, pgerr.New(pgerr.IOError, "cannot list %s: %s", safeURL(u), err).Wrap(err).
 			Hint("Check that the bucket exists and that access_key and secret_key, or those of the environment, may read it.")
 	}

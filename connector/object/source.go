@@ -59,9 +59,9 @@ func (s *source) Follows() bool { return s.follow }
 
 // Splits lists the files in name order.
 func (s *source) Splits(ctx context.Context) ([]connector.Split, error) {
-	list, err := s.place.store.List(ctx, "")
+	list, err := s.place.files.List(ctx, "")
 	if err != nil {
-		return nil, fmt.Errorf("list %s: %w", s.place.store.URL(), err)
+		return nil, fmt.Errorf("list %s: %w", s.place.files.URL(), err)
 	}
 	var out []connector.Split
 	for _, info := range list {

@@ -24,7 +24,7 @@ const (
 // long the object was when it was opened, and fails when that changes.
 type rangeReader struct {
 	ctx   context.Context // of the call under way
-	store object.Store
+	store files
 	name  string
 	pos   int64
 	size  int64
@@ -43,6 +43,8 @@ func (r *rangeReader) Read(p []byte) (int, error) {
 		switch {
 		case errors.Is(err, object.ErrNotFound):
 			return 0, errVanished(r.name)
+		case errors.Is(err, object.ErrShort):
+			return 0, errShortened(r.name, r.pos, r.pos+want)
 		case err != nil:
 			return 0, fmt.Errorf("read %s at byte %d: %w", r.name, r.pos, err)
 		case int64(len(data)) < want:
@@ -67,7 +69,7 @@ func errShortened(name string, have, want int64) error {
 }
 
 // stat finds the object's size.
-func stat(ctx context.Context, store object.Store, name string) (object.Info, error) {
+func stat(ctx context.Context, store files, name string) (object.Info, error) {
 	list, err := store.List(ctx, name)
 	if err != nil {
 		return object.Info{}, fmt.Errorf("look up %s: %w", name, err)
@@ -91,11 +93,11 @@ type stream struct {
 // openStream opens a file at an offset of its decompressed content. A compressed
 // file is decompressed from its start.
 func openStream(ctx context.Context, p *place, name, compression string, offset int64) (*stream, error) {
-	info, err := stat(ctx, p.store, name)
+	info, err := stat(ctx, p.files, name)
 	if err != nil {
 		return nil, err
 	}
-	raw := &rangeReader{ctx: ctx, store: p.store, name: name, size: info.Size, chunk: bucketChunk}
+	raw := &rangeReader{ctx: ctx, store: p.files, name: name, size: info.Size, chunk: bucketChunk}
 	if p.local {
 		raw.chunk = localChunk
 	}

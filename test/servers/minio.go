@@ -98,7 +98,7 @@ func RunMinIO(bin string, buckets ...string) (*MinIO, func(), error) {
 	for deadline := time.Now().Add(minIOStartMax); ; time.Sleep(50 * time.Millisecond) {
 		if resp, err := http.Get(m.Endpoint + "/minio/health/ready"); err == nil {
 			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
+			if resp.StatusCode == http.StatusOK && m.serves() {
 				return m, stop, nil
 			}
 		}
@@ -107,4 +107,15 @@ func RunMinIO(bin string, buckets ...string) (*MinIO, func(), error) {
 			return nil, nil, fmt.Errorf("MinIO did not answer within %s: %s", minIOStartMax, m.log.String())
 		}
 	}
+}
+
+// serves reports whether requests get past "Server not initialized yet": it is
+// ready a moment before that.
+func (m *MinIO) serves() bool {
+	resp, err := http.Get(m.Endpoint + "/")
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode != http.StatusServiceUnavailable
 }
