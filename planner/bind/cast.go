@@ -78,7 +78,7 @@ func (l *level) tryCast(e *scalar.Expr, t types.Type, text string, pos int) (*sc
 // types.
 func (l *level) registryCast(e *scalar.Expr, name ast.TypeName, t types.Type) (*scalar.Expr, error) {
 	var in, out string
-	switch name.Name {
+	switch systemType(name.Name) {
 	case "regclass":
 		in, out = "to_regclass", "regclass_text"
 	case "regtype":
@@ -111,5 +111,5 @@ func (l *level) registryCast(e *scalar.Expr, name ast.TypeName, t types.Type) (*
 	if err != nil {
 		return nil, err
 	}
-	return l.b.withText(r, l.b.inner(e, precPostfix)+"::"+name.Name, precPostfix), nil
+	return l.b.withText(r, l.b.inner(e, precPostfix)+"::"+systemType(name.Name), precPostfix), nil
 }

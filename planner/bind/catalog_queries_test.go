@@ -52,7 +52,7 @@ func systemRelations(t *testing.T) Relations {
 func TestCatalogQueries(t *testing.T) {
 	allowed := []string{
 		`relation "public.auction" does not exist`,
-		`type "mood" does not exist`,
+		`type "public.mood" does not exist`,
 		`OVER is not supported yet`,
 	}
 	relations := append(systemRelations(t), testCatalog()[:6]...)

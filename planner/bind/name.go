@@ -83,7 +83,7 @@ func typeLabel(t ast.TypeName) string {
 	if t.Name == `"char"` {
 		return "char"
 	}
-	return strings.ToLower(t.Name)
+	return strings.ToLower(systemType(t.Name))
 }
 
 func columnName(i int) string { return "column" + strconv.Itoa(i+1) }

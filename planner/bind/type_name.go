@@ -30,9 +30,14 @@ var typeKinds = map[string]types.Kind{
 // scaleMax is the most digits that numeric keeps.
 const scaleMax = 38
 
+// systemType drops the schema of a built-in type's name.
+func systemType(name string) string {
+	return strings.TrimPrefix(strings.TrimPrefix(name, "pg_catalog."), "information_schema.")
+}
+
 // ResolveType gives a type as written its meaning.
 func ResolveType(t ast.TypeName) (types.Type, error) {
-	name := strings.TrimPrefix(t.Name, "pg_catalog.")
+	name := systemType(t.Name)
 	dims := t.ArrayDims
 	switch name {
 	case "int2vector":
