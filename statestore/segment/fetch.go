@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sort"
 
+	"github.com/klauspost/compress/zstd"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/millrace/millrace/statestore/manifest"
@@ -35,15 +36,18 @@ type read struct {
 // Fetch reads pages of a table, several at a time, and checks them. An error that
 // is ErrDamaged names the object. It owns the goroutines that it starts.
 func Fetch(ctx context.Context, store object.Store, t *manifest.Table, pages []Request) error {
-	c, err := newCodec()
-	if err != nil {
-		return fmt.Errorf("make codec: %w", err)
+	if len(pages) == 0 {
+		return nil
 	}
-	defer c.close()
+	dec, err := newDecoder(fetchParallel)
+	if err != nil {
+		return fmt.Errorf("make decoder: %w", err)
+	}
+	defer dec.Close()
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(fetchParallel)
 	for _, r := range plan(pages) {
-		group.Go(func() error { return r.run(ctx, store, c, t) })
+		group.Go(func() error { return r.run(ctx, store, dec, t) })
 	}
 	return group.Wait()
 }
@@ -74,7 +78,7 @@ func plan(pages []Request) []read {
 	return reads
 }
 
-func (r *read) run(ctx context.Context, store object.Store, c *codec, t *manifest.Table) error {
+func (r *read) run(ctx context.Context, store object.Store, dec *zstd.Decoder, t *manifest.Table) error {
 	name, data, first := "", t.Inline, int64(0)
 	if s := t.Segments[r.segment]; s.Name != "" {
 		name, first = s.Name, r.off
@@ -95,7 +99,7 @@ func (r *read) run(ctx context.Context, store object.Store, c *codec, t *manifes
 		if at < 0 || at+int64(p.Place.Length) > int64(len(data)) {
 			return fmt.Errorf("%w: segment %s ends before offset %d", ErrDamaged, name, p.Place.Offset)
 		}
-		if err := c.decode(data[at:at+int64(p.Place.Length)], p.Into, p.Place.Checksum); err != nil {
+		if err := decodeBlock(dec, data[at:at+int64(p.Place.Length)], p.Into, p.Place.Checksum); err != nil {
 			return fmt.Errorf("%w: segment %s, block at %d: %w", ErrDamaged, name, p.Place.Offset, err)
 		}
 	}

@@ -36,35 +36,21 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // gone.
 var ErrDamaged = errors.New("state is damaged")
 
-// codec turns pages into blocks and back. Its methods may be called concurrently.
-type codec struct {
-	enc *zstd.Encoder
-	dec *zstd.Decoder
+func newEncoder() (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
 }
 
-func newCodec() (*codec, error) {
-	enc, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(2), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
-	if err != nil {
-		return nil, err
-	}
-	dec, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(1<<31))
-	if err != nil {
-		return nil, err
-	}
-	return &codec{enc, dec}, nil
+// newDecoder may be used by parallel goroutines at a time.
+func newDecoder(parallel int) (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(parallel), zstd.WithDecoderMaxMemory(1<<31), zstd.WithDecoderLowmem(true))
 }
 
-func (c *codec) close() {
-	c.enc.Close()
-	c.dec.Close()
-}
-
-// append encodes a page behind dst, and returns the block's checksum.
-func (c *codec) append(dst, page []byte) ([]byte, uint32) {
+// appendBlock encodes a page behind dst, and returns the block's checksum.
+func appendBlock(enc *zstd.Encoder, dst, page []byte) ([]byte, uint32) {
 	start := len(dst)
 	dst = append(dst, codecZstd)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(page)))
-	dst = c.enc.EncodeAll(page, dst)
+	dst = enc.EncodeAll(page, dst)
 	if len(dst)-start-blockHeaderBytes >= len(page)-len(page)/16 {
 		dst[start] = codecRaw
 		dst = append(dst[:start+blockHeaderBytes], page...)
@@ -73,8 +59,8 @@ func (c *codec) append(dst, page []byte) ([]byte, uint32) {
 	return binary.LittleEndian.AppendUint32(dst, sum), sum
 }
 
-// decode writes the page of a block into page, which must have its length.
-func (c *codec) decode(block, page []byte, sum uint32) error {
+// decodeBlock writes the page of a block into page, which must have its length.
+func decodeBlock(dec *zstd.Decoder, block, page []byte, sum uint32) error {
 	if len(block) < blockBytesMin {
 		return fmt.Errorf("a block of %d bytes is too short", len(block))
 	}
@@ -100,7 +86,7 @@ func (c *codec) decode(block, page []byte, sum uint32) error {
 		if h.HasFCS && h.FrameContentSize != uint64(len(page)) {
 			return fmt.Errorf("a page of %d bytes where one of %d is expected", h.FrameContentSize, len(page))
 		}
-		out, err := c.dec.DecodeAll(payload, page[:0:len(page)])
+		out, err := dec.DecodeAll(payload, page[:0:len(page)])
 		if err != nil {
 			return err
 		}

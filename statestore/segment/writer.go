@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"hash/crc32"
 
+	"github.com/klauspost/compress/zstd"
+
 	"github.com/millrace/millrace/statestore/manifest"
 	"github.com/millrace/millrace/statestore/object"
 )
@@ -19,7 +21,7 @@ const segmentBytes = 32 << 20
 type Writer struct {
 	store   object.Store
 	prefix  string
-	codec   *codec
+	enc     *zstd.Encoder
 	buf     []byte
 	number  int
 	written int64
@@ -30,11 +32,11 @@ type Writer struct {
 // NewWriter begins to write. The prefix must be of this run and checkpoint alone,
 // such as "<job id>/shared/<incarnation>-<checkpoint>-<task>".
 func NewWriter(store object.Store, prefix string) (*Writer, error) {
-	c, err := newCodec()
+	enc, err := newEncoder()
 	if err != nil {
-		return nil, fmt.Errorf("make codec: %w", err)
+		return nil, fmt.Errorf("make encoder: %w", err)
 	}
-	return &Writer{store: store, prefix: prefix, codec: c}, nil
+	return &Writer{store: store, prefix: prefix, enc: enc}, nil
 }
 
 // Written is how many bytes went into segments and inline.
@@ -77,7 +79,7 @@ func (tw *TableWriter) Add(ctx context.Context, page []byte) (manifest.Place, er
 	}
 	start := len(w.buf)
 	var sum uint32
-	w.buf, sum = w.codec.append(w.buf, page)
+	w.buf, sum = appendBlock(w.enc, w.buf, page)
 	n := len(w.buf) - start
 	tw.t.Segments[tw.current].Bytes += int64(n)
 	return manifest.Place{Segment: tw.current, Offset: int64(start), Length: n, Bytes: len(page), Checksum: sum}, nil
@@ -91,7 +93,7 @@ func (tw *TableWriter) addInline(page []byte) manifest.Place {
 	}
 	start := len(t.Inline)
 	var sum uint32
-	t.Inline, sum = tw.w.codec.append(t.Inline, page)
+	t.Inline, sum = appendBlock(tw.w.enc, t.Inline, page)
 	n := len(t.Inline) - start
 	s := &t.Segments[tw.current]
 	s.Size, s.Bytes = int64(len(t.Inline)), int64(len(t.Inline))
@@ -124,6 +126,6 @@ func (w *Writer) flush(ctx context.Context) error {
 
 // Close writes what is left. The writer must be closed even after an error.
 func (w *Writer) Close(ctx context.Context) error {
-	defer w.codec.close()
+	defer w.enc.Close()
 	return w.flush(ctx)
 }
