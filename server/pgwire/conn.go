@@ -56,6 +56,12 @@ var (
 	errQuit = errors.New("the client has finished")
 )
 
+// brokenError is an error after which client and server no longer agree on where
+// they are: it ends the connection.
+type brokenError struct{ error }
+
+func (e *brokenError) Unwrap() error { return e.error }
+
 // run serves the client until it leaves or the server stops.
 func (c *conn) run() {
 	c.in = make(chan pgproto3.FrontendMessage)
@@ -290,7 +296,8 @@ func (c *conn) fail(err error, sql string, start int) error {
 		return errGone
 	}
 	e := pgerr.From(err)
-	if e.Code == pgerr.AdminShutdown || e.Code == pgerr.ProtocolViolation {
+	var broken *brokenError
+	if e.Code == pgerr.AdminShutdown || errors.As(err, &broken) {
 		return e
 	}
 	if e.Code == pgerr.InternalError {

@@ -74,7 +74,7 @@ func (c *conn) copyIn(run *session.Run) (tag string, err error) {
 			return "", pgerr.New(pgerr.QueryCanceled, "COPY from stdin failed: %s", m.Message)
 		case *pgproto3.Flush, *pgproto3.Sync: // allowed, without meaning here
 		default:
-			return "", pgerr.New(pgerr.ProtocolViolation, "unexpected message %T during COPY from stdin", m)
+			return "", &brokenError{pgerr.New(pgerr.ProtocolViolation, "unexpected message %T during COPY from stdin", m)}
 		}
 	}
 }

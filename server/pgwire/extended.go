@@ -33,6 +33,9 @@ func (c *conn) extended(err error) error {
 // parse is the Parse message: it prepares a statement.
 func (c *conn) parse(m *pgproto3.Parse) error {
 	name, sql := m.Name, m.Query
+	if name == "" {
+		c.s.ForgetPrepared("") // even if this one fails
+	}
 	declared := make([]types.Type, len(m.ParameterOIDs))
 	for i, oid := range m.ParameterOIDs {
 		t, ok := typeByOID(oid)

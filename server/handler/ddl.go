@@ -1,0 +1,283 @@
+package handler
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/connector/table"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/bind"
+	"github.com/millrace/millrace/server/session"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// schemaOf splits a path into schema and name; new relations go to public.
+func schemaOf(path ast.Path) (schema, name string, err error) {
+	schema, name = "public", path.Last().Value
+	if len(path) > 1 {
+		schema = path[len(path)-2].Value
+	}
+	if schema != "public" {
+		return "", "", pgerr.New(pgerr.InvalidSchemaName, "schema %q does not take new relations", schema).At(int(path.Offset())).
+			Hint("Create it in schema public.")
+	}
+	return schema, name, nil
+}
+
+// skipExisting reports whether IF NOT EXISTS makes a CREATE do nothing, and says
+// so to the client.
+func (h *Handler) skipExisting(s *session.Session, w *work, schema, name string, ifNotExists bool) bool {
+	if !ifNotExists || w.names.Snapshot().Relation(schema, name) == nil {
+		return false
+	}
+	s.Notice("NOTICE", pgerr.DuplicateTable, fmt.Sprintf("relation %q already exists, skipping", name))
+	return true
+}
+
+// createRelation runs CREATE TABLE, SOURCE and SINK.
+func (h *Handler) createRelation(st *ast.CreateRelation) plan {
+	return planFunc(func(ctx context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
+		tag := "CREATE " + strings.ToUpper(string(st.Kind))
+		if err := writable(s, tag); err != nil {
+			return nil, err
+		}
+		schema, name, err := schemaOf(st.Name)
+		if err != nil {
+			return nil, err
+		}
+		w := h.work(s)
+		if h.skipExisting(s, w, schema, name, st.IfNotExists) {
+			return session.Command(tag), nil
+		}
+		r, err := bind.CreateRelation(st, h.bindOptions(s, nil))
+		if err != nil {
+			return nil, err
+		}
+		r.Schema, r.Name, r.SQL = schema, name, ast.Print(st)
+		if r.Options["connector"] != "" {
+			if err := h.connectRelation(ctx, r, st); err != nil {
+				return nil, err
+			}
+		} else if r.Kind != catalog.Table {
+			return nil, pgerr.New(pgerr.InvalidTableDefinition, "%s %q needs a connector", st.Kind, name).At(int(st.Pos)).
+				Hint("Write WITH (connector = '…'); connectors are %s.", strings.Join(h.opt.Connectors.Names(), ", "))
+		}
+		r, err = w.names.CreateRelation(*r)
+		if err != nil {
+			return nil, pgerr.From(err).At(int(st.Name.Offset()))
+		}
+		if r.IsOwnTable() {
+			w.tables = append(w.tables, r)
+		}
+		return session.Command(tag), nil
+	})
+}
+
+// connectRelation checks a relation's options by opening its connector, and
+// takes the columns from it when the declaration left them out.
+func (h *Handler) connectRelation(ctx context.Context, r *catalog.Relation, st *ast.CreateRelation) error {
+	kind, err := h.connectorOf(r)
+	if err != nil {
+		return pgerr.From(err).At(optionPosition(st, "connector"))
+	}
+	at := func(err error) error {
+		e := pgerr.From(err)
+		for _, o := range st.Options {
+			if strings.Contains(e.Message, `"`+o.Name+`"`) {
+				return e.At(int(o.Pos))
+			}
+		}
+		return e.At(optionPosition(st, "connector"))
+	}
+	if _, err := kind.Check(specOf(r)); err != nil {
+		return at(err)
+	}
+	if r.Kind != catalog.Sink && kind.NewSource != nil {
+		src, err := h.openSource(ctx, r)
+		if err != nil {
+			return at(err)
+		}
+		if len(r.Columns) == 0 {
+			for _, c := range src.Schema() {
+				r.Columns = append(r.Columns, catalog.Column{Name: c.Name, Type: c.Type, NotNull: c.NotNull, Metadata: c.Metadata})
+			}
+			if err := bindWatermark(r, st); err != nil {
+				return err
+			}
+		}
+	}
+	if r.Kind != catalog.Source && kind.NewSink != nil {
+		if _, err := h.openSink(ctx, r); err != nil {
+			return at(err)
+		}
+	}
+	if r.Kind == catalog.Source && kind.NewSource == nil || r.Kind == catalog.Sink && kind.NewSink == nil {
+		return at(pgerr.New(pgerr.FeatureNotSupported, "connector %q cannot be a %s", kind.Name, r.Kind))
+	}
+	if len(r.Columns) == 0 {
+		return pgerr.New(pgerr.InvalidTableDefinition, "%s %q has no columns", r.Kind, r.Name).At(int(st.Name.Offset())).
+			Hint("Connector %q has no schema of its own: list the columns.", kind.Name)
+	}
+	return nil
+}
+
+// bindWatermark sets the watermark of a relation whose columns came from its
+// connector.
+func bindWatermark(r *catalog.Relation, st *ast.CreateRelation) error {
+	if st.Watermark == nil || r.Watermark != nil {
+		return nil
+	}
+	for i, c := range r.Columns {
+		if c.Name == st.Watermark.Column.Value {
+			r.Watermark = &catalog.Watermark{Column: i, X: ast.PrintExpr(st.Watermark.X)}
+			return nil
+		}
+	}
+	return pgerr.New(pgerr.UndefinedColumn, "column %q does not exist", st.Watermark.Column.Value).At(int(st.Watermark.Column.Pos))
+}
+
+func optionPosition(st *ast.CreateRelation, name string) int {
+	for _, o := range st.Options {
+		if o.Name == name {
+			return int(o.Pos)
+		}
+	}
+	return int(st.Pos)
+}
+
+// connectorOf is the registered connector of a relation.
+func (h *Handler) connectorOf(r *catalog.Relation) (*connector.Kind, error) {
+	name := r.Options["connector"]
+	if kind := h.opt.Connectors.Lookup(name); kind != nil {
+		return kind, nil
+	}
+	return nil, pgerr.New(pgerr.UndefinedObject, "connector %q does not exist", name).
+		Hint("Connectors are %s.", strings.Join(h.opt.Connectors.Names(), ", "))
+}
+
+// specOf is a relation as its connector sees it. Generated columns are not part
+// of it: positions of the others stay those of the relation.
+func specOf(r *catalog.Relation) connector.Spec {
+	spec := connector.Spec{Relation: r.Schema + "." + r.Name, Key: r.PrimaryKey, Options: r.Options}
+	for _, c := range r.Columns {
+		spec.Columns = append(spec.Columns, connector.Column{Name: c.Name, Type: c.Type, NotNull: c.NotNull, Metadata: c.Metadata, Generated: c.Generated != ""})
+	}
+	return spec
+}
+
+func (h *Handler) openSource(ctx context.Context, r *catalog.Relation) (connector.Source, error) {
+	kind, err := h.connectorOf(r)
+	if err != nil {
+		return nil, err
+	}
+	if kind.NewSource == nil {
+		return nil, pgerr.New(pgerr.WrongObjectType, "%q cannot be read: connector %q only writes", r.Name, kind.Name)
+	}
+	return kind.NewSource(ctx, specOf(r), h.env(r))
+}
+
+func (h *Handler) openSink(ctx context.Context, r *catalog.Relation) (connector.Sink, error) {
+	kind, err := h.connectorOf(r)
+	if err != nil {
+		return nil, err
+	}
+	if kind.NewSink == nil {
+		return nil, pgerr.New(pgerr.WrongObjectType, "%q cannot be written: connector %q only reads", r.Name, kind.Name)
+	}
+	return kind.NewSink(ctx, specOf(r), h.env(r))
+}
+
+// tableDefinition is an own table as its store sees it.
+func tableDefinition(r *catalog.Relation) table.Definition {
+	d := table.Definition{ID: r.ID, Name: r.Name, Key: r.PrimaryKey}
+	for _, c := range r.Columns {
+		d.Columns = append(d.Columns, table.Column{Name: c.Name, Type: c.Type, NotNull: c.NotNull})
+	}
+	return d
+}
+
+// createIndex runs CREATE INDEX.
+func (h *Handler) createIndex(st *ast.CreateIndex) plan {
+	return planFunc(func(context.Context, *session.Session, []types.Value) (*session.Result, error) {
+		return nil, pgerr.NotSupported(int(st.Pos), "CREATE INDEX")
+	})
+}
+
+// drop runs DROP of relations and jobs.
+func (h *Handler) drop(st *ast.Drop) plan {
+	return planFunc(func(ctx context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
+		tag := "DROP " + strings.ToUpper(string(st.Kind))
+		if err := writable(s, tag); err != nil {
+			return nil, err
+		}
+		switch st.Kind {
+		case ast.JobKind:
+			return session.Command(tag), h.dropJobs(ctx, s, st)
+		case ast.SavepointKind:
+			return session.Command(tag), h.dropSavepoints(ctx, s, st)
+		case ast.TableKind, ast.SourceKind, ast.SinkKind, ast.ViewKind, ast.MaterializedViewKind, ast.IndexKind:
+		default:
+			return nil, pgerr.NotSupported(int(st.Pos), tag)
+		}
+		for _, path := range st.Names {
+			if err := h.dropRelation(s, st, path); err != nil {
+				return nil, err
+			}
+		}
+		return session.Command(tag), nil
+	})
+}
+
+func (h *Handler) dropRelation(s *session.Session, st *ast.Drop, path ast.Path) error {
+	w := h.work(s)
+	schema, name := "public", path.Last().Value
+	if len(path) > 1 {
+		schema = path[len(path)-2].Value
+	}
+	r := w.names.Snapshot().Relation(schema, name)
+	if r == nil {
+		if st.IfExists {
+			s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("%s %q does not exist, skipping", st.Kind, name))
+			return nil
+		}
+		e := pgerr.New(pgerr.UndefinedTable, "%s %q does not exist", st.Kind, name).At(int(path.Offset()))
+		if near := w.names.Snapshot().NearRelation(schema, name); near != "" {
+			return e.Hint("Perhaps you meant %q.", near)
+		}
+		return e
+	}
+	if string(r.Kind) != string(st.Kind) {
+		return pgerr.New(pgerr.WrongObjectType, "%q is not a %s", name, st.Kind).At(int(path.Offset())).
+			Hint("Use DROP %s to remove it.", strings.ToUpper(string(r.Kind)))
+	}
+	dropped, err := w.names.DropRelation(r.ID, st.Cascade)
+	if err != nil {
+		return pgerr.From(err).At(int(path.Offset()))
+	}
+	w.after = append(w.after, func(ctx context.Context) error { return h.dispose(ctx, dropped) })
+	return nil
+}
+
+// dispose ends the jobs and removes the data of what was dropped.
+func (h *Handler) dispose(ctx context.Context, d catalog.Dropped) error {
+	for _, j := range d.Jobs {
+		if err := h.opt.Jobs.Drop(ctx, j); err != nil {
+			return err
+		}
+	}
+	for _, r := range d.Relations {
+		switch {
+		case r.Kind == catalog.MaterializedView:
+			h.opt.Jobs.DropView(r.ID)
+		case r.IsOwnTable():
+			if err := h.opt.Tables.Drop(r.ID); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

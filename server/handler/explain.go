@@ -1,0 +1,149 @@
+package handler
+
+import (
+	"context"
+
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/bind"
+	"github.com/millrace/millrace/planner/explain"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/server/session"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// table is a result of text rows under fixed columns; a column may have another
+// type, its text is then read as that.
+type textTable struct {
+	columns []session.Column
+	rows    func(ctx context.Context, s *session.Session) ([][]string, error)
+}
+
+func (t *textTable) run(ctx context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
+	list, err := t.rows(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	values := make([][]types.Value, len(list))
+	for i, row := range list {
+		values[i] = make([]types.Value, len(row))
+		for k, text := range row {
+			v, err := types.ParseText(t.columns[k].Type, text, nil)
+			if err != nil {
+				return nil, err
+			}
+			values[i][k] = v
+		}
+	}
+	return session.Select(session.ValueRows(t.columns, values)), nil
+}
+
+// lines is a result with one column of text.
+func lines(column string, f func(ctx context.Context, s *session.Session) ([]string, error)) *textTable {
+	return &textTable{session.TextColumns(column), func(ctx context.Context, s *session.Session) ([][]string, error) {
+		list, err := f(ctx, s)
+		out := make([][]string, len(list))
+		for i, l := range list {
+			out[i] = []string{l}
+		}
+		return out, err
+	}}
+}
+
+// prepareExplain describes EXPLAIN, EXPLAIN STATE, EXPLAIN JOB and EXPLAIN
+// RESTORE.
+func (h *Handler) prepareExplain(s *session.Session, p *session.Prepared, st *ast.Explain) error {
+	if restore, ok := st.Statement.(*ast.RestoreJob); ok {
+		return h.prepareExplainRestore(p, restore)
+	}
+	if st.Analyze {
+		return pgerr.NotSupported(int(st.Pos), "EXPLAIN ANALYZE")
+	}
+	make_ := func(ctx context.Context, s *session.Session) (*graph.Graph, error) { return h.explained(s, st) }
+	if _, err := make_(context.Background(), s); err != nil {
+		return err // at Prepare already, as for the statement itself
+	}
+	var t *textTable
+	if st.State {
+		t = &textTable{session.TextColumns(explain.StateColumns...), func(ctx context.Context, s *session.Session) ([][]string, error) {
+			g, err := make_(ctx, s)
+			if err != nil {
+				return nil, err
+			}
+			return explain.State(g), nil
+		}}
+	} else {
+		t = lines("QUERY PLAN", func(ctx context.Context, s *session.Session) ([]string, error) {
+			g, err := make_(ctx, s)
+			if err != nil {
+				return nil, err
+			}
+			return explain.Graph(g), nil
+		})
+	}
+	p.Columns, p.Plan = t.columns, t
+	return nil
+}
+
+// explained plans a statement without running it.
+func (h *Handler) explained(s *session.Session, st *ast.Explain) (*graph.Graph, error) {
+	if st.Job != nil {
+		j, err := h.findJob(s, *st.Job)
+		if err != nil {
+			return nil, err
+		}
+		return graph.Decode(j.Graph)
+	}
+	switch x := st.Statement.(type) {
+	case *ast.Query:
+		b, err := bind.Query(x, h.bindOptions(s, nil))
+		if err != nil {
+			return nil, err
+		}
+		return h.boundedGraph(b.Root, nil)
+	case *ast.CreateJob:
+		options, err := h.jobOptions(x.Options)
+		if err != nil {
+			return nil, err
+		}
+		g, _, err := h.jobGraph(s, x.Inserts, options)
+		return g, err
+	case *ast.CreateView:
+		if !x.Materialized {
+			return h.explained(s, &ast.Explain{Statement: x.Query})
+		}
+		b, err := bind.View(x, h.continuousOptions(s))
+		if err != nil {
+			return nil, err
+		}
+		options, err := h.jobOptions(x.Options)
+		if err != nil {
+			return nil, err
+		}
+		return h.viewGraph(b.Root, options)
+	case *ast.Insert:
+		return h.explainedInput(bind.Insert(x, h.bindOptions(s, nil)))
+	case *ast.Update:
+		b, err := bind.Update(x, h.bindOptions(s, nil))
+		if err != nil {
+			return nil, err
+		}
+		return h.boundedGraph(b.Input, nil)
+	case *ast.Delete:
+		b, err := bind.Delete(x, h.bindOptions(s, nil))
+		if err != nil {
+			return nil, err
+		}
+		return h.boundedGraph(b.Input, nil)
+	}
+	return nil, pgerr.NotSupported(int(st.Pos), "EXPLAIN of this statement")
+}
+
+func (h *Handler) explainedInput(b *bind.BoundInsert, err error) (*graph.Graph, error) {
+	if err != nil {
+		return nil, err
+	}
+	var root logical.Node = b.Input
+	return h.boundedGraph(root, nil)
+}

@@ -1,0 +1,351 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/job"
+	"github.com/millrace/millrace/planner/bind"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/lower"
+	"github.com/millrace/millrace/planner/optimize"
+	"github.com/millrace/millrace/server/session"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// optionText is the value of an option as text.
+func optionText(o ast.Option) (string, error) {
+	switch v := o.Value.(type) {
+	case nil:
+		return "true", nil
+	case *ast.Literal:
+		if v.Kind != ast.NullLiteral {
+			return v.Text, nil
+		}
+	case *ast.ColumnRef:
+		return v.Path.Last().Value, nil
+	case *ast.Unary:
+		if l, ok := v.X.(*ast.Literal); ok && v.Op == "-" {
+			return "-" + l.Text, nil
+		}
+	}
+	return "", pgerr.New(pgerr.InvalidParameterValue, "option %q takes a literal", o.Name).At(int(o.Pos))
+}
+
+// jobGraph plans the INSERTs of a job.
+func (h *Handler) jobGraph(s *session.Session, inserts []*ast.Insert, options map[string]string) (*graph.Graph, *bind.BoundJob, error) {
+	b, err := bind.Job(inserts, h.continuousOptions(s))
+	if err != nil {
+		return nil, nil, err
+	}
+	notices(s, b.Notices)
+	sinks := make([]*logical.Sink, len(b.Sinks))
+	for i, sink := range b.Sinks {
+		sinks[i] = optimize.Sink(sink, optimize.Options{Evaluate: evaluateConstant})
+	}
+	g, err := lower.Job(sinks, h.lowerOptions(options))
+	return g, b, err
+}
+
+// createJob runs CREATE JOB.
+func (h *Handler) createJob(text string, st *ast.CreateJob) plan {
+	return planFunc(func(_ context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
+		const tag = "CREATE JOB"
+		if err := writable(s, tag); err != nil {
+			return nil, err
+		}
+		if st.From != nil {
+			return nil, pgerr.NotSupported(int(st.From.Pos), "CREATE JOB … FROM SAVEPOINT").
+				Hint("RESTORE JOB takes an existing job back to a savepoint.")
+		}
+		w := h.work(s)
+		if st.IfNotExists && w.names.Snapshot().Job(st.Name.Value) != nil {
+			s.Notice("NOTICE", pgerr.DuplicateObject, fmt.Sprintf("job %q already exists, skipping", st.Name.Value))
+			return session.Command(tag), nil
+		}
+		options, err := h.jobOptions(st.Options)
+		if err != nil {
+			return nil, err
+		}
+		g, b, err := h.jobGraph(s, st.Inserts, options)
+		if err != nil {
+			return nil, err
+		}
+		encoded, err := graph.Encode(g)
+		if err != nil {
+			return nil, err
+		}
+		j, err := w.names.CreateJob(catalog.Job{Name: st.Name.Value, SQL: text, Graph: encoded, Options: options,
+			Wanted: "running", State: "created", FirstCheckpoint: 1, Depends: b.Depends})
+		if err != nil {
+			return nil, pgerr.From(err).At(int(st.Name.Pos))
+		}
+		warnUnbounded(s, g)
+		w.after = append(w.after, func(ctx context.Context) error { return h.startJob(ctx, j) })
+		return session.Command(tag), nil
+	})
+}
+
+// findJob looks a job up by the name in a statement.
+func (h *Handler) findJob(s *session.Session, name ast.Name) (*catalog.Job, error) {
+	j, err := h.snapshot(s).FindJob(name.Value)
+	if err != nil {
+		return nil, pgerr.From(err).At(int(name.Pos))
+	}
+	return j, nil
+}
+
+// notView refuses what would leave a materialized view without its job.
+func notView(j *catalog.Job, verb string, at ast.Pos) error {
+	if j.ViewID == "" {
+		return nil
+	}
+	return pgerr.New(pgerr.WrongObjectType, "job %q keeps a materialized view", j.Name).At(int(at)).
+		Hint("Use %s MATERIALIZED VIEW %s.", verb, j.Name)
+}
+
+// stopJob runs STOP JOB.
+func (h *Handler) stopJob(st *ast.StopJob) plan {
+	return planFunc(func(ctx context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
+		if err := s.RequireNoTransaction(ctx, "STOP JOB"); err != nil {
+			return nil, err
+		}
+		j, err := h.findJob(s, st.Name)
+		if err != nil {
+			if st.IfExists {
+				return session.Command("STOP JOB"), nil
+			}
+			return nil, err
+		}
+		if st.WithSavepoint {
+			spec := job.SavepointSpec{Name: st.Savepoint, To: st.To, Format: st.Format}
+			sp, err := h.opt.Jobs.StopWithSavepoint(ctx, j, spec, st.Drain)
+			if err != nil {
+				return nil, notRunning(err, j, st.Name)
+			}
+			s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("savepoint %s is at %s", sp.Name, sp.URL))
+		} else if _, err := h.opt.Jobs.Stop(ctx, j.Name, true, st.Drain); err != nil && !errors.Is(err, job.ErrNotRunning) {
+			return nil, err
+		}
+		return session.Command("STOP JOB"), h.want(ctx, j, "stopped")
+	})
+}
+
+// want records what a job is to do from now on, and that it does it.
+func (h *Handler) want(ctx context.Context, j *catalog.Job, wanted string) error {
+	ctx = context.WithoutCancel(ctx)
+	if err := h.opt.Catalog.SetJobWanted(ctx, j.ID, wanted); err != nil {
+		return err
+	}
+	if wanted == "running" {
+		return nil
+	}
+	return h.opt.Catalog.SetJobState(ctx, j.ID, wanted, "")
+}
+
+// notRunning words the error for a statement that needs a running job.
+func notRunning(err error, j *catalog.Job, name ast.Name) error {
+	if errors.Is(err, job.ErrNotRunning) {
+		return pgerr.New(pgerr.ObjectNotInPrerequisiteState, "job %q is not running", j.Name).At(int(name.Pos)).
+			WithDetail("Its state is %s.", j.State).Hint("RESUME JOB %s starts it.", ast.QuoteName(j.Name))
+	}
+	return err
+}
+
+// pauseJob runs PAUSE JOB and RESUME JOB.
+func (h *Handler) pauseJob(st *ast.PauseJob) plan {
+	tag := "PAUSE JOB"
+	if st.Resume {
+		tag = "RESUME JOB"
+	}
+	return planFunc(func(ctx context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
+		if err := s.RequireNoTransaction(ctx, tag); err != nil {
+			return nil, err
+		}
+		j, err := h.findJob(s, st.Name)
+		if err != nil {
+			return nil, err
+		}
+		if !st.Resume {
+			if _, err := h.opt.Jobs.Stop(ctx, j.Name, true, false); err != nil {
+				return nil, notRunning(err, j, st.Name)
+			}
+			return session.Command(tag), h.want(ctx, j, "paused")
+		}
+		if h.opt.Jobs.Running(j.Name) {
+			return nil, pgerr.New(pgerr.ObjectNotInPrerequisiteState, "job %q is running", j.Name).At(int(st.Name.Pos))
+		}
+		if j.State == "finished" {
+			return nil, pgerr.New(pgerr.ObjectNotInPrerequisiteState, "job %q has finished: its input has ended", j.Name).At(int(st.Name.Pos))
+		}
+		if err := h.want(ctx, j, "running"); err != nil {
+			return nil, err
+		}
+		return session.Command(tag), h.startJob(ctx, j)
+	})
+}
+
+// dropJobs runs DROP JOB.
+func (h *Handler) dropJobs(ctx context.Context, s *session.Session, st *ast.Drop) error {
+	for _, path := range st.Names {
+		name := path.Last()
+		j, err := h.findJob(s, name)
+		if err != nil {
+			if st.IfExists {
+				s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("job %q does not exist, skipping", name.Value))
+				continue
+			}
+			return err
+		}
+		if err := notView(j, "DROP", name.Pos); err != nil {
+			return err
+		}
+		if st.WithSavepoint {
+			if err := s.RequireNoTransaction(ctx, "DROP JOB … WITH SAVEPOINT"); err != nil {
+				return err
+			}
+			spec := job.SavepointSpec{}
+			if st.Savepoint != nil {
+				spec.Name, spec.To = st.Savepoint.Name, st.Savepoint.URL
+			}
+			if _, err := h.opt.Jobs.StopWithSavepoint(ctx, j, spec, false); err != nil {
+				return notRunning(err, j, name)
+			}
+		}
+		w := h.work(s)
+		if err := w.names.DropJob(j.ID); err != nil {
+			return pgerr.From(err).At(int(name.Pos))
+		}
+		w.after = append(w.after, func(ctx context.Context) error { return h.opt.Jobs.Drop(ctx, j) })
+	}
+	return nil
+}
+
+// alterJob runs ALTER JOB.
+func (h *Handler) alterJob(st *ast.AlterJob) plan {
+	return planFunc(func(ctx context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
+		const tag = "ALTER JOB"
+		if err := s.RequireNoTransaction(ctx, tag); err != nil {
+			return nil, err
+		}
+		j, err := h.findJob(s, st.Name)
+		if err != nil {
+			return nil, err
+		}
+		switch {
+		case st.Rename != nil:
+			return nil, pgerr.NotSupported(int(st.Rename.Pos), "ALTER JOB … RENAME")
+		case len(st.Inserts) > 0:
+			return nil, pgerr.NotSupported(int(st.Pos), "ALTER JOB … AS").
+				Hint("STOP JOB %s WITH SAVEPOINT, then RESTORE JOB %s FROM SAVEPOINT … AS INSERT ….", j.Name, j.Name)
+		}
+		options, err := h.changedOptions(j, st)
+		if err != nil {
+			return nil, err
+		}
+		tx := h.opt.Catalog.Begin()
+		if err := tx.UpdateJob(j.ID, func(j *catalog.Job) { j.Options = options }); err != nil {
+			return nil, err
+		}
+		if err := tx.Commit(ctx); err != nil {
+			return nil, err
+		}
+		if !h.opt.Jobs.Running(j.Name) {
+			return session.Command(tag), nil
+		}
+		if _, err := h.opt.Jobs.Stop(ctx, j.Name, true, false); err != nil && !errors.Is(err, job.ErrNotRunning) {
+			return nil, err
+		}
+		j, err = h.opt.Catalog.Snapshot().FindJob(j.Name)
+		if err != nil {
+			return nil, err
+		}
+		return session.Command(tag), h.startJob(context.WithoutCancel(ctx), j)
+	})
+}
+
+// changedOptions are a job's options after SET and RESET.
+func (h *Handler) changedOptions(j *catalog.Job, st *ast.AlterJob) (map[string]string, error) {
+	set, err := h.jobOptions(st.Set)
+	if err != nil {
+		return nil, err
+	}
+	options := map[string]string{}
+	for k, v := range j.Options {
+		if !slices.Contains(st.Reset, k) {
+			options[k] = v
+		}
+	}
+	for k, v := range set {
+		options[k] = v
+	}
+	for _, name := range st.Reset {
+		if !slices.ContainsFunc(job.OptionDocs(), func(d job.OptionDoc) bool { return d.Name == name }) {
+			return nil, pgerr.New(pgerr.UndefinedObject, "unknown job option %q", name)
+		}
+	}
+	return options, nil
+}
+
+// flush runs FLUSH: one job after the other, those first whose output others
+// read.
+func (h *Handler) flush() plan {
+	return planFunc(func(ctx context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
+		if err := s.RequireNoTransaction(ctx, "FLUSH"); err != nil {
+			return nil, err
+		}
+		for _, j := range writersFirst(h.opt.Catalog.Snapshot().Jobs()) {
+			if err := h.opt.Jobs.CatchUp(ctx, j.Name); err != nil {
+				return nil, fmt.Errorf("flush job %s: %w", j.Name, err)
+			}
+		}
+		return session.Command("FLUSH"), nil
+	})
+}
+
+// writersFirst orders jobs so that one that writes to an own table comes before
+// the ones that read it, as far as that is possible.
+func writersFirst(jobs []*catalog.Job) []*catalog.Job {
+	writes := map[string][]*catalog.Job{} // relation → jobs
+	reads := map[*catalog.Job][]string{}
+	for _, j := range jobs {
+		g, err := graph.Decode(j.Graph)
+		if err != nil {
+			continue
+		}
+		for i := range g.Operators {
+			if sink := g.Operators[i].Sink; sink != nil && sink.Connector == "" {
+				writes[sink.RelationID] = append(writes[sink.RelationID], j)
+			}
+			if src := g.Operators[i].Source; src != nil {
+				reads[j] = append(reads[j], src.RelationID)
+			}
+		}
+	}
+	var out []*catalog.Job
+	seen := map[*catalog.Job]bool{}
+	var visit func(j *catalog.Job)
+	visit = func(j *catalog.Job) {
+		if seen[j] {
+			return
+		}
+		seen[j] = true
+		for _, r := range reads[j] {
+			for _, w := range writes[r] {
+				visit(w)
+			}
+		}
+		out = append(out, j)
+	}
+	for _, j := range jobs {
+		visit(j)
+	}
+	return out
+}
+

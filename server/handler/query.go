@@ -1,0 +1,202 @@
+package handler
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/bind"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/lower"
+	"github.com/millrace/millrace/planner/optimize"
+	"github.com/millrace/millrace/server/session"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/sql/parse"
+	"github.com/millrace/millrace/types"
+)
+
+// bindOptions are what statements of the session are bound against.
+func (h *Handler) bindOptions(s *session.Session, declared []types.Type) bind.Options {
+	return bind.Options{Catalog: h.names(s), ParamTypes: declared, SearchPath: s.SearchPath(), Database: s.Database,
+		TimeZone: s.TimeZone().String(), ParseQuery: parse.Query, ParseExpr: parse.Expr, Print: printNode}
+}
+
+func printNode(n ast.Node) string {
+	switch n := n.(type) {
+	case ast.Expr:
+		return ast.PrintExpr(n)
+	case *ast.Query:
+		return ast.PrintQuery(n)
+	case ast.Statement:
+		return ast.Print(n)
+	}
+	return ""
+}
+
+// queryPlan is a SELECT over finished data. It is bound anew at each execution,
+// which costs less than finding out whether it must be.
+type queryPlan struct {
+	h       *Handler
+	query   *ast.Query
+	params  []types.Type
+	columns []session.Column
+}
+
+func (h *Handler) prepareQuery(s *session.Session, p *session.Prepared, q *ast.Query, declared []types.Type) error {
+	b, err := bind.Query(q, h.bindOptions(s, declared))
+	if err != nil {
+		return err
+	}
+	notices(s, b.Notices)
+	p.Params, p.Columns = b.Params, columnsOf(b.Columns)
+	p.Plan = &queryPlan{h: h, query: q, params: b.Params, columns: p.Columns}
+	return nil
+}
+
+func (q *queryPlan) run(ctx context.Context, s *session.Session, params []types.Value) (*session.Result, error) {
+	b, err := bind.Query(q.query, q.h.bindOptions(s, q.params))
+	if err != nil {
+		return nil, err
+	}
+	if !slices.EqualFunc(columnsOf(b.Columns), q.columns, func(x, y session.Column) bool { return x.Name == y.Name && x.Type.Equal(y.Type) }) {
+		return nil, pgerr.New(pgerr.FeatureNotSupported, "cached plan must not change result type").Hint("Prepare the statement again.")
+	}
+	r, err := q.h.rows(ctx, s, b.Root, params)
+	if err != nil {
+		return nil, err
+	}
+	return session.Select(r), nil
+}
+
+func notices(s *session.Session, list []bind.Notice) {
+	for _, n := range list {
+		note := session.Notice{Severity: n.Severity, Error: *pgerr.New(n.Code, "%s", n.Message).At(n.Position)}
+		s.SendNotice(note)
+	}
+}
+
+func columnsOf(fields []logical.Field) []session.Column {
+	out := make([]session.Column, len(fields))
+	for i, f := range fields {
+		out[i] = session.Column{Name: f.Name, Type: resultType(f.Type)}
+	}
+	return out
+}
+
+// resultType is what a client is told: an untyped literal is text.
+func resultType(t types.Type) types.Type {
+	if t.Kind == types.Unknown {
+		return types.Of(types.Text)
+	}
+	return t
+}
+
+// rows runs a bound query over finished data.
+func (h *Handler) rows(ctx context.Context, s *session.Session, root logical.Node, params []types.Value) (*rows, error) {
+	g, err := h.boundedGraph(root, params)
+	if err != nil {
+		return nil, err
+	}
+	return h.start(ctx, s, g)
+}
+
+func (h *Handler) boundedGraph(root logical.Node, params []types.Value) (*graph.Graph, error) {
+	root = optimize.Node(optimize.Parameters(root, params), optimize.Options{Evaluate: evaluateConstant})
+	return lower.Bounded(root, lower.Options{})
+}
+
+// rows is the result of a bounded run, read as it is made.
+type rows struct {
+	run    *exec.Run
+	parts  *boundedParts
+	out    chan *batch.Batch
+	cancel context.CancelFunc
+}
+
+// start runs a bounded graph.
+func (h *Handler) start(ctx context.Context, s *session.Session, g *graph.Graph) (*rows, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	r := &rows{out: make(chan *batch.Batch, 4), cancel: cancel}
+	r.parts = h.newBoundedParts(ctx, s, g, func(b *batch.Batch) error {
+		select {
+		case r.out <- b:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	run, err := exec.Start(ctx, g, exec.Options{Parallelism: 1, Factory: r.parts, Log: h.opt.Log, Clock: h.opt.Clock})
+	if err != nil {
+		cancel()
+		r.parts.close()
+		return nil, operatorCause(err)
+	}
+	r.run = run
+	return r, nil
+}
+
+// operatorCause drops the name of the operator from an error that a person
+// reads: a query's operators have no names that he knows.
+func operatorCause(err error) error {
+	var e *pgerr.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return err
+}
+
+// Next implements session.Rows.
+func (r *rows) Next(ctx context.Context) (*batch.Batch, error) {
+	select {
+	case b := <-r.out:
+		return b, nil
+	default:
+	}
+	select {
+	case b := <-r.out:
+		return b, nil
+	case <-r.run.Ended():
+	case <-r.run.Done():
+		if err := r.run.Err(); err != nil {
+			return nil, operatorCause(err)
+		}
+		return nil, context.Cause(ctx)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	select {
+	case b := <-r.out: // sent before the end
+		return b, nil
+	default:
+		return nil, nil
+	}
+}
+
+// Close implements session.Rows.
+func (r *rows) Close() {
+	r.cancel()
+	<-r.run.Done()
+	r.parts.close()
+}
+
+// all reads every row as values.
+func (r *rows) all(ctx context.Context, fields []types.Field) ([][]types.Value, error) {
+	var out [][]types.Value
+	for {
+		b, err := r.Next(ctx)
+		if err != nil || b == nil {
+			return out, err
+		}
+		for k := range b.Live() {
+			row := make([]types.Value, len(fields))
+			for c := range fields {
+				row[c] = b.Cols[c].Value(b.RowAt(k))
+			}
+			out = append(out, row)
+		}
+	}
+}

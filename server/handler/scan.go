@@ -1,0 +1,208 @@
+package handler
+
+import (
+	"context"
+	"sync"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/eval"
+	"github.com/millrace/millrace/exec/operator"
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/job"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/server/session"
+	"github.com/millrace/millrace/types"
+)
+
+// System gives the rows of system relations.
+type System interface {
+	// Relations lists them.
+	Relations() []*catalog.Relation
+	// Rows returns a relation's rows now.
+	Rows(ctx context.Context, s *session.Session, relation *catalog.Relation) ([][]types.Value, error)
+	// Function answers what eval.Context.External asks for.
+	Function(ctx context.Context, s *session.Session) func(key string, args []types.Value, result types.Type) (types.Value, error)
+}
+
+// boundedParts makes the parts of a query over finished data. All scans of one
+// view in a statement read the same cut. It implements exec.Factory.
+type boundedParts struct {
+	ctx     context.Context
+	h       *Handler
+	s       *session.Session
+	g       *graph.Graph
+	eval    *eval.Context
+	collect func(*batch.Batch) error
+	slabs   *state.Slabs
+
+	mu   sync.Mutex
+	cuts map[string]*job.Cut // by relation id
+}
+
+func (h *Handler) newBoundedParts(ctx context.Context, s *session.Session, g *graph.Graph, collect func(*batch.Batch) error) *boundedParts {
+	return &boundedParts{ctx: ctx, h: h, s: s, g: g, eval: h.evalContext(ctx, s), collect: collect,
+		slabs: h.opt.Slabs, cuts: map[string]*job.Cut{}}
+}
+
+// close gives up the cuts.
+func (p *boundedParts) close() {
+	for _, c := range p.cuts {
+		c.Release()
+	}
+	p.cuts = nil
+}
+
+// evalContext is what the session's expressions may know.
+func (h *Handler) evalContext(ctx context.Context, s *session.Session) *eval.Context {
+	started := s.Now()
+	if tx := s.Tx(); tx != nil {
+		started = tx.Started
+	}
+	encoding, _ := s.Variable("client_encoding")
+	c := &eval.Context{Now: started.UnixMicro(), Clock: func() int64 { return h.opt.Clock.Now().UnixMicro() }, Zone: s.TimeZone(),
+		User: s.User, SessionUser: s.User, Database: s.Database, Version: h.opt.Version, ClientEncoding: encoding, BackendPID: int32(s.PID),
+		External: h.opt.System.Function(ctx, s)}
+	for _, schema := range s.SearchPath() {
+		if schema != "pg_catalog" {
+			c.Schema = schema
+			break
+		}
+	}
+	return c
+}
+
+// Operator implements exec.Factory.
+func (p *boundedParts) Operator(op *graph.Operator, task, tasks int) (exec.Made, error) {
+	tables := map[string]*state.Table{}
+	for _, schema := range op.Tables {
+		t, err := state.NewTable(schema, state.Options{Slabs: p.slabs})
+		if err != nil {
+			return exec.Made{}, err
+		}
+		tables[schema.Name] = t
+	}
+	env := operator.Env{Table: func(name string) *state.Table { return tables[name] }, Task: task, Parallelism: tasks, Bounded: true,
+		Context: p.ctx, Clock: p.h.opt.Clock, Eval: p.eval, Collect: p.collect, Counters: &exec.Counters{}, Subquery: p.subquery}
+	for _, in := range op.Inputs {
+		env.Inputs = append(env.Inputs, p.g.Operators[in.Operator].Fields)
+	}
+	made, err := operator.New(op, env)
+	return exec.Made{Operator: made, Tables: tables, Counters: env.Counters}, err
+}
+
+// subquery runs the graph of an Apply to its end.
+func (p *boundedParts) subquery(g *graph.Graph, take func(*batch.Batch) error) error {
+	sub := *p
+	sub.g, sub.collect = g, take
+	run, err := exec.Start(p.ctx, g, exec.Options{Parallelism: 1, Factory: &sub, Log: p.h.opt.Log, Clock: p.h.opt.Clock})
+	if err != nil {
+		return err
+	}
+	defer run.Stop()
+	select {
+	case <-run.Ended():
+		return nil
+	case <-run.Done():
+		return run.Err()
+	case <-p.ctx.Done():
+		return context.Cause(p.ctx)
+	}
+}
+
+// Source implements exec.Factory.
+func (p *boundedParts) Source(op *graph.Operator, task, tasks int) (*exec.SourceInput, error) {
+	in := &exec.SourceInput{TimeColumn: -1}
+	if op.Kind == graph.ValuesKind {
+		return in, nil
+	}
+	src, err := p.open(op)
+	if err != nil {
+		return nil, err
+	}
+	in.Source = src
+	splits, err := src.Splits(p.ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, sp := range splits {
+		in.Splits = append(in.Splits, exec.SplitState{ID: sp.ID, Data: sp.Data, Watermark: exec.WatermarkMin})
+	}
+	physical := make([]types.Field, len(op.Source.Physical))
+	for i, c := range op.Source.Physical {
+		in.Want = append(in.Want, c.Column)
+		in.Layout = append(in.Layout, c.Type.Phys())
+		physical[i] = types.Field{Name: c.Name, Type: c.Type}
+	}
+	if op.Source.Exprs != nil {
+		in.Project, err = operator.Projection(op.ID, op.Source.Exprs, physical, operator.Env{Context: p.ctx, Clock: p.h.opt.Clock, Eval: p.eval})
+	}
+	return in, err
+}
+
+// open finds where the rows of a source operator come from.
+func (p *boundedParts) open(op *graph.Operator) (connector.Source, error) {
+	spec := op.Source
+	switch spec.Connector {
+	case "view":
+		cut, err := p.cut(spec.RelationID)
+		if err != nil {
+			return nil, err
+		}
+		return &cutSource{cut: cut}, nil
+	case "system":
+		r := p.h.systemRelation(spec.Relation)
+		list, err := p.h.opt.System.Rows(p.ctx, p.s, r)
+		if err != nil {
+			return nil, err
+		}
+		kinds := make([]types.Type, len(r.Columns))
+		for i, c := range r.Columns {
+			kinds[i] = c.Type
+		}
+		return &rowSource{types: kinds, rows: list}, nil
+	case "":
+		return p.h.opt.Tables.Scan(spec.RelationID)
+	}
+	r, err := p.h.opt.Catalog.RelationByID(p.ctx, spec.RelationID)
+	if err != nil {
+		return nil, err
+	}
+	src, err := p.h.openSource(p.ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	return finite{src}, nil
+}
+
+// cut is the view's rows for this statement.
+func (p *boundedParts) cut(relation string) (*job.Cut, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if c := p.cuts[relation]; c != nil {
+		return c, nil
+	}
+	v, err := p.h.opt.Jobs.View(relation)
+	if err != nil {
+		return nil, err
+	}
+	c, err := v.Read(p.ctx)
+	if err != nil {
+		return nil, err
+	}
+	p.cuts[relation] = c
+	return c, nil
+}
+
+// Sink implements exec.Factory: queries have none.
+func (p *boundedParts) Sink(*graph.Operator, int, int) (connector.Writer, error) {
+	panic("a query has no sink")
+}
+
+// finite is a source read as it is now: files that come later do not count.
+type finite struct{ connector.Source }
+
+// Follows implements connector.Source.
+func (finite) Follows() bool { return false }

@@ -1,0 +1,152 @@
+package handler
+
+import (
+	"context"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/job"
+	"github.com/millrace/millrace/planner/bind"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/lower"
+	"github.com/millrace/millrace/planner/optimize"
+	"github.com/millrace/millrace/server/session"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// continuousOptions are what continuous queries are bound against.
+func (h *Handler) continuousOptions(s *session.Session) bind.Options {
+	o := h.bindOptions(s, nil)
+	o.Catalog = continuousNames{nameTable{h.snapshot(s), h.system}}
+	o.Continuous = true
+	return o
+}
+
+// createView runs CREATE VIEW and CREATE MATERIALIZED VIEW.
+func (h *Handler) createView(text string, st *ast.CreateView) plan {
+	return planFunc(func(ctx context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
+		tag := "CREATE VIEW"
+		if st.Materialized {
+			tag = "CREATE MATERIALIZED VIEW"
+		}
+		if err := writable(s, tag); err != nil {
+			return nil, err
+		}
+		schema, name, err := schemaOf(st.Name)
+		if err != nil {
+			return nil, err
+		}
+		w := h.work(s)
+		if h.skipExisting(s, w, schema, name, st.IfNotExists) {
+			return session.Command(tag), nil
+		}
+		if !st.Materialized {
+			return session.Command(tag), h.createPlainView(s, w, st, schema, name)
+		}
+		return session.Command(tag), h.createMaterializedView(s, w, st, schema, name, text)
+	})
+}
+
+func (h *Handler) createPlainView(s *session.Session, w *work, st *ast.CreateView, schema, name string) error {
+	b, err := bind.View(st, h.bindOptions(s, nil))
+	if err != nil {
+		return err
+	}
+	notices(s, b.Notices)
+	r := *b.Relation
+	r.Schema, r.Name, r.SQL = schema, name, ast.Print(st)
+	if old := w.names.Snapshot().Relation(schema, name); old != nil && st.OrReplace {
+		if old.Kind != catalog.View {
+			return pgerr.New(pgerr.WrongObjectType, "%q is not a view", name).At(int(st.Name.Offset()))
+		}
+		r.ID, r.Created = old.ID, old.Created
+		return w.names.ReplaceRelation(r)
+	}
+	if _, err = w.names.CreateRelation(r); err != nil {
+		return pgerr.From(err).At(int(st.Name.Offset()))
+	}
+	return nil
+}
+
+func (h *Handler) createMaterializedView(s *session.Session, w *work, st *ast.CreateView, schema, name, text string) error {
+	b, err := bind.View(st, h.continuousOptions(s))
+	if err != nil {
+		return err
+	}
+	notices(s, b.Notices)
+	options, err := h.jobOptions(st.Options)
+	if err != nil {
+		return err
+	}
+	r := *b.Relation
+	r.ID, r.Schema, r.Name, r.SQL, r.JobID = catalog.NewID(), schema, name, ast.Print(st), catalog.NewID()
+	root := *b.Root
+	root.Relation = &r
+	g, err := h.viewGraph(&root, options)
+	if err != nil {
+		return err
+	}
+	encoded, err := graph.Encode(g)
+	if err != nil {
+		return err
+	}
+	if _, err := w.names.CreateRelation(r); err != nil {
+		return pgerr.From(err).At(int(st.Name.Offset()))
+	}
+	j, err := w.names.CreateJob(catalog.Job{ID: r.JobID, Name: name, SQL: text, Graph: encoded, Options: options,
+		Wanted: "running", State: "created", ViewID: r.ID, FirstCheckpoint: 1, Depends: r.Depends})
+	if err != nil {
+		return pgerr.From(err).At(int(st.Name.Offset()))
+	}
+	warnUnbounded(s, g)
+	w.after = append(w.after, func(ctx context.Context) error { return h.startJob(ctx, j) })
+	return nil
+}
+
+// startJob sets a job going and waits until it has read what its own tables
+// hold, so that a reader who comes next sees it.
+func (h *Handler) startJob(ctx context.Context, j *catalog.Job) error {
+	if err := h.opt.Jobs.Start(j); err != nil {
+		return err
+	}
+	if j.ViewID == "" {
+		return nil
+	}
+	return h.opt.Jobs.CatchUp(ctx, j.Name)
+}
+
+// warnUnbounded tells which state of a new job grows without bound.
+func warnUnbounded(s *session.Session, g *graph.Graph) {
+	for i := range g.Operators {
+		if why := g.Operators[i].Unbounded; why != "" {
+			s.Notice("NOTICE", pgerr.SuccessfulCompletion, "the state of "+g.Operators[i].ID+" "+why)
+		}
+	}
+}
+
+// jobOptions reads and checks WITH options of a job or materialized view.
+func (h *Handler) jobOptions(list []ast.Option) (map[string]string, error) {
+	out := map[string]string{}
+	for _, o := range list {
+		text, err := optionText(o)
+		if err != nil {
+			return nil, err
+		}
+		out[o.Name] = text
+		if _, err := job.ParseOptions(map[string]string{o.Name: text}); err != nil {
+			return nil, pgerr.From(err).At(int(o.Pos))
+		}
+	}
+	return out, nil
+}
+
+func (h *Handler) lowerOptions(options map[string]string) lower.Options {
+	o, _ := job.ParseOptions(options) // checked before
+	return lower.Options{StateTTL: o.StateTTL > 0}
+}
+
+func (h *Handler) viewGraph(root *logical.Materialize, options map[string]string) (*graph.Graph, error) {
+	return lower.View(optimize.Materialize(root, optimize.Options{Evaluate: evaluateConstant}), h.lowerOptions(options))
+}
