@@ -23,8 +23,14 @@ func AppendBinary(dst []byte, t Type, v *Value) []byte {
 	case Int64, Time:
 		return be.AppendUint64(dst, uint64(v.Int))
 	case Float32:
+		if v.Float != v.Float {
+			return be.AppendUint32(dst, 0x7fc00000)
+		}
 		return be.AppendUint32(dst, math.Float32bits(float32(v.Float)))
 	case Float64:
+		if v.Float != v.Float {
+			return be.AppendUint64(dst, 0x7ff8<<48)
+		}
 		return be.AppendUint64(dst, math.Float64bits(v.Float))
 	case Numeric:
 		return appendBinaryNumeric(dst, v.Dec)
@@ -64,9 +70,9 @@ func appendBinaryNumeric(dst []byte, d Decimal) []byte {
 	case DecimalNaN:
 		return append(dst, 0, 0, 0, 0, 0xc0, 0, 0, 0)
 	case DecimalInf:
-		return append(dst, 0, 0, 0, 0, 0xd0, 0, 0, 0)
+		return append(dst, 0, 0, 0, 0, 0xd0, 0, 0, 0x20)
 	case DecimalNegInf:
-		return append(dst, 0, 0, 0, 0, 0xf0, 0, 0, 0)
+		return append(dst, 0, 0, 0, 0, 0xf0, 0, 0, 0x20)
 	}
 	u, neg := d.abs()
 	var digits [24]uint16 // least significant first

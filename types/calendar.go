@@ -19,7 +19,7 @@ const (
 	pgEpochMicros       = pgEpochDays * MicrosPerDay
 
 	dateMin int64 = -2440588   // 4714-11-24 BC
-	dateMax int64 = 2145031948 // 5874897-12-31
+	dateMax int64 = 2145042905 // 5874897-12-31
 	tsMin         = dateMin * MicrosPerDay
 	tsMax   int64 = math.MaxInt64 - MicrosPerDay
 )

@@ -41,17 +41,17 @@ func isDayName(w string) bool {
 }
 
 type dateParser struct {
-	kind           Kind
-	text           string
-	numbers        []string // date numbers in order, without a separator's meaning
-	iso            bool     // the first number is a year
-	month          int
-	haveTime, pm   bool
-	am, bc, doy    bool
-	micros         int64
-	zone           *Zone
-	special        string
-	namedDateFirst bool
+	kind         Kind
+	text         string
+	numbers      []string // date numbers in order, without a separator's meaning
+	iso          bool     // the first number is a year
+	month        int
+	haveTime, pm bool
+	am, bc, doy  bool
+	micros       int64
+	zone         *Zone
+	special      string
+	err          error // more exact than that the text is wrong
 }
 
 // parseDateTime reads the forms that PostgreSQL's DateStyle ISO, MDY takes: ISO
@@ -60,6 +60,9 @@ type dateParser struct {
 func parseDateTime(s string, kind Kind, now func() int64) (parsedTime, error) {
 	p := &dateParser{kind: kind, text: s}
 	if !p.scan(strings.ToLower(strings.TrimSpace(s))) {
+		if p.err != nil {
+			return parsedTime{}, p.err
+		}
 		return parsedTime{}, errTime(kind, s)
 	}
 	return p.finish(now)
@@ -101,6 +104,8 @@ func (p *dateParser) scan(s string) bool {
 			}
 			p.zone = FixedZone(s[i:j], off)
 			i = j
+		case (c == '-' || c == '/' || c == '.') && p.month > 0 && !p.haveTime && len(p.numbers) < 2:
+			i++
 		case c >= 'a' && c <= 'z' || c == '-' && s == "-infinity":
 			j := i + 1
 			for j < len(s) && (s[j] >= 'a' && s[j] <= 'z' || s[j] == '/' || s[j] == '_' || s[j] == '.') {
@@ -135,7 +140,6 @@ func (p *dateParser) word(w string) bool {
 	default:
 		if m := monthOf(strings.TrimSuffix(w, ".")); m > 0 && p.month == 0 {
 			p.month = m
-			p.namedDateFirst = len(p.numbers) == 0
 			return true
 		}
 		if isDayName(w) {
@@ -143,6 +147,9 @@ func (p *dateParser) word(w string) bool {
 		}
 		z, err := LoadZone(w, false)
 		if err != nil {
+			if strings.Contains(w, "/") {
+				p.err = err
+			}
 			return false
 		}
 		p.zone = z

@@ -91,7 +91,7 @@ func ParseInterval(s, fields string, precision int32) (Interval, error) {
 		p.words(text, fields)
 	}
 	if p.overflow {
-		return Interval{}, pgerr.New(pgerr.DatetimeFieldOverflow, "interval field value out of range: %q", s)
+		return Interval{}, pgerr.New("22015", "interval field value out of range: %q", s)
 	}
 	if !p.ok || text == "" {
 		return Interval{}, pgerr.New(pgerr.InvalidDatetimeFormat, "invalid input syntax for type interval: %q", s)

@@ -3,6 +3,7 @@ package types
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 )
 
 // valueJSON is a Value in plans: only what is set is written.
@@ -22,7 +23,7 @@ type valueJSON struct {
 // that every value survives.
 func (v Value) MarshalJSON() ([]byte, error) {
 	j := valueJSON{Null: v.Null, Bool: v.Bool, Int: v.Int}
-	if v.Float != 0 {
+	if math.Float64bits(v.Float) != 0 {
 		j.Float = string(AppendFloat(nil, v.Float, 64))
 	}
 	if v.Dec != (Decimal{}) {

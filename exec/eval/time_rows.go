@@ -59,7 +59,7 @@ func dateDays(d, n int64) (types.Value, error) {
 		return intValue(d), nil
 	}
 	r := d + n
-	if r < -2440588 || r > 2145031948 {
+	if r < -2440588 || r > 2145042905 {
 		return types.NullValue, pgerr.New(pgerr.DatetimeFieldOverflow, "date out of range")
 	}
 	return intValue(r), nil
