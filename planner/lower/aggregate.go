@@ -35,11 +35,14 @@ func (b *builder) aggregate(n *logical.Aggregate) (stream, error) {
 	if err != nil {
 		return stream{}, err
 	}
-	x := aggregation{b: b, n: n, s: s, windowed: windowed(n, s)}
-	if s.window != nil && !x.windowed {
+	x := aggregation{b: b, n: n, s: s}
+	if windowed(n, s) {
+		x.window = s.window
+	} else {
 		if x.s, err = b.resolve(s); err != nil {
 			return stream{}, err
 		}
+		x.attach()
 	}
 	x.splitKeys()
 	i, err := x.operator()
@@ -54,7 +57,8 @@ type aggregation struct {
 	b        *builder
 	n        *logical.Aggregate
 	s        stream
-	windowed bool
+	window   *pendingWindow // that the keys include and the operator assigns
+	attached *pendingWindow // when rows come with their window: that one
 	exprs    []*scalar.Expr // distinct keys that are no window bounds, over s.op
 	attrs    []attr
 	places   []keyColumn // of the logical keys
@@ -95,15 +99,16 @@ func (x *aggregation) splitKeys() {
 			x.places = append(x.places, keyColumn{bound: [...]string{"start", "end", "time"}[e.Column-windowColumns]})
 			continue
 		}
+		if a := x.keyAttr(k); a.bound != "" && a.window == x.attached {
+			x.places = append(x.places, keyColumn{bound: a.bound})
+			continue
+		}
 		key := exprKey(e)
 		at, ok := seen[key]
 		if !ok || scalar.VolatilityOf(e) == scalar.Volatile {
 			at = len(x.exprs)
 			seen[key] = at
-			a := attr{}
-			if k.Op == scalar.OpColumn {
-				a = x.s.attrs[k.Column]
-			}
+			a := x.keyAttr(k)
 			x.exprs, x.attrs = append(x.exprs, e), append(x.attrs, a)
 		}
 		x.places = append(x.places, keyColumn{column: at})
@@ -129,12 +134,12 @@ func (x *aggregation) splitKeys() {
 func (x *aggregation) operator() (int, error) {
 	b, kind, window := x.b, "aggregate", ""
 	onClose := false
-	if x.windowed {
+	if x.window != nil {
 		var err error
 		if onClose, err = x.onClose(); err != nil {
 			return 0, err
 		}
-		kind, window = "window_aggregate", windowText(x.s.window.spec, exprKey(x.s.window.time))
+		kind, window = "window_aggregate", windowText(x.window.spec, exprKey(x.window.time))
 	}
 	key := strings.Join([]string{kind, window, exprsKey(x.exprs), x.n.ID, strconv.Itoa(x.s.op), strconv.FormatBool(onClose)}, "|")
 	if i, ok := b.families[key]; ok && exprsKey(x.exprs) != "" {
@@ -148,7 +153,7 @@ func (x *aggregation) operator() (int, error) {
 
 // onClose decides whether the window aggregate emits once per window.
 func (x *aggregation) onClose() (bool, error) {
-	b, w := x.b, x.s.window
+	b, w := x.b, x.window
 	if b.bounded {
 		return true, nil
 	}
@@ -196,19 +201,23 @@ func (x *aggregation) newOperator(onClose bool) *operator {
 	}
 	under := b.ops[s.op].called
 	by := strings.Join(f.keyNames, ", ")
-	if x.windowed {
-		w := s.window
+	if w := x.window; w != nil {
 		at := f.argument(b, s.op, w.time, w.attr)
 		o.Kind = graph.WindowAggregateKind
 		o.WindowAggregate = &graph.WindowAggregate{Aggregate: spec, TimeColumn: at, Spec: w.spec, OnClose: onClose}
 		f.window, f.agg, f.time = o.WindowAggregate, &o.WindowAggregate.Aggregate, w.time.Type
 		wt := windowText(w.spec, w.name)
+		if x.attached != nil {
+			if wt = windowText(x.attached.spec, x.attached.name); strings.HasSuffix(under, wt) {
+				wt = "same window"
+			}
+		}
 		o.base = asText("window_aggregate", under, prefix("by ", by), wt)
 		if by == "" {
 			o.base = "window_aggregate(" + under + ", " + wt + ")"
 		}
 		o.called = under + " per " + strings.TrimPrefix(by+", "+wt, ", ")
-		o.windowBounds(w)
+		o.windowBounds(w, x.attached == nil)
 	} else {
 		o.Kind, o.Aggregate = graph.AggregateKind, &spec
 		f.agg = o.Aggregate
@@ -250,11 +259,15 @@ func (x *aggregation) position() int {
 	return -1
 }
 
-func (o *operator) windowBounds(w *pendingWindow) {
+func (o *operator) windowBounds(w *pendingWindow, own bool) {
 	for _, bound := range []string{"start", "end"} {
 		o.Fields = append(o.Fields, types.Field{Name: "window_" + bound, Type: w.time.Type})
 		o.origins = append(o.origins, "window_"+bound)
-		o.attrs = append(o.attrs, attr{bound: bound, proc: w.attr.proc})
+		a := attr{}
+		if own {
+			a = attr{bound: bound, window: w}
+		}
+		o.attrs = append(o.attrs, a)
 	}
 }
 
@@ -265,7 +278,7 @@ func (x *aggregation) outputKeys(o *operator) {
 		o.Fields = append(o.Fields, types.Field{Name: o.project.origins[i], Type: x.exprs[i].Type})
 		o.origins = append(o.origins, o.project.origins[i])
 		a := x.attrs[i]
-		a.time = a.time && o.Mode == graph.AppendOnly && x.windowed
+		a.time = a.time && o.Mode == graph.AppendOnly && x.window != nil
 		o.attrs = append(o.attrs, a)
 	}
 	if len(o.Fields) > 0 {
@@ -282,11 +295,11 @@ func (x *aggregation) unbounded() string {
 	if b.bounded || b.opts.StateTTL {
 		return ""
 	}
-	if x.windowed {
-		if x.s.window.attr.time {
+	if x.window != nil {
+		if x.window.attr.time {
 			return ""
 		}
-		return "no watermark on " + x.s.window.name + ": windows never close"
+		return "no watermark on " + x.window.name + ": windows never close"
 	}
 	if len(x.exprs) == 0 {
 		return ""
@@ -320,14 +333,9 @@ func (x *aggregation) outputs(i int) (stream, error) {
 		case "":
 			out.exprs = append(out.exprs, column(lead+p.column, t, o.origins[lead+p.column]))
 			out.attrs = append(out.attrs, o.attrs[lead+p.column])
-		case "start":
-			out.exprs, out.attrs = append(out.exprs, column(0, t, "window_start")), append(out.attrs, o.attrs[0])
-		case "end":
-			out.exprs, out.attrs = append(out.exprs, column(1, t, "window_end")), append(out.attrs, o.attrs[1])
 		default:
-			w := x.s.window.attr
-			out.exprs = append(out.exprs, windowTime(column(1, t, "window_end")))
-			out.attrs = append(out.attrs, attr{time: w.time, proc: w.proc, bound: "time"})
+			e, a := x.bound(p.bound, t, o)
+			out.exprs, out.attrs = append(out.exprs, e), append(out.attrs, a)
 		}
 	}
 	for _, a := range x.n.Aggregates {
@@ -340,4 +348,22 @@ func (x *aggregation) outputs(i int) (stream, error) {
 		out.attrs = append(out.attrs, attr{})
 	}
 	return out.check(x.n.Out), nil
+}
+
+// bound is window_start, window_end or window_time of the operator's rows.
+func (x *aggregation) bound(which string, t types.Type, o *operator) (*scalar.Expr, attr) {
+	end, w, a := column(1, t, "window_end"), x.window, attr{bound: which, window: x.window}
+	if x.attached != nil {
+		w, a.window = x.attached, x.attached
+	}
+	switch {
+	case which == "time":
+		a.time, a.proc = w.attr.time, w.attr.proc
+		return windowTime(end), a
+	case which == "end":
+		return end, a
+	case x.attached != nil && w.spec.Kind == logical.Hop:
+		return before(end, w.spec.Size, "window_start"), a
+	}
+	return column(0, t, "window_start"), a
 }

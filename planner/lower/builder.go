@@ -48,8 +48,10 @@ type operator struct {
 type attr struct {
 	time bool // event time bounded by a watermark, or processing time
 	proc bool // processing time
-	// bound is "start", "end" or "time" for window_start, window_end, window_time.
-	bound string
+	// bound is "start", "end" or "time" for window_start, window_end, window_time
+	// of window.
+	bound  string
+	window *pendingWindow
 }
 
 // spread says how an operator's rows are distributed: by the hash of cols, when
@@ -191,7 +193,7 @@ func (b *builder) newProject(s stream) *operator {
 	for i, x := range s.exprs {
 		b.projectColumn(o, x, s.names[i], s.attrs[i])
 	}
-	o.UpsertKey = mapColumns(b.upsertKey(s.op), s.exprs)
+	o.UpsertKey = b.projectedKey(s)
 	if in.spread.known {
 		if cols := mapColumns(in.spread.cols, s.exprs); cols != nil {
 			o.spread = spread{known: true, cols: cols}
@@ -206,6 +208,21 @@ func (b *builder) projectColumn(o *operator, x *scalar.Expr, name string, a attr
 	o.origins = append(o.origins, b.text(o.Inputs[0].Operator, x))
 	o.attrs = append(o.attrs, a)
 	return len(o.Fields) - 1
+}
+
+// projectedKey is s's upsert key. Of a window's bounds either will do where it
+// determines the other.
+func (b *builder) projectedKey(s stream) []int {
+	key := b.upsertKey(s.op)
+	out := mapColumns(key, s.exprs)
+	f := b.through(s.op).family
+	if out != nil || f == nil || f.window == nil {
+		return out
+	}
+	if out = mapColumns(key[1:], s.exprs); out == nil && f.window.Spec.Kind != logical.Cumulate {
+		out = mapColumns(append([]int{key[0]}, key[2:]...), s.exprs)
+	}
+	return out
 }
 
 // mapColumns says where the columns cols of the input are among exprs, nil when

@@ -73,7 +73,7 @@ func text(x *scalar.Expr, name func(int) string) string {
 
 func call(x *scalar.Expr, args func(string, bool) string) string {
 	fn, _, _ := strings.Cut(x.Func, "(")
-	if x.Text == "window_time" {
+	if x.Text == "window_time" || x.Text == "window_start" {
 		return x.Text
 	}
 	if f := scalar.ByKey(x.Func); f != nil && f.Operator {

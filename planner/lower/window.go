@@ -41,7 +41,7 @@ func (b *builder) window(n *logical.Window) (stream, error) {
 		if len(out.exprs) == len(n.Out) {
 			break // without window_time
 		}
-		a := attr{bound: bound}
+		a := attr{bound: bound, window: out.window}
 		if bound == "time" {
 			a.time, a.proc = out.window.attr.time, out.window.attr.proc
 		}
@@ -123,7 +123,7 @@ func (b *builder) addWindow(in, time int, w *pendingWindow) int {
 	o.Fields = append(o.Fields, u.Fields...)
 	t := u.Fields[time].Type
 	for i, name := range windowColumnNames {
-		a := attr{bound: name[len("window_"):]}
+		a := attr{bound: name[len("window_"):], window: w}
 		if i == 2 {
 			a.time, a.proc = w.attr.time, w.attr.proc
 		}
@@ -135,12 +135,16 @@ func (b *builder) addWindow(in, time int, w *pendingWindow) int {
 }
 
 // windowTime is window_end less a microsecond.
-func windowTime(end *scalar.Expr) *scalar.Expr {
+func windowTime(end *scalar.Expr) *scalar.Expr { return before(end, 1, "window_time") }
+
+// before is a timestamp less some microseconds, called text.
+func before(end *scalar.Expr, us int64, text string) *scalar.Expr {
 	t := types.Of(end.Type.Kind)
 	key := "-(timestamp,interval)"
 	if t.Kind == types.TimestampTZ {
 		key = "-(timestamptz,interval)"
 	}
-	us := &scalar.Expr{Op: scalar.OpConst, Type: types.Of(types.IntervalK), Value: &types.Value{Interval: types.Interval{Micros: 1}}, Pos: -1, Text: "interval '1 us'"}
-	return &scalar.Expr{Op: scalar.OpCall, Func: key, Type: end.Type, Args: []*scalar.Expr{end, us}, Pos: -1, Text: "window_time"}
+	interval := &scalar.Expr{Op: scalar.OpConst, Type: types.Of(types.IntervalK), Value: &types.Value{Interval: types.Interval{Micros: us}}, Pos: -1,
+		Text: "interval '" + duration(us) + "'"}
+	return &scalar.Expr{Op: scalar.OpCall, Func: key, Type: end.Type, Args: []*scalar.Expr{end, interval}, Pos: -1, Text: text}
 }
