@@ -1,0 +1,248 @@
+package bind
+
+import (
+	"strconv"
+
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// bindGroupBy binds the group keys: input columns first, then output names and
+// ordinals, as PostgreSQL does.
+func (s *selection) bindGroupBy() error {
+	s.clause = "GROUP BY"
+	aggs := s.aggs
+	for i := range s.sel.GroupBy {
+		g := &s.sel.GroupBy[i]
+		switch g.Kind {
+		case "expr", "":
+		case "empty":
+			continue
+		default:
+			return pgerr.NotSupported(int(g.Pos), upper(g.Kind))
+		}
+		s.aggs = nil
+		keys, err := s.groupKeys(g.X)
+		s.aggs = aggs
+		if err != nil {
+			return err
+		}
+		for _, k := range keys {
+			if err := s.addKey(k); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *selection) addKey(k *scalar.Expr) error {
+	for _, have := range s.aggs.keys {
+		if exprEqual(have, k) {
+			return nil
+		}
+	}
+	if _, ok := scalar.Comparison("=", k.Type); !ok {
+		return pgerr.New(pgerr.UndefinedFunction, "could not identify an equality operator for type %s", bare(k.Type)).At(k.Pos)
+	}
+	s.aggs.keys = append(s.aggs.keys, k)
+	return nil
+}
+
+func (s *selection) groupKeys(x ast.Expr) ([]*scalar.Expr, error) {
+	switch x := x.(type) {
+	case *ast.RowExpr:
+		if x.Explicit {
+			break
+		}
+		var keys []*scalar.Expr
+		for _, el := range x.Elems {
+			k, err := s.groupKeys(el)
+			if err != nil {
+				return nil, err
+			}
+			keys = append(keys, k...)
+		}
+		return keys, nil
+	case *ast.Literal:
+		i, err := ordinal(x, len(s.items), "GROUP BY")
+		if err != nil {
+			return nil, err
+		}
+		return s.itemKey(i, x.Pos)
+	case *ast.ColumnRef:
+		if len(x.Path) == 1 {
+			if c, _ := s.scope.find("", "", x.Path[0].Value); c == nil {
+				i, err := s.itemNamed(x, "GROUP BY")
+				if err != nil {
+					return nil, err
+				}
+				if i >= 0 {
+					return s.itemKey(i, x.Pos)
+				}
+			}
+		}
+	case *ast.Call:
+		if keys := s.windowKeys(x); keys != nil {
+			return keys, nil
+		}
+	}
+	k, err := s.typed(x)
+	if err != nil {
+		return nil, err
+	}
+	return []*scalar.Expr{k}, nil
+}
+
+// itemKey groups by an output column, which must not hold an aggregate.
+func (s *selection) itemKey(i int, pos ast.Pos) ([]*scalar.Expr, error) {
+	e := s.items[i].expr
+	if c, ok := s.items[i].x.(*ast.Call); ok {
+		if keys := s.windowKeys(c); keys != nil {
+			return keys, nil
+		}
+	}
+	if !walk(e, func(x *scalar.Expr) bool { return x.Op != opAggregate }) {
+		return nil, pgerr.New(pgerr.GroupingError, "aggregate functions are not allowed in GROUP BY").At(e.Pos)
+	}
+	if e.Type.Kind == types.Unknown {
+		v, err := s.b.coerce(e, types.Of(types.Text), implicit)
+		if err != nil {
+			return nil, err
+		}
+		s.items[i].expr, e = v, v
+	}
+	return []*scalar.Expr{e}, nil
+}
+
+// ordinal reads GROUP BY 1 and ORDER BY 1.
+func ordinal(x *ast.Literal, n int, clause string) (int, error) {
+	if x.Kind != ast.IntegerLiteral {
+		return 0, pgerr.New(pgerr.SyntaxError, "non-integer constant in %s", clause).At(int(x.Pos))
+	}
+	i, err := strconv.Atoi(x.Text)
+	if err != nil || i < 1 || i > n {
+		return 0, pgerr.New(pgerr.InvalidColumnReference, "%s position %s is not in select list", clause, x.Text).At(int(x.Pos))
+	}
+	return i - 1, nil
+}
+
+// aggregate adds the aggregation, when there is one, and rewrites everything
+// after it to its output.
+func (s *selection) aggregate() error {
+	if len(s.sel.GroupBy) == 0 && s.have == nil && len(s.aggs.list) == 0 {
+		return nil
+	}
+	if s.window != nil && s.window.rowtime {
+		if err := s.addKey(s.windowColumn(2, s.window.pos)); err != nil {
+			return err
+		}
+	}
+	s.completeKeys()
+	var inside []*scalar.Expr
+	inside = append(inside, s.aggs.keys...)
+	for i := range s.aggs.list {
+		a := &s.aggs.list[i]
+		inside = append(inside, a.Args...)
+		if a.Filter != nil {
+			inside = append(inside, a.Filter)
+		}
+		for _, k := range a.OrderBy {
+			inside = append(inside, k.X)
+		}
+	}
+	n, err := s.plant(s.node, inside...)
+	if err != nil {
+		return err
+	}
+	for i := range s.items {
+		if s.items[i].expr, err = s.over(s.items[i].expr); err != nil {
+			return err
+		}
+	}
+	for i := range s.order {
+		if s.order[i].expr, err = s.over(s.order[i].expr); err != nil {
+			return err
+		}
+	}
+	if s.have != nil {
+		if s.have, err = s.over(s.have); err != nil {
+			return err
+		}
+	}
+	for _, f := range s.srf {
+		for i := range f.args {
+			if f.args[i], err = s.over(f.args[i]); err != nil {
+				return err
+			}
+		}
+	}
+	s.node = s.aggs.build(n, s.id)
+	s.takeID()
+	s.planted = nil
+	if s.have != nil {
+		return s.addFilter(s.have)
+	}
+	return nil
+}
+
+// completeKeys adds the columns that a primary key among the group keys
+// determines and that the query uses outside of aggregates.
+func (s *selection) completeKeys() {
+	for i := range s.dependents {
+		d := &s.dependents[i]
+		complete := len(d.primary) > 0
+		for _, p := range d.primary {
+			found := false
+			for _, k := range s.aggs.keys {
+				found = found || k.Op == scalar.OpColumn && k.Column == p
+			}
+			complete = complete && found
+		}
+		d.grouped = complete
+	}
+	any := false
+	for _, d := range s.dependents {
+		any = any || d.grouped
+	}
+	if !any {
+		return
+	}
+	use := func(e *scalar.Expr) {
+		s.usedColumns(e, func(x *scalar.Expr) {
+			for _, d := range s.dependents {
+				if d.grouped && x.Column >= d.first && x.Column < d.end {
+					_ = s.addKey(x)
+				}
+			}
+		})
+	}
+	for i := range s.items {
+		use(s.items[i].expr)
+	}
+	for i := range s.order {
+		use(s.order[i].expr)
+	}
+	use(s.have)
+}
+
+// usedColumns calls f for the columns of e that no group key covers.
+func (s *selection) usedColumns(e *scalar.Expr, f func(*scalar.Expr)) {
+	if e == nil || e.Op == opAggregate {
+		return
+	}
+	for _, k := range s.aggs.keys {
+		if exprEqual(k, e) {
+			return
+		}
+	}
+	if e.Op == scalar.OpColumn {
+		f(e)
+		return
+	}
+	for _, a := range e.Args {
+		s.usedColumns(a, f)
+	}
+}

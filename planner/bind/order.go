@@ -1,0 +1,137 @@
+package bind
+
+import (
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// outputOrder binds an ORDER BY that can only name output columns.
+func (b *binder) outputOrder(items []ast.OrderItem, n logical.Node) ([]scalar.SortKey, error) {
+	var keys []scalar.SortKey
+	for i := range items {
+		it := &items[i]
+		c := -1
+		switch x := it.X.(type) {
+		case *ast.Literal:
+			k, err := ordinal(x, len(n.Fields()), "ORDER BY")
+			if err != nil {
+				return nil, err
+			}
+			c = k
+		case *ast.ColumnRef:
+			if len(x.Path) == 1 {
+				for k, f := range n.Fields() {
+					if f.Name != x.Path[0].Value {
+						continue
+					}
+					if c >= 0 {
+						return nil, pgerr.New(pgerr.AmbiguousColumn, "ORDER BY %q is ambiguous", f.Name).At(int(x.Pos))
+					}
+					c = k
+				}
+			}
+			if c < 0 {
+				l := &level{b: b, scope: scopeOf(n, "", "")}
+				return nil, l.undefinedColumn(x.Path)
+			}
+		}
+		if c < 0 {
+			return nil, pgerr.New(pgerr.FeatureNotSupported, "invalid UNION/INTERSECT/EXCEPT ORDER BY clause").At(int(it.X.Offset())).
+				WithDetail("Only result column names can be used, not expressions or functions.").
+				Hint("Add the expression/function to every SELECT, or move the UNION into a FROM clause.")
+		}
+		keys = append(keys, sortKey(columnExpr(c, n.Fields()[c]), it))
+	}
+	return keys, nil
+}
+
+func sortKey(x *scalar.Expr, it *ast.OrderItem) scalar.SortKey {
+	k := scalar.SortKey{X: x, Desc: it.Desc, NullsFirst: it.Desc}
+	if it.NullsFirst != nil {
+		k.NullsFirst = *it.NullsFirst
+	}
+	return k
+}
+
+// sortAndLimit adds ORDER BY, LIMIT and OFFSET to a node. A continuous query has
+// no order to keep, so that an ORDER BY alone falls away.
+func (b *binder) sortAndLimit(n logical.Node, keys []scalar.SortKey, q *ast.Query) (logical.Node, error) {
+	l := &level{b: b}
+	limit, err := l.rowCount(q.Limit, "LIMIT")
+	if err != nil {
+		return nil, err
+	}
+	skip, err := l.rowCount(q.Skip, "OFFSET")
+	if err != nil {
+		return nil, err
+	}
+	if q.WithTies && len(keys) == 0 {
+		return nil, pgerr.New(pgerr.SyntaxError, "WITH TIES cannot be specified without ORDER BY clause").At(int(q.Pos))
+	}
+	if limit == nil && skip == nil && (len(keys) == 0 || b.opts.Continuous) {
+		if len(keys) > 0 && len(b.viewing) == 0 {
+			b.warn(q.OrderBy[0].Pos, "ORDER BY has no effect in a continuous query")
+		}
+		return n, nil
+	}
+	if b.opts.Continuous {
+		x, what := q.Limit, "LIMIT"
+		if x == nil {
+			x, what = q.Skip, "OFFSET"
+		}
+		return nil, pgerr.NotSupported(int(x.Offset()), what+" in a continuous query")
+	}
+	for _, k := range keys {
+		if err := orderable(k.X); err != nil {
+			return nil, err
+		}
+	}
+	return &logical.Sort{Input: n, Keys: keys, Limit: limit, Skip: skip, WithTies: q.WithTies}, nil
+}
+
+func orderable(x *scalar.Expr) error {
+	if _, ok := scalar.Comparison("<", x.Type); !ok && x.Type.Kind != types.Row {
+		return pgerr.New(pgerr.UndefinedFunction, "could not identify an ordering operator for type %s", x.Type).At(x.Pos).
+			Hint("Use an explicit ordering operator or modify the query.")
+	}
+	return nil
+}
+
+// rowCount binds the argument of LIMIT or OFFSET, nil for none.
+func (l *level) rowCount(x ast.Expr, clause string) (*scalar.Expr, error) {
+	if x == nil {
+		return nil, nil
+	}
+	if lit, ok := x.(*ast.Literal); ok && lit.Kind == ast.NullLiteral {
+		return nil, nil
+	}
+	l.clause = clause
+	if c := firstColumn(x); c != nil {
+		return nil, pgerr.New(pgerr.InvalidColumnReference, "argument of %s must not contain variables", clause).At(int(c.Pos))
+	}
+	e, err := l.expr(x)
+	if err != nil {
+		return nil, err
+	}
+	if len(l.pending) > 0 {
+		return nil, pgerr.NotSupported(int(x.Offset()), "a subquery in "+clause)
+	}
+	if !l.b.canCoerce(e.Type, types.Of(types.Int64), assignment) || e.Type.Kind != types.Unknown && !e.Type.IsNumber() {
+		return nil, pgerr.New(pgerr.DatatypeMismatch, "argument of %s must be type bigint, not type %s", clause, e.Type).At(e.Pos)
+	}
+	e, err = l.b.coerce(e, types.Of(types.Int64), assignment)
+	if err != nil {
+		return nil, err
+	}
+	if e.Op == scalar.OpConst && !e.Value.Null && e.Value.Int < 0 {
+		code := pgerr.InvalidRowCountInLimit
+		if clause == "OFFSET" {
+			code = pgerr.InvalidRowCountInOffset
+		}
+		return nil, pgerr.New(code, "%s must not be negative", clause).At(e.Pos)
+	}
+	return e, nil
+}
