@@ -140,6 +140,9 @@ func (e *example) run(ctx *Context) string {
 }
 
 func escape(s string) string {
+	if t, ok := strings.CutSuffix(s, " "); ok {
+		s = t + `\s` // a blank at the end of a line does not last
+	}
 	return strings.NewReplacer("\n", `\n`, "\t", `\t`).Replace(s)
 }
 
