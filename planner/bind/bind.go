@@ -44,6 +44,9 @@ type Options struct {
 	// ConnectorColumns gives the columns of a relation whose definition lists
 	// none, for connectors that know them; nil for none.
 	ConnectorColumns func(options map[string]string) []catalog.Column
+	// StateColumns gives the columns of an operator's state in a savepoint, for
+	// savepoint('sp', 'operator'[, 'table']) in FROM; nil refuses those.
+	StateColumns func(savepoint, operator, table string) ([]types.Field, error)
 	// Print gives the SQL text of an expression or query for the catalog; it
 	// defaults to sql/ast's.
 	Print func(ast.Node) string

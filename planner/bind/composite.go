@@ -175,6 +175,9 @@ func (b *binder) fieldOf(e *scalar.Expr, name ast.Name) (*scalar.Expr, error) {
 		if f.Name != name.Value {
 			continue
 		}
+		if e.Op == scalar.OpCall && e.Func == "row(any...)" {
+			return e.Args[i], nil
+		}
 		n := &scalar.Expr{Op: scalar.OpConst, Type: types.Of(types.Int32), Value: &types.Value{Int: int64(i + 1)}, Pos: -1, Text: strconv.Itoa(i + 1)}
 		x := &scalar.Expr{Op: scalar.OpCall, Func: "field(record,integer)", Type: f.Type, Args: []*scalar.Expr{e, n}, Pos: e.Pos}
 		return b.withText(x, b.inner(e, precPostfix)+"."+f.Name, precPostfix), nil

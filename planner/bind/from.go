@@ -83,6 +83,9 @@ func (l *level) tableRef(x *ast.TableRef) (*fromItem, error) {
 	var err error
 	if len(x.Name) == 1 {
 		if c := l.ctes.find(name); c != nil {
+			if c.correlated && l.outer != c.env.outer {
+				return nil, pgerr.NotSupported(int(x.Pos), "a correlated WITH query inside of another subquery")
+			}
 			node, err = l.b.useCTE(c)
 		}
 	}

@@ -62,6 +62,12 @@ func (b *binder) sink(ins *ast.Insert) (*logical.Sink, error) {
 	if err != nil {
 		return nil, err
 	}
+	if ins.Query != nil && ins.Query.Emit != "" {
+		if err := closes(src.node, int(ins.Query.Pos)); err != nil {
+			return nil, err
+		}
+	}
+	b.warnEndless(src.node, ins.Target.Offset())
 	if err := requireNotNull(rel, src.cols, int(ins.Target.Offset())); err != nil {
 		return nil, err
 	}
@@ -73,6 +79,18 @@ func (b *binder) sink(ins *ast.Insert) (*logical.Sink, error) {
 		return &logical.Sink{Input: node, Relation: rel, Columns: count(len(rel.Columns))}, nil
 	}
 	return b.connectorSink(src, rel)
+}
+
+// warnEndless tells of windows that only the end of the input closes.
+func (b *binder) warnEndless(n logical.Node, pos ast.Pos) {
+	if w, ok := n.(*logical.Window); ok {
+		if f := w.Input.Fields()[w.TimeColumn]; !f.TimeAttr && !f.ProcTime {
+			b.warn(pos, "column \""+f.Name+"\" has no watermark: its windows close when the input ends")
+		}
+	}
+	for _, in := range n.Inputs() {
+		b.warnEndless(in, pos)
+	}
 }
 
 func count(n int) []int {

@@ -28,6 +28,8 @@ type cteScope struct {
 	query   *ast.Query
 	env     env
 	first   logical.Node // bound when defined, taken by the first use
+	// correlated queries refer to columns of a query around their WITH.
+	correlated bool
 }
 
 func (s *cteScope) find(name string) *cteScope {
@@ -102,11 +104,17 @@ func (b *binder) withQueries(w *ast.With, e env) (env, error) {
 		if c.Query == nil {
 			return e, pgerr.NotSupported(int(c.Name.Pos), "a data-modifying statement in WITH")
 		}
-		node, err := b.queryNode(c.Query, e, queryMode{})
+		probe := e
+		if e.outer != nil {
+			probe.outer = &outer{from: e.outer.from}
+		}
+		node, err := b.queryNode(c.Query, probe, queryMode{})
 		if err != nil {
 			return e, err
 		}
-		s.first = node
+		if s.correlated = e.outer != nil && len(probe.outer.args) > 0; !s.correlated {
+			s.first = node
+		}
 		e.ctes = s
 	}
 	return e, nil

@@ -245,7 +245,7 @@ func (l *level) fields(e *scalar.Expr, rest ast.Path) (*scalar.Expr, error) {
 
 // wholeRow is a relation's name used as a value.
 func (l *level) wholeRow(relation string, pos ast.Pos) *scalar.Expr {
-	row := &scalar.Expr{Op: scalar.OpCall, Func: "row(any...)", Type: types.Of(types.Row), Text: relation, Pos: int(pos)}
+	row := &scalar.Expr{Op: scalar.OpCall, Func: "row(any...)", Type: types.Of(types.Row), Text: "row", Pos: int(pos)}
 	for i := range l.scope.cols {
 		c := &l.scope.cols[i]
 		if c.relation == relation && !c.merged {

@@ -156,13 +156,37 @@ func (l *level) functionScan(name string, c *ast.Call, x *ast.TableFunc) (logica
 		return nil, pgerr.NotSupported(int(c.Pos), "a subquery as an argument of a function in FROM")
 	}
 	if len(n.Out) == 0 {
-		return nil, pgerr.NotSupported(int(c.Pos), "reading an operator's state here")
+		if err := l.b.stateColumns(n, int(c.Pos)); err != nil {
+			return nil, err
+		}
 	}
 	if x.Ordinality {
 		n.Ordinality = true
 		n.Out = append(n.Out, logical.Field{Name: "ordinality", Type: types.Of(types.Int64), Origin: "ordinality"})
 	}
 	return n, nil
+}
+
+// stateColumns asks for the columns of savepoint('sp', 'operator'[, 'table']).
+func (b *binder) stateColumns(n *logical.FunctionScan, pos int) error {
+	if b.opts.StateColumns == nil {
+		return pgerr.NotSupported(pos, "reading an operator's state here")
+	}
+	args := make([]string, 3)
+	for i, a := range n.Args {
+		if a.Op != scalar.OpConst || a.Value.Null {
+			return pgerr.New(pgerr.InvalidParameterValue, "the arguments of savepoint must be string constants").At(a.Pos)
+		}
+		args[i] = a.Value.Bytes
+	}
+	columns, err := b.opts.StateColumns(args[0], args[1], args[2])
+	if err != nil {
+		return pgerr.From(err).At(pos)
+	}
+	for _, c := range columns {
+		n.Out = append(n.Out, logical.Field{Name: c.Name, Type: c.Type, Origin: c.Name})
+	}
+	return nil
 }
 
 func (b *binder) functionNode(name string, overloads []setFunction, args []*scalar.Expr, pos int) (*logical.FunctionScan, error) {
