@@ -152,6 +152,13 @@ func (d Decimal) Sub(e Decimal) (Decimal, error) { return d.Add(e.Neg()) }
 
 // Mul is d × e, with the sum of both scales.
 func (d Decimal) Mul(e Decimal) (Decimal, error) {
+	// hot: two 64-bit coefficients whose product has 64 bits too.
+	if d.Special|e.Special == 0 && d.Hi == int64(d.Lo)>>63 && e.Hi == int64(e.Lo)>>63 && d.Scale+e.Scale <= DecimalDigitsMax {
+		x, y := int64(d.Lo), int64(e.Lo)
+		if uint64(x+1<<31)>>32 == 0 && uint64(y+1<<31)>>32 == 0 {
+			return Decimal{Hi: x * y >> 63, Lo: uint64(x * y), Scale: d.Scale + e.Scale}, nil
+		}
+	}
 	if d.Special|e.Special != 0 {
 		switch {
 		case d.Special == DecimalNaN || e.Special == DecimalNaN || d.Sign()*e.Sign() == 0:

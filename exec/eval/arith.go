@@ -37,26 +37,34 @@ func intArith(op string, t types.Type) kernel {
 	return func(f *frame, c *call, sel []uint16) { divInts(f, c, sel, hi, lo, t, mod) }
 }
 
-// hot: overflow of 64 bits is the sign test, of fewer bits the range test; the
-// loop only notes whether any row overflowed, a second pass finds which.
+// hot: the loops only gather whether any row overflowed, in the sign of acc, and
+// a second pass finds which. The sum of smaller integers is tested against the
+// range of the result, that of 64 bits by its sign.
 func addInts(f *frame, c *call, sel []uint16, lo, hi int64, t types.Type) {
 	a, b, out := c.cols[0].Int, c.cols[1].Int, c.out.Int
-	bad := false
-	if sel == nil {
+	var acc int64
+	switch {
+	case sel == nil && t.Kind == types.Int64:
 		a, b, out := a[:f.n], b[:f.n], out[:f.n]
 		for i := range out {
 			r := a[i] + b[i]
 			out[i] = r
-			bad = bad || (a[i]^r)&(b[i]^r) < 0 || r < lo || r > hi
+			acc |= (a[i] ^ r) & (b[i] ^ r)
 		}
-	} else {
-		for _, i := range sel {
+	case sel == nil:
+		a, b, out := a[:f.n], b[:f.n], out[:f.n]
+		for i := range out {
 			r := a[i] + b[i]
 			out[i] = r
-			bad = bad || (a[i]^r)&(b[i]^r) < 0 || r < lo || r > hi
+			acc |= (r - lo) | (hi - r)
+		}
+	default:
+		acc = -1
+		for _, i := range sel {
+			out[i] = a[i] + b[i]
 		}
 	}
-	if bad {
+	if acc < 0 {
 		each(f.n, sel, func(i int) {
 			if r := out[i]; (a[i]^r)&(b[i]^r) < 0 || r < lo || r > hi {
 				c.fail(f, i, errRange(t))
@@ -67,22 +75,29 @@ func addInts(f *frame, c *call, sel []uint16, lo, hi int64, t types.Type) {
 
 func subInts(f *frame, c *call, sel []uint16, lo, hi int64, t types.Type) {
 	a, b, out := c.cols[0].Int, c.cols[1].Int, c.out.Int
-	bad := false
-	if sel == nil {
+	var acc int64
+	switch {
+	case sel == nil && t.Kind == types.Int64:
 		a, b, out := a[:f.n], b[:f.n], out[:f.n]
 		for i := range out {
 			r := a[i] - b[i]
 			out[i] = r
-			bad = bad || (a[i]^b[i])&(a[i]^r) < 0 || r < lo || r > hi
+			acc |= (a[i] ^ b[i]) & (a[i] ^ r)
 		}
-	} else {
-		for _, i := range sel {
+	case sel == nil:
+		a, b, out := a[:f.n], b[:f.n], out[:f.n]
+		for i := range out {
 			r := a[i] - b[i]
 			out[i] = r
-			bad = bad || (a[i]^b[i])&(a[i]^r) < 0 || r < lo || r > hi
+			acc |= (r - lo) | (hi - r)
+		}
+	default:
+		acc = -1
+		for _, i := range sel {
+			out[i] = a[i] - b[i]
 		}
 	}
-	if bad {
+	if acc < 0 {
 		each(f.n, sel, func(i int) {
 			if r := out[i]; (a[i]^b[i])&(a[i]^r) < 0 || r < lo || r > hi {
 				c.fail(f, i, errRange(t))
@@ -105,20 +120,33 @@ func mulOverflows(a, b, lo, hi int64) bool {
 
 func mulInts(f *frame, c *call, sel []uint16, lo, hi int64, t types.Type) {
 	a, b, out := c.cols[0].Int, c.cols[1].Int, c.out.Int
-	bad := false
-	if sel == nil {
+	var acc int64
+	switch {
+	case sel == nil && t.Kind == types.Int64:
 		a, b, out := a[:f.n], b[:f.n], out[:f.n]
 		for i := range out {
-			out[i] = a[i] * b[i]
-			bad = bad || mulOverflows(a[i], b[i], lo, hi)
+			x, y := a[i], b[i]
+			out[i] = x * y
+			// Factors within 32 bits cannot overflow; others are looked at again.
+			acc |= int64((uint64(x+1<<31) | uint64(y+1<<31)) >> 32)
 		}
-	} else {
+		if acc != 0 {
+			acc = -1
+		}
+	case sel == nil:
+		a, b, out := a[:f.n], b[:f.n], out[:f.n]
+		for i := range out {
+			r := a[i] * b[i]
+			out[i] = r
+			acc |= (r - lo) | (hi - r)
+		}
+	default:
+		acc = -1
 		for _, i := range sel {
 			out[i] = a[i] * b[i]
-			bad = bad || mulOverflows(a[i], b[i], lo, hi)
 		}
 	}
-	if bad {
+	if acc < 0 {
 		each(f.n, sel, func(i int) {
 			if mulOverflows(a[i], b[i], lo, hi) {
 				c.fail(f, i, errRange(t))

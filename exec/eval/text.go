@@ -225,26 +225,34 @@ func intKernel(fn func(c *call, i int) int64) kernel {
 	}
 }
 
+// appendMapped appends s in upper or lower case.
 func appendMapped(dst []byte, s string, upper bool) []byte {
-	for i := 0; i < len(s); i++ {
-		b := s[i]
-		switch {
-		case b >= utf8.RuneSelf:
-			for _, r := range s[i:] {
-				if upper {
-					r = unicode.ToUpper(r)
-				} else {
-					r = unicode.ToLower(r)
-				}
-				dst = utf8.AppendRune(dst, r)
-			}
-			return dst
-		case upper && b >= 'a' && b <= 'z':
-			b -= 'a' - 'A'
-		case !upper && b >= 'A' && b <= 'Z':
-			b += 'a' - 'A'
+	from := len(dst)
+	dst = append(dst, s...)
+	first := byte('A')
+	if upper {
+		first = 'a'
+	}
+	out, high := dst[from:], byte(0)
+	for i, b := range out { // hot: no branch for ASCII
+		high |= b
+		flip := byte(0)
+		if b-first < 26 {
+			flip = 0x20
 		}
-		dst = append(dst, b)
+		out[i] = b ^ flip
+	}
+	if high < utf8.RuneSelf {
+		return dst
+	}
+	dst = dst[:from]
+	for _, r := range s {
+		if upper {
+			r = unicode.ToUpper(r)
+		} else {
+			r = unicode.ToLower(r)
+		}
+		dst = utf8.AppendRune(dst, r)
 	}
 	return dst
 }

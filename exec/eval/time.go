@@ -113,6 +113,9 @@ func extractKernel(e *scalar.Expr, fn *scalar.Function) kernel {
 	decimal, zoned := fn.Ret.Kind == types.Numeric, fn.Args[1].Kind == types.TimestampTZ
 	return func(f *frame, c *call, sel []uint16) {
 		a, z := c.cols[1].Int, f.ctx.zone()
+		if decimal && field == "hour" && (!zoned || z == types.UTC) && hourLoop(c, a, sel, f.n) {
+			return
+		}
 		each(f.n, sel, func(i int) {
 			ts := a[i]
 			if types.IsInfinite(ts) {
@@ -140,6 +143,26 @@ func extractKernel(e *scalar.Expr, fn *scalar.Function) kernel {
 			}
 		})
 	}
+}
+
+// hot: hours of UTC since 1970; false when a row needs more care.
+func hourLoop(c *call, a []int64, sel []uint16, n int) bool {
+	odd := false
+	hour := func(i int) {
+		v := uint64(a[i])
+		odd = odd || v >= 1<<62 // infinite, or before 1970
+		c.out.Dec[i] = types.Decimal{Lo: v / uint64(types.MicrosPerHour) % 24}
+	}
+	if sel == nil {
+		for i := range n {
+			hour(i)
+		}
+		return !odd
+	}
+	for _, i := range sel {
+		hour(int(i))
+	}
+	return !odd
 }
 
 // simpleField computes the integer fields of a local timestamp.
