@@ -61,13 +61,14 @@ var everyText = []string{"t", "-2", "4", "8000000000", "1.5", "0.1", "12.50", "h
 func (h *fakeHandler) Prepare(_ context.Context, _ *session.Session, st ast.Parsed, declared []types.Type) (*session.Prepared, error) {
 	p := &session.Prepared{Statement: st}
 	body := st.Statement.(*ast.Do).Body
-	switch word, rest, _ := strings.Cut(body, " "); word {
+	word, rest, _ := strings.Cut(body, " ")
+	switch word {
 	case "rows", "live":
 		p.Columns, p.Live = pairColumns, word == "live"
 	case "types":
 		p.Columns = everyColumn
 	case "echo":
-		t := map[string]types.Kind{"int4": types.Int32, "text": types.Text, "numeric": types.Numeric, "timestamptz": types.TimestampTZ, "bytea": types.Bytea}[rest]
+		t := map[string]types.Kind{"int4": types.Int32, "text": types.Text, "numeric": types.Numeric, "timestamptz": types.TimestampTZ, "bytea": types.Bytea}[strings.Fields(rest)[0]]
 		p.Params = []types.Type{types.Of(t)}
 		p.Columns = []session.Column{{Name: "echo", Type: types.Of(t)}}
 		if len(declared) > 0 && declared[0].Kind != types.Invalid {
