@@ -77,7 +77,11 @@ type Job struct {
 	State       string
 	Failure     string // why, when State is failed or restarting
 	ViewID      string // relation id, when the job keeps a materialized view
-	RestoreFrom string // URL of the metadata object the first start restores from, or ""
+	// RestoreFrom is where the first start takes its state from: "<job id>/chk-<n>"
+	// in the object store, or the URL of a savepoint's folder; "" for nowhere.
+	RestoreFrom string
+	// RestoreMap is the MAP clause that goes with it, encoded by package job.
+	RestoreMap string
 	// FirstCheckpoint is the number the next first checkpoint takes.
 	FirstCheckpoint int64
 	// Depends is the ids of the relations it reads and writes.

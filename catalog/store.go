@@ -142,7 +142,7 @@ func (s *Store) loadRelations(ctx context.Context, into *Snapshot) error {
 }
 
 func (s *Store) loadJobs(ctx context.Context, into *Snapshot) error {
-	rows, err := s.db.QueryContext(ctx, "SELECT id, name, sql_text, graph, options, wanted, state, failure, view_id, restore_from, first_checkpoint, depends, lineage, created, updated FROM jobs")
+	rows, err := s.db.QueryContext(ctx, "SELECT id, name, sql_text, graph, options, wanted, state, failure, view_id, restore_from, restore_map, first_checkpoint, depends, lineage, created, updated FROM jobs")
 	if err != nil {
 		return err
 	}
@@ -151,7 +151,7 @@ func (s *Store) loadJobs(ctx context.Context, into *Snapshot) error {
 		j := &Job{}
 		var options, depends, lineage string
 		var created, updated int64
-		if err := rows.Scan(&j.ID, &j.Name, &j.SQL, &j.Graph, &options, &j.Wanted, &j.State, &j.Failure, &j.ViewID, &j.RestoreFrom,
+		if err := rows.Scan(&j.ID, &j.Name, &j.SQL, &j.Graph, &options, &j.Wanted, &j.State, &j.Failure, &j.ViewID, &j.RestoreFrom, &j.RestoreMap,
 			&j.FirstCheckpoint, &depends, &lineage, &created, &updated); err != nil {
 			return err
 		}

@@ -377,8 +377,8 @@ func insertJob(j *Job) ([]write, error) {
 	if graph == nil {
 		graph = []byte{}
 	}
-	return []write{{"INSERT INTO jobs (id, name, sql_text, graph, options, wanted, state, failure, view_id, restore_from, first_checkpoint, depends, lineage, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		[]any{j.ID, j.Name, j.SQL, graph, string(options), j.Wanted, j.State, j.Failure, j.ViewID, j.RestoreFrom, j.FirstCheckpoint,
+	return []write{{"INSERT INTO jobs (id, name, sql_text, graph, options, wanted, state, failure, view_id, restore_from, restore_map, first_checkpoint, depends, lineage, created, updated) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		[]any{j.ID, j.Name, j.SQL, graph, string(options), j.Wanted, j.State, j.Failure, j.ViewID, j.RestoreFrom, j.RestoreMap, j.FirstCheckpoint,
 			string(depends), string(lineage), micros(j.Created), micros(j.Updated)}}}, nil
 }
 

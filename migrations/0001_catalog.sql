@@ -31,6 +31,7 @@ CREATE TABLE jobs (
   failure          TEXT NOT NULL,
   view_id          TEXT NOT NULL,
   restore_from     TEXT NOT NULL,
+  restore_map      TEXT NOT NULL,
   first_checkpoint BIGINT NOT NULL,
   depends          TEXT NOT NULL, -- JSON array of relation ids
   lineage          TEXT NOT NULL, -- JSON array of job ids
