@@ -20,6 +20,9 @@ func (b *builder) finish() (*graph.Graph, error) {
 			b.finishSource(o)
 		case o.family != nil:
 			o.Tables = o.family.tables()
+			if a := o.family.agg; a.Global && len(o.Tables) > 1 && !b.bounded && !b.opts.StateTTL {
+				o.Unbounded = "it keeps every different value: no window in the keys and no state_ttl"
+			}
 		case o.Kind == graph.FilterKind:
 			in := b.ops[o.Inputs[0].Operator]
 			o.Fields, o.UpsertKey, o.TimeColumn, o.attrs, o.origins = in.Fields, in.UpsertKey, in.TimeColumn, in.attrs, in.origins

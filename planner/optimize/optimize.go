@@ -18,8 +18,10 @@ type Options struct {
 	Evaluate func(*scalar.Expr) (types.Value, bool)
 }
 
-// Node optimizes a query.
-func Node(n logical.Node, opts Options) logical.Node {
+// Node optimizes a query over finished data.
+func Node(n logical.Node, opts Options) logical.Node { return optimize(collectArrays(n), opts) }
+
+func optimize(n logical.Node, opts Options) logical.Node {
 	n = fold(n, opts)
 	n = flattenUnions(n)
 	n = pushFilters(n)
@@ -30,14 +32,14 @@ func Node(n logical.Node, opts Options) logical.Node {
 // Sink optimizes one INSERT of a job.
 func Sink(n *logical.Sink, opts Options) *logical.Sink {
 	c := *n
-	c.Input = Node(n.Input, opts)
+	c.Input = optimize(n.Input, opts)
 	return &c
 }
 
 // Materialize optimizes the query of a materialized view.
 func Materialize(n *logical.Materialize, opts Options) *logical.Materialize {
 	c := *n
-	c.Input = Node(n.Input, opts)
+	c.Input = optimize(n.Input, opts)
 	return &c
 }
 

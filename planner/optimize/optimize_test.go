@@ -153,6 +153,8 @@ func show(x *scalar.Expr, in []logical.Field) string {
 		return x.Text
 	case scalar.OpParam:
 		return fmt.Sprintf("$%d", x.Column+1)
+	case scalar.OpOuter:
+		return fmt.Sprintf("outer#%d", x.Column)
 	}
 	var args []string
 	for _, a := range x.Args {
