@@ -19,3 +19,10 @@ if ! command -v minio >/dev/null && [ ! -x "$cache/bin/minio" ] && [ ! -x "${MIL
   mkdir -p "$cache/bin"
   GOFLAGS=-mod=mod GOBIN="$cache/bin" go install "github.com/minio/minio@$minio_version"
 fi
+
+# pgJDBC is tested where there is a JDK and Maven; nothing else needs Java.
+if command -v javac >/dev/null && command -v mvn >/dev/null && ! ls "$cache"/jdbc/postgresql-*.jar >/dev/null 2>&1; then
+  echo "fetching pgJDBC (once)"
+  mvn -q -B dependency:copy -Dartifact=org.postgresql:postgresql:42.7.7 -DoutputDirectory="$cache/jdbc" >/dev/null ||
+    echo "pgJDBC could not be fetched: its tests will be skipped" >&2
+fi

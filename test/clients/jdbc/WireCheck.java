@@ -6,7 +6,7 @@ import org.postgresql.PGConnection;
 
 /**
  * Drives a server over the wire with pgJDBC, in the toy language of the wire
- * tests: WireCheck URL PASSWORD. Prints "ok", or what went wrong.
+ * tests: WireCheck URL PASSWORD [URL PASSWORD …]. Prints "ok", or what went wrong.
  */
 public class WireCheck {
     static void check(Object got, Object want, String what) {
@@ -25,12 +25,12 @@ public class WireCheck {
     }
 
     public static void main(String[] args) throws Exception {
-        for (String threshold : new String[] {"5", "-1"}) { // -1: everything in binary from the first time on
+        for (int i = 0; i + 1 < args.length; i += 2) {
             Properties p = new Properties();
             p.setProperty("user", "someone");
-            p.setProperty("password", args[1]);
-            p.setProperty("prepareThreshold", threshold);
-            try (Connection c = DriverManager.getConnection(args[0], p)) {
+            p.setProperty("password", args[i + 1]);
+            p.setProperty("prepareThreshold", i == 0 ? "5" : "-1"); // -1: everything in binary from the first time on
+            try (Connection c = DriverManager.getConnection(args[i], p)) {
                 queries(c);
                 types(c);
                 transactions(c);
