@@ -171,6 +171,9 @@ func Decode(data []byte) (*Metadata, error) {
 	if err := strict(data, &e); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
+	if e.Millrace < 1 {
+		return nil, fmt.Errorf("%w: it has no format", ErrDamaged)
+	}
 	if e.Millrace != Version {
 		return nil, fmt.Errorf("metadata has format %d, this version reads %d", e.Millrace, Version)
 	}
