@@ -185,19 +185,29 @@ func (l *lexer) comment() {
 	l.fail(start, `unterminated /* comment at or near "%s"`, clip(l.src[start:]))
 }
 
+// operatorBytesMax is the length of the longest operator name in PostgreSQL.
+const operatorBytesMax = 63
+
 // operator takes the longest operator, by PostgreSQL's rules: it ends before a
 // comment, and a longer one ends in + or - only when it has one of ~!@#%^&|?.
 func (l *lexer) operator(start int) {
-	for l.i < len(l.src) && isOperatorChar(l.src[l.i]) {
-		if c, n := l.src[l.i], l.peek(1); l.i > start && (c == '-' && n == '-' || c == '/' && n == '*') {
+	special := false
+	for l.i < len(l.src) && l.i-start <= operatorBytesMax && isOperatorChar(l.src[l.i]) {
+		c, n := l.src[l.i], l.peek(1)
+		if l.i > start && (c == '-' && n == '-' || c == '/' && n == '*') {
 			break
 		}
+		special = special || strings.IndexByte("~!@#%^&|?", c) >= 0
 		l.i++
 	}
-	for l.i-start > 1 && (l.src[l.i-1] == '+' || l.src[l.i-1] == '-') && !strings.ContainsAny(l.src[start:l.i], "~!@#%^&|?") {
+	for !special && l.i-start > 1 && (l.src[l.i-1] == '+' || l.src[l.i-1] == '-') {
 		l.i--
 	}
 	text := l.src[start:l.i]
+	if len(text) > operatorBytesMax {
+		l.fail(start, "operator too long")
+		return
+	}
 	if text == "!=" {
 		text = "<>"
 	}

@@ -52,6 +52,7 @@ func TestLimits(t *testing.T) {
 		"surrogate":             {"SELECT '\xed\xa0\x80'", pgerr.CharacterNotInRepertoire},
 		"nested comments":       {"SELECT 1 " + nested("/*", "", "*/", 100000), ""},
 		"long operator":         {"SELECT a " + strings.Repeat("+", 10000) + " b", pgerr.StatementTooComplex},
+		"too long operator":     {"SELECT a " + strings.Repeat("<", 10000) + " b", pgerr.SyntaxError},
 		"semicolons":            {strings.Repeat(";", 100000), ""},
 		"long string":           {"SELECT '" + strings.Repeat("x", 1<<20) + "'", ""},
 		"numeric with exponent": {"SELECT 1e999999999", ""},
