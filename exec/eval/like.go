@@ -120,6 +120,19 @@ func (m *likeMatcher) find(p int, s string) (start, end int) {
 		}
 		return i, i + len(m.parts[p])
 	}
+	part := m.parts[p]
+	if lead := part[:strings.IndexRune(part, likeAny)]; lead != "" {
+		for i := 0; ; {
+			k := strings.Index(s[i:], lead)
+			if k < 0 {
+				return 0, -1
+			}
+			if n, ok := m.at(p, s[i+k:]); ok {
+				return i + k, i + k + n
+			}
+			i += k + 1
+		}
+	}
 	for i := range s {
 		if n, ok := m.at(p, s[i:]); ok {
 			return i, i + n
