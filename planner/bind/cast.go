@@ -80,15 +80,15 @@ func (l *level) registryCast(e *scalar.Expr, name ast.TypeName, t types.Type) (*
 	var in, out string
 	switch systemType(name.Name) {
 	case "regclass":
-		in, out = "to_regclass", "regclass_text"
+		in, out = "regclass_in", "regclass_text"
 	case "regtype":
-		in, out = "to_regtype", "format_type"
+		in, out = "regtype_in", "format_type"
 	case "regnamespace":
-		in, out = "to_regnamespace", "regnamespace_text"
+		in, out = "regnamespace_in", "regnamespace_text"
 	case "regproc", "regprocedure":
-		in, out = "to_regproc", "regproc_text"
+		in, out = "regproc_in", "regproc_text"
 	case "regrole":
-		in, out = "to_regrole", "pg_get_userbyid"
+		in, out = "regrole_in", "pg_get_userbyid"
 	default:
 		return nil, nil
 	}

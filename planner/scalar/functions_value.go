@@ -345,6 +345,11 @@ to_regproc(text) oid [stable]
 regproc_text(oid) text [stable]                   -- what oid::regproc::text prints
 regnamespace_text(oid) text [stable]              -- what oid::regnamespace::text prints
 to_regrole(text) oid [stable]
+regclass_in(text) oid [stable]                    -- text::regclass: unlike to_regclass, an error if there is none
+regtype_in(text) oid [stable]
+regnamespace_in(text) oid [stable]
+regproc_in(text) oid [stable]
+regrole_in(text) oid [stable]
 inet_server_addr() text [stable]
 inet_server_port() integer [stable]
 inet_client_addr() text [stable]

@@ -81,6 +81,11 @@ func catalogFunctions() map[string]function {
 		"to_regnamespace(text)":                   toRegnamespace,
 		"to_regrole(text)":                        toRegrole,
 		"to_regproc(text)":                        toRegproc,
+		"regclass_in(text)":                       orError(toRegclass, pgerr.UndefinedTable, "relation %q does not exist"),
+		"regtype_in(text)":                        orError(toRegtype, pgerr.UndefinedObject, "type %q does not exist"),
+		"regnamespace_in(text)":                   orError(toRegnamespace, pgerr.InvalidSchemaName, "schema %q does not exist"),
+		"regproc_in(text)":                        orError(toRegproc, pgerr.UndefinedFunction, "function %q does not exist"),
+		"regrole_in(text)":                        orError(toRegrole, pgerr.UndefinedObject, "role %q does not exist"),
 		"regclass_text(oid)":                      regclassText,
 		"regproc_text(oid)":                       regprocText,
 		"regnamespace_text(oid)":                  regnamespaceText,
@@ -443,6 +448,17 @@ func asOID(s string) (types.Value, bool) {
 	}
 	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 32)
 	return number8(int64(n)), err == nil
+}
+
+// orError makes a look-up that answers null for what there is not one that fails.
+func orError(look function, code pgerr.Code, message string) function {
+	return func(q *query, args []types.Value) (types.Value, error) {
+		v, err := look(q, args)
+		if err == nil && v.Null {
+			err = pgerr.New(code, message, args[0].Bytes)
+		}
+		return v, err
+	}
 }
 
 func toRegclass(q *query, args []types.Value) (types.Value, error) {

@@ -252,6 +252,7 @@ func TestFunctions(t *testing.T) {
 		{"to_regclass(text)", []types.Value{text(`Pg_Catalog."pg_class"`)}, types.Of(types.OID), "1259"},
 		{"to_regclass(text)", []types.Value{text("1259")}, types.Of(types.OID), "1259"},
 		{"to_regclass(text)", []types.Value{text("nope")}, types.Of(types.OID), "NULL"},
+		{"regclass_in(text)", []types.Value{text("nope")}, types.Of(types.OID), `relation "nope" does not exist`},
 		{"to_regtype(text)", []types.Value{text("character varying")}, types.Of(types.OID), "1043"},
 		{"to_regtype(text)", []types.Value{text("int4[]")}, types.Of(types.OID), "1007"},
 		{"to_regtype(text)", []types.Value{text("nope")}, types.Of(types.OID), "NULL"},
