@@ -208,6 +208,7 @@ func (t *Table) copyFrom(s *Snapshot, rename map[string]string) error {
 	if err != nil {
 		return err
 	}
+	t.noteAdded(from)
 	for id := RowID(0); id < s.end; id++ {
 		old := s.row(id)
 		if !isLive(old) {
@@ -231,6 +232,9 @@ func (t *Table) copyFrom(s *Snapshot, rename map[string]string) error {
 func (t *Table) copySlot(row unsafe.Pointer, to *slot, old unsafe.Pointer, k int, s *Snapshot) {
 	if k < 0 {
 		to.setNull(row, true)
+		if to.phys == types.PhysBytes {
+			*(*batch.View)(unsafe.Add(row, to.off)) = NoString
+		}
 		return
 	}
 	at := &s.slots[k]
@@ -272,6 +276,15 @@ func (t *Table) match(old *layout, rename map[string]string) ([]int, error) {
 		}
 	}
 	return from, nil
+}
+
+func (t *Table) noteAdded(from []int) {
+	t.added = t.added[:0]
+	for i, k := range from {
+		if k < 0 {
+			t.added = append(t.added, i-t.keys)
+		}
+	}
 }
 
 // reindex makes the index and the list of free rows from the rows.

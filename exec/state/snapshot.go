@@ -7,6 +7,7 @@ import (
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/internal/invariant"
 	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/types"
 )
 
 // Snapshot is a table as it was when it was sealed. Any goroutine may read it
@@ -97,3 +98,9 @@ func (s *Snapshot) Read(from RowID, room int, columns []int, out *batch.Batch) R
 	out.N, out.Sel, out.Ops = len(rows), nil, nil
 	return next
 }
+
+// Phys is the layout of column k, keys first.
+func (s *Snapshot) Phys(k int) types.Phys { return s.slots[k].phys }
+
+// IsNull reports whether column k (keys first) of a row is null.
+func (s *Snapshot) IsNull(row unsafe.Pointer, k int) bool { return s.slots[k].isNull(row) }

@@ -72,7 +72,16 @@ type Table struct {
 	hashes  []uint64 // scratch
 
 	uploads *uploads
+	added   []int
 }
+
+// NoString is a string slot without a value. It reads as an empty string, and is
+// what a restore puts into string columns that are new or null.
+var NoString = batch.View{Off: 1<<32 - 1}
+
+// Added are the columns, not counting keys, that a restore found no state for:
+// they are null and zero in all restored rows.
+func (t *Table) Added() []int { return t.added }
 
 // NewTable makes an empty table.
 func NewTable(schema graph.Table, opt Options) (*Table, error) {
