@@ -192,9 +192,9 @@ func (a *aggregation) build(n logical.Node, id string) *logical.Aggregate {
 	return agg
 }
 
-// over rewrites an expression over the input into one over the aggregation's
+// regroup rewrites an expression over the input into one over the aggregation's
 // output: keys and aggregates become columns, any other column is an error.
-func (l *level) over(e *scalar.Expr) (*scalar.Expr, error) {
+func (l *level) regroup(e *scalar.Expr) (*scalar.Expr, error) {
 	a := l.aggs
 	return l.b.rewrite(e, func(x *scalar.Expr) (*scalar.Expr, error) {
 		if x.Op == opAggregate {

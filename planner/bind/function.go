@@ -18,7 +18,7 @@ func (l *level) call(x *ast.Call) (*scalar.Expr, error) {
 	}
 	pos := int(x.Pos)
 	if x.Over != nil {
-		return nil, pgerr.NotSupported(pos, "OVER")
+		return l.over(name, x)
 	}
 	if w, err := l.groupWindowCall(name, x); w != nil || err != nil {
 		return w, err

@@ -158,23 +158,23 @@ func (s *selection) aggregate() error {
 		return err
 	}
 	for i := range s.items {
-		if s.items[i].expr, err = s.over(s.items[i].expr); err != nil {
+		if s.items[i].expr, err = s.regroup(s.items[i].expr); err != nil {
 			return err
 		}
 	}
 	for i := range s.order {
-		if s.order[i].expr, err = s.over(s.order[i].expr); err != nil {
+		if s.order[i].expr, err = s.regroup(s.order[i].expr); err != nil {
 			return err
 		}
 	}
 	if s.have != nil {
-		if s.have, err = s.over(s.have); err != nil {
+		if s.have, err = s.regroup(s.have); err != nil {
 			return err
 		}
 	}
 	for _, f := range s.srf {
 		for i := range f.args {
-			if f.args[i], err = s.over(f.args[i]); err != nil {
+			if f.args[i], err = s.regroup(f.args[i]); err != nil {
 				return err
 			}
 		}

@@ -63,7 +63,8 @@ type level struct {
 	planted  map[int]int // pending query → column of the node it was planted on
 	window   *groupWindow
 	srf      []*pendingFunction
-	allowSRF bool
+	numbers  *numbering
+	allowSRF bool // in the select list: set-returning functions and OVER
 	// dependents are the relations whose primary key may be among group keys.
 	dependents []dependent
 }

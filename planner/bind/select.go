@@ -312,6 +312,9 @@ func (s *selection) project() error {
 	if err != nil {
 		return err
 	}
+	if n, err = s.plantNumbers(n, all); err != nil {
+		return err
+	}
 	if n, err = s.plantFunction(n, all); err != nil {
 		return err
 	}
