@@ -137,6 +137,9 @@ func (p *parser) explainOptions(s *ast.Explain) []ast.Option {
 	p.expectSymbol("(")
 	var list []ast.Option
 	for {
+		if t := p.cur(); t.kind != identifier || ast.Keyword(t.text) != ast.Plain && !t.isAny("analyze", "analyse") {
+			p.unexpected()
+		}
 		o := ast.Option{At: ast.At{Pos: p.here()}, Name: p.label().Value}
 		if !p.cur().is(",") && !p.cur().is(")") {
 			o.Value = p.simpleValue()
