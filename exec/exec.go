@@ -68,13 +68,6 @@ type Stateful interface {
 	OnBarrier(b Barrier, out Output) error
 }
 
-// Drainer is background work that the task's goroutine helps along in small
-// steps: copying pages for a pending snapshot, for one.
-type Drainer interface {
-	// Drain does at most budget bytes of work and reports whether more is left.
-	Drain(budget int) bool
-}
-
 // Counters are what a task tells about an operator, added up by the reader.
 type Counters struct {
 	RowsIn, RowsOut, Late, BadRows, StateRows, StateBytes int64
