@@ -33,18 +33,19 @@ const (
 // Ref is a row as a reader saw it.
 type Ref struct {
 	Row     uint64 // row id
-	Version uint64 // position that made this version
+	Version uint64 // position that made this version; 0: the reading transaction itself
 }
 
 // Change is what a transaction does to one table. Rows have all of the table's
 // columns.
 type Change struct {
-	Table  string // Def.ID
+	Table  string // Definition.ID
 	Action Action
 	Rows   *batch.Batch
 	Refs   []Ref
 
-	stored []byte // Merge: a changes entry instead of Rows
+	stored []byte   // Merge: a changes entry instead of Rows
+	ids    []uint64 // Insert, InsertNew, Upsert: row ids that were set aside for the live rows
 }
 
 // Result tells what a transaction came to.
@@ -231,8 +232,12 @@ func (st *stager) insert(t *table, c *Change) (affected int64, skipped []int, er
 		}
 		switch {
 		case old == 0:
-			v := st.add(t, t.rows.nextRow, st.encoded)
-			sec.ops = append(sec.ops, stagedOp{batch.Insert, t.rows.versions[v].rowID, v})
+			id := t.rows.nextRow
+			if c.ids != nil {
+				id = c.ids[k]
+			}
+			v := st.add(t, id, st.encoded)
+			sec.ops = append(sec.ops, stagedOp{batch.Insert, id, v})
 		case c.Action == Insert:
 			return 0, nil, errDuplicate(t, st.encoded)
 		case c.Action == InsertNew:
@@ -268,10 +273,12 @@ func (st *stager) change(t *table, c *Change) (int64, error) {
 	sec := st.section(t)
 	for k, ref := range c.Refs {
 		old := t.rows.byRow[ref.Row]
-		if old == 0 || t.rows.versions[old].born != ref.Version {
-			if old != 0 && t.rows.versions[old].born == st.position {
-				return 0, pgerr.NotSupported(-1, "changing a row twice in one transaction")
-			}
+		own := old != 0 && t.rows.versions[old].born == st.position
+		switch {
+		case old != 0 && (own && ref.Version == 0 || t.rows.versions[old].born == ref.Version):
+		case own:
+			return 0, pgerr.NotSupported(-1, "changing a row twice in one transaction without reading it in between")
+		default:
 			return 0, pgerr.New(pgerr.SerializationFailure, "could not serialize access due to concurrent update")
 		}
 		if c.Action == Delete {

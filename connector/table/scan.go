@@ -42,20 +42,81 @@ func (n *Snapshot) Scan(id string, want []int) (*Scan, error) {
 	return &Scan{store: n.store, table: t, want: want, versions: t.rows.visible(n.pin.position, 0)}, nil
 }
 
-// Scan is the reader of a Snapshot's table.
+// Source is the table as of the cut, for operators: one split that ends.
+func (n *Snapshot) Source(id string) (connector.Source, error) {
+	n.store.mu.RLock()
+	defer n.store.mu.RUnlock()
+	t, err := n.store.find(id)
+	if err != nil {
+		return nil, err
+	}
+	return &cut{columns: t.def.Columns, open: func(want []int) (*Scan, error) { return n.Scan(id, want) }}, nil
+}
+
+// Scan is the table as of the moment its split is opened. Statements that read
+// several tables take a Snapshot and its Sources instead.
+func (s *Store) Scan(id string) (connector.Source, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	t, err := s.find(id)
+	if err != nil {
+		return nil, err
+	}
+	return &cut{columns: t.def.Columns, open: func(want []int) (*Scan, error) {
+		n := s.Snapshot()
+		r, err := n.Scan(id, want)
+		if err != nil {
+			n.Close()
+			return nil, err
+		}
+		r.own = n
+		return r, nil
+	}}, nil
+}
+
+// cut is finished rows as a source. Its readers are Scans.
+type cut struct {
+	columns []Column
+	open    func(want []int) (*Scan, error)
+}
+
+// Schema returns the table's columns.
+func (c *cut) Schema() []connector.Column { return c.columns }
+
+// Follows is false.
+func (c *cut) Follows() bool { return false }
+
+// Splits lists the one split.
+func (c *cut) Splits(context.Context) ([]connector.Split, error) {
+	return []connector.Split{{ID: SplitID}}, nil
+}
+
+// Open starts from the first row: a cut is not resumed.
+func (c *cut) Open(_ context.Context, _ connector.Split, _ []byte, want []int) (connector.Reader, error) {
+	return c.open(want)
+}
+
+// Scan reads the rows of a cut, once.
 type Scan struct {
 	store    *Store
 	table    *table
 	want     []int
 	versions []uint32
 	refs     []Ref
+	own      *Snapshot // closed with the scan
+
+	stored     [][]byte // rows of a transaction's own view, instead of versions
+	storedRefs []Ref
 }
 
 // Read implements connector.Reader.
 func (r *Scan) Read(_ context.Context, out *batch.Batch, max int) (connector.Status, error) {
+	r.refs = r.refs[:0]
+	if r.stored != nil {
+		return r.readStored(out, max), nil
+	}
 	part := r.versions[:min(len(r.versions), max)]
 	r.versions = r.versions[len(part):]
-	r.refs = r.refs[:0]
 	r.store.mu.RLock()
 	defer r.store.mu.RUnlock()
 	r.table.fill(out, r.want, part)
@@ -68,6 +129,23 @@ func (r *Scan) Read(_ context.Context, out *batch.Batch, max int) (connector.Sta
 	return connector.More, nil
 }
 
+func (r *Scan) readStored(out *batch.Batch, max int) connector.Status {
+	n := min(len(r.stored), max)
+	prepare(out, n)
+	for i, row := range r.stored[:n] {
+		for k, w := range r.want {
+			r.table.codec.decode(row, w, out.Cols[k], i)
+		}
+	}
+	out.N = n
+	r.refs = append(r.refs, r.storedRefs[:n]...)
+	r.stored, r.storedRefs = r.stored[n:], r.storedRefs[n:]
+	if n == 0 {
+		return connector.End
+	}
+	return connector.More
+}
+
 // Refs names the rows of the last batch, for Update and Delete. It is good until
 // the next Read.
 func (r *Scan) Refs() []Ref { return r.refs }
@@ -78,8 +156,14 @@ func (r *Scan) Ready() <-chan struct{} { return nil }
 // Offset is nil: a scan is not resumed.
 func (r *Scan) Offset() []byte { return nil }
 
-// Close does nothing; the Snapshot is what holds on.
-func (r *Scan) Close() error { return nil }
+// Close lets go of the cut if it is the scan's own.
+func (r *Scan) Close() error {
+	if r.own != nil {
+		r.own.Close()
+		r.own = nil
+	}
+	return nil
+}
 
 // fill replaces out by the wanted columns of versions. The caller holds mu.
 func (t *table) fill(out *batch.Batch, want []int, versions []uint32) {
