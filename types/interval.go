@@ -258,11 +258,7 @@ func Age(a, b int64) (Interval, error) {
 		d--
 	}
 	if d < 0 {
-		if neg { // the month that the earlier one's day belongs to
-			d += DaysInMonth(y1, m1)
-		} else {
-			d += DaysInMonth(y2, m2)
-		}
+		d += DaysInMonth(y2, m2) // the month that the earlier day belongs to
 		months--
 	}
 	r := Interval{Months: int32(months), Days: int32(d), Micros: us}

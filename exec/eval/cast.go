@@ -161,9 +161,12 @@ func castRow(from, to types.Type) castFn {
 	case from.Kind == types.JSONB:
 		return castJSON(to)
 	case from.IsString():
+		var opt *types.ParseOptions // kept, so that a row costs no allocation
 		return func(ctx *Context, v types.Value) (types.Value, error) {
-			s := v.Bytes
-			return types.ParseText(to, s, ctx.parse())
+			if opt == nil || opt.Zone != ctx.zone() {
+				opt = ctx.parse()
+			}
+			return types.ParseText(to, v.Bytes, opt)
 		}
 	case from.Kind == to.Kind:
 		return castModifiers(to)

@@ -51,7 +51,10 @@ func substrRange(s string, from, count int64, hasCount, raw bool) (lo, hi int, e
 // split at sep.
 func splitRange(s, sep string, n int64) (lo, hi int, ok bool) {
 	if sep == "" {
-		return 0, len(s), n == 1 || n == -1
+		if n == 1 || n == -1 {
+			return 0, len(s), true
+		}
+		return 0, 0, false
 	}
 	if n < 0 {
 		n += int64(strings.Count(s, sep)) + 2

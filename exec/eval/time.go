@@ -259,7 +259,7 @@ func truncKernel(e *scalar.Expr) kernel {
 		each(f.n, sel, func(i int) {
 			v, ok := truncTimestamp(field, a[i])
 			if out[i] = v; !ok {
-				c.fail(f, i, errField(types.Of(types.Timestamp), p.Value.Bytes, knownField(field)))
+				c.fail(f, i, errField(types.Of(types.Timestamp), p.Value.Bytes, false))
 			}
 		})
 	}
@@ -290,7 +290,7 @@ func extractTimestamp(field string, ts, utc int64, z *types.Zone, t types.Type) 
 		return decValue(d), nil
 	}
 	days, us := types.SplitMicros(ts)
-	y, m, _ := types.CivilFromDays(days)
+	y, _, _ := types.CivilFromDays(days)
 	switch f {
 	case "year", "month", "day", "hour", "minute", "dow", "doy", "quarter":
 		return scaled(simpleField(f, ts), 0)
@@ -344,7 +344,6 @@ func extractTimestamp(field string, ts, utc int64, z *types.Zone, t types.Type) 
 			return scaled(off, 0)
 		}
 	}
-	_ = m
 	return types.NullValue, errField(t, field, knownField(f))
 }
 

@@ -250,7 +250,7 @@ func dateTrunc(x *row) (types.Value, error) {
 	if t.Kind == types.IntervalK {
 		v, ok := truncInterval(field, x.iv(1))
 		if !ok {
-			return types.NullValue, errField(t, x.str(0), knownField(field))
+			return types.NullValue, errField(t, x.str(0), false)
 		}
 		return iv(v, nil)
 	}
@@ -267,7 +267,7 @@ func dateTrunc(x *row) (types.Value, error) {
 	}
 	r, ok := truncTimestamp(field, v)
 	if !ok {
-		return types.NullValue, errField(t, x.str(0), knownField(field))
+		return types.NullValue, errField(t, x.str(0), false)
 	}
 	if zoned {
 		r = z.ToUTC(r)
