@@ -14,7 +14,7 @@ import (
 // CreateRelation turns CREATE TABLE|SOURCE|SINK into a relation without an id:
 // types resolved, keys found, expressions checked. Whether the name is free and
 // the options fit the connector is the caller's to check.
-func CreateRelation(st *ast.CreateRelation, opts Options) (*catalog.Relation, []Notice, error) {
+func CreateRelation(st *ast.CreateRelation, opts Options) (*catalog.Relation, error) {
 	b := newBinder(opts)
 	kind := map[ast.RelationKind]catalog.Kind{ast.SourceKind: catalog.Source, ast.SinkKind: catalog.Sink}[st.Kind]
 	if kind == "" {
@@ -22,29 +22,29 @@ func CreateRelation(st *ast.CreateRelation, opts Options) (*catalog.Relation, []
 	}
 	rel, err := b.newRelation(st.Name, kind)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if err := refuseInCreate(st); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	rel.AppendOnly = st.AppendOnly
 	if rel.Options, err = optionMap(st.Options); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if kind != catalog.Table && rel.Options["connector"] == "" {
-		return nil, nil, pgerr.New(pgerr.InvalidTableDefinition, "CREATE %s needs the option \"connector\"", upper(string(kind))).At(int(st.Name.Offset())).
+		return nil, pgerr.New(pgerr.InvalidTableDefinition, "CREATE %s needs the option \"connector\"", upper(string(kind))).At(int(st.Name.Offset())).
 			Hint("Write WITH (connector = '…') after the columns.")
 	}
 	d := &definition{b: b, st: st, rel: rel}
 	for _, f := range []func() error{d.columns, d.primaryKey, d.defaults, d.generated, d.watermark} {
 		if err := f(); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
 	if err := b.refuseParams("a relation"); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return rel, b.notices, nil
+	return rel, nil
 }
 
 // newRelation checks the schema of a name that is being created.

@@ -85,7 +85,7 @@ func bindAny(t *testing.T, st ast.Statement, opts Options) error {
 		}
 		return err
 	case *ast.CreateRelation:
-		_, _, err := CreateRelation(st, opts)
+		_, err := CreateRelation(st, opts)
 		return err
 	case *ast.CreateView:
 		v, err := View(st, opts)

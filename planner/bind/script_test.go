@@ -19,11 +19,11 @@ func createScript(opts Options, sql string) (string, *catalog.Relation) {
 	}
 	switch st := list[0].Statement.(type) {
 	case *ast.CreateRelation:
-		r, n, err := CreateRelation(st, opts)
+		r, err := CreateRelation(st, opts)
 		if err != nil {
 			return errorText(err, sql), nil
 		}
-		return notices(n) + relationText(r), r
+		return relationText(r), r
 	case *ast.CreateView:
 		v, err := View(st, opts)
 		if err != nil {
