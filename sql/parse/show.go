@@ -137,7 +137,7 @@ func (p *parser) explainOptions(s *ast.Explain) []ast.Option {
 	p.expectSymbol("(")
 	var list []ast.Option
 	for {
-		if t := p.cur(); t.kind != identifier || ast.Keyword(t.text) != ast.Plain && !t.isAny("analyze", "analyse") {
+		if t := p.cur(); t.kind != identifier || ast.Keyword(t.text) != ast.Plain && !t.isAny("analyze", "analyse", "verbose") {
 			p.unexpected()
 		}
 		o := ast.Option{At: ast.At{Pos: p.here()}, Name: p.label().Value}
