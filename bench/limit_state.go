@@ -79,6 +79,7 @@ func limitQ16() Limit {
 	channels := newNames()
 	counts := make([][12]int64, 16384)
 	bidders, auctions := newSeen(), newSeen()
+	bidders.keys.spread, auctions.keys.spread = true, true
 	return func(b *batch.Batch) int {
 		bidders.reserve(b.N)
 		auctions.reserve(b.N)

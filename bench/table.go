@@ -8,11 +8,16 @@ type ids struct {
 	slots []uint64 // low 32 bits of the key, number + 1
 	shift uint
 	keys  []int64
+	// spread is for keys whose neighbours are not touched together.
+	spread bool
 }
 
 func newIDs() *ids { return &ids{slots: make([]uint64, 1<<14), shift: 64 - 14} }
 
 func (t *ids) home(k int64) uint64 {
+	if t.spread {
+		return mix(uint64(k)) >> t.shift
+	}
 	return uint64(k)>>6*0x9e3779b97f4a7c15>>(t.shift+6)<<6 | uint64(k)&63
 }
 

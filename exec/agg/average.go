@@ -2,6 +2,7 @@ package agg
 
 import (
 	"math/big"
+	"math/bits"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
@@ -63,7 +64,33 @@ func divCount(d types.Decimal, n int64) (types.Decimal, error) {
 	if n < 0 { // more taken away than was put in: no data can do that
 		return d, pgerr.New(pgerr.InternalError, "a count of values fell below zero")
 	}
-	return d.Div(types.DecimalFromInt(n))
+	neg := d.Hi < 0
+	m := d
+	if neg {
+		m = d.Neg()
+	}
+	scale := quotientScale(leading(m.Lo, m.Scale), leading(uint64(n), 0), m.Scale)
+	// hot: a sum of one word, as sums of integers are. Others go the long way.
+	if m.Hi != 0 || d.Special != 0 || scale-m.Scale > 19 {
+		return d.Div(types.DecimalFromInt(n))
+	}
+	hi, lo := bits.Mul64(m.Lo, pow10[scale-m.Scale])
+	q := types.Decimal{Hi: int64(hi / uint64(n)), Scale: scale}
+	lo, rem := bits.Div64(hi%uint64(n), lo, uint64(n))
+	if rem >= uint64(n)-rem { // half away from zero
+		var carry uint64
+		lo, carry = bits.Add64(lo, 1, 0)
+		q.Hi += int64(carry)
+	}
+	q.Lo = lo
+	if q.Hi < 0 || tooWide(q.Hi, q.Lo) {
+		return d.Div(types.DecimalFromInt(n))
+	}
+	if neg {
+		q.Lo, rem = bits.Sub64(0, q.Lo, 0)
+		q.Hi = -q.Hi - int64(rem)
+	}
+	return q, nil
 }
 
 // divBigs divides x × 10^-xs by y × 10^-ys with PostgreSQL's scale, which gives
@@ -89,6 +116,25 @@ func divBigs(x *big.Int, xs int32, y *big.Int, ys int32) (types.Decimal, error) 
 // lead is the most significant base-10000 digit of a number and its weight, in
 // which terms PostgreSQL chooses the scale of a quotient.
 type lead struct{ weight, digit int32 }
+
+func leading(coef uint64, scale int32) lead {
+	if coef == 0 {
+		return lead{}
+	}
+	digits := int32(bits.Len64(coef)*1233) >> 12
+	if coef >= pow10[min(digits, 19)] {
+		digits++
+	}
+	w := (digits - 1 - scale) >> 2 // floor, negative too
+	switch shift := scale + 4*w; {
+	case shift > 19:
+		return lead{w, 0}
+	case shift >= 0:
+		return lead{w, int32(coef / pow10[shift])}
+	default:
+		return lead{w, int32(coef * pow10[-shift])}
+	}
+}
 
 func leadingBig(x *big.Int, scale int32) lead {
 	if x.Sign() == 0 {

@@ -55,7 +55,7 @@ func (d *distinct) fold(w *work) {
 	}
 	d.keys = append(append(d.keys[:0], w.keys...), arg)
 	d.ids, d.rows = roomFor(d.ids, w.in.N), roomFor(d.rows, w.in.N)
-	d.fresh = d.values.find(d.keys, w.in.N, sel, d.ids, d.rows, d.fresh[:0])
+	d.fresh = d.values.findOf(w.ids, d.keys, w.in.N, sel, d.ids, d.rows, d.fresh[:0])
 	if d.created != nil {
 		for _, i := range d.fresh {
 			d.created(int(i), d.ids[i])

@@ -11,20 +11,26 @@ import (
 
 // table is a state table as operators use it: rows are found by the batch, and
 // read back as columns.
-type table struct{ *state.Table }
+type table struct {
+	*state.Table
+	recent recent
+}
 
-func newTable(t *state.Table) *table { return &table{t} }
+func newTable(t *state.Table) *table { return &table{Table: t} }
 
 // newScratch makes a table that belongs to no checkpoint.
 func newScratch(schema *graph.Table) (*table, error) {
 	t, err := state.NewTable(*schema, state.Options{})
-	return &table{t}, err
+	return &table{Table: t}, err
 }
 
 // find gives the state row of each selected row's key (sel nil: of the first n
 // rows), by physical row, making those that are not there, and appends to fresh
 // the batch rows for which one was made.
 func (t *table) find(keys []*batch.Column, n int, sel []uint16, ids []uint32, rows []unsafe.Pointer, fresh []uint16) []uint16 {
+	if pairs(keys) {
+		return t.recent.find(t, keys[0].Int, keys[1].Int, keys, n, sel, ids, rows, fresh)
+	}
 	return t.FindOrInsert(keys, n, sel, ids, rows, fresh)
 }
 
@@ -37,8 +43,16 @@ func (t *table) idEnd() int                     { return t.End() }
 func (t *table) width() int                     { return t.Width() }
 func (t *table) read(id uint32) unsafe.Pointer  { return t.Read(id) }
 func (t *table) write(id uint32) unsafe.Pointer { return t.Write(id) }
-func (t *table) remove(id uint32)               { t.Delete(id) }
-func (t *table) clear()                         { t.Reset() }
+
+func (t *table) remove(id uint32) {
+	t.recent.forget()
+	t.Delete(id)
+}
+
+func (t *table) clear() {
+	t.recent.forget()
+	t.Reset()
+}
 
 func (t *table) each(fn func(id uint32, row unsafe.Pointer) error) error { return t.Each(fn) }
 
