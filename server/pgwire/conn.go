@@ -141,6 +141,8 @@ func (c *conn) receive() (pgproto3.FrontendMessage, error) {
 		return m, nil
 	case <-c.srv.stop:
 		return nil, errShutdown()
+	case <-c.s.Ended():
+		return nil, c.s.EndReason()
 	case <-c.interrupt:
 		return nil, nil
 	case <-idle:

@@ -307,9 +307,14 @@ func fakeStatement(text string) ast.Statement {
 // startFake runs a server over the toy language and returns its address.
 func startFake(t testing.TB, password string, tc *tls.Config) (addr string, srv *Server, h *fakeHandler) {
 	t.Helper()
+	return startFakeWith(t, Options{Password: password, TLS: tc, StartupTimeout: 5 * time.Second})
+}
+
+func startFakeWith(t testing.TB, o Options) (addr string, srv *Server, h *fakeHandler) {
+	t.Helper()
 	h = &fakeHandler{}
-	m := session.NewManager(session.Options{Handler: h, Parse: fakeParse})
-	srv, err := New(Options{Sessions: m, Password: password, TLS: tc, StartupTimeout: 2 * time.Second})
+	o.Sessions = session.NewManager(session.Options{Handler: h, Parse: fakeParse})
+	srv, err := New(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -297,8 +297,7 @@ func TestMessagesThatAreNotAllowed(t *testing.T) {
 }
 
 func TestStartupTimeout(t *testing.T) {
-	addr, srv, _ := startFake(t, "", nil)
-	srv.options.StartupTimeout = 50 * time.Millisecond
+	addr, _, _ := startFakeWith(t, Options{StartupTimeout: 50 * time.Millisecond})
 	nc, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)

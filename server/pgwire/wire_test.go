@@ -359,6 +359,26 @@ func TestNotices(t *testing.T) {
 	}
 }
 
+func TestTerminatedSessionIsToldAndClosed(t *testing.T) {
+	addr, srv, _ := startFake(t, "", nil)
+	c := connect(t, "postgres://me@"+addr+"/db?sslmode=disable")
+	if !srv.options.Sessions.TerminatePID(c.PgConn().PID()) || srv.options.Sessions.TerminatePID(1) {
+		t.Error("the wrong session was found")
+	}
+	var pe *pgconn.PgError
+	for range 100 { // the client may notice the message or the end of the connection
+		_, err := c.Exec(context.Background(), "rows 0", pgx.QueryExecModeSimpleProtocol)
+		if err != nil {
+			if errors.As(err, &pe) && pe.Code != "57P01" {
+				t.Error(err)
+			}
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("the session goes on")
+}
+
 func TestShutdownTellsClients(t *testing.T) {
 	addr, srv, _ := startFake(t, "", nil)
 	url := "postgres://me@" + addr + "/db?sslmode=disable"

@@ -79,7 +79,7 @@ func (m *Manager) Open(st Start, sink Sink) (*Session, error) {
 		User: st.User, Database: st.Database, Remote: st.Remote, Started: o.Clock.Now(),
 		handler: o.Handler, parse: o.Parse, clock: o.Clock, sink: sink,
 		prepared: map[string]*namedStatement{}, portals: map[string]*Portal{},
-		secret: make([]byte, st.SecretLen),
+		secret: make([]byte, st.SecretLen), done: make(chan struct{}),
 	}
 	_, _ = rand.Read(s.secret) // never fails, by its contract
 	s.vars = newVariables(map[string]string{

@@ -53,6 +53,7 @@ type Session struct {
 	mu     sync.Mutex // guards what follows
 	cancel context.CancelCauseFunc
 	ended  error // why the session is to end, if it is
+	done   chan struct{}
 	info   Info
 }
 
@@ -106,9 +107,22 @@ func (s *Session) Cancel() { s.interrupt(errCanceled) }
 // for shutdown. The connection must be closed by its owner.
 func (s *Session) End(err error) {
 	s.mu.Lock()
-	s.ended = err
+	if s.ended == nil {
+		s.ended = err
+		close(s.done)
+	}
 	s.mu.Unlock()
 	s.interrupt(err)
+}
+
+// Ended is closed when the session is to end; EndReason tells why.
+func (s *Session) Ended() <-chan struct{} { return s.done }
+
+// EndReason is why the session is to end, nil if it is not.
+func (s *Session) EndReason() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
 }
 
 func (s *Session) interrupt(cause error) {
