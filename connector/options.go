@@ -194,6 +194,9 @@ func ParseDuration(text string) (time.Duration, bool) {
 	if text == "0" {
 		return 0, true
 	}
+	if text == "" {
+		return 0, false
+	}
 	var total float64
 	for len(text) > 0 {
 		i := strings.IndexFunc(text, func(r rune) bool { return r != '.' && (r < '0' || r > '9') })
@@ -216,7 +219,7 @@ func ParseDuration(text string) (time.Duration, bool) {
 		total += n * float64(unit)
 		text = text[j:]
 	}
-	if total > float64(1<<62) || total == 0 && text != "" {
+	if total > float64(1<<62) {
 		return 0, false
 	}
 	return time.Duration(total), true

@@ -88,7 +88,7 @@ func (s *Store) carryOut(group []*pendingTxn) {
 		return
 	}
 	sealFrame(frame, 0)
-	err := s.log.append(frame, first, !s.opt.NoSync)
+	err := s.log.append(frame, first)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {

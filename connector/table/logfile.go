@@ -76,6 +76,7 @@ func (g *segment) remember(position uint64, offset int64) {
 type logFiles struct {
 	dir      string
 	max      int64
+	sync     bool
 	mu       sync.RWMutex
 	segments []*segment
 	file     *os.File    // of the last segment
@@ -106,10 +107,10 @@ func listed(dir, prefix string) (paths []string, positions []uint64, err error) 
 
 // append writes a frame whose first transaction is position, and makes it
 // durable.
-func (l *logFiles) append(frame []byte, position uint64, sync bool) error {
+func (l *logFiles) append(frame []byte, position uint64) error {
 	last := l.segments[len(l.segments)-1]
 	if last.size > fileHeader && (l.roll.Load() || last.size+int64(len(frame)) > l.max) {
-		if err := l.begin(position, sync); err != nil {
+		if err := l.begin(position); err != nil {
 			return err
 		}
 		last = l.segments[len(l.segments)-1]
@@ -118,7 +119,7 @@ func (l *logFiles) append(frame []byte, position uint64, sync bool) error {
 	if _, err := l.file.WriteAt(frame, last.size); err != nil {
 		return fmt.Errorf("write table log: %w", err)
 	}
-	if sync {
+	if l.sync {
 		if err := l.file.Sync(); err != nil {
 			return fmt.Errorf("sync table log: %w", err)
 		}
@@ -131,13 +132,13 @@ func (l *logFiles) append(frame []byte, position uint64, sync bool) error {
 }
 
 // begin makes a new segment the last.
-func (l *logFiles) begin(position uint64, sync bool) error {
+func (l *logFiles) begin(position uint64) error {
 	path := filepath.Join(l.dir, segmentName(position))
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("begin table log: %w", err)
 	}
-	if _, err = f.Write(fileHead(logMagic)); err == nil && sync {
+	if _, err = f.Write(fileHead(logMagic)); err == nil && l.sync {
 		if err = f.Sync(); err == nil {
 			err = syncDir(l.dir)
 		}
@@ -232,7 +233,7 @@ func (l *logFiles) load(f func(payload []byte) error, position func() uint64) er
 	if n := len(l.segments); n > 0 {
 		return l.reopen(l.segments[n-1], l.segments[n-1].size)
 	}
-	return l.begin(position()+1, true)
+	return l.begin(position() + 1)
 }
 
 func errAt(err error, path string, offset int64) error {
@@ -253,7 +254,7 @@ func (l *logFiles) reopen(g *segment, size int64) error {
 	if size == g.size {
 		return nil
 	}
-	if err = f.Truncate(g.size); err == nil {
+	if err = f.Truncate(g.size); err == nil && l.sync {
 		err = f.Sync()
 	}
 	if err != nil {

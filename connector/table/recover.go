@@ -31,7 +31,7 @@ func (s *Store) recover() error {
 		return err
 	}
 	s.snapshot, s.reclaimed = s.durable, s.durable
-	s.log = &logFiles{dir: s.dir, max: s.opt.SegmentBytesMax}
+	s.log = &logFiles{dir: s.dir, max: s.opt.SegmentBytesMax, sync: !s.opt.NoSync}
 	last := uint64(0)
 	err := s.log.load(func(payload []byte) error {
 		s.sinceSnap += int64(len(payload))
