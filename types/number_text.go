@@ -2,6 +2,7 @@ package types
 
 import (
 	"math"
+	"math/big"
 	"strconv"
 	"strings"
 
@@ -37,7 +38,51 @@ func AppendFloat(dst []byte, f float64, bits int) []byte {
 	if a := math.Abs(f); a == 0 || a >= 1e-4 && a < limit {
 		return strconv.AppendFloat(dst, f, 'f', -1, bits)
 	}
-	return strconv.AppendFloat(dst, f, 'e', -1, bits)
+	from := len(dst)
+	dst = strconv.AppendFloat(dst, f, 'e', -1, bits)
+	if math.Abs(f) >= 1<<53 || bits == 32 && math.Abs(f) >= 1<<24 {
+		for prec := digitsOf(dst[from:]); prec < 17 && halfway(f, string(dst[from:]), bits); prec++ {
+			dst = strconv.AppendFloat(dst[:from], f, 'e', prec, bits)
+		}
+	}
+	return dst
+}
+
+// digitsOf counts the digits before the exponent.
+func digitsOf(b []byte) int {
+	n := 0
+	for _, c := range b {
+		if c == 'e' {
+			break
+		}
+		if c >= '0' && c <= '9' {
+			n++
+		}
+	}
+	return n
+}
+
+// halfway reports whether text lies exactly between f and its neighbour. Reading
+// such a text relies on rounding to even, so PostgreSQL prints another digit.
+func halfway(f float64, text string, bits int) bool {
+	if math.Abs(f) > 1e40 {
+		return false // such a text has more digits than a float
+	}
+	x, _, err := big.ParseFloat(text, 10, 256, big.ToNearestEven)
+	if err != nil {
+		return false
+	}
+	diff := new(big.Float).Sub(x, new(big.Float).SetPrec(256).SetFloat64(f))
+	if diff.Sign() == 0 {
+		return false
+	}
+	mant := 53
+	if bits == 32 {
+		mant = 24
+	}
+	_, exp := math.Frexp(f)
+	half := new(big.Float).SetMantExp(big.NewFloat(1), exp-mant-1)
+	return diff.Abs(diff).Cmp(half) == 0
 }
 
 func isSpace(c byte) bool { return c == ' ' || c >= '\t' && c <= '\r' }
