@@ -43,7 +43,7 @@ overlay(text,text,integer) text
 overlay(text,text,integer,integer) text
 reverse(text) text
 repeat(text,integer) text
-position(text,text) integer                       -- position(substring, string): the binder turns POSITION(a IN b) into position(b,a) of PostgreSQL; here the string comes first
+position(text,text) integer                       -- POSITION(a IN b) is position(b, a)
 strpos(text,text) integer
 instr(text,text) integer                          -- Flink's name of strpos
 split_part(text,text,integer) text
