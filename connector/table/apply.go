@@ -39,7 +39,7 @@ type Ref struct {
 // Change is what a transaction does to one table. Rows have all of the table's
 // columns.
 type Change struct {
-	Table  string // Definition.ID
+	Table  string // Def.ID
 	Action Action
 	Rows   *batch.Batch
 	Refs   []Ref

@@ -11,7 +11,7 @@ import (
 // pendingTxn is a transaction on its way through the leader: exactly one of
 // create, drop and changes is set.
 type pendingTxn struct {
-	create  *Definition
+	create  *Def
 	drop    string
 	changes []Change
 	writers []string // names of the pending files whose rows are in changes

@@ -15,8 +15,8 @@ import (
 )
 
 // everyType is a definition with a column of each layout.
-func everyType() Definition {
-	return Definition{ID: "rel-1", Name: "public.every", Key: []int{1}, Columns: []connector.Column{
+func everyType() Def {
+	return Def{ID: "rel-1", Name: "public.every", Key: []int{1}, Columns: []connector.Column{
 		{Name: "b", Type: types.Of(types.Bool)}, {Name: "i", Type: types.Of(types.Int64), NotNull: true}, {Name: "f", Type: types.Of(types.Float64)},
 		{Name: "n", Type: types.Of(types.Numeric)}, {Name: "t", Type: types.Of(types.Text)}, {Name: "d", Type: types.Of(types.IntervalK)}, {Name: "u", Type: types.Of(types.UUID)}}}
 }
@@ -39,7 +39,7 @@ func everyBatch(rows ...[]types.Value) *batch.Batch {
 func TestGoldenLog(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	must(t, s.Create(everyType()))
+	must(t, s.Create(bg(), everyType()))
 	nulls := make([]types.Value, 7)
 	for i := range nulls {
 		nulls[i] = types.NullValue
@@ -53,7 +53,7 @@ func TestGoldenLog(t *testing.T) {
 	gone.Ops = []batch.Op{batch.Delete}
 	_, err = s.commit(bg(), &pendingTxn{changes: []Change{{Table: "rel-1", Action: Merge, Rows: gone}}, writers: []string{"a pending file"}})
 	must(t, err)
-	must(t, s.Drop("rel-1"))
+	must(t, s.Drop(bg(), "rel-1"))
 	must(t, s.Close())
 	got, err := os.ReadFile(filepath.Join(dir, segmentName(1)))
 	must(t, err)

@@ -120,8 +120,8 @@ func runModel(t *testing.T, r *rand.Rand, round int) {
 	s, err := Open(dir, options)
 	must(t, err)
 	defer func() { s.Close() }()
-	must(t, s.Create(keyed("a")))
-	must(t, s.Create(plain("b")))
+	must(t, s.Create(bg(), keyed("a")))
+	must(t, s.Create(bg(), plain("b")))
 	model := map[string]map[int64]string{"a": {}}
 	bag := map[string]int{}
 	fa, fb := &follower{table: "a", rows: map[string]int{}}, &follower{table: "b", rows: map[string]int{}}
@@ -273,7 +273,7 @@ func appendGarbage(t *testing.T, dir string, r *rand.Rand) {
 func TestCutAnywhereRecoversThePrefix(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	must(t, s.Create(keyed("a")))
+	must(t, s.Create(bg(), keyed("a")))
 	var want []string
 	for i := range 6 {
 		_, err := apply(s, "a", Upsert, fmt.Sprintf("%d v%d", i%4, i), fmt.Sprintf("%d w", 10+i))
@@ -312,7 +312,7 @@ func TestCutAnywhereRecoversThePrefix(t *testing.T) {
 func TestOffsetsThatAreGoneAreRefused(t *testing.T) {
 	for _, keep := range []string{"log:5", "snapshot:21:0"} {
 		s := open(t, t.TempDir())
-		must(t, s.Create(keyed("a")))
+		must(t, s.Create(bg(), keyed("a")))
 		for i := range 20 {
 			_, err := apply(s, "a", Upsert, fmt.Sprintf("1 v%d", i))
 			must(t, err)
@@ -348,7 +348,7 @@ func TestOffsetsThatAreGoneAreRefused(t *testing.T) {
 
 func TestReadyWakesAReader(t *testing.T) {
 	s := open(t, t.TempDir())
-	must(t, s.Create(keyed("a")))
+	must(t, s.Create(bg(), keyed("a")))
 	f := &follower{table: "a", rows: map[string]int{}}
 	f.open(t, s)
 	for f.read(t, 10) {
@@ -369,7 +369,7 @@ func TestReadyWakesAReader(t *testing.T) {
 
 func TestConcurrentWriters(t *testing.T) {
 	s := open(t, t.TempDir())
-	must(t, s.Create(keyed("a")))
+	must(t, s.Create(bg(), keyed("a")))
 	f := &follower{table: "a", rows: map[string]int{}}
 	f.open(t, s)
 	var wg sync.WaitGroup
@@ -416,7 +416,7 @@ func TestConcurrentWriters(t *testing.T) {
 func TestSinkCommitsOnce(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	must(t, s.Create(keyed("a")))
+	must(t, s.Create(bg(), keyed("a")))
 	_, err := apply(s, "a", Insert, "1 old", "2 old")
 	must(t, err)
 	k, err := s.Sink("a")
@@ -484,7 +484,7 @@ func BenchmarkGroupCommit(b *testing.B) {
 			s, err := Open(b.TempDir(), Options{})
 			must(b, err)
 			defer s.Close()
-			must(b, s.Create(keyed("a")))
+			must(b, s.Create(bg(), keyed("a")))
 			var wg sync.WaitGroup
 			for w := range writers {
 				wg.Add(1)
@@ -506,7 +506,7 @@ func BenchmarkInsertAndFollow(b *testing.B) {
 	s, err := Open(b.TempDir(), Options{NoSync: true})
 	must(b, err)
 	defer s.Close()
-	must(b, s.Create(plain("a")))
+	must(b, s.Create(bg(), plain("a")))
 	var rows []string
 	for i := range 1024 {
 		rows = append(rows, fmt.Sprintf("%d some value", i))

@@ -18,12 +18,12 @@ import (
 
 func bg() context.Context { return context.Background() }
 
-func keyed(id string) Definition {
-	return Definition{ID: id, Name: "public." + id, Key: []int{0}, Columns: []connector.Column{
+func keyed(id string) Def {
+	return Def{ID: id, Name: "public." + id, Key: []int{0}, Columns: []connector.Column{
 		{Name: "k", Type: types.Of(types.Int64)}, {Name: "v", Type: types.Of(types.Text)}}}
 }
 
-func plain(id string) Definition {
+func plain(id string) Def {
 	d := keyed(id)
 	d.Key = nil
 	return d
@@ -120,9 +120,9 @@ func code(err error) pgerr.Code {
 func TestActions(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	must(t, s.Create(keyed("a")))
-	must(t, s.Create(plain("b")))
-	if err := s.Create(keyed("a")); code(err) != pgerr.DuplicateTable {
+	must(t, s.Create(bg(), keyed("a")))
+	must(t, s.Create(bg(), plain("b")))
+	if err := s.Create(bg(), keyed("a")); code(err) != pgerr.DuplicateTable {
 		t.Fatal(err)
 	}
 	r, err := apply(s, "a", Insert, "1 x", "2 ~")
@@ -189,8 +189,8 @@ func TestActions(t *testing.T) {
 
 func TestTransactionsSpanTablesAndAreAllOrNothing(t *testing.T) {
 	s := open(t, t.TempDir())
-	must(t, s.Create(keyed("a")))
-	must(t, s.Create(keyed("b")))
+	must(t, s.Create(bg(), keyed("a")))
+	must(t, s.Create(bg(), keyed("b")))
 	_, err := s.Apply(bg(), []Change{{Table: "a", Action: Insert, Rows: rowsOf("1 x")}, {Table: "b", Action: Upsert, Rows: rowsOf("1 y", "1 z")},
 		{Table: "a", Action: Upsert, Rows: rowsOf("1 again")}, {Table: "b", Action: Insert, Rows: rowsOf("1 clash")}})
 	if code(err) != pgerr.UniqueViolation {
@@ -202,8 +202,8 @@ func TestTransactionsSpanTablesAndAreAllOrNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(t, s, "a", "")
-	must(t, s.Drop("a"))
-	must(t, s.Drop("a"))
+	must(t, s.Drop(bg(), "a"))
+	must(t, s.Drop(bg(), "a"))
 	if len(s.Tables()) != 1 {
 		t.Fatal(s.Tables())
 	}
@@ -211,7 +211,7 @@ func TestTransactionsSpanTablesAndAreAllOrNothing(t *testing.T) {
 
 func TestSnapshotsDoNotSeeLaterChanges(t *testing.T) {
 	s := open(t, t.TempDir())
-	must(t, s.Create(keyed("a")))
+	must(t, s.Create(bg(), keyed("a")))
 	_, _ = apply(s, "a", Insert, "1 x", "2 y", "3 z")
 	snap := s.Snapshot()
 	scan, err := snap.Scan("a", []int{1, 0})
@@ -240,7 +240,7 @@ func TestTwoProcessesCannotShareAFolder(t *testing.T) {
 func TestFailedWritesStopTheStore(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	must(t, s.Create(keyed("a")))
+	must(t, s.Create(bg(), keyed("a")))
 	_, _ = apply(s, "a", Insert, "1 x")
 	s.log.file.Close()
 	if _, err := apply(s, "a", Insert, "2 y"); code(err) != pgerr.IOError {
@@ -259,7 +259,7 @@ func TestFailedWritesStopTheStore(t *testing.T) {
 func TestDamageIsReported(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	must(t, s.Create(keyed("a")))
+	must(t, s.Create(bg(), keyed("a")))
 	for i := range 3 {
 		_, err := apply(s, "a", Insert, fmt.Sprintf("%d x", i))
 		must(t, err)

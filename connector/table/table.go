@@ -52,9 +52,9 @@ func (o Options) EnsureDefaults() Options {
 // Column is a column of a table.
 type Column = connector.Column
 
-// Definition defines a table. ID is the relation's id in the catalog and never used
+// Def defines a table. ID is the relation's id in the catalog and never used
 // twice.
-type Definition struct {
+type Def struct {
 	ID      string
 	Name    string // as errors spell it
 	Columns []Column
@@ -64,7 +64,7 @@ type Definition struct {
 // table is one table in memory.
 type table struct {
 	number  uint32
-	def     Definition
+	def     Def
 	codec   *rowCodec
 	rows    *rows
 	unique  bool
@@ -73,7 +73,7 @@ type table struct {
 }
 
 func newTable(d storedTable) *table {
-	t := &table{number: d.Number, def: Definition{ID: d.ID, Name: d.Name, Columns: d.Columns, Key: d.Key}, unique: len(d.Key) > 0}
+	t := &table{number: d.Number, def: Def{ID: d.ID, Name: d.Name, Columns: d.Columns, Key: d.Key}, unique: len(d.Key) > 0}
 	columns := make([]types.Type, len(d.Columns))
 	keys := append([]int(nil), d.Key...)
 	for i, c := range d.Columns {
@@ -189,10 +189,10 @@ func (s *Store) Position() uint64 {
 }
 
 // Tables lists the definitions in the order of their ids.
-func (s *Store) Tables() []Definition {
+func (s *Store) Tables() []Def {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	var out []Definition
+	var out []Def
 	for _, t := range s.tables {
 		out = append(out, t.def)
 	}
@@ -201,19 +201,19 @@ func (s *Store) Tables() []Definition {
 }
 
 // Create adds a table, durably. A table of that id is an error.
-func (s *Store) Create(d Definition) error {
+func (s *Store) Create(ctx context.Context, d Def) error {
 	for _, c := range d.Columns {
 		if c.Type.Phys() == types.PhysNone {
 			return pgerr.New(pgerr.InvalidTableDefinition, "column %q has type %s, which a table cannot hold", c.Name, c.Type)
 		}
 	}
-	_, err := s.commit(context.Background(), &pendingTxn{create: &d})
+	_, err := s.commit(ctx, &pendingTxn{create: &d})
 	return err
 }
 
 // Drop removes a table and its rows, durably; a missing one is no error.
-func (s *Store) Drop(id string) error {
-	_, err := s.commit(context.Background(), &pendingTxn{drop: id})
+func (s *Store) Drop(ctx context.Context, id string) error {
+	_, err := s.commit(ctx, &pendingTxn{drop: id})
 	return err
 }
 

@@ -35,7 +35,7 @@ func view(t *testing.T, src connector.Source) (string, map[string]Ref) {
 func TestTransactionsReadTheirOwnChanges(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	must(t, s.Create(keyed("a")))
+	must(t, s.Create(bg(), keyed("a")))
 	_, err := apply(s, "a", Insert, "1 x", "2 y")
 	must(t, err)
 	x := s.Begin()
@@ -76,7 +76,7 @@ func TestTransactionsReadTheirOwnChanges(t *testing.T) {
 
 func TestCheckFindsWhatCommitWould(t *testing.T) {
 	s := open(t, t.TempDir())
-	must(t, s.Create(keyed("a")))
+	must(t, s.Create(bg(), keyed("a")))
 	x := s.Begin()
 	must(t, x.Commit(bg()))
 	must(t, x.Add(Change{Table: "a", Action: Insert, Rows: rowsOf("1 x")}))
@@ -101,7 +101,7 @@ func TestCheckFindsWhatCommitWould(t *testing.T) {
 	// A table made by the same transaction is there by the time of Commit.
 	x = s.Begin()
 	must(t, x.Add(Change{Table: "later", Action: Insert, Rows: rowsOf("1 x")}))
-	must(t, s.Create(keyed("later")))
+	must(t, s.Create(bg(), keyed("later")))
 	must(t, x.Commit(bg()))
 	expect(t, s, "later", "1 x")
 }
