@@ -186,6 +186,9 @@ func (t *Table) findHashed(keys []*batch.Column, n int, sel []uint16, ids []RowI
 	}
 	hashes := t.hashes[:n]
 	hashKeys(keys[:t.keys], n, sel, hashes)
+	if t.index.bits >= touchBits {
+		t.touch(hashes, sel)
+	}
 	ints := t.intKeys(keys)
 	for _, i := range sel {
 		h := hashes[i]
@@ -199,6 +202,31 @@ func (t *Table) findHashed(keys []*batch.Column, n int, sel []uint16, ids []RowI
 		ids[i], rows[i] = id, row
 	}
 	return fresh
+}
+
+// touchBits is the size of an index from which on it and the rows are taken to be
+// outside of the nearer caches.
+const touchBits = 16
+
+// touch brings the slots and rows that hashes lead to into the cache.
+// hot: these loads do not depend on each other, so the processor waits for many at
+// a time; in lookup each is followed by a branch that it cannot foresee.
+func (t *Table) touch(hashes []uint64, sel []uint16) {
+	if cap(t.slotsSeen) < len(sel) {
+		t.slotsSeen = make([]uint64, max(len(sel), batch.RowsDefault))
+	}
+	seen := t.slotsSeen[:len(sel)]
+	base, shift := t.index.base, 64-t.index.bits
+	for k, i := range sel {
+		seen[k] = *(*uint64)(unsafe.Add(base, hashes[i]>>shift*8))
+	}
+	sum := uint64(0)
+	for _, s := range seen {
+		if id := RowID(s) - 1; id < t.end {
+			sum += *header(t.Read(id))
+		}
+	}
+	t.touched = sum // so that the loads are made
 }
 
 // intKeys reports whether all keys are integers and none is null in this batch.

@@ -70,6 +70,9 @@ type Table struct {
 	nullRow RowID // of a table by one integer: the row whose key is null
 	strings arena
 	hashes  []uint64 // scratch
+	// slotsSeen and touched are touch's.
+	slotsSeen []uint64
+	touched   uint64
 
 	uploads *uploads
 	added   []int
