@@ -74,9 +74,9 @@ type Job struct {
 	Wanted string
 	// State is what was last seen: "created", "restoring", "running", "paused",
 	// "restarting", "stopping", "stopped", "finished", "failed".
-	State       string
-	Failure     string // why, when State is failed or restarting
-	ViewID      string // relation id, when the job keeps a materialized view
+	State   string
+	Failure string // why, when State is failed or restarting
+	ViewID  string // relation id, when the job keeps a materialized view
 	// RestoreFrom is where the first start takes its state from: "<job id>/chk-<n>"
 	// in the object store, or the URL of a savepoint's folder; "" for nowhere.
 	RestoreFrom string
