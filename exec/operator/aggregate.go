@@ -10,8 +10,9 @@ import (
 
 // aggregate groups by keys, or everything into one group. Its state is the group
 // table, a table per distinct argument, and over changelogs a table per min and
-// max. Changelog modes: any but upsert in; out, per batch, one change for each
-// group touched that now reads otherwise. A group whose last row went is deleted;
+// max. Changelog modes: any but upsert in; out, per some batches, one change for
+// each group touched that now reads otherwise. Nothing is held back over a barrier
+// or a watermark. A group whose last row went is deleted;
 // a global aggregate has its row from the first barrier on, rows or not. Over
 // finished data each group is emitted once, as an insert, at the end.
 type aggregate struct {
@@ -23,6 +24,9 @@ type aggregate struct {
 	task    int
 	atEnd   bool
 	ready   bool // the global group is there and was emitted
+	fold    int  // rows to fold in before changes are emitted
+	pending int  // rows folded in since
+	signed  bool // some of them took rows away
 	limit   int
 }
 
@@ -37,8 +41,8 @@ func newAggregate(op *graph.Operator, env *Env) (exec.Operator, error) {
 		}
 	}
 	layout := outputLayout{keys: len(op.Aggregate.Keys)}
-	g := &aggregate{a: a, changes: newChanges(a, layout, op.Mode == graph.Upsert), global: op.Aggregate.Global,
-		task: env.Task, atEnd: op.Aggregate.AtEnd || env.Bounded, limit: env.BatchRows}
+	g := &aggregate{a: a, changes: newChanges(a, layout, op.Mode == graph.Upsert, env.BatchRows), global: op.Aggregate.Global,
+		task: env.Task, atEnd: op.Aggregate.AtEnd || env.Bounded, limit: env.BatchRows, fold: env.CoalesceRows}
 	g.ready = g.global && a.groups.len() > 0
 	return g, nil
 }
@@ -54,19 +58,36 @@ func (g *aggregate) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	if g.atEnd {
 		return g.a.fold(w)
 	}
-	g.changes.begin(in.Live())
+	if g.pending == 0 {
+		g.changes.begin(in.Live())
+	}
+	g.pending += in.Live()
+	g.signed = g.signed || w.sign != nil
 	g.changes.touch(w)
 	if err := g.a.fold(w); err != nil {
 		return err
 	}
+	if g.pending < g.fold {
+		return nil
+	}
+	return g.flush(out)
+}
+
+// flush emits what has changed since the last one.
+func (g *aggregate) flush(out exec.Output) error {
+	if g.pending == 0 {
+		return nil
+	}
+	g.pending = 0
 	fresh := !g.ready
 	g.ready = g.global
 	if err := g.changes.emit(out, g.global, fresh); err != nil {
 		return err
 	}
-	if w.sign != nil && !g.global {
+	if g.signed && !g.global {
 		g.removeEmpty()
 	}
+	g.signed = false
 	return nil
 }
 
@@ -111,7 +132,7 @@ func (w *work) single() unsafe.Pointer {
 	return w.rows[w.sel[0]]
 }
 
-// removeEmpty deletes the groups that the batch left without rows.
+// removeEmpty deletes the groups that were left without rows.
 func (g *aggregate) removeEmpty() {
 	for k, id := range g.changes.touched {
 		if *(*int64)(unsafe.Add(g.changes.now[k], g.a.all[0].off)) == 0 {
@@ -122,13 +143,21 @@ func (g *aggregate) removeEmpty() {
 
 // OnBarrier implements exec.Stateful: the row of a global aggregate without
 // input is there from the first barrier on.
-func (g *aggregate) OnBarrier(_ exec.Barrier, out exec.Output) error { return g.emitEmpty(out) }
+func (g *aggregate) OnBarrier(_ exec.Barrier, out exec.Output) error {
+	if err := g.flush(out); err != nil {
+		return err
+	}
+	return g.emitEmpty(out)
+}
 
 // OnWatermark implements exec.Operator.
-func (g *aggregate) OnWatermark(exec.Watermark, exec.Output) error { return nil }
+func (g *aggregate) OnWatermark(_ exec.Watermark, out exec.Output) error { return g.flush(out) }
 
 // OnEnd implements exec.Operator.
 func (g *aggregate) OnEnd(out exec.Output) error {
+	if err := g.flush(out); err != nil {
+		return err
+	}
 	if err := g.emitEmpty(out); err != nil || !g.atEnd {
 		return err
 	}

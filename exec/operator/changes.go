@@ -16,6 +16,7 @@ type changes struct {
 	a      *accumulators
 	layout outputLayout
 	upsert bool
+	limit  int // rows per emitted batch, about
 
 	epoch   uint32
 	mark    []uint32 // by group id: the epoch that last touched it
@@ -38,8 +39,8 @@ type outputLayout struct {
 	slot   uintptr                            // of the window in a state row
 }
 
-func newChanges(a *accumulators, layout outputLayout, upsert bool) *changes {
-	c := &changes{a: a, layout: layout, upsert: upsert, words: a.groups.width() / 8}
+func newChanges(a *accumulators, layout outputLayout, upsert bool, limit int) *changes {
+	c := &changes{a: a, layout: layout, upsert: upsert, limit: limit, words: a.groups.width() / 8}
 	c.out.Cols = layout.columns(a)
 	c.sel = make([]uint16, 0, batch.RowsDefault) // never nil, which would select all
 	return c
@@ -158,9 +159,9 @@ func (c *changes) emit(out exec.Output, always, fresh bool) error {
 		return nil
 	}
 	for from := 0; from < len(c.rows); {
-		to := min(len(c.rows), from+batch.RowsMax/2)
+		to := min(len(c.rows), from+c.limit)
 		if to < len(c.rows) && c.ops[to] == batch.UpdateAfter {
-			to--
+			to++
 		}
 		if err := c.emitRows(out, from, to, updates); err != nil {
 			return err

@@ -54,7 +54,7 @@ func checkModel(t *testing.T, op string, rng *rand.Rand) {
 	}
 	live := randomSteps(s, rng, 40+rng.IntN(300))
 	want := s.model(live)
-	for _, m := range []mode{{batch: 1, tasks: []int{1}}, {batch: 7, tasks: []int{1}, restart: true}, {batch: 1024, tasks: []int{2, 1, 3}, restart: true}, {batch: 1024, tasks: []int{1}}} {
+	for _, m := range []mode{{batch: 1, tasks: []int{1}}, {batch: 7, tasks: []int{1}, restart: true, coalesce: 20}, {batch: 7, tasks: []int{1}, coalesce: 1}, {batch: 1024, tasks: []int{2, 1, 3}, restart: true}, {batch: 1024, tasks: []int{1}}} {
 		got := s.run(t, m)
 		if !maps.Equal(got.total, want) {
 			t.Fatalf("%+v: the output adds up to\n%v\nwant\n%v", m, show(got.total), show(want))

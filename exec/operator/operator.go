@@ -30,6 +30,9 @@ type Env struct {
 	Task, Parallelism int
 	// BatchRows is how many rows an emitted batch aims at.
 	BatchRows int
+	// CoalesceRows is over how many rows an aggregate puts changes of one group
+	// together; it emits at barriers and watermarks in any case. 1: for each batch.
+	CoalesceRows int
 	// Bounded says that the data is finished: aggregates then emit only at the
 	// end, one insert per group, and ORDER BY is possible.
 	Bounded bool
@@ -62,6 +65,9 @@ func (e *Env) EnsureDefaults() {
 	}
 	if e.BatchRows == 0 {
 		e.BatchRows = batch.RowsDefault
+	}
+	if e.CoalesceRows == 0 {
+		e.CoalesceRows = 16 * batch.RowsDefault
 	}
 	if e.Context == nil {
 		e.Context = context.Background()

@@ -247,4 +247,3 @@ func identityInts(n int) (all []int) {
 	}
 	return all
 }
-

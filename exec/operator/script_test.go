@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s: %v", td.Pos, err)
 			}
-			straight := s.run(t, mode{batch: 1024, tasks: []int{1}})
+			straight := s.run(t, mode{batch: 1024, tasks: []int{1}, coalesce: 1})
 			if !strings.HasPrefix(straight.text, "error") {
 				s.compare(t, td.Pos, straight)
 			}
@@ -56,7 +56,7 @@ func TestScripts(t *testing.T) {
 // compare runs the script in every other way.
 func (s *script) compare(t *testing.T, pos string, want result) {
 	for _, rows := range []int{1, 3, 1024} {
-		for _, m := range []mode{{batch: rows, tasks: []int{1}}, {batch: rows, tasks: []int{1}, restart: true}, {batch: rows, tasks: []int{2, 1, 3}, restart: true}} {
+		for _, m := range []mode{{batch: rows, tasks: []int{1}}, {batch: rows, tasks: []int{1}, restart: true, coalesce: 1}, {batch: rows, tasks: []int{2, 1, 3}, restart: true}} {
 			if s.op.Kind == graph.SortKind && len(m.tasks) > 1 {
 				continue
 			}
@@ -85,6 +85,8 @@ type mode struct {
 	batch   int
 	tasks   []int // one after the other, at each barrier
 	restart bool
+	// coalesce is Env.CoalesceRows; a straight run has 1.
+	coalesce int
 }
 
 type result struct {
@@ -289,7 +291,7 @@ func (x *tasks) build(phase int, sealed []map[string]*state.Snapshot) error {
 			tables[schema.Name] = t
 		}
 		op, err := New(x.s.op, Env{Table: func(name string) *state.Table { return tables[name] }, Inputs: [][]types.Field{x.s.fields},
-			Task: task, Parallelism: n, BatchRows: x.mode.batch, Bounded: x.s.bounded, Counters: &x.counters})
+			Task: task, Parallelism: n, BatchRows: x.mode.batch, CoalesceRows: x.mode.coalesce, Bounded: x.s.bounded, Counters: &x.counters})
 		if err != nil {
 			return err
 		}

@@ -146,7 +146,7 @@ func newWindowAggregate(op *graph.Operator, env *Env) (exec.Operator, error) {
 	w.layout = outputLayout{keys: keys, window: w.kind.window, slot: a.groups.key(keys)}
 	w.out.Cols = w.layout.columns(a)
 	if !onClose {
-		w.changes = newChanges(a, w.layout, op.Mode == graph.Upsert)
+		w.changes = newChanges(a, w.layout, op.Mode == graph.Upsert, env.BatchRows)
 	}
 	if w.kind.shared() {
 		if w.merger, err = newPaneMerger(op, a, keys); err != nil {
