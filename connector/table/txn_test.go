@@ -105,3 +105,21 @@ func TestCheckFindsWhatCommitWould(t *testing.T) {
 	must(t, x.Commit(bg()))
 	expect(t, s, "later", "1 x")
 }
+
+func TestCheckNew(t *testing.T) {
+	s := open(t, t.TempDir())
+	must(t, s.Create(bg(), keyed("a")))
+	must(t, s.Create(bg(), plain("b")))
+	_, err := apply(s, "a", Insert, "1 x")
+	must(t, err)
+	for _, tt := range []struct {
+		table string
+		rows  []string
+		want  pgerr.Code
+	}{{"a", []string{"2 x", "3 x"}, ""}, {"a", []string{"2 x", "1 y"}, pgerr.UniqueViolation}, {"a", []string{"2 x", "2 y"}, pgerr.UniqueViolation},
+		{"a", []string{"~ x"}, pgerr.NotNullViolation}, {"b", []string{"~ x", "~ x"}, ""}, {"c", []string{"1 x"}, pgerr.UndefinedTable}} {
+		if err := s.CheckNew(tt.table, rowsOf(tt.rows...)); code(err) != tt.want {
+			t.Errorf("%s %v: %v", tt.table, tt.rows, err)
+		}
+	}
+}
