@@ -169,7 +169,7 @@ func (n *node) seal(b Barrier) error {
 	if b.Checkpoint == 0 && !n.view {
 		return nil
 	}
-	snap := OperatorSnapshot{ID: n.spec.ID, Task: n.task.index, Watermark: n.watermark, View: n.view}
+	snap := OperatorSnapshot{ID: n.spec.ID, Kind: n.spec.Kind, Task: n.task.index, Watermark: n.watermark, View: n.view}
 	if n.counted != nil {
 		snap.Counters = *n.counted
 	}

@@ -1,6 +1,9 @@
 package exec
 
-import "github.com/millrace/millrace/exec/state"
+import (
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/planner/graph"
+)
 
 // Report is what one task hands over at a barrier. Whoever takes it owns the
 // snapshots and releases them.
@@ -14,6 +17,7 @@ type Report struct {
 // OperatorSnapshot is one operator's part of a report.
 type OperatorSnapshot struct {
 	ID          string
+	Kind        graph.Kind
 	Task        int
 	Tables      map[string]*state.Snapshot // by graph.Table name
 	Source      *SourceState               // of a source

@@ -252,8 +252,8 @@ func (r *Run) taskEnded() {
 	}
 }
 
-// Inject sends a barrier from every source. With catchUp it waits, in each
-// source, until every split has once had nothing more to deliver.
+// Inject sends a barrier from every source. With catchUp it waits, in each source
+// that catches up, until every split has once had nothing more to deliver.
 func (r *Run) Inject(ctx context.Context, b Barrier, catchUp bool) error {
 	for _, s := range r.sources {
 		if err := r.tell(ctx, s, control{barrier: &b, catchUp: catchUp}); err != nil {

@@ -30,7 +30,10 @@ type SourceInput struct {
 	TimeColumn    int
 	IdleTimeout   time.Duration // 0: never idle
 	RowsPerSecond float64       // 0: no limit; of this task
-	Splits        []SplitState
+	// CatchesUp says that a barrier with catch-up waits for this source: what it
+	// reads was written through this server.
+	CatchesUp bool
+	Splits    []SplitState
 }
 
 // control is a request to a source task.
@@ -38,8 +41,8 @@ type control struct {
 	barrier *Barrier
 	splits  []SplitState
 	drain   bool
-	// catchUp delays the barrier until each split has once had nothing more to
-	// deliver.
+	// catchUp delays the barrier, in a source that catches up, until each split
+	// has once had nothing more to deliver.
 	catchUp bool
 }
 
@@ -60,6 +63,7 @@ type sourceTask struct {
 	waiting   []control // barriers that wait for splits to catch up
 	started   time.Time
 	rows      int64
+	turn      int // the split to read next
 }
 
 // split is one split being read.
@@ -83,9 +87,11 @@ func (s *sourceTask) main(ctx context.Context) error {
 		if err := s.handleControl(ctx); err != nil {
 			return err
 		}
-		progress := false
-		for _, sp := range s.splits {
-			read, err := s.read(ctx, sp)
+		progress, share := false, s.share()
+		for i := 0; i < len(s.splits) && s.due() > 0; i++ {
+			sp := s.splits[s.turn%len(s.splits)]
+			s.turn = (s.turn + 1) % len(s.splits)
+			read, err := s.read(ctx, sp, share)
 			if err != nil {
 				return err
 			}
@@ -144,20 +150,36 @@ func (s *sourceTask) close() {
 	}
 }
 
-// read delivers one batch of a split and reports whether there was one.
-func (s *sourceTask) read(ctx context.Context, sp *split) (bool, error) {
+// due is how many rows the rate limit lets through now.
+func (s *sourceTask) due() int {
+	if s.in.RowsPerSecond == 0 {
+		return s.task.run.opt.BatchRows
+	}
+	return int(s.task.run.opt.Clock.Now().Sub(s.started).Seconds()*s.in.RowsPerSecond) - int(s.rows)
+}
+
+// share is how many rows each split may deliver in this round. A limited rate is
+// divided among the splits: if the first ones took it all, the others would hold
+// the watermark back.
+func (s *sourceTask) share() int {
+	if s.in.RowsPerSecond == 0 {
+		return s.task.run.opt.BatchRows
+	}
+	active := 0
+	for _, sp := range s.splits {
+		if sp.reader != nil && !sp.idle {
+			active++
+		}
+	}
+	return min(max(s.due()/max(active, 1), 1), s.task.run.opt.BatchRows)
+}
+
+// read delivers at most limit rows of a split and reports whether there were any.
+func (s *sourceTask) read(ctx context.Context, sp *split, limit int) (bool, error) {
 	if sp.reader == nil || s.draining {
 		return false, nil
 	}
 	s.out.Reset()
-	limit := s.task.run.opt.BatchRows
-	if s.in.RowsPerSecond > 0 {
-		due := s.task.run.opt.Clock.Now().Sub(s.started).Seconds()*s.in.RowsPerSecond - float64(s.rows)
-		if due < 1 {
-			return false, nil
-		}
-		limit = min(limit, int(due))
-	}
 	status, err := sp.reader.Read(ctx, s.out, limit)
 	if err != nil {
 		return false, s.node.wrap(fmt.Errorf("read split %s: %w", sp.state.ID, err))
@@ -353,7 +375,7 @@ func (s *sourceTask) do(ctx context.Context, c control) error {
 	}
 	if c.catchUp {
 		for _, sp := range s.splits {
-			sp.caughtUp = sp.state.Ended
+			sp.caughtUp = sp.state.Ended || !s.in.CatchesUp
 		}
 	}
 	s.waiting = append(s.waiting, c)
