@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/millrace/millrace/connector"
 	"github.com/millrace/millrace/internal/pgerr"
-	"github.com/millrace/millrace/types"
 )
 
 // Options are a job's WITH options, parsed.
@@ -189,22 +189,10 @@ func sortedKeys[V any](m map[string]V) []string {
 	return keys
 }
 
-// parseDuration reads PostgreSQL's intervals ('10 seconds') and Go's durations
-// ('10s', '500ms').
 func parseDuration(v string) (time.Duration, error) {
-	v = strings.TrimSpace(v)
-	if v == "0" {
-		return 0, nil
-	}
-	if d, err := time.ParseDuration(strings.ReplaceAll(v, "min", "m")); err == nil {
-		if d < 0 {
-			return 0, fmt.Errorf("a duration that is not negative, such as 10s")
-		}
-		return d, nil
-	}
-	val, err := types.ParseText(types.Of(types.IntervalK), v)
-	if err != nil || val.Interval.Months != 0 || val.Interval.Micros < 0 || val.Interval.Days < 0 {
+	d, ok := connector.ParseDuration(v)
+	if !ok {
 		return 0, fmt.Errorf("a duration such as 500ms, 10s, 5min or 1h")
 	}
-	return time.Duration(val.Interval.Micros)*time.Microsecond + time.Duration(val.Interval.Days)*24*time.Hour, nil
+	return d, nil
 }

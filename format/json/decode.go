@@ -213,7 +213,6 @@ func (d *Decoder) setNull(out *batch.Batch, i int) error {
 	return nil
 }
 
-
 // value reads the next value into column i of row out.N.
 func (d *Decoder) value(out *batch.Batch, i int) error {
 	s, c, row, f := &d.scan, out.Cols[i], out.N, &d.fields[i]

@@ -1,0 +1,362 @@
+// Package job keeps continuous queries running: their lifecycle, checkpoints,
+// recovery, savepoints and restores. It knows graphs and state, no SQL text and
+// no session.
+package job
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/statestore/object"
+)
+
+// ConnectSource and ConnectSink open what a source or sink operator names.
+type (
+	ConnectSource func(ctx context.Context, j *catalog.Job, op *graph.Operator) (connector.Source, error)
+	ConnectSink   func(ctx context.Context, j *catalog.Job, op *graph.Operator) (connector.Sink, error)
+)
+
+// DeadLetter is a row that could not be used.
+type DeadLetter struct {
+	Relation, Job, Operator, Split, Offset string
+	Raw                                    []byte
+	Code                                   pgerr.Code
+	Error                                  string
+}
+
+// ManagerOptions are what a manager works with.
+type ManagerOptions struct {
+	Store      *catalog.Store
+	Objects    object.Store
+	Sources    ConnectSource
+	Sinks      ConnectSink
+	DeadLetter func(ctx context.Context, d DeadLetter) error
+	// FlushDeadLetters makes what DeadLetter took durable; it is called before a
+	// checkpoint has the sources past those rows.
+	FlushDeadLetters func() error
+	// Retain keeps the changes of own tables from these offsets on for a holder;
+	// Release ends that.
+	Retain  func(holder string, offsets [][]byte) error
+	Release func(holder string) error
+	Slabs   *state.Slabs
+	Version string // of the engine, for metadata
+	// Parallelism and BatchRows are what jobs use that do not say; 0 for the
+	// number of cores and the engine's choice.
+	Parallelism int
+	BatchRows   int
+	Log         *slog.Logger
+	Clock       clock.Clock
+}
+
+// EnsureDefaults fills in what was left out.
+func (o *ManagerOptions) EnsureDefaults() {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Clock == nil {
+		o.Clock = clock.System{}
+	}
+	if o.Slabs == nil {
+		o.Slabs = state.NewSlabs(state.SlabOptions{})
+	}
+	if o.Retain == nil {
+		o.Retain = func(string, [][]byte) error { return nil }
+	}
+	if o.Release == nil {
+		o.Release = func(string) error { return nil }
+	}
+	if o.DeadLetter == nil {
+		o.DeadLetter = func(context.Context, DeadLetter) error { return nil }
+	}
+	if o.FlushDeadLetters == nil {
+		o.FlushDeadLetters = func() error { return nil }
+	}
+}
+
+// Manager owns the runners of all jobs of a server.
+type Manager struct {
+	opt    ManagerOptions
+	slabs  *state.Slabs
+	ctx    context.Context
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+
+	mu      sync.Mutex
+	runners map[string]*runner // by job name
+	views   map[string]*View   // by relation id
+	pins    map[string]int     // jobs whose checkpoints must stay, by id
+}
+
+// NewManager makes a manager without jobs.
+func NewManager(opt ManagerOptions) *Manager {
+	opt.EnsureDefaults()
+	m := &Manager{opt: opt, slabs: opt.Slabs, runners: map[string]*runner{}, views: map[string]*View{}}
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	return m
+}
+
+// Resume starts every job that is wanted to run, from its newest checkpoint.
+func (m *Manager) Resume() {
+	for _, j := range m.opt.Store.Snapshot().Jobs() {
+		if j.ViewID != "" {
+			m.view(j.ViewID)
+		}
+		if j.Wanted != "running" || j.State == "finished" && j.ViewID == "" {
+			continue
+		}
+		if err := m.Start(j); err != nil {
+			m.opt.Log.Error("resume job", "job", j.Name, "err", err)
+		}
+	}
+}
+
+// NewID makes a job id: 32 hex digits.
+func NewID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails, by its contract
+	return hex.EncodeToString(b[:])
+}
+
+// options are a job's options with the server's defaults below them.
+func (m *Manager) options(j *catalog.Job) (Options, error) {
+	o, err := ParseOptions(j.Options)
+	if err != nil {
+		return o, err
+	}
+	if _, ok := j.Options["parallelism"]; !ok && m.opt.Parallelism > 0 {
+		o.Parallelism = m.opt.Parallelism
+	}
+	if _, ok := j.Options["batch_rows"]; !ok && m.opt.BatchRows > 0 {
+		o.BatchRows = m.opt.BatchRows
+	}
+	return o, nil
+}
+
+// Start sets a stored job going.
+func (m *Manager) Start(j *catalog.Job) error {
+	opt, err := m.options(j)
+	if err != nil {
+		return err
+	}
+	g, err := graph.Decode(j.Graph)
+	if err != nil {
+		return fmt.Errorf("decode the plan of job %s: %w", j.Name, err)
+	}
+	r := &runner{m: m, job: j, g: g, opt: opt, requests: make(chan *request), stop: make(chan stopOrder), damaged: map[int64]error{}, done: make(chan struct{})}
+	r.live.setJob(j)
+	if j.ViewID != "" {
+		r.view = m.view(j.ViewID)
+		for i := range g.Operators {
+			if spec := g.Operators[i].Materialize; spec != nil {
+				r.view.setSpec(spec)
+			}
+		}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if old := m.runners[j.Name]; old != nil && !old.ended() {
+		return pgerr.New(pgerr.ObjectInUse, "job %q is already running", j.Name)
+	}
+	m.runners[j.Name] = r
+	m.wg.Add(1)
+	go func() {
+		defer m.wg.Done()
+		r.main(m.ctx)
+	}()
+	return nil
+}
+
+// ended reports whether the runner has returned.
+func (r *runner) ended() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
+
+func (m *Manager) view(relation string) *View {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	v := m.views[relation]
+	if v == nil {
+		v = newView()
+		m.views[relation] = v
+	}
+	return v
+}
+
+// View returns what readers of a materialized view see.
+func (m *Manager) View(relation string) (*View, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if v := m.views[relation]; v != nil {
+		return v, nil
+	}
+	return nil, pgerr.New(pgerr.ObjectNotInPrerequisiteState, "the materialized view has no job that keeps it")
+}
+
+// DropView forgets a view's rows.
+func (m *Manager) DropView(relation string) {
+	m.mu.Lock()
+	v := m.views[relation]
+	delete(m.views, relation)
+	m.mu.Unlock()
+	if v != nil {
+		v.close()
+	}
+}
+
+func (m *Manager) runner(name string) *runner {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.runners[name]
+}
+
+// ErrNotRunning says that a job has no run now.
+var ErrNotRunning = errors.New("the job is not running")
+
+// ask sends a request to a job's runner and waits for the answer.
+func (m *Manager) ask(ctx context.Context, name string, q *request) (requestResult, error) {
+	r := m.runner(name)
+	if r == nil || r.ended() {
+		return requestResult{}, ErrNotRunning
+	}
+	done := make(chan requestResult, 1)
+	q.done = done
+	select {
+	case r.requests <- q:
+	case <-r.done:
+		return requestResult{}, ErrNotRunning
+	case <-ctx.Done():
+		return requestResult{}, context.Cause(ctx)
+	}
+	select {
+	case res := <-done:
+		return res, res.err
+	case <-r.done:
+		select {
+		case res := <-done:
+			return res, res.err
+		default:
+			return requestResult{}, ErrNotRunning
+		}
+	case <-ctx.Done():
+		return requestResult{}, context.Cause(ctx)
+	}
+}
+
+// Checkpoint takes a checkpoint now and returns its number.
+func (m *Manager) Checkpoint(ctx context.Context, name string) (int64, error) {
+	res, err := m.ask(ctx, name, &request{checkpoint: true})
+	return res.checkpoint, err
+}
+
+// CatchUp waits until a job has read what its own tables hold now, and readers
+// see it; a job that writes to own tables has committed by then as well.
+func (m *Manager) CatchUp(ctx context.Context, name string) error {
+	r := m.runner(name)
+	if r == nil || r.ended() {
+		return nil
+	}
+	writes := false
+	for i := range r.g.Operators {
+		if s := r.g.Operators[i].Sink; s != nil && s.Connector == "" {
+			writes = true
+		}
+	}
+	_, err := m.ask(ctx, name, &request{catchUp: true, checkpoint: writes})
+	if errors.Is(err, ErrNotRunning) {
+		return nil
+	}
+	return err
+}
+
+// Stop ends a job's run: after a last checkpoint if final is set, whose number
+// it returns, and after its sources were ended if drain is.
+func (m *Manager) Stop(ctx context.Context, name string, final, drain bool) (int64, error) {
+	r := m.runner(name)
+	if r == nil || r.ended() {
+		return 0, ErrNotRunning
+	}
+	done := make(chan requestResult, 1)
+	select {
+	case r.stop <- stopOrder{final: final, drain: drain, checkpoint: done}:
+	case <-r.done:
+		return 0, ErrNotRunning
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	}
+	if !final {
+		<-r.done
+		return 0, nil
+	}
+	select {
+	case res := <-done:
+		if res.err != nil {
+			return 0, res.err
+		}
+		<-r.done
+		return res.checkpoint, nil
+	case <-r.done:
+		select {
+		case res := <-done:
+			return res.checkpoint, res.err
+		default:
+			return 0, ErrNotRunning
+		}
+	}
+}
+
+// Forget removes a stopped job's runner.
+func (m *Manager) Forget(name string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.runners, name)
+}
+
+// Shutdown takes a last checkpoint of every job and ends all runs. Jobs stay
+// wanted: the next start resumes them.
+func (m *Manager) Shutdown(ctx context.Context) {
+	m.mu.Lock()
+	var names []string
+	for name := range m.runners {
+		names = append(names, name)
+	}
+	m.mu.Unlock()
+	var wg sync.WaitGroup
+	for _, name := range names {
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			if _, err := m.Stop(ctx, name, true, false); err != nil && !errors.Is(err, ErrNotRunning) {
+				m.opt.Log.Warn("last checkpoint", "job", name, "err", err)
+			}
+		}()
+	}
+	wg.Wait()
+	m.Kill()
+}
+
+// Kill ends all runs as they are, as a crash would.
+func (m *Manager) Kill() {
+	m.cancel()
+	m.wg.Wait()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, v := range m.views {
+		v.close()
+	}
+}

@@ -1,0 +1,280 @@
+package job
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"sort"
+	"strconv"
+	"time"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/operator"
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/format"
+	"github.com/millrace/millrace/format/json"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/types"
+)
+
+// discoverInterval is how often sources that follow are asked for new splits.
+const discoverInterval = time.Second
+
+// parts makes the operators, sources and sinks of one attempt of a job, restored
+// from its starting point. It implements exec.Factory.
+type parts struct {
+	ctx    context.Context
+	m      *Manager
+	r      *runner
+	start  *startingPoint
+	slabs  *state.Slabs
+	timed  bool // some operator goes by event time
+	srcs   map[string]*sourcePart
+	sinks  map[string]connector.Sink
+	looked time.Time // when new splits were last looked for
+}
+
+// sourcePart is a source operator with the splits it has handed out.
+type sourcePart struct {
+	spec   *graph.Operator
+	source connector.Source
+	splits []exec.SplitState // in order of assignment: number i goes to task i mod tasks
+	known  map[string]bool
+}
+
+// newParts opens the job's sources and sinks and lists their splits.
+func (m *Manager) newParts(ctx context.Context, r *runner, start *startingPoint) (*parts, error) {
+	p := &parts{ctx: ctx, m: m, r: r, start: start, slabs: m.slabs, srcs: map[string]*sourcePart{}, sinks: map[string]connector.Sink{},
+		timed: goesByTime(r.g), looked: m.opt.Clock.Now()}
+	for i := range r.g.Operators {
+		op := &r.g.Operators[i]
+		switch op.Kind {
+		case graph.SourceKind:
+			if err := p.openSource(op); err != nil {
+				return nil, &exec.OperatorError{Operator: op.ID, Err: err}
+			}
+		case graph.SinkKind:
+			s, err := m.opt.Sinks(ctx, r.job, op)
+			if err != nil {
+				return nil, &exec.OperatorError{Operator: op.ID, Err: err}
+			}
+			p.sinks[op.ID] = s
+		}
+	}
+	return p, nil
+}
+
+// goesByTime reports whether any operator asks for watermarks.
+func goesByTime(g *graph.Graph) bool {
+	for i := range g.Operators {
+		if g.Operators[i].Kind == graph.WindowAggregateKind {
+			return true
+		}
+	}
+	return false
+}
+
+// openSource lists a source's splits: those of the starting point first, in
+// order of their ids, then the ones that have appeared since.
+func (p *parts) openSource(op *graph.Operator) error {
+	src, err := p.m.opt.Sources(p.ctx, p.r.job, op)
+	if err != nil {
+		return err
+	}
+	sp := &sourcePart{spec: op, source: src, known: map[string]bool{}}
+	if s := p.start.sources[op.ID]; s != nil {
+		sp.splits = append(sp.splits, s.Splits...)
+		sort.Slice(sp.splits, func(i, j int) bool { return sp.splits[i].ID < sp.splits[j].ID })
+	}
+	for _, s := range sp.splits {
+		sp.known[s.ID] = true
+	}
+	if _, err := sp.look(p.ctx); err != nil {
+		return err
+	}
+	p.srcs[op.ID] = sp
+	return nil
+}
+
+// look adds the splits that were not known and returns them.
+func (s *sourcePart) look(ctx context.Context) ([]exec.SplitState, error) {
+	list, err := s.source.Splits(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("list splits: %w", err)
+	}
+	first := len(s.splits)
+	for _, sp := range list {
+		if !s.known[sp.ID] {
+			s.known[sp.ID] = true
+			s.splits = append(s.splits, exec.SplitState{ID: sp.ID, Data: sp.Data, Watermark: exec.WatermarkMin})
+		}
+	}
+	return s.splits[first:], nil
+}
+
+// discover gives splits that have appeared to the run's tasks.
+func (p *parts) discover(ctx context.Context, run *exec.Run) error {
+	now := p.m.opt.Clock.Now()
+	if now.Sub(p.looked) < discoverInterval {
+		return nil
+	}
+	p.looked = now
+	for id, s := range p.srcs {
+		if !s.source.Follows() {
+			continue
+		}
+		first := len(s.splits)
+		fresh, err := s.look(ctx)
+		if err != nil {
+			p.m.opt.Log.Warn("look for new splits", "job", p.r.job.Name, "source", id, "err", err)
+			continue
+		}
+		tasks := p.r.opt.Parallelism
+		byTask := map[int][]exec.SplitState{}
+		for i, sp := range fresh {
+			byTask[(first+i)%tasks] = append(byTask[(first+i)%tasks], sp)
+		}
+		for task, splits := range byTask {
+			if err := run.AddSplits(ctx, id, task, splits); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Operator implements exec.Factory.
+func (p *parts) Operator(op *graph.Operator, task, tasks int) (exec.Made, error) {
+	tables := map[string]*state.Table{}
+	for i := range op.Tables {
+		t, err := p.table(op, &op.Tables[i], task, tasks)
+		if err != nil {
+			return exec.Made{}, err
+		}
+		tables[op.Tables[i].Name] = t
+	}
+	env := p.env(op, task, tasks)
+	env.Table = func(name string) *state.Table { return tables[name] }
+	made, err := operator.New(op, env)
+	return exec.Made{Operator: made, Tables: tables, Counters: env.Counters}, err
+}
+
+func (p *parts) env(op *graph.Operator, task, tasks int) operator.Env {
+	env := operator.Env{Task: task, Parallelism: tasks, BatchRows: p.r.opt.BatchRows, Context: p.ctx, Clock: p.m.opt.Clock,
+		BadRow: p.badRow, Counters: &exec.Counters{}}
+	for _, in := range op.Inputs {
+		env.Inputs = append(env.Inputs, p.r.g.Operators[in.Operator].Fields)
+	}
+	if p.r.opt.LateData == "dead_letter" && op.Kind == graph.WindowAggregateKind {
+		env.Late = p.lateRows(op.ID, env.Inputs[0])
+	}
+	return env
+}
+
+// lateRows keeps rows that came too late for a window as JSON.
+func (p *parts) lateRows(op string, fields []types.Field) func(in *batch.Batch, rows []uint16) error {
+	columns := make([]format.Column, len(fields))
+	for i, f := range fields {
+		columns[i] = format.Column{Name: f.Name, Type: f.Type}
+	}
+	enc := json.NewEncoder(columns, false)
+	return func(in *batch.Batch, rows []uint16) error {
+		for i := range rows {
+			one := batch.Batch{N: in.N, Cols: in.Cols, Sel: rows[i : i+1]}
+			raw := bytes.TrimRight(enc.Encode(nil, &one), "\n")
+			d := DeadLetter{Job: p.r.job.Name, Operator: op, Raw: raw, Code: pgerr.DatetimeFieldOverflow, Error: "the row is late: its window has closed"}
+			if err := p.m.opt.DeadLetter(p.ctx, d); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// badRow takes a row that an expression refused, by the job's policy.
+func (p *parts) badRow(ctx context.Context, op string, err error, raw []byte, detail string) error {
+	if p.r.opt.BadData == "fail" {
+		return err
+	}
+	if p.r.opt.BadData == "skip" {
+		return nil
+	}
+	return p.m.opt.DeadLetter(ctx, DeadLetter{Job: p.r.job.Name, Operator: op, Code: pgerr.From(err).Code, Error: err.Error() + " in " + detail, Raw: raw})
+}
+
+// Source implements exec.Factory.
+func (p *parts) Source(op *graph.Operator, task, tasks int) (*exec.SourceInput, error) {
+	if op.Kind == graph.ValuesKind {
+		in := &exec.SourceInput{TimeColumn: -1}
+		if s := p.start.sources[op.ID]; s != nil {
+			in.Splits = s.Splits
+		}
+		return in, nil
+	}
+	s := p.srcs[op.ID]
+	in := &exec.SourceInput{Source: s.source, TimeColumn: op.TimeColumn, CatchesUp: op.Source.Connector == ""}
+	for i, sp := range s.splits {
+		if i%tasks == task {
+			in.Splits = append(in.Splits, sp)
+		}
+	}
+	physical := make([]types.Field, len(op.Source.Physical))
+	for i, c := range op.Source.Physical {
+		in.Want = append(in.Want, c.Column)
+		in.Layout = append(in.Layout, c.Type.Phys())
+		physical[i] = types.Field{Name: c.Name, Type: c.Type}
+	}
+	if op.Source.Exprs != nil {
+		f, err := operator.Projection(op.ID, op.Source.Exprs, physical, p.env(op, task, tasks))
+		if err != nil {
+			return nil, err
+		}
+		in.Project = f
+	}
+	if op.Source.Watermark != nil && p.timed && op.TimeColumn >= 0 {
+		f, err := operator.Projection(op.ID, []*scalar.Expr{op.Source.Watermark}, op.Fields, p.env(op, task, tasks))
+		if err != nil {
+			return nil, err
+		}
+		in.Watermark = func(b *batch.Batch) (*batch.Column, error) {
+			out, err := f(b)
+			if err != nil {
+				return nil, err
+			}
+			return out.Cols[0], nil
+		}
+	}
+	return in, p.pace(op, in, tasks)
+}
+
+// pace reads the options that the runtime acts on.
+func (p *parts) pace(op *graph.Operator, in *exec.SourceInput, tasks int) error {
+	if v := op.Source.Options["rows_per_second"]; v != "" {
+		n, err := strconv.ParseFloat(v, 64)
+		if err != nil {
+			return fmt.Errorf("option rows_per_second: %w", err)
+		}
+		in.RowsPerSecond = n / float64(tasks)
+	}
+	if v := op.Source.Options["idle_timeout"]; v != "" {
+		d, ok := connector.ParseDuration(v)
+		if !ok {
+			return fmt.Errorf("option idle_timeout: %q is no duration", v)
+		}
+		in.IdleTimeout = d
+	}
+	return nil
+}
+
+// Sink implements exec.Factory.
+func (p *parts) Sink(op *graph.Operator, task, tasks int) (connector.Writer, error) {
+	return p.sinks[op.ID].Open(p.ctx, p.writerID(op.ID, task))
+}
+
+func (p *parts) writerID(operator string, task int) connector.WriterID {
+	return connector.WriterID{JobID: p.r.job.ID, Incarnation: p.start.incarnation, Operator: operator, Task: task}
+}

@@ -1,0 +1,259 @@
+package job
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/upgrade"
+	"github.com/millrace/millrace/statestore/checkpoint"
+	"github.com/millrace/millrace/statestore/gc"
+	"github.com/millrace/millrace/statestore/manifest"
+	"github.com/millrace/millrace/statestore/object"
+)
+
+// The blobs of a task in a checkpoint.
+const (
+	sourceBlob    = "source"    // JSON of exec.SourceState
+	commitBlob    = "commit"    // JSON of a list of committables
+	watermarkBlob = "watermark" // decimal
+)
+
+// startingPoint is what an attempt begins with: a checkpoint or savepoint, or
+// nothing.
+type startingPoint struct {
+	meta        *manifest.Metadata // nil: nothing
+	store       object.Store       // what the names in meta are relative to
+	continues   bool               // meta is the job's own: its segments stay in use
+	plan        *upgrade.Plan      // who takes over what; nil when continues
+	sources     map[string]*exec.SourceState
+	watermarks  map[string]exec.Watermark
+	committed   map[string][][]byte // by sink operator: to be committed again
+	incarnation string
+	epoch       uint64
+	next        int64 // number of the next checkpoint
+}
+
+// startingPoint finds the newest intact checkpoint of the runner's job, else what
+// the job was told to restore from.
+func (r *runner) startingPoint(ctx context.Context) (*startingPoint, error) {
+	sp := &startingPoint{store: r.m.opt.Objects, incarnation: NewID()[:12], next: max(r.job.FirstCheckpoint, 1),
+		sources: map[string]*exec.SourceState{}, watermarks: map[string]exec.Watermark{}, committed: map[string][][]byte{}}
+	meta, skipped, err := checkpoint.Newest(ctx, r.m.opt.Objects, r.job.ID, func(m *manifest.Metadata) error {
+		if r.damaged[m.Checkpoint] != nil {
+			return fmt.Errorf("%w: %w", manifest.ErrDamaged, r.damaged[m.Checkpoint])
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, e := range skipped {
+		r.event(ctx, "fallback", "a checkpoint cannot be used: "+e.Error())
+	}
+	if numbers, err := checkpoint.List(ctx, r.m.opt.Objects, r.job.ID); err == nil && len(numbers) > 0 {
+		sp.next = max(sp.next, numbers[len(numbers)-1]+1) // damaged ones keep their numbers
+	}
+	sp.meta, sp.continues = meta, true
+	if meta == nil && r.job.RestoreFrom != "" {
+		if len(skipped) > 0 {
+			r.event(ctx, "fallback", "restoring from "+r.job.RestoreFrom+" again")
+		}
+		if err := r.restoreFrom(ctx, sp); err != nil {
+			return nil, err
+		}
+	}
+	if sp.meta == nil {
+		return sp, nil
+	}
+	sp.epoch = sp.meta.Epoch
+	return sp, sp.read(r.g)
+}
+
+// restoreFrom loads what the job was told to start from.
+func (r *runner) restoreFrom(ctx context.Context, sp *startingPoint) error {
+	store, meta, err := r.m.open(ctx, r.job.RestoreFrom)
+	if err != nil {
+		return err
+	}
+	var spec restoreMap
+	if r.job.RestoreMap != "" {
+		if err := json.Unmarshal([]byte(r.job.RestoreMap), &spec); err != nil {
+			return fmt.Errorf("decode the MAP of job %s: %w", r.job.Name, err)
+		}
+	}
+	plan, err := compare(meta, r.g, spec)
+	if err != nil {
+		return err
+	}
+	sp.store, sp.meta, sp.plan, sp.continues = store, meta, plan, false
+	return nil
+}
+
+// restoreMap is what a RESTORE says about state without a place, as stored.
+type restoreMap struct {
+	To               map[string]string `json:"to,omitempty"`
+	Discard          []string          `json:"discard,omitempty"`
+	AllowNonRestored bool              `json:"allow_non_restored,omitempty"`
+}
+
+func (m restoreMap) encode() (string, error) {
+	data, err := json.Marshal(m)
+	return string(data), err
+}
+
+// compare decides what becomes of a checkpoint's state under graph g.
+func compare(meta *manifest.Metadata, g *graph.Graph, spec restoreMap) (*upgrade.Plan, error) {
+	old, err := graph.Decode(meta.Graph)
+	if err != nil {
+		return nil, fmt.Errorf("decode the plan that wrote the state: %w", err)
+	}
+	stats := map[string]upgrade.Size{}
+	meta.Each(func(op *manifest.Operator, _ int, t *manifest.Table) {
+		s := stats[op.ID]
+		s.Rows += t.Rows
+		s.Bytes += t.Bytes
+		stats[op.ID] = s
+	})
+	return upgrade.Compare(old, g, upgrade.Options{Stats: stats, Mapping: upgrade.Mapping{To: spec.To, Discard: spec.Discard},
+		AllowNonRestored: spec.AllowNonRestored})
+}
+
+// open loads a checkpoint or savepoint, and the store that its names are relative
+// to.
+func (m *Manager) open(ctx context.Context, from string) (object.Store, *manifest.Metadata, error) {
+	if !strings.Contains(from, "://") {
+		job, number, ok := strings.Cut(from, "/chk-")
+		n, err := strconv.ParseInt(number, 10, 64)
+		if !ok || err != nil {
+			return nil, nil, fmt.Errorf("%q names no checkpoint", from)
+		}
+		meta, err := checkpoint.Load(ctx, m.opt.Objects, job, n)
+		return m.opt.Objects, meta, missing(err, from)
+	}
+	store, err := object.Open(ctx, from)
+	if err != nil {
+		return nil, nil, pgerr.New(pgerr.InvalidParameterValue, "%s", err.Error())
+	}
+	meta, err := checkpoint.LoadFrom(ctx, store, gc.MetadataName)
+	if err != nil {
+		return nil, nil, missing(err, from)
+	}
+	if meta.Kind == manifest.Checkpoint {
+		return nil, nil, pgerr.New(pgerr.FeatureNotSupported, "%s is a checkpoint, which refers to files outside of its folder", from).
+			Hint("RESTORE JOB … FROM CHECKPOINT n restores a checkpoint of this server; take a SAVEPOINT to move state.")
+	}
+	return store, meta, nil
+}
+
+// missing words the error for a checkpoint or savepoint that is not there.
+func missing(err error, from string) error {
+	switch {
+	case errors.Is(err, object.ErrNotFound):
+		return pgerr.New(pgerr.UndefinedFile, "there is no checkpoint or savepoint at %s", from).Wrap(err)
+	case checkpoint.IsDamage(err):
+		return pgerr.New(pgerr.DataCorrupted, "%s is damaged: %s", from, err.Error()).Wrap(err)
+	}
+	return err
+}
+
+// read takes positions, watermarks and commits out of the metadata for the
+// operators of g.
+func (sp *startingPoint) read(g *graph.Graph) error {
+	for i := range g.Operators {
+		id := g.Operators[i].ID
+		old := sp.old(id)
+		if old == nil {
+			continue
+		}
+		for _, task := range old.Tasks {
+			if err := sp.readTask(id, task); err != nil {
+				return fmt.Errorf("restore %s: %w", id, err)
+			}
+		}
+	}
+	return nil
+}
+
+// old is the operator of the metadata whose state an operator takes over.
+func (sp *startingPoint) old(id string) *manifest.Operator {
+	if sp.meta == nil {
+		return nil
+	}
+	if sp.plan != nil {
+		from, ok := sp.plan.Operators[id]
+		if !ok {
+			return nil
+		}
+		id = from
+	}
+	return sp.meta.Find(id)
+}
+
+func (sp *startingPoint) readTask(id string, task manifest.Task) error {
+	if b := task.Blobs[sourceBlob]; b != nil {
+		var s exec.SourceState
+		if err := json.Unmarshal(b, &s); err != nil {
+			return fmt.Errorf("decode positions: %w", err)
+		}
+		if sp.sources[id] == nil {
+			sp.sources[id] = &exec.SourceState{}
+		}
+		sp.sources[id].Splits = append(sp.sources[id].Splits, s.Splits...)
+	}
+	if b := task.Blobs[watermarkBlob]; b != nil {
+		w, err := strconv.ParseInt(string(b), 10, 64)
+		if err != nil {
+			return fmt.Errorf("decode watermark: %w", err)
+		}
+		if have, ok := sp.watermarks[id]; !ok || w < have {
+			sp.watermarks[id] = w
+		}
+	}
+	if b := task.Blobs[commitBlob]; b != nil && sp.continues {
+		var list [][]byte
+		if err := json.Unmarshal(b, &list); err != nil {
+			return fmt.Errorf("decode commits: %w", err)
+		}
+		sp.committed[id] = append(sp.committed[id], list...)
+	}
+	return nil
+}
+
+// resolve finds the place that a RESTORE names. The result is what
+// catalog.Job.RestoreFrom holds.
+func (m *Manager) resolve(ctx context.Context, j *catalog.Job, p RestorePoint) (string, error) {
+	switch p.Kind {
+	case "savepoint":
+		if p.URL != "" {
+			return strings.TrimSuffix(p.URL, "/"+gc.MetadataName), nil
+		}
+		s, err := m.opt.Store.FindSavepoint(ctx, p.Name)
+		return s.URL, err
+	case "checkpoint", "latest":
+		for _, id := range append([]string{j.ID}, j.Lineage...) {
+			numbers, err := checkpoint.List(ctx, m.opt.Objects, id)
+			if err != nil {
+				return "", err
+			}
+			for i := len(numbers) - 1; i >= 0; i-- {
+				if p.Kind == "latest" || numbers[i] == p.N {
+					return fmt.Sprintf("%s/chk-%d", id, numbers[i]), nil
+				}
+			}
+		}
+		if p.Kind == "latest" {
+			return "", pgerr.New(pgerr.UndefinedObject, "job %q has no complete checkpoint", j.Name)
+		}
+		return "", pgerr.New(pgerr.UndefinedObject, "job %q has no checkpoint %d", j.Name, p.N).
+			Hint("SHOW CHECKPOINTS FOR JOB %s lists them.", j.Name)
+	}
+	return "", fmt.Errorf("unknown restore point %q", p.Kind)
+}

@@ -1,0 +1,339 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/planner/graph"
+)
+
+// tick is how often a runner looks at the clock.
+const tick = 25 * time.Millisecond
+
+// runner keeps one job going: it owns the job's run, its checkpoints and its
+// restarts. All of its fields belong to the goroutine of main, except those
+// that say otherwise.
+type runner struct {
+	m    *Manager
+	job  *catalog.Job // as stored; replaced, never changed in place
+	g    *graph.Graph
+	opt  Options
+	view *View // of a materialized view, else nil
+
+	requests chan *request
+	stop     chan stopOrder
+	done     chan struct{} // main has returned
+
+	live    liveStatus
+	damaged map[int64]error // own checkpoints that could not be restored
+
+	// What follows is of the current attempt.
+	coord       coordinator
+	run         *exec.Run
+	parts       *parts
+	reports     chan exec.Report
+	uploads     chan uploadResult
+	collected   []exec.Report
+	uncommitted []committable // pre-committed by barriers whose checkpoint failed
+	finishing   bool          // a final checkpoint is under way
+}
+
+// stopOrder tells a runner to end its run.
+type stopOrder struct {
+	final      bool // after a last checkpoint
+	drain      bool // and after the sources were ended where they stand
+	checkpoint chan<- requestResult
+}
+
+// outcome is why an attempt ended.
+type outcome int
+
+const (
+	stopped  outcome = iota // as ordered
+	finished                // its input has ended and everything is committed
+	failed
+)
+
+// main runs the job until it is stopped, has finished, or may not restart.
+func (r *runner) main(ctx context.Context) {
+	defer close(r.done)
+	var failures []time.Time
+	for {
+		out, err := r.attempt(ctx)
+		r.coord.stopped(err)
+		switch {
+		case out == stopped || ctx.Err() != nil:
+			return
+		case out == finished:
+			r.setState(ctx, "finished", "")
+			r.event(ctx, "finished", "the input has ended and every row is committed")
+			return
+		}
+		failures = append(failures, r.m.opt.Clock.Now())
+		delay, again := r.opt.Restart.Next(failures)
+		r.m.opt.Log.Warn("job failed", "job", r.job.Name, "id", r.job.ID, "err", err, "restart", again)
+		r.event(ctx, "failed", err.Error())
+		if !again {
+			r.setState(ctx, "failed", err.Error())
+			return
+		}
+		r.setState(ctx, "restarting", err.Error())
+		if !r.pause(ctx, delay) {
+			return
+		}
+	}
+}
+
+// pause waits before a restart; false means that the job was stopped meanwhile.
+func (r *runner) pause(ctx context.Context, d time.Duration) bool {
+	after := r.m.opt.Clock.After(d)
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case o := <-r.stop:
+			if o.checkpoint != nil {
+				o.checkpoint <- requestResult{err: errors.New("the job is between two attempts and cannot take a checkpoint")}
+			}
+			return false
+		case q := <-r.requests:
+			q.done <- requestResult{err: errors.New("the job is restarting")}
+		case <-after:
+			return true
+		}
+	}
+}
+
+// attempt restores the job from its newest checkpoint and runs it.
+func (r *runner) attempt(ctx context.Context) (outcome, error) {
+	r.setState(ctx, "restoring", "")
+	for {
+		start, err := r.startingPoint(ctx)
+		if err != nil {
+			return failed, err
+		}
+		known := len(r.damaged)
+		if err = r.begin(ctx, start); err == nil {
+			break
+		}
+		if len(r.damaged) == known { // else an older checkpoint may do
+			return failed, fmt.Errorf("start: %w", err)
+		}
+	}
+	defer r.end()
+	r.setState(ctx, "running", "")
+	if meta := r.parts.start.meta; meta == nil {
+		r.event(ctx, "started", "from the beginning")
+	} else {
+		r.event(ctx, "started", fmt.Sprintf("from %s %d of job %s", meta.Kind, meta.Checkpoint, meta.JobID))
+	}
+	return r.loop(ctx)
+}
+
+// begin builds the run from a checkpoint, or from nothing.
+func (r *runner) begin(ctx context.Context, start *startingPoint) error {
+	p, err := r.m.newParts(ctx, r, start)
+	if err != nil {
+		return err
+	}
+	r.parts = p
+	if err := p.recommit(ctx); err != nil {
+		return err
+	}
+	r.reports = make(chan exec.Report, 1024)
+	r.uploads = make(chan uploadResult, 1)
+	r.uncommitted, r.collected, r.finishing = nil, nil, false
+	run, err := exec.Start(ctx, r.g, exec.Options{
+		Parallelism: r.opt.Parallelism, BatchRows: r.opt.BatchRows, Factory: p,
+		OnReport: func(rep exec.Report) { r.reports <- rep }, Watermarks: start.watermarks,
+		Log: r.m.opt.Log.With("job", r.job.Name), Clock: r.m.opt.Clock,
+	})
+	if err != nil {
+		return err
+	}
+	r.run = run
+	r.live.setRun(run)
+	r.coord = coordinator{opt: r.opt, tasks: run.Tasks(), seals: r.view != nil, epoch: start.epoch, next: start.next,
+		lastDone: r.m.opt.Clock.Now()}
+	return nil
+}
+
+// end stops the run and gives up everything of the attempt.
+func (r *runner) end() {
+	r.run.Stop()
+	if r.coord.uploads != nil {
+		res := <-r.uploads // it fails at once, as its context is the attempt's
+		res.release()
+	}
+	for {
+		select {
+		case rep := <-r.reports:
+			rep.Release()
+			continue
+		default:
+		}
+		break
+	}
+	for i := range r.collected {
+		r.collected[i].Release()
+	}
+	r.collected = nil
+	r.live.setRun(nil)
+}
+
+// loop drives the attempt until it ends.
+func (r *runner) loop(parent context.Context) (outcome, error) {
+	ctx, cancel := context.WithCancel(parent)
+	defer cancel()
+	ended := r.run.Ended()
+	var order stopOrder
+	next := r.m.opt.Clock.After(0)
+	for {
+		select {
+		case <-ctx.Done():
+			return stopped, ctx.Err()
+		case <-r.run.Done():
+			if err := r.run.Err(); err != nil {
+				return failed, err
+			}
+			return failed, errors.New("the run stopped by itself")
+		case rep := <-r.reports:
+			if err := r.reported(ctx, rep); err != nil {
+				return failed, err
+			}
+		case res := <-r.uploads:
+			final := r.coord.uploads.final
+			if err := r.uploaded(ctx, res); err != nil {
+				return failed, err
+			}
+			if final && res.err == nil {
+				if order.final {
+					return stopped, nil
+				}
+				return finished, nil
+			}
+			if final && r.finishing { // the end cannot be taken back: once more
+				r.finishing, ended = false, r.run.Ended()
+			}
+			if final {
+				order = stopOrder{} // the job goes on; whoever stopped it was told
+			}
+		case q := <-r.requests:
+			r.coord.asked = append(r.coord.asked, q)
+		case o := <-r.stop:
+			if !o.final {
+				return stopped, nil
+			}
+			order = o
+			if o.drain {
+				if err := r.run.Drain(ctx); err != nil {
+					return failed, err
+				}
+			} else {
+				r.coord.asked = append(r.coord.asked, &request{checkpoint: true, final: true, done: o.checkpoint})
+			}
+		case <-ended:
+			ended = nil
+			if !r.finishing && (r.view == nil || order.final) {
+				r.finishing = true
+				done := order.checkpoint
+				if done == nil {
+					done = make(chan requestResult, 1)
+				}
+				r.coord.asked = append(r.coord.asked, &request{checkpoint: true, final: true, done: done})
+			}
+		case <-next:
+			next = r.m.opt.Clock.After(tick)
+			if r.coord.timedOut(r.m.opt.Clock.Now()) {
+				return failed, fmt.Errorf("checkpoint %d did not pass through the job within %s", r.coord.pending.checkpoint, r.opt.CheckpointTimeout)
+			}
+			if err := r.parts.discover(ctx, r.run); err != nil {
+				return failed, err
+			}
+		}
+		if err := r.inject(ctx); err != nil {
+			return failed, err
+		}
+	}
+}
+
+// inject sends the barrier that is due, if any.
+func (r *runner) inject(ctx context.Context) error {
+	d, ok := r.coord.decide(r.m.opt.Clock.Now())
+	if !ok {
+		return nil
+	}
+	if d.checkpoint != 0 {
+		r.recordCheckpoint(ctx, catalog.Checkpoint{JobID: r.job.ID, N: d.checkpoint, State: "running", Started: r.m.opt.Clock.Now()})
+	}
+	return r.run.Inject(ctx, exec.Barrier{Epoch: d.epoch, Checkpoint: d.checkpoint, Final: d.final}, d.catchUp)
+}
+
+// reported takes a task's report. With the last one of its barrier, readers see
+// the epoch, and a checkpoint's upload begins.
+func (r *runner) reported(ctx context.Context, rep exec.Report) error {
+	r.collected = append(r.collected, rep)
+	passed := r.coord.reported(rep.Barrier.Epoch)
+	if passed == nil {
+		return nil
+	}
+	reports := r.collected
+	r.collected = nil
+	r.publish(passed.epoch, reports)
+	if passed.checkpoint == 0 {
+		for i := range reports {
+			reports[i].Release()
+		}
+		return nil
+	}
+	r.live.setReports(reports)
+	return r.upload(ctx, passed, reports)
+}
+
+// publish shows the view's rows of a sealed epoch to readers.
+func (r *runner) publish(epoch uint64, reports []exec.Report) {
+	if r.view == nil {
+		return
+	}
+	var parts []*state.Snapshot
+	for i := range reports {
+		for _, op := range reports[i].Operators {
+			if op.View {
+				s := op.Tables[""]
+				s.Retain()
+				parts = append(parts, s)
+			}
+		}
+	}
+	r.view.publish(epoch, parts)
+}
+
+// setState records what the job is doing.
+func (r *runner) setState(ctx context.Context, state, failure string) {
+	j := *r.job
+	j.State, j.Failure, j.Updated = state, failure, r.m.opt.Clock.Now()
+	r.job = &j
+	r.live.setJob(&j)
+	if err := r.m.opt.Store.SetJobState(context.WithoutCancel(ctx), j.ID, state, failure); err != nil {
+		r.m.opt.Log.Error("record job state", "job", j.Name, "state", state, "err", err)
+	}
+}
+
+// event adds a line to the job's history.
+func (r *runner) event(ctx context.Context, kind, message string) {
+	e := catalog.Event{JobID: r.job.ID, At: r.m.opt.Clock.Now(), Kind: kind, Message: message}
+	if err := r.m.opt.Store.AddEvent(context.WithoutCancel(ctx), e); err != nil {
+		r.m.opt.Log.Error("record job event", "job", r.job.Name, "err", err)
+	}
+}
+
+func (r *runner) recordCheckpoint(ctx context.Context, c catalog.Checkpoint) {
+	if err := r.m.opt.Store.PutCheckpoint(context.WithoutCancel(ctx), c); err != nil {
+		r.m.opt.Log.Error("record checkpoint", "job", r.job.Name, "n", c.N, "err", err)
+	}
+}

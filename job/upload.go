@@ -1,0 +1,379 @@
+package job
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sort"
+	"strconv"
+	"time"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/statestore/checkpoint"
+	"github.com/millrace/millrace/statestore/gc"
+	"github.com/millrace/millrace/statestore/manifest"
+	"github.com/millrace/millrace/statestore/object"
+	"github.com/millrace/millrace/statestore/segment"
+)
+
+// uploadsAtOnce is how many tasks' states are encoded and uploaded side by side.
+const uploadsAtOnce = 2
+
+// committable is what a sink has pre-committed.
+type committable struct {
+	operator string
+	task     int
+	data     []byte
+}
+
+// uploadResult is how writing a checkpoint went.
+type uploadResult struct {
+	meta    *manifest.Metadata
+	bytes   int64 // written by this checkpoint
+	reports []exec.Report
+	commits []committable // of this checkpoint and of failed ones before it
+	started time.Time
+	err     error
+}
+
+func (u *uploadResult) release() {
+	for i := range u.reports {
+		u.reports[i].Release()
+	}
+}
+
+// upload writes a checkpoint in the background.
+func (r *runner) upload(ctx context.Context, p *pendingBarrier, reports []exec.Report) error {
+	commits := r.uncommitted
+	for i := range reports {
+		for _, op := range reports[i].Operators {
+			if op.Committable != nil {
+				commits = append(commits, committable{op.ID, op.Task, op.Committable})
+			}
+		}
+	}
+	meta, err := r.metadata(p)
+	if err != nil {
+		return err
+	}
+	started := p.started
+	go func() { // answers on r.uploads; end waits for it
+		u := uploadResult{meta: meta, reports: reports, commits: commits, started: started}
+		if u.err = r.m.opt.FlushDeadLetters(); u.err == nil {
+			u.bytes, u.err = writeCheckpoint(ctx, r.m.opt.Objects, meta, reports, commits)
+		}
+		r.uploads <- u
+	}()
+	return nil
+}
+
+// metadata is the part of a checkpoint's metadata that is about the job.
+func (r *runner) metadata(p *pendingBarrier) (*manifest.Metadata, error) {
+	plan, err := graph.Encode(r.g)
+	if err != nil {
+		return nil, err
+	}
+	return &manifest.Metadata{Kind: manifest.Checkpoint, Format: manifest.Native, JobID: r.job.ID, JobName: r.job.Name,
+		Incarnation: r.parts.start.incarnation, Engine: r.m.opt.Version, Checkpoint: p.checkpoint, Epoch: p.epoch,
+		Created: r.m.opt.Clock.Now().UnixMicro(), Parallelism: r.opt.Parallelism, SQL: r.job.SQL, Options: r.job.Options, Graph: plan}, nil
+}
+
+// writeCheckpoint uploads the changed pages and completes the checkpoint.
+func writeCheckpoint(ctx context.Context, store object.Store, meta *manifest.Metadata, reports []exec.Report, commits []committable) (int64, error) {
+	type answer struct {
+		tasks map[string]manifest.Task
+		bytes int64
+		err   error
+	}
+	jobs := make(chan *exec.Report, len(reports))
+	answers := make(chan answer, len(reports))
+	for i := range reports {
+		jobs <- &reports[i]
+	}
+	close(jobs)
+	for range uploadsAtOnce {
+		go func() {
+			for rep := range jobs {
+				tasks, n, err := writeTask(ctx, store, meta, rep)
+				answers <- answer{tasks, n, err}
+			}
+		}()
+	}
+	operators := map[string]*manifest.Operator{}
+	for i := range reports {
+		for _, op := range reports[i].Operators {
+			operators[op.ID] = &manifest.Operator{ID: op.ID, Kind: string(op.Kind)}
+		}
+	}
+	var bytes int64
+	var first error
+	for range reports {
+		a := <-answers
+		bytes += a.bytes
+		if a.err != nil && first == nil {
+			first = a.err
+		}
+		for id, t := range a.tasks {
+			operators[id].Tasks = append(operators[id].Tasks, t)
+		}
+	}
+	if first != nil {
+		return bytes, first
+	}
+	if err := addCommits(operators, commits); err != nil {
+		return bytes, err
+	}
+	for _, id := range sortedKeys(operators) {
+		op := operators[id]
+		sort.Slice(op.Tasks, func(i, j int) bool { return op.Tasks[i].Task < op.Tasks[j].Task })
+		meta.Operators = append(meta.Operators, *op)
+	}
+	n, err := checkpoint.Complete(ctx, store, meta)
+	if errors.Is(err, object.ErrExists) {
+		err = completedByUs(ctx, store, meta, err)
+	}
+	return bytes + n, err
+}
+
+// completedByUs forgives a Complete whose answer was lost and which was tried
+// again: the checkpoint that is there is this run's.
+func completedByUs(ctx context.Context, store object.Store, meta *manifest.Metadata, err error) error {
+	there, e := checkpoint.Load(ctx, store, meta.JobID, meta.Checkpoint)
+	if e == nil && there.Incarnation == meta.Incarnation {
+		return nil
+	}
+	return err
+}
+
+// writeTask uploads the tables of one task, and gathers what else its operators
+// had to say.
+func writeTask(ctx context.Context, store object.Store, meta *manifest.Metadata, rep *exec.Report) (map[string]manifest.Task, int64, error) {
+	w, err := segment.NewWriter(store, gc.SegmentPrefix(meta.JobID, meta.Incarnation, meta.Checkpoint, fmt.Sprintf("%d.%d", rep.Stage, rep.Task)))
+	if err != nil {
+		return nil, 0, err
+	}
+	tasks := map[string]manifest.Task{}
+	for _, op := range rep.Operators {
+		t := manifest.Task{Task: op.Task, Blobs: map[string][]byte{}}
+		if op.Watermark != exec.WatermarkMin {
+			t.Blobs[watermarkBlob] = strconv.AppendInt(nil, op.Watermark, 10)
+		}
+		if op.Source != nil {
+			if t.Blobs[sourceBlob], err = json.Marshal(op.Source); err != nil {
+				return nil, w.Written(), err
+			}
+		}
+		for _, name := range sortedKeys(op.Tables) {
+			table, err := op.Tables[name].Upload(ctx, w, meta.Checkpoint)
+			if err != nil {
+				return nil, w.Written(), fmt.Errorf("upload the state of %s: %w", op.ID, err)
+			}
+			t.Tables = append(t.Tables, table)
+		}
+		tasks[op.ID] = t
+	}
+	err = w.Close(ctx)
+	return tasks, w.Written(), err
+}
+
+// addCommits stores what sinks have pre-committed with their tasks.
+func addCommits(operators map[string]*manifest.Operator, commits []committable) error {
+	byTask := map[string]map[int][][]byte{}
+	for _, c := range commits {
+		if byTask[c.operator] == nil {
+			byTask[c.operator] = map[int][][]byte{}
+		}
+		byTask[c.operator][c.task] = append(byTask[c.operator][c.task], c.data)
+	}
+	for id, tasks := range byTask {
+		op := operators[id]
+		for i := range op.Tasks {
+			list := tasks[op.Tasks[i].Task]
+			if list == nil {
+				continue
+			}
+			data, err := json.Marshal(list)
+			if err != nil {
+				return err
+			}
+			op.Tasks[i].Blobs[commitBlob] = data
+		}
+	}
+	return nil
+}
+
+// uploaded ends a checkpoint: the sinks commit what it covers, old checkpoints
+// go, and everybody who waited is told.
+func (r *runner) uploaded(ctx context.Context, u uploadResult) error {
+	now := r.m.opt.Clock.Now()
+	c := catalog.Checkpoint{JobID: r.job.ID, N: u.meta.Checkpoint, State: "complete", URL: r.m.opt.Objects.URL() + "/" + gc.CheckpointName(r.job.ID, u.meta.Checkpoint),
+		Bytes: u.bytes, Started: u.started, Ended: now}
+	c.Rows, c.FullBytes = u.meta.Size()
+	if u.err != nil {
+		c.State, c.Failure, c.URL = "failed", u.err.Error(), ""
+		r.uncommitted = u.commits
+		r.event(ctx, "checkpoint_failed", fmt.Sprintf("checkpoint %d: %s", c.N, u.err))
+		r.m.opt.Log.Warn("checkpoint failed", "job", r.job.Name, "n", c.N, "err", u.err)
+	} else {
+		r.uncommitted = nil
+		r.confirm(u)
+		if err := r.m.opt.Retain(CheckpointHolder(r.job.ID, c.N), ownOffsets(r.g, u.reports)); err != nil {
+			r.m.opt.Log.Warn("retain table changes for checkpoint", "job", r.job.Name, "n", c.N, "err", err)
+		}
+	}
+	u.release()
+	r.recordCheckpoint(ctx, c)
+	if u.err == nil {
+		if err := r.parts.commit(ctx, u.commits); err != nil {
+			r.coord.uploaded(now, err)
+			return fmt.Errorf("commit checkpoint %d: %w", c.N, err)
+		}
+		r.collect(ctx, c.N)
+	}
+	r.coord.uploaded(now, u.err)
+	if r.coord.tooManyFailed() {
+		return fmt.Errorf("%d checkpoints in a row have failed, the last with: %w", r.coord.failed, u.err)
+	}
+	return nil
+}
+
+// confirm tells the tables that their pages are safe.
+func (r *runner) confirm(u uploadResult) {
+	for i := range u.reports {
+		for _, op := range u.reports[i].Operators {
+			for _, s := range op.Tables {
+				s.Confirm(u.meta.Checkpoint)
+			}
+		}
+	}
+}
+
+// CheckpointHolder names a checkpoint among those who hold on to own tables'
+// changes.
+func CheckpointHolder(job string, n int64) string { return fmt.Sprintf("checkpoint %s/%d", job, n) }
+
+// SavepointHolder is the same for a savepoint.
+func SavepointHolder(name string) string { return "savepoint " + name }
+
+// ownOffsets are the positions in own tables that reports hold.
+func ownOffsets(g *graph.Graph, reports []exec.Report) [][]byte {
+	own := map[string]bool{}
+	for i := range g.Operators {
+		if s := g.Operators[i].Source; s != nil && s.Connector == "" {
+			own[g.Operators[i].ID] = true
+		}
+	}
+	var out [][]byte
+	for i := range reports {
+		for _, op := range reports[i].Operators {
+			if op.Source == nil || !own[op.ID] {
+				continue
+			}
+			for _, s := range op.Source.Splits {
+				if s.Offset != nil {
+					out = append(out, s.Offset)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// collect deletes checkpoints that are no longer retained, and what only they
+// needed; not while a savepoint is being made of one.
+func (r *runner) collect(ctx context.Context, newest int64) {
+	if r.m.pinned(r.job.ID) {
+		return
+	}
+	deleted, err := checkpoint.Collect(ctx, r.m.opt.Objects, r.job.ID, r.opt.RetainedCheckpoints, nil)
+	if err != nil {
+		r.m.opt.Log.Warn("delete old checkpoints", "job", r.job.Name, "err", err)
+	}
+	if len(deleted) == 0 {
+		return
+	}
+	list, err := r.m.opt.Store.Checkpoints(ctx, r.job.ID)
+	if err != nil {
+		r.m.opt.Log.Warn("list checkpoints", "job", r.job.Name, "err", err)
+		return
+	}
+	gone := map[string]bool{}
+	for _, name := range deleted {
+		gone[name] = true
+	}
+	for _, c := range list {
+		if c.N < newest && c.State == "complete" && gone[gc.CheckpointName(r.job.ID, c.N)] {
+			c.State, c.URL = "discarded", ""
+			r.recordCheckpoint(ctx, c)
+			if err := r.m.opt.Release(CheckpointHolder(r.job.ID, c.N)); err != nil {
+				r.m.opt.Log.Warn("release table changes of checkpoint", "job", r.job.Name, "n", c.N, "err", err)
+			}
+		}
+	}
+}
+
+// commit makes what sinks pre-committed visible.
+func (p *parts) commit(ctx context.Context, commits []committable) error {
+	bySink := map[string][][]byte{}
+	for _, c := range commits {
+		bySink[c.operator] = append(bySink[c.operator], c.data)
+	}
+	for _, id := range sortedKeys(bySink) {
+		if err := p.sinks[id].Commit(ctx, bySink[id]); err != nil {
+			return fmt.Errorf("%s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// recommit commits what the starting point had pre-committed, which the last run
+// may not have got to, and removes what dead runs left behind.
+func (p *parts) recommit(ctx context.Context) error {
+	for id, sink := range p.sinks {
+		if list := p.start.committed[id]; len(list) > 0 {
+			if err := sink.Commit(ctx, list); err != nil {
+				return fmt.Errorf("commit what %s had pre-committed: %w", id, err)
+			}
+		}
+		if err := sink.Abort(ctx, p.writerID(id, 0)); err != nil {
+			p.m.opt.Log.Warn("remove what dead runs left behind", "sink", id, "err", err)
+		}
+	}
+	return nil
+}
+
+// table makes or restores one task's part of a state table.
+func (p *parts) table(op *graph.Operator, schema *graph.Table, task, tasks int) (*state.Table, error) {
+	opt := state.Options{Slabs: p.m.slabs, Groups: exec.GroupRange(task, tasks)}
+	old, from := p.start.old(op.ID), schema.Name
+	rename := map[string]string{}
+	if p.start.plan != nil {
+		found := false
+		for i := range p.start.plan.Tables {
+			t := &p.start.plan.Tables[i]
+			if t.Operator == op.ID && t.Name == schema.Name {
+				found, from = true, t.From
+				for k, c := range t.Columns {
+					if c >= 0 {
+						rename[t.NewTable.Columns[k].Name] = t.OldTable.Columns[c].Name
+					}
+				}
+			}
+		}
+		if !found {
+			old = nil
+		}
+	}
+	if old == nil {
+		return state.NewTable(*schema, opt)
+	}
+	t, err := state.Restore(p.ctx, p.start.store, old.Tables(from), *schema, state.RestoreOptions{Options: opt, Rename: rename, Continue: p.start.continues})
+	if checkpoint.IsDamage(err) && p.start.continues {
+		p.r.damaged[p.start.meta.Checkpoint] = err
+	}
+	return t, err
+}
