@@ -27,7 +27,7 @@ var onceImported = map[string]string{
 	"github.com/pressly/goose/v3":         "catalog",
 	"modernc.org/sqlite":                  "catalog",
 	"github.com/xdg-go/scram":             "server/pgwire",
-	"github.com/parquet-go/parquet-go":    "statestore",
+	"github.com/parquet-go/parquet-go":    "exec/state/canonical",
 	"github.com/prometheus/client_golang": "server/admin",
 }
 

@@ -53,7 +53,7 @@ func (h *Handler) createRelation(st *ast.CreateRelation) plan {
 		if h.skipExisting(s, w, schema, name, st.IfNotExists) {
 			return session.Command(tag), nil
 		}
-		r, err := bind.CreateRelation(st, h.bindOptions(s, nil))
+		r, err := bind.CreateRelation(st, h.relationOptions(ctx, s))
 		if err != nil {
 			return nil, err
 		}
@@ -77,8 +77,7 @@ func (h *Handler) createRelation(st *ast.CreateRelation) plan {
 	})
 }
 
-// connectRelation checks a relation's options by opening its connector, and
-// takes the columns from it when the declaration left them out.
+// connectRelation checks a relation's options by opening its connector.
 func (h *Handler) connectRelation(ctx context.Context, r *catalog.Relation, st *ast.CreateRelation) error {
 	kind, err := h.connectorOf(r)
 	if err != nil {
@@ -97,21 +96,12 @@ func (h *Handler) connectRelation(ctx context.Context, r *catalog.Relation, st *
 		return at(err)
 	}
 	if r.Kind != catalog.Sink && kind.NewSource != nil {
-		src, err := h.openSource(ctx, r)
-		if err != nil {
+		if _, err := h.openSource(ctx, r, ""); err != nil {
 			return at(err)
-		}
-		if len(r.Columns) == 0 {
-			for _, c := range src.Schema() {
-				r.Columns = append(r.Columns, catalog.Column{Name: c.Name, Type: c.Type, NotNull: c.NotNull, Metadata: c.Metadata})
-			}
-			if err := bindWatermark(r, st); err != nil {
-				return err
-			}
 		}
 	}
 	if r.Kind != catalog.Source && kind.NewSink != nil {
-		if _, err := h.openSink(ctx, r); err != nil {
+		if _, err := h.openSink(ctx, r, "", false); err != nil {
 			return at(err)
 		}
 	}
@@ -125,21 +115,6 @@ func (h *Handler) connectRelation(ctx context.Context, r *catalog.Relation, st *
 	return nil
 }
 
-// bindWatermark sets the watermark of a relation whose columns came from its
-// connector.
-func bindWatermark(r *catalog.Relation, st *ast.CreateRelation) error {
-	if st.Watermark == nil || r.Watermark != nil {
-		return nil
-	}
-	for i, c := range r.Columns {
-		if c.Name == st.Watermark.Column.Value {
-			r.Watermark = &catalog.Watermark{Column: i, X: ast.PrintExpr(st.Watermark.X)}
-			return nil
-		}
-	}
-	return pgerr.New(pgerr.UndefinedColumn, "column %q does not exist", st.Watermark.Column.Value).At(int(st.Watermark.Column.Pos))
-}
-
 func optionPosition(st *ast.CreateRelation, name string) int {
 	for _, o := range st.Options {
 		if o.Name == name {
@@ -147,6 +122,29 @@ func optionPosition(st *ast.CreateRelation, name string) int {
 		}
 	}
 	return int(st.Pos)
+}
+
+// relationOptions are what a definition is bound against: a connector that knows
+// its columns gives those that the definition leaves out.
+func (h *Handler) relationOptions(ctx context.Context, s *session.Session) bind.Options {
+	o := h.bindOptions(s, nil)
+	o.ConnectorColumns = func(options map[string]string) []catalog.Column {
+		r := &catalog.Relation{Schema: "public", Options: options}
+		kind, err := h.connectorOf(r)
+		if err != nil || kind.NewSource == nil {
+			return nil // told when the connector is opened
+		}
+		src, err := h.openSource(ctx, r, "")
+		if err != nil {
+			return nil
+		}
+		var out []catalog.Column
+		for _, c := range src.Schema() {
+			out = append(out, catalog.Column{Name: c.Name, Type: c.Type, NotNull: c.NotNull, Metadata: c.Metadata})
+		}
+		return out
+	}
+	return o
 }
 
 // connectorOf is the registered connector of a relation.
@@ -169,7 +167,7 @@ func specOf(r *catalog.Relation) connector.Spec {
 	return spec
 }
 
-func (h *Handler) openSource(ctx context.Context, r *catalog.Relation) (connector.Source, error) {
+func (h *Handler) openSource(ctx context.Context, r *catalog.Relation, job string) (connector.Source, error) {
 	kind, err := h.connectorOf(r)
 	if err != nil {
 		return nil, err
@@ -177,10 +175,10 @@ func (h *Handler) openSource(ctx context.Context, r *catalog.Relation) (connecto
 	if kind.NewSource == nil {
 		return nil, pgerr.New(pgerr.WrongObjectType, "%q cannot be read: connector %q only writes", r.Name, kind.Name)
 	}
-	return kind.NewSource(ctx, specOf(r), h.env(r))
+	return kind.NewSource(ctx, specOf(r), h.env(r, job))
 }
 
-func (h *Handler) openSink(ctx context.Context, r *catalog.Relation) (connector.Sink, error) {
+func (h *Handler) openSink(ctx context.Context, r *catalog.Relation, job string, changes bool) (connector.Sink, error) {
 	kind, err := h.connectorOf(r)
 	if err != nil {
 		return nil, err
@@ -188,16 +186,14 @@ func (h *Handler) openSink(ctx context.Context, r *catalog.Relation) (connector.
 	if kind.NewSink == nil {
 		return nil, pgerr.New(pgerr.WrongObjectType, "%q cannot be written: connector %q only reads", r.Name, kind.Name)
 	}
-	return kind.NewSink(ctx, specOf(r), h.env(r))
+	spec := specOf(r)
+	spec.Changes = changes
+	return kind.NewSink(ctx, spec, h.env(r, job))
 }
 
 // tableDefinition is an own table as its store sees it.
-func tableDefinition(r *catalog.Relation) table.Definition {
-	d := table.Definition{ID: r.ID, Name: r.Name, Key: r.PrimaryKey}
-	for _, c := range r.Columns {
-		d.Columns = append(d.Columns, table.Column{Name: c.Name, Type: c.Type, NotNull: c.NotNull})
-	}
-	return d
+func tableDefinition(r *catalog.Relation) table.Def {
+	return table.Def{ID: r.ID, Name: r.Name, Columns: specOf(r).Columns, Key: r.PrimaryKey}
 }
 
 // createIndex runs CREATE INDEX.
@@ -274,7 +270,7 @@ func (h *Handler) dispose(ctx context.Context, d catalog.Dropped) error {
 		case r.Kind == catalog.MaterializedView:
 			h.opt.Jobs.DropView(r.ID)
 		case r.IsOwnTable():
-			if err := h.opt.Tables.Drop(r.ID); err != nil {
+			if err := h.opt.Tables.Drop(ctx, r.ID); err != nil {
 				return err
 			}
 		}

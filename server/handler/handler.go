@@ -7,13 +7,16 @@ package handler
 import (
 	"context"
 	"log/slog"
+	"strings"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connector"
 	"github.com/millrace/millrace/connector/table"
+	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/job"
+	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/server/session"
 	"github.com/millrace/millrace/sql/ast"
 	"github.com/millrace/millrace/types"
@@ -26,16 +29,73 @@ type Options struct {
 	Tables     *table.Store
 	Connectors *connector.Registry
 	System     System
-	Version    string
-	Log        *slog.Logger
-	Clock      clock.Clock
+	Slabs      *state.Slabs
+	// BadRow takes rows of a relation that its connector could not decode.
+	BadRow  func(r *catalog.Relation, job string) func(connector.BadRow) error
+	Version string
+	Log     *slog.Logger
+	Clock   clock.Clock
 }
 
 // Handler implements session.Handler.
-type Handler struct{ opt Options }
+type Handler struct {
+	opt    Options
+	system map[string]map[string]*catalog.Relation // schema → name
+}
 
 // New makes a handler.
-func New(o Options) *Handler { return &Handler{opt: o} }
+func New(o Options) *Handler {
+	h := &Handler{opt: o, system: map[string]map[string]*catalog.Relation{}}
+	for _, r := range o.System.Relations() {
+		if h.system[r.Schema] == nil {
+			h.system[r.Schema] = map[string]*catalog.Relation{}
+		}
+		h.system[r.Schema][r.Name] = r
+	}
+	return h
+}
+
+// systemRelation finds a system relation by its qualified name.
+func (h *Handler) systemRelation(name string) *catalog.Relation {
+	schema, rest, _ := strings.Cut(name, ".")
+	return h.system[schema][rest]
+}
+
+// env is what a relation's connector is given.
+func (h *Handler) env(r *catalog.Relation, job string) connector.Env {
+	return connector.Env{Log: h.opt.Log.With("relation", r.Name), BadRow: h.opt.BadRow(r, job)}
+}
+
+// Source opens what a job's source operator reads.
+func (h *Handler) Source(ctx context.Context, j *catalog.Job, op *graph.Operator) (connector.Source, error) {
+	if op.Source.Connector == "" {
+		return h.opt.Tables.Source(op.Source.RelationID)
+	}
+	r, err := h.relationOf(op.Source.RelationID, op.Source.Relation)
+	if err != nil {
+		return nil, err
+	}
+	return h.openSource(ctx, r, j.Name)
+}
+
+// Sink opens what a job's sink operator writes.
+func (h *Handler) Sink(ctx context.Context, j *catalog.Job, op *graph.Operator) (connector.Sink, error) {
+	if op.Sink.Connector == "" {
+		return h.opt.Tables.Sink(op.Sink.RelationID)
+	}
+	r, err := h.relationOf(op.Sink.RelationID, op.Sink.Relation)
+	if err != nil {
+		return nil, err
+	}
+	return h.openSink(ctx, r, j.Name, op.Mode != graph.AppendOnly)
+}
+
+func (h *Handler) relationOf(id, name string) (*catalog.Relation, error) {
+	if r := h.opt.Catalog.Snapshot().RelationByID(id); r != nil {
+		return r, nil
+	}
+	return nil, pgerr.New(pgerr.UndefinedTable, "relation %s, which the job was made for, does not exist any more", name)
+}
 
 // plan is a prepared statement's own part: what Execute runs.
 type plan interface {

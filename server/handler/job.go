@@ -94,7 +94,7 @@ func (h *Handler) createJob(text string, st *ast.CreateJob) plan {
 
 // findJob looks a job up by the name in a statement.
 func (h *Handler) findJob(s *session.Session, name ast.Name) (*catalog.Job, error) {
-	j, err := h.snapshot(s).FindJob(name.Value)
+	j, err := h.Snapshot(s).FindJob(name.Value)
 	if err != nil {
 		return nil, pgerr.From(err).At(int(name.Pos))
 	}
@@ -348,4 +348,3 @@ func writersFirst(jobs []*catalog.Job) []*catalog.Job {
 	}
 	return out
 }
-

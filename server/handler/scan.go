@@ -7,6 +7,7 @@ import (
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/connector/table"
 	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/exec/eval"
 	"github.com/millrace/millrace/exec/operator"
@@ -28,7 +29,8 @@ type System interface {
 }
 
 // boundedParts makes the parts of a query over finished data. All scans of one
-// view in a statement read the same cut. It implements exec.Factory.
+// view in a statement, its subqueries included, read the same cut. It implements
+// exec.Factory.
 type boundedParts struct {
 	ctx     context.Context
 	h       *Handler
@@ -37,9 +39,11 @@ type boundedParts struct {
 	eval    *eval.Context
 	collect func(*batch.Batch) error
 	slabs   *state.Slabs
+	parent  *boundedParts // of a subquery's parts: they share its cuts
 
 	mu   sync.Mutex
 	cuts map[string]*job.Cut // by relation id
+	own  *table.Snapshot     // of own tables; nil until one is read
 }
 
 func (h *Handler) newBoundedParts(ctx context.Context, s *session.Session, g *graph.Graph, collect func(*batch.Batch) error) *boundedParts {
@@ -53,6 +57,28 @@ func (p *boundedParts) close() {
 		c.Release()
 	}
 	p.cuts = nil
+	if p.own != nil {
+		p.own.Close()
+		p.own = nil
+	}
+}
+
+// tableSource reads an own table as of the statement's cut. One that the
+// transaction makes has no rows yet.
+func (p *boundedParts) tableSource(spec *graph.Source) (connector.Source, error) {
+	if p.parent != nil {
+		return p.parent.tableSource(spec)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.own == nil {
+		p.own = p.h.opt.Tables.Snapshot()
+	}
+	def, err := p.h.opt.Tables.Def(spec.RelationID)
+	if err != nil {
+		return &rowSource{}, nil
+	}
+	return &tableSource{cut: p.own, id: spec.RelationID, columns: len(def.Columns)}, nil
 }
 
 // evalContext is what the session's expressions may know.
@@ -95,9 +121,8 @@ func (p *boundedParts) Operator(op *graph.Operator, task, tasks int) (exec.Made,
 
 // subquery runs the graph of an Apply to its end.
 func (p *boundedParts) subquery(g *graph.Graph, take func(*batch.Batch) error) error {
-	sub := *p
-	sub.g, sub.collect = g, take
-	run, err := exec.Start(p.ctx, g, exec.Options{Parallelism: 1, Factory: &sub, Log: p.h.opt.Log, Clock: p.h.opt.Clock})
+	sub := &boundedParts{ctx: p.ctx, h: p.h, s: p.s, g: g, eval: p.eval, collect: take, slabs: p.slabs, parent: p}
+	run, err := exec.Start(p.ctx, g, exec.Options{Parallelism: 1, Factory: sub, Log: p.h.opt.Log, Clock: p.h.opt.Clock})
 	if err != nil {
 		return err
 	}
@@ -164,13 +189,13 @@ func (p *boundedParts) open(op *graph.Operator) (connector.Source, error) {
 		}
 		return &rowSource{types: kinds, rows: list}, nil
 	case "":
-		return p.h.opt.Tables.Scan(spec.RelationID)
+		return p.tableSource(spec)
 	}
-	r, err := p.h.opt.Catalog.RelationByID(p.ctx, spec.RelationID)
+	r, err := p.h.relationOf(spec.RelationID, spec.Relation)
 	if err != nil {
 		return nil, err
 	}
-	src, err := p.h.openSource(p.ctx, r)
+	src, err := p.h.openSource(p.ctx, r, "")
 	if err != nil {
 		return nil, err
 	}
@@ -179,6 +204,9 @@ func (p *boundedParts) open(op *graph.Operator) (connector.Source, error) {
 
 // cut is the view's rows for this statement.
 func (p *boundedParts) cut(relation string) (*job.Cut, error) {
+	if p.parent != nil {
+		return p.parent.cut(relation)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if c := p.cuts[relation]; c != nil {

@@ -18,12 +18,12 @@ import (
 // shown are the SHOWs that are queries on system relations: the kind and what it
 // selects. The job's name replaces %s.
 var shown = map[string]string{
-	"jobs":        `SELECT name, id, state, parallelism, checkpoint, failure FROM millrace.jobs ORDER BY name`,
-	"operators":   `SELECT operator, kind, rows_in, rows_out, state_rows, state_bytes, late_rows, bad_rows, watermark FROM millrace.operators WHERE job = %s ORDER BY ordinal`,
-	"checkpoints": `SELECT checkpoint, state, started, duration_ms, bytes, full_bytes, location, failure FROM millrace.checkpoints WHERE job = %s ORDER BY checkpoint DESC`,
-	"savepoints":  `SELECT name, job, format, bytes, rows, created, location FROM millrace.savepoints ORDER BY created`,
-	"savepoints of": `SELECT name, job, format, bytes, rows, created, location FROM millrace.savepoints
-		WHERE job = %s ORDER BY created`,
+	"jobs":      `SELECT name, id, kind, state, last_checkpoint, failure FROM millrace.jobs ORDER BY name`,
+	"operators": `SELECT id AS operator, kind, input_rows, output_rows, late_rows, bad_rows, state_rows, state_bytes, watermark FROM millrace.operators WHERE job = %s ORDER BY ordinal`,
+	"checkpoints": `SELECT n AS checkpoint, state, started, duration, bytes, full_bytes, rows, url AS location, failure FROM millrace.checkpoints
+		WHERE job_id = (SELECT id FROM millrace.jobs WHERE name = %s) ORDER BY n DESC`,
+	"savepoints":    `SELECT name, job, format, bytes, rows, created, url AS location FROM millrace.savepoints ORDER BY created`,
+	"savepoints of": `SELECT name, job, format, bytes, rows, created, url AS location FROM millrace.savepoints WHERE job = %s ORDER BY created`,
 }
 
 // listed are the SHOWs that list relations of one kind.
@@ -73,7 +73,7 @@ func (h *Handler) showRelations(st *ast.Show) *textTable {
 	want := listed[st.Kind]
 	return &textTable{session.TextColumns("schema", "name"), func(_ context.Context, s *session.Session) ([][]string, error) {
 		var out [][]string
-		for _, r := range h.snapshot(s).Relations() {
+		for _, r := range h.Snapshot(s).Relations() {
 			if r.Kind == want {
 				out = append(out, []string{r.Schema, r.Name})
 			}
@@ -124,7 +124,7 @@ func columnExtra(r *catalog.Relation, i int) string {
 
 // findRelation looks a relation up by the path in a statement.
 func (h *Handler) findRelation(s *session.Session, path ast.Path) (*catalog.Relation, error) {
-	names := nameTable{h.snapshot(s), h.system}
+	names := nameTable{h.Snapshot(s), h.system}
 	schemas := s.SearchPath()
 	if len(path) > 1 {
 		schemas = []string{path[len(path)-2].Value}

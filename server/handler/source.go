@@ -3,10 +3,14 @@ package handler
 import (
 	"context"
 	"strconv"
+	"unsafe"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/connector/table"
+	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/job"
+	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
 )
 
@@ -88,5 +92,152 @@ func (c *cutSource) Open(_ context.Context, s connector.Split, _ []byte, want []
 	if err != nil {
 		return nil, err
 	}
-	return newCutReader(c.cut.Parts[i], want), nil
+	return newCutReader(c.cut.Parts[i], c.cut.Spec, want), nil
 }
+
+// tableSource reads an own table in one cut. The two columns after its own name
+// each row, for UPDATE and DELETE.
+type tableSource struct {
+	oneShot
+	cut     *table.Snapshot
+	id      string
+	columns int
+}
+
+// Splits implements connector.Source.
+func (t *tableSource) Splits(context.Context) ([]connector.Split, error) {
+	return []connector.Split{{ID: table.SplitID}}, nil
+}
+
+// Open implements connector.Source.
+func (t *tableSource) Open(_ context.Context, _ connector.Split, _ []byte, want []int) (connector.Reader, error) {
+	r := &tableReader{columns: t.columns, want: want}
+	var own []int
+	for _, w := range want {
+		if w < t.columns {
+			own = append(own, w)
+		}
+	}
+	scan, err := t.cut.Scan(t.id, own)
+	r.Scan = scan
+	return r, err
+}
+
+type tableReader struct {
+	*table.Scan
+	columns int
+	want    []int
+	part    batch.Batch
+}
+
+// Read implements connector.Reader.
+func (r *tableReader) Read(ctx context.Context, out *batch.Batch, limit int) (connector.Status, error) {
+	r.part = batch.Batch{}
+	for i, w := range r.want {
+		if w < r.columns {
+			r.part.Cols = append(r.part.Cols, out.Cols[i])
+		}
+	}
+	status, err := r.Scan.Read(ctx, &r.part, limit)
+	out.N, out.Sel, out.Ops = r.part.N, nil, nil
+	refs := r.Refs()
+	for i, w := range r.want {
+		if w < r.columns {
+			continue
+		}
+		out.Cols[i].Resize(len(refs))
+		for k, ref := range refs {
+			out.Cols[i].Int[k] = int64(ref.Row)
+			if w > r.columns {
+				out.Cols[i].Int[k] = int64(ref.Version)
+			}
+		}
+	}
+	return status, err
+}
+
+// cutReader reads one task's part of a view.
+type cutReader struct {
+	part  *state.Snapshot
+	cols  []int // of the state table, for each wanted column
+	count int   // the column that counts copies of a row, -1 for none
+	next  state.RowID
+	rows  []unsafe.Pointer
+	times *batch.Column
+	left  []int64 // copies still to give, of each row in rows
+}
+
+// newCutReader maps the view's columns to those of its state table: keys first,
+// then the others in their order.
+func newCutReader(part *state.Snapshot, spec *graph.Materialize, want []int) *cutReader {
+	r := &cutReader{part: part, count: -1}
+	if spec.Key == nil {
+		r.cols = want
+		r.count = len(part.Schema().Keys)
+		r.times = batch.NewColumn(types.PhysInt, 0)
+		return r
+	}
+	place := map[int]int{}
+	for i, k := range spec.Key {
+		place[k] = i
+	}
+	total := len(part.Schema().Keys) + len(part.Schema().Columns)
+	for i, next := 0, len(spec.Key); i < total; i++ {
+		if _, ok := place[i]; !ok {
+			place[i] = next
+			next++
+		}
+	}
+	for _, w := range want {
+		r.cols = append(r.cols, place[w])
+	}
+	return r
+}
+
+// Read implements connector.Reader.
+func (r *cutReader) Read(_ context.Context, out *batch.Batch, limit int) (connector.Status, error) {
+	for len(r.rows) == 0 {
+		if r.next == state.NoRow {
+			return connector.End, nil
+		}
+		r.rows, r.next = r.part.Rows(r.next, limit, r.rows)
+		r.left = r.left[:0]
+		if r.count >= 0 {
+			r.part.ReadColumn(r.count, r.rows, r.times)
+			r.left = append(r.left, r.times.Int...)
+		}
+	}
+	give := r.rows
+	if r.count >= 0 {
+		give = r.copies(limit)
+	} else {
+		r.rows = nil
+	}
+	for i, c := range r.cols {
+		r.part.ReadColumn(c, give, out.Cols[i])
+	}
+	out.N = len(give)
+	return connector.More, nil
+}
+
+// copies is the next rows, each as often as it is in the view.
+func (r *cutReader) copies(limit int) []unsafe.Pointer {
+	var give []unsafe.Pointer
+	for len(r.rows) > 0 && len(give) < limit {
+		give = append(give, r.rows[0])
+		r.left[0]--
+		if r.left[0] <= 0 {
+			r.rows, r.left = r.rows[1:], r.left[1:]
+		}
+	}
+	return give
+}
+
+// Ready implements connector.Reader.
+func (r *cutReader) Ready() <-chan struct{} { return nil }
+
+// Offset implements connector.Reader: a cut is not resumed.
+func (r *cutReader) Offset() []byte { return nil }
+
+// Close implements connector.Reader: the cut is held elsewhere.
+func (r *cutReader) Close() error { return nil }

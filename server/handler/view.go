@@ -19,7 +19,7 @@ import (
 // continuousOptions are what continuous queries are bound against.
 func (h *Handler) continuousOptions(s *session.Session) bind.Options {
 	o := h.bindOptions(s, nil)
-	o.Catalog = continuousNames{nameTable{h.snapshot(s), h.system}}
+	o.Catalog = continuousNames{nameTable{h.Snapshot(s), h.system}}
 	o.Continuous = true
 	return o
 }

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"errors"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connector/table"
@@ -13,11 +14,22 @@ import (
 // work is what a transaction will do at COMMIT: changes to names first, then
 // new tables, then rows, then what follows from them.
 type work struct {
-	names   *catalog.Tx
-	tables  []*catalog.Relation // own tables to make
-	changes *table.Txn          // rows of own tables; nil: none
-	after   []func(ctx context.Context) error
+	names  *catalog.Tx
+	tables []*catalog.Relation // own tables to make
+	data   []pendingData
+	after  []func(ctx context.Context) error
 }
+
+// pendingData is the change of one data statement. again reads anew what the
+// change follows from.
+type pendingData struct {
+	changes []table.Change
+	again   func(ctx context.Context) ([]table.Change, error)
+}
+
+// conflictsMax is how often a transaction of one round trip is read again when
+// others have changed its rows meanwhile.
+const conflictsMax = 20
 
 // work returns the transaction's work, begun if need be.
 func (h *Handler) work(s *session.Session) *work {
@@ -44,23 +56,22 @@ func (h *Handler) Commit(ctx context.Context, _ *session.Session, tx *session.Tx
 	}
 	// A client that goes away in the middle does not leave half of it.
 	ctx = context.WithoutCancel(ctx)
-	if w.changes != nil {
-		if err := w.changes.Check(); err != nil {
-			return err
-		}
-	}
-	if err := w.names.Commit(ctx); err != nil {
-		return err
-	}
 	for _, r := range w.tables {
-		if err := h.opt.Tables.Create(tableDefinition(r)); err != nil {
+		if err := h.opt.Tables.Create(ctx, tableDefinition(r)); err != nil {
 			return err
 		}
 	}
-	if w.changes != nil {
-		if err := w.changes.Commit(ctx); err != nil {
-			return err
+	err := h.apply(ctx, w, tx.Explicit)
+	if err == nil {
+		err = w.names.Commit(ctx)
+	}
+	if err != nil {
+		for _, r := range w.tables {
+			if e := h.opt.Tables.Drop(ctx, r.ID); e != nil {
+				h.opt.Log.Warn("drop a table that was not committed", "table", r.Name, "err", e)
+			}
 		}
+		return err
 	}
 	for _, f := range w.after {
 		if err := f(ctx); err != nil {
@@ -70,11 +81,36 @@ func (h *Handler) Commit(ctx context.Context, _ *session.Session, tx *session.Tx
 	return nil
 }
 
+// apply commits the rows of a transaction. When others were faster, one that the
+// client sent in one go is read again; an explicit one fails with 40001.
+func (h *Handler) apply(ctx context.Context, w *work, explicit bool) error {
+	for try := 0; len(w.data) > 0; try++ {
+		var changes []table.Change
+		for _, d := range w.data {
+			changes = append(changes, d.changes...)
+		}
+		if len(changes) == 0 {
+			return nil
+		}
+		_, err := h.opt.Tables.Apply(ctx, changes)
+		var e *pgerr.Error
+		if explicit || try == conflictsMax || !errors.As(err, &e) || e.Code != pgerr.SerializationFailure {
+			return err
+		}
+		for i := range w.data {
+			if w.data[i].changes, err = w.data[i].again(ctx); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // Rollback implements session.Handler.
 func (h *Handler) Rollback(_ *session.Session, tx *session.Tx) { tx.Work = nil }
 
 // mark is where RollbackTo goes back to.
-type mark struct{ names, tables, changes, after int }
+type mark struct{ names, tables, data, after int }
 
 // Mark implements session.Handler.
 func (h *Handler) Mark(_ *session.Session, tx *session.Tx) any {
@@ -82,11 +118,7 @@ func (h *Handler) Mark(_ *session.Session, tx *session.Tx) any {
 	if !ok {
 		return mark{}
 	}
-	m := mark{names: w.names.Mark(), tables: len(w.tables), after: len(w.after)}
-	if w.changes != nil {
-		m.changes = w.changes.Mark()
-	}
-	return m
+	return mark{names: w.names.Mark(), tables: len(w.tables), data: len(w.data), after: len(w.after)}
 }
 
 // RollbackTo implements session.Handler.
@@ -97,20 +129,17 @@ func (h *Handler) RollbackTo(_ *session.Session, tx *session.Tx, to any) {
 	}
 	m := to.(mark)
 	w.names.RollbackTo(m.names)
-	w.tables, w.after = w.tables[:m.tables], w.after[:m.after]
-	if w.changes != nil {
-		w.changes.RollbackTo(m.changes)
-	}
+	w.tables, w.data, w.after = w.tables[:m.tables], w.data[:m.data], w.after[:m.after]
 }
 
 // names is what relation names mean to the session: the stored catalog with the
 // transaction's changes, and the system relations.
 func (h *Handler) names(s *session.Session) bind.Catalog {
-	return nameTable{h.snapshot(s), h.system}
+	return nameTable{h.Snapshot(s), h.system}
 }
 
-// snapshot is the stored catalog with the transaction's changes.
-func (h *Handler) snapshot(s *session.Session) *catalog.Snapshot {
+// Snapshot is the stored catalog with the transaction's changes.
+func (h *Handler) Snapshot(s *session.Session) *catalog.Snapshot {
 	if tx := s.Tx(); tx != nil {
 		if w, ok := tx.Work.(*work); ok {
 			return w.names.Snapshot()

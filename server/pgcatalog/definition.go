@@ -22,13 +22,13 @@ var columnsText string
 const millraceText = `
 millrace.jobs v 0: id text!, name text!, kind text!, state text!, wanted text!, failure text, sql text!, options jsonb, restore_from text, lineage _text, last_checkpoint int8, last_checkpoint_at timestamptz, created timestamptz!, updated timestamptz!
 millrace.job_events v 0: job_id text!, job text, at timestamptz!, kind text!, message text!
-millrace.operators v 0: job_id text!, job text!, id text!, kind text!, parallelism int4, input_rows int8, output_rows int8, late_rows int8, state_rows int8, state_bytes int8, watermark timestamp, state_tables _text
+millrace.operators v 0: job_id text!, job text!, ordinal int4!, id text!, kind text!, parallelism int4, input_rows int8, output_rows int8, late_rows int8, bad_rows int8, state_rows int8, state_bytes int8, watermark timestamp, state_columns _text
 millrace.checkpoints v 0: job_id text!, job text, n int8!, state text!, url text, bytes int8, full_bytes int8, rows int8, started timestamptz, ended timestamptz, duration interval, failure text
-millrace.checkpoint_operators v 0: job_id text!, job text, n int8!, operator text!, state_table text, rows int8, bytes int8, full_bytes int8
+millrace.checkpoint_operators v 0: job_id text!, job text, n int8!, operator text!, state_table text, rows int8, bytes int8
 millrace.savepoints v 0: id text!, name text!, job_id text!, job text!, url text!, format text!, bytes int8, rows int8, created timestamptz!
 millrace.savepoint_operators v 0: savepoint text!, operator text!, kind text, state_table text, columns _text, rows int8, bytes int8
-millrace.source_splits v 0: job_id text!, job text!, operator text!, relation text, split text!, position text, watermark timestamp, rows int8, idle bool, finished bool
-millrace.dead_letters v 0: id int8!, at timestamptz!, job_id text!, job text, operator text, relation text, reason text!, error text, raw bytea, partition text, position text
+millrace.source_splits v 0: job_id text!, job text!, operator text!, relation text, split text!, position text, watermark timestamp, rows int8, finished bool
+millrace.dead_letters v 0: id int8!, at timestamptz!, job_id text, job text, operator text, relation text, code text!, error text, raw bytea, partition text, position text
 millrace.settings v 0: name text!, value text!, updated timestamptz
 `
 

@@ -1,0 +1,38 @@
+package handler
+
+import (
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec/eval"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/sql/parse"
+	"github.com/millrace/millrace/types"
+)
+
+// evaluateConstant computes an expression without columns for the optimizer,
+// which asks for immutable ones only.
+func evaluateConstant(x *scalar.Expr) (types.Value, bool) {
+	p, err := eval.Compile(x, eval.Options{})
+	if err != nil {
+		return types.Value{}, false
+	}
+	c, err := p.Eval(&batch.Batch{N: 1})
+	if err != nil {
+		return types.Value{}, false
+	}
+	return c.Value(0), true
+}
+
+// parsedType is a type as the syntax tree has it.
+func parsedType(t types.Type) (ast.TypeName, error) {
+	x, err := parse.Expr("CAST(NULL AS " + t.String() + ")")
+	if err != nil {
+		return ast.TypeName{}, err
+	}
+	return x.(*ast.Cast).Type, nil
+}
+
+func castTo(x ast.Expr, t ast.TypeName) ast.Expr {
+	c := &ast.Cast{X: x, Type: t}
+	return c
+}

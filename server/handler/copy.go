@@ -1,0 +1,273 @@
+package handler
+
+import (
+	"context"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/connector/table"
+	"github.com/millrace/millrace/exec/eval"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/bind"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/server/pgcopy"
+	"github.com/millrace/millrace/server/session"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/sql/parse"
+	"github.com/millrace/millrace/types"
+)
+
+// prepareCopy describes COPY FROM STDIN and COPY TO STDOUT.
+func (h *Handler) prepareCopy(s *session.Session, p *session.Prepared, st *ast.Copy) error {
+	options, err := pgcopy.ParseOptions(st.Options, st.From)
+	if err != nil {
+		return err
+	}
+	if st.File != "" {
+		return pgerr.NotSupported(int(st.Pos), "COPY with a file of the server").Hint("COPY … FROM STDIN and TO STDOUT take the client's; psql has \\copy.")
+	}
+	if st.From {
+		p.Plan = planFunc(func(ctx context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
+			if err := writable(s, "COPY FROM"); err != nil {
+				return nil, err
+			}
+			return h.copyFrom(ctx, s, st, options)
+		})
+		return nil
+	}
+	q, ok := st.Query.(*ast.Query)
+	if st.Query == nil {
+		q, ok = copiedTable(st), true
+	}
+	if !ok {
+		return pgerr.NotSupported(int(st.Pos), "COPY of this statement")
+	}
+	if err := h.prepareQuery(s, p, q, nil); err != nil {
+		return err
+	}
+	inner := p.Plan.(plan)
+	p.Plan = planFunc(func(ctx context.Context, s *session.Session, params []types.Value) (*session.Result, error) {
+		r, err := inner.run(ctx, s, params)
+		if err != nil {
+			return nil, err
+		}
+		r.Tag, r.CopyOut = "COPY", &options
+		return r, nil
+	})
+	return nil
+}
+
+// copiedTable is the query that COPY t (columns) TO stands for.
+func copiedTable(st *ast.Copy) *ast.Query {
+	sel := &ast.Select{From: []ast.TableExpr{&ast.TableRef{Name: st.Relation}}}
+	for _, c := range st.Columns {
+		x := &ast.ColumnRef{Path: ast.Path{c}}
+		sel.Items = append(sel.Items, ast.SelectItem{X: x})
+	}
+	if len(st.Columns) == 0 {
+		sel.Items = []ast.SelectItem{{X: &ast.Star{}}}
+	}
+	return &ast.Query{Body: sel}
+}
+
+// copyFrom begins COPY t FROM STDIN.
+func (h *Handler) copyFrom(ctx context.Context, s *session.Session, st *ast.Copy, options pgcopy.Options) (*session.Result, error) {
+	r, err := h.findRelation(s, st.Relation)
+	if err != nil {
+		return nil, err
+	}
+	if !r.IsOwnTable() {
+		return nil, pgerr.New(pgerr.WrongObjectType, "cannot copy to %s %q", r.Kind, r.Name).At(int(st.Relation.Offset()))
+	}
+	k := &copySink{h: h, s: s, relation: r, n: len(r.Columns)}
+	in := &session.CopyIn{Options: options, Sink: k}
+	if k.given, err = copyColumns(r, st.Columns); err != nil {
+		return nil, err
+	}
+	for _, c := range k.given {
+		in.Columns = append(in.Columns, session.Column{Name: r.Columns[c].Name, Type: r.Columns[c].Type})
+	}
+	if err := k.complete(ctx); err != nil {
+		return nil, err
+	}
+	return &session.Result{CopyIn: in}, nil
+}
+
+// copyColumns are the positions of the columns that the client sends.
+func copyColumns(r *catalog.Relation, names []ast.Name) ([]int, error) {
+	var out []int
+	if len(names) == 0 {
+		for i, c := range r.Columns {
+			if c.Generated == "" {
+				out = append(out, i)
+			}
+		}
+		return out, nil
+	}
+	for _, n := range names {
+		at := -1
+		for i, c := range r.Columns {
+			if c.Name == n.Value {
+				at = i
+			}
+		}
+		if at < 0 {
+			return nil, pgerr.New(pgerr.UndefinedColumn, "column %q of relation %q does not exist", n.Value, r.Name).At(int(n.Pos))
+		}
+		if r.Columns[at].Generated != "" {
+			return nil, pgerr.New(pgerr.InvalidColumnReference, "column %q is a generated column", n.Value).At(int(n.Pos)).
+				WithDetail("Generated columns cannot be used in COPY.")
+		}
+		out = append(out, at)
+	}
+	return out, nil
+}
+
+// copySink turns the rows of a COPY into changes of its transaction. Columns
+// that the client does not send get their default, or are computed.
+type copySink struct {
+	h        *Handler
+	s        *session.Session
+	relation *catalog.Relation
+	n        int
+	given    []int
+	defaults map[int]*eval.Program
+	computed map[int]*eval.Program
+	rows     int64
+	changes  []table.Change
+}
+
+// complete compiles what fills the columns that do not come.
+func (k *copySink) complete(ctx context.Context) error {
+	k.defaults, k.computed = map[int]*eval.Program{}, map[int]*eval.Program{}
+	sent := map[int]bool{}
+	for _, c := range k.given {
+		sent[c] = true
+	}
+	opt := eval.Options{Context: k.h.evalContext(ctx, k.s)}
+	var generated []*scalar.Expr
+	for i, c := range k.relation.Columns {
+		if sent[i] {
+			continue
+		}
+		switch {
+		case c.Generated != "":
+			if generated == nil {
+				var err error
+				if generated, err = k.generated(); err != nil {
+					return err
+				}
+			}
+			p, err := eval.Compile(generated[i], opt)
+			if err != nil {
+				return err
+			}
+			k.computed[i] = p
+		case c.Default != "":
+			x, err := k.defaultOf(c)
+			if err != nil {
+				return err
+			}
+			if k.defaults[i], err = eval.Compile(x, opt); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// generated are the relation's generated columns over its columns.
+func (k *copySink) generated() ([]*scalar.Expr, error) {
+	q := copiedTable(&ast.Copy{Relation: ast.Path{{Value: k.relation.Schema}, {Value: k.relation.Name}}})
+	b, err := bind.Query(q, k.h.bindOptions(k.s, nil))
+	if err != nil {
+		return nil, err
+	}
+	for n := b.Root; ; n = n.Inputs()[0] {
+		if scan, ok := n.(*logical.Scan); ok {
+			return scan.Generated, nil
+		}
+	}
+}
+
+// defaultOf is a column's default, cast to its type.
+func (k *copySink) defaultOf(c catalog.Column) (*scalar.Expr, error) {
+	x, err := parse.Expr(c.Default)
+	if err != nil {
+		return nil, err
+	}
+	b, err := bind.Query(&ast.Query{Body: &ast.Select{Items: []ast.SelectItem{{X: x}}}}, k.h.bindOptions(k.s, nil))
+	if err != nil {
+		return nil, err
+	}
+	p, ok := b.Root.(*logical.Project)
+	if !ok {
+		return nil, pgerr.New(pgerr.InternalError, "the default of column %q is no expression", c.Name)
+	}
+	e := p.Exprs[0]
+	if !e.Type.Equal(c.Type) {
+		e = &scalar.Expr{Op: scalar.OpCast, Type: c.Type, Args: []*scalar.Expr{e}, Pos: -1}
+	}
+	return e, nil
+}
+
+// Write implements session.CopySink.
+func (k *copySink) Write(_ context.Context, in *batch.Batch) error {
+	full := batch.New(layoutOf(k.relation), 0)
+	n := in.Live()
+	for i, c := range k.given {
+		full.Cols[c].AppendFrom(in.Cols[i], in.Sel, in.N)
+	}
+	full.N = n
+	one := &batch.Batch{N: n}
+	for i := range k.relation.Columns {
+		if full.Cols[i].Len() == n || k.computed[i] != nil {
+			continue
+		}
+		if p := k.defaults[i]; p != nil {
+			c, err := p.Eval(one)
+			if err != nil {
+				return rowCause(err)
+			}
+			full.Cols[i].AppendFrom(c, nil, n)
+			continue
+		}
+		for range n {
+			full.Cols[i].AppendNull()
+		}
+	}
+	for i := range k.relation.Columns {
+		if p := k.computed[i]; p != nil {
+			full.Cols[i].Resize(n)
+		}
+	}
+	for i, p := range k.computed {
+		c, err := p.Eval(full)
+		if err != nil {
+			return rowCause(err)
+		}
+		fresh := &batch.Column{Phys: c.Phys}
+		fresh.AppendFrom(c, nil, n)
+		full.Cols[i] = fresh
+	}
+	if len(k.relation.PrimaryKey) > 0 && k.h.known(k.relation) {
+		if err := k.h.opt.Tables.CheckNew(k.relation.ID, full); err != nil {
+			return err
+		}
+	}
+	k.rows += int64(n)
+	k.changes = append(k.changes, table.Change{Table: k.relation.ID, Action: table.Insert, Rows: full})
+	return nil
+}
+
+// Finish implements session.CopySink.
+func (k *copySink) Finish(context.Context) (int64, error) {
+	w := k.h.work(k.s)
+	changes := k.changes
+	w.data = append(w.data, pendingData{changes: changes, again: func(context.Context) ([]table.Change, error) { return changes, nil }})
+	return k.rows, nil
+}
+
+// Abort implements session.CopySink.
+func (k *copySink) Abort() { k.changes = nil }

@@ -1,0 +1,190 @@
+package handler
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/job"
+	"github.com/millrace/millrace/planner/bind"
+	"github.com/millrace/millrace/planner/explain"
+	"github.com/millrace/millrace/server/session"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// prepareSavepoint describes SAVEPOINT JOB and CREATE SAVEPOINT … FOR JOB.
+func (h *Handler) prepareSavepoint(p *session.Prepared, st *ast.CreateSavepoint) error {
+	t := &textTable{session.TextColumns("savepoint", "location"), func(ctx context.Context, s *session.Session) ([][]string, error) {
+		if err := s.RequireNoTransaction(ctx, "SAVEPOINT JOB"); err != nil {
+			return nil, err
+		}
+		j, err := h.findJob(s, st.Job)
+		if err != nil {
+			return nil, err
+		}
+		sp, err := h.opt.Jobs.Savepoint(ctx, j, job.SavepointSpec{Name: st.Name, To: st.To, Format: st.Format})
+		if err != nil {
+			return nil, notRunning(err, j, st.Job)
+		}
+		return [][]string{{sp.Name, sp.URL}}, nil
+	}}
+	p.Columns, p.Plan = t.columns, t
+	return nil
+}
+
+// dropSavepoints runs DROP SAVEPOINT.
+func (h *Handler) dropSavepoints(ctx context.Context, s *session.Session, st *ast.Drop) error {
+	if err := s.RequireNoTransaction(ctx, "DROP SAVEPOINT"); err != nil {
+		return err
+	}
+	for _, path := range st.Names {
+		name := path.Last()
+		err := h.opt.Jobs.DropSavepoint(ctx, name.Value)
+		if e := pgerr.From(err); err != nil && st.IfExists && e.Code == pgerr.UndefinedObject {
+			s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("savepoint %q does not exist, skipping", name.Value))
+		} else if err != nil {
+			return e.At(int(name.Pos))
+		}
+	}
+	return nil
+}
+
+// prepareVerify describes VERIFY SAVEPOINT: a row for each fault, or one that
+// says that all is well.
+func (h *Handler) prepareVerify(p *session.Prepared, st *ast.VerifySavepoint) error {
+	t := &textTable{session.TextColumns("verdict", "detail"), func(ctx context.Context, _ *session.Session) ([][]string, error) {
+		files, faults, err := h.opt.Jobs.Verify(ctx, st.Savepoint.Name, st.Savepoint.URL)
+		if err != nil {
+			return nil, pgerr.From(err).At(int(st.Savepoint.Pos))
+		}
+		if len(faults) == 0 {
+			return [][]string{{"ok", fmt.Sprintf("%d files read, every checksum is right", files)}}, nil
+		}
+		var out [][]string
+		for _, f := range faults {
+			out = append(out, []string{"damaged", f.Error()})
+		}
+		return out, nil
+	}}
+	p.Columns, p.Plan = t.columns, t
+	return nil
+}
+
+// restoreSpec plans what a RESTORE asks for.
+func (h *Handler) restoreSpec(s *session.Session, st *ast.RestoreJob, text string) (*catalog.Job, job.RestoreSpec, error) {
+	spec := job.RestoreSpec{From: job.RestorePoint{Kind: st.From.Kind, Name: st.From.Name, URL: st.From.URL, N: st.From.N},
+		Allow: st.AllowNonRestored, To: map[string]string{}}
+	j, err := h.findJob(s, st.Job)
+	if err != nil {
+		return nil, spec, err
+	}
+	if st.Claim {
+		return nil, spec, pgerr.NotSupported(int(st.Pos), "RESTORE … CLAIM")
+	}
+	if spec.Options, err = h.jobOptions(st.Options); err != nil {
+		return nil, spec, err
+	}
+	for _, m := range st.Map {
+		if m.Discard {
+			spec.Discard = append(spec.Discard, m.Old)
+		} else {
+			spec.To[m.Old] = m.New
+		}
+	}
+	switch {
+	case len(st.Inserts) > 0:
+		if err := notView(j, "RESTORE", st.Job.Pos); err != nil {
+			return nil, spec, err
+		}
+		g, b, err := h.jobGraph(s, st.Inserts, j.Options)
+		if err != nil {
+			return nil, spec, err
+		}
+		spec.Graph, spec.Depends, spec.SQL = g, b.Depends, restoredSQL(j, st)
+	case st.Query != nil:
+		return nil, spec, pgerr.NotSupported(int(st.Query.Pos), "RESTORE of a materialized view on another query")
+	}
+	return j, spec, nil
+}
+
+// restoredSQL is the CREATE JOB that a restored job would be made with.
+func restoredSQL(j *catalog.Job, st *ast.RestoreJob) string {
+	create := &ast.CreateJob{Name: ast.Name{Value: j.Name}, Inserts: st.Inserts}
+	return ast.Print(create)
+}
+
+// restoreJob runs RESTORE JOB.
+func (h *Handler) restoreJob(text string, st *ast.RestoreJob) plan {
+	return planFunc(func(ctx context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
+		const tag = "RESTORE JOB"
+		if err := s.RequireNoTransaction(ctx, tag); err != nil {
+			return nil, err
+		}
+		j, spec, err := h.restoreSpec(s, st, text)
+		if err != nil {
+			return nil, err
+		}
+		made, err := h.opt.Jobs.Restore(ctx, j, spec)
+		if err != nil {
+			return nil, pgerr.From(err).At(int(st.From.Pos))
+		}
+		s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("job %s runs as %s; what it wrote after that point is written again", j.Name, made.ID))
+		return session.Command(tag), nil
+	})
+}
+
+// prepareExplainRestore describes EXPLAIN RESTORE: a row for each operator.
+func (h *Handler) prepareExplainRestore(p *session.Prepared, st *ast.RestoreJob) error {
+	columns := session.TextColumns(explain.VerdictColumns...)
+	for i, c := range columns {
+		if c.Name == "rows" || c.Name == "bytes" {
+			columns[i].Type = types.Of(types.Int64)
+		}
+	}
+	t := &textTable{columns, func(ctx context.Context, s *session.Session) ([][]string, error) {
+		j, spec, err := h.restoreSpec(s, st, "")
+		if err != nil {
+			return nil, err
+		}
+		plan, err := h.opt.Jobs.ExplainRestore(ctx, j, spec)
+		if err != nil {
+			return nil, pgerr.From(err).At(int(st.From.Pos))
+		}
+		return explain.Verdicts(plan.Verdicts), nil
+	}}
+	p.Columns, p.Plan = t.columns, t
+	return nil
+}
+
+// Evaluate implements session.Handler.
+func (h *Handler) Evaluate(ctx context.Context, s *session.Session, args []ast.Expr, want []types.Type) ([]types.Value, error) {
+	if len(args) == 0 {
+		return nil, nil
+	}
+	sel := &ast.Select{}
+	for i, x := range args {
+		if i < len(want) && want[i].Kind != types.Invalid && want[i].Kind != types.Unknown {
+			t, err := parsedType(want[i])
+			if err != nil {
+				return nil, err
+			}
+			x = castTo(x, t)
+		}
+		sel.Items = append(sel.Items, ast.SelectItem{X: x})
+	}
+	b, err := bind.Query(&ast.Query{Body: sel}, h.bindOptions(s, nil))
+	if err != nil {
+		return nil, err
+	}
+	rows, err := h.gather(ctx, s, b.Root, nil)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]types.Value, len(args))
+	for i := range out {
+		out[i] = rows[0].Cols[i].Value(rows[0].RowAt(0))
+	}
+	return out, nil
+}

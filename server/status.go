@@ -1,0 +1,182 @@
+package server
+
+import (
+	"context"
+	"math"
+	"time"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/connector/deadletter"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/job"
+	"github.com/millrace/millrace/server/pgcatalog"
+	"github.com/millrace/millrace/server/session"
+	"github.com/millrace/millrace/types"
+)
+
+// deadLetter keeps a row that a job could not use.
+func (s *Server) deadLetter(_ context.Context, d job.DeadLetter) error {
+	return s.letters.Append(deadletter.Letter{Relation: d.Relation, Job: d.Job, Operator: d.Operator, Split: d.Split, Offset: d.Offset,
+		Code: string(d.Code), Error: d.Error, Raw: d.Raw})
+}
+
+// badRow takes the rows of a relation that its connector could not decode, by the
+// relation's policy. A query that only looks writes nothing down.
+func (s *Server) badRow(r *catalog.Relation, jobName string) func(connector.BadRow) error {
+	policy := r.Options["bad_data"]
+	return func(b connector.BadRow) error {
+		e := pgerr.From(b.Err)
+		switch {
+		case policy == "fail":
+			return b.Err
+		case policy == "skip" || jobName == "":
+			return nil
+		}
+		return s.letters.Append(deadletter.Letter{Relation: b.Relation, Job: jobName, Split: b.Split, Offset: b.Offset,
+			Code: string(e.Code), Error: e.Message, Raw: b.Raw})
+	}
+}
+
+// MillraceRows implements pgcatalog.Provider.
+func (s *Server) MillraceRows(ctx context.Context, x *session.Session, r *catalog.Relation) ([][]types.Value, bool, error) {
+	var err error
+	out := pgcatalog.NewRows(r)
+	switch r.Name {
+	case "operators":
+		s.operatorRows(out)
+	case "source_splits":
+		s.splitRows(out)
+	case "dead_letters":
+		err = s.deadLetterRows(out)
+	case "checkpoint_operators":
+		err = s.checkpointRows(ctx, out)
+	case "savepoint_operators":
+		err = s.savepointRows(ctx, out)
+	default:
+		return nil, false, nil
+	}
+	return out.Values, true, err
+}
+
+// watermark is a watermark as a timestamp, null while there is none.
+func watermark(w int64) any {
+	if w == math.MinInt64 || w == math.MaxInt64 {
+		return nil
+	}
+	return time.UnixMicro(w)
+}
+
+// statuses are what the running jobs say of themselves.
+func (s *Server) statuses() []job.Status {
+	var out []job.Status
+	for _, j := range s.store.Snapshot().Jobs() {
+		if st, ok := s.jobs.Status(j.Name); ok {
+			out = append(out, st)
+		}
+	}
+	return out
+}
+
+func (s *Server) operatorRows(out *pgcatalog.Rows) {
+	for _, st := range s.statuses() {
+		for i, o := range st.Operators {
+			tables := []string{}
+			for k := range st.Graph.Operators[i].Tables {
+				t := &st.Graph.Operators[i].Tables[k]
+				for _, c := range t.Columns {
+					tables = append(tables, c.Name)
+				}
+			}
+			out.Add(st.Job.ID, st.Job.Name, i, o.ID, string(o.Kind), st.Parallelism, o.RowsIn, o.RowsOut, o.Late, o.BadRows, o.StateRows, o.StateBytes,
+				watermark(o.Watermark), tables)
+		}
+	}
+}
+
+func (s *Server) splitRows(out *pgcatalog.Rows) {
+	for _, st := range s.statuses() {
+		relation := map[string]string{}
+		for i := range st.Graph.Operators {
+			if src := st.Graph.Operators[i].Source; src != nil {
+				relation[st.Graph.Operators[i].ID] = src.Relation
+			}
+		}
+		for _, p := range st.Splits {
+			out.Add(st.Job.ID, st.Job.Name, p.Operator, relation[p.Operator], p.ID, string(p.Offset), watermark(p.Watermark), p.Rows, p.Ended)
+		}
+	}
+}
+
+func (s *Server) deadLetterRows(out *pgcatalog.Rows) error {
+	ids := map[string]string{}
+	for _, j := range s.store.Snapshot().Jobs() {
+		ids[j.Name] = j.ID
+	}
+	return s.letters.Scan(func(l deadletter.Letter) bool {
+		out.Add(int64(l.Number), l.Time, text(ids[l.Job]), text(l.Job), text(l.Operator), text(l.Relation), l.Code, l.Error, string(l.Raw), text(l.Split), text(l.Offset))
+		return true
+	})
+}
+
+// text is null for the empty string.
+func text(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+func (s *Server) checkpointRows(ctx context.Context, out *pgcatalog.Rows) error {
+	for _, j := range s.store.Snapshot().Jobs() {
+		list, err := s.store.Checkpoints(ctx, j.ID)
+		if err != nil {
+			return err
+		}
+		for _, c := range list {
+			if c.State != "complete" {
+				continue
+			}
+			sizes, err := s.jobs.CheckpointSizes(ctx, j.ID, c.N)
+			if err != nil {
+				continue // deleted meanwhile, or damaged: VERIFY tells which
+			}
+			for _, z := range sizes {
+				out.Add(j.ID, j.Name, c.N, z.Operator, text(z.Table), z.Rows, z.Bytes)
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Server) savepointRows(ctx context.Context, out *pgcatalog.Rows) error {
+	list, err := s.store.Savepoints(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		sizes, err := s.jobs.SavepointSizes(ctx, p.URL)
+		if err != nil {
+			continue // VERIFY SAVEPOINT tells what is wrong with it
+		}
+		for _, z := range sizes {
+			out.Add(p.Name, z.Operator, text(z.Kind), text(z.Table), z.Columns, z.Rows, z.Bytes)
+		}
+	}
+	return nil
+}
+
+// RelationSize implements pgcatalog.Provider.
+func (s *Server) RelationSize(r *catalog.Relation) (rows, bytes int64) {
+	switch {
+	case r.IsOwnTable():
+		if n, err := s.tables.Count(r.ID); err == nil {
+			return n, -1
+		}
+	case r.Kind == catalog.MaterializedView:
+		if v, err := s.jobs.View(r.ID); err == nil {
+			return v.Size()
+		}
+	}
+	return -1, -1
+}
