@@ -46,6 +46,7 @@ type pendingBarrier struct {
 	started    time.Time
 	missing    int
 	requests   []*request
+	expired    bool // as a checkpoint: it only seals now
 }
 
 // upload is a checkpoint whose barrier has passed and whose state is being
@@ -112,7 +113,7 @@ func (c *coordinator) reported(epoch uint64) (passed *pendingBarrier) {
 	}
 	passed = c.pending
 	c.pending = nil
-	if passed.checkpoint != 0 {
+	if passed.checkpoint != 0 && !passed.expired {
 		c.uploads = &upload{checkpoint: passed.checkpoint, final: passed.final, started: passed.started, requests: passed.requests}
 		return passed
 	}
@@ -133,9 +134,19 @@ func (c *coordinator) uploaded(now time.Time, err error) {
 	answer(u.requests, requestResult{checkpoint: u.checkpoint, err: err})
 }
 
-// timedOut reports the barrier that has been under way for too long.
-func (c *coordinator) timedOut(now time.Time) bool {
-	return c.pending != nil && c.pending.checkpoint != 0 && c.opt.CheckpointTimeout > 0 && now.Sub(c.pending.started) > c.opt.CheckpointTimeout
+// expire gives up the checkpoint whose barrier has been under way for too long,
+// and returns it. The barrier itself goes on through the job.
+func (c *coordinator) expire(now time.Time) (p *pendingBarrier, err error) {
+	p = c.pending
+	if p == nil || p.checkpoint == 0 || p.expired || c.opt.CheckpointTimeout == 0 || now.Sub(p.started) <= c.opt.CheckpointTimeout {
+		return nil, nil
+	}
+	p.expired = true
+	c.failed++
+	err = fmt.Errorf("checkpoint %d did not pass through the job within %s", p.checkpoint, c.opt.CheckpointTimeout)
+	answer(p.requests, requestResult{err: err})
+	p.requests = nil
+	return p, err
 }
 
 // tooManyFailed reports whether the job must restart because its checkpoints

@@ -192,6 +192,14 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 	defer cancel()
 	ended := r.run.Ended()
 	var order stopOrder
+	// again follows a last checkpoint that failed: the end of the input cannot be
+	// taken back, a stop can, and whoever ordered it was told.
+	again := func() {
+		if r.finishing {
+			r.finishing, ended = false, r.run.Ended()
+		}
+		order = stopOrder{}
+	}
 	next := r.m.opt.Clock.After(0)
 	for {
 		select {
@@ -217,11 +225,8 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 				}
 				return finished, nil
 			}
-			if final && r.finishing { // the end cannot be taken back: once more
-				r.finishing, ended = false, r.run.Ended()
-			}
 			if final {
-				order = stopOrder{} // the job goes on; whoever stopped it was told
+				again()
 			}
 		case q := <-r.requests:
 			r.coord.asked = append(r.coord.asked, q)
@@ -249,8 +254,14 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 			}
 		case <-next:
 			next = r.m.opt.Clock.After(tick)
-			if r.coord.timedOut(r.m.opt.Clock.Now()) {
-				return failed, fmt.Errorf("checkpoint %d did not pass through the job within %s", r.coord.pending.checkpoint, r.opt.CheckpointTimeout)
+			p, err := r.coord.expire(r.m.opt.Clock.Now())
+			if p != nil {
+				if err := r.checkpointFailed(ctx, p.checkpoint, p.started, err); err != nil {
+					return failed, err
+				}
+				if p.final {
+					again()
+				}
 			}
 			if err := r.parts.discover(ctx, r.run); err != nil {
 				return failed, err
@@ -285,7 +296,10 @@ func (r *runner) reported(ctx context.Context, rep exec.Report) error {
 	reports := r.collected
 	r.collected = nil
 	r.publish(passed.epoch, reports)
-	if passed.checkpoint == 0 {
+	if passed.expired {
+		r.uncommitted = append(r.uncommitted, committables(reports)...)
+	}
+	if passed.checkpoint == 0 || passed.expired {
 		for i := range reports {
 			reports[i].Release()
 		}

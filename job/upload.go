@@ -48,27 +48,40 @@ func (u *uploadResult) release() {
 
 // upload writes a checkpoint in the background.
 func (r *runner) upload(ctx context.Context, p *pendingBarrier, reports []exec.Report) error {
-	commits := r.uncommitted
-	for i := range reports {
-		for _, op := range reports[i].Operators {
-			if op.Committable != nil {
-				commits = append(commits, committable{op.ID, op.Task, op.Committable})
-			}
-		}
-	}
+	commits := append(r.uncommitted, committables(reports)...)
 	meta, err := r.metadata(p)
 	if err != nil {
 		return err
 	}
 	started := p.started
+	cancel := func() {}
+	if d := r.opt.CheckpointTimeout; d > 0 {
+		ctx, cancel = context.WithTimeoutCause(ctx, started.Add(d).Sub(r.m.opt.Clock.Now()), fmt.Errorf("it was not written within %s", d))
+	}
 	go func() { // answers on r.uploads; end waits for it
+		defer cancel()
 		u := uploadResult{meta: meta, reports: reports, commits: commits, started: started}
 		if u.err = r.m.opt.FlushDeadLetters(); u.err == nil {
 			u.bytes, u.err = writeCheckpoint(ctx, r.m.opt.Objects, meta, reports, commits)
 		}
+		if u.err != nil && ctx.Err() != nil {
+			u.err = context.Cause(ctx)
+		}
 		r.uploads <- u
 	}()
 	return nil
+}
+
+// committables are what the sinks pre-committed at a barrier.
+func committables(reports []exec.Report) (out []committable) {
+	for i := range reports {
+		for _, op := range reports[i].Operators {
+			if op.Committable != nil {
+				out = append(out, committable{op.ID, op.Task, op.Committable})
+			}
+		}
+	}
+	return out
 }
 
 // metadata is the part of a checkpoint's metadata that is about the job.
@@ -210,33 +223,39 @@ func addCommits(operators map[string]*manifest.Operator, commits []committable) 
 // go, and everybody who waited is told.
 func (r *runner) uploaded(ctx context.Context, u uploadResult) error {
 	now := r.m.opt.Clock.Now()
-	c := catalog.Checkpoint{JobID: r.job.ID, N: u.meta.Checkpoint, State: "complete", URL: r.m.opt.Objects.URL() + "/" + gc.CheckpointName(r.job.ID, u.meta.Checkpoint),
+	if u.err != nil {
+		r.uncommitted = u.commits
+		u.release()
+		r.coord.uploaded(now, u.err)
+		return r.checkpointFailed(ctx, u.meta.Checkpoint, u.started, u.err)
+	}
+	c := catalog.Checkpoint{JobID: r.job.ID, N: u.meta.Checkpoint, State: "complete", URL: joinURL(r.m.opt.Objects.URL(), gc.CheckpointName(r.job.ID, u.meta.Checkpoint)),
 		Bytes: u.bytes, Started: u.started, Ended: now}
 	c.Rows, c.FullBytes = u.meta.Size()
-	if u.err != nil {
-		c.State, c.Failure, c.URL = "failed", u.err.Error(), ""
-		r.uncommitted = u.commits
-		r.event(ctx, "checkpoint_failed", fmt.Sprintf("checkpoint %d: %s", c.N, u.err))
-		r.m.opt.Log.Warn("checkpoint failed", "job", r.job.Name, "n", c.N, "err", u.err)
-	} else {
-		r.uncommitted = nil
-		r.confirm(u)
-		if err := r.m.opt.Retain(CheckpointHolder(r.job.ID, c.N), ownOffsets(r.g, u.reports)); err != nil {
-			r.m.opt.Log.Warn("retain table changes for checkpoint", "job", r.job.Name, "n", c.N, "err", err)
-		}
+	r.uncommitted = nil
+	r.confirm(u)
+	if err := r.m.opt.Retain(CheckpointHolder(r.job.ID, c.N), ownOffsets(r.g, u.reports)); err != nil {
+		r.m.opt.Log.Warn("retain table changes for checkpoint", "job", r.job.Name, "n", c.N, "err", err)
 	}
 	u.release()
 	r.recordCheckpoint(ctx, c)
-	if u.err == nil {
-		if err := r.parts.commit(ctx, u.commits); err != nil {
-			r.coord.uploaded(now, err)
-			return fmt.Errorf("commit checkpoint %d: %w", c.N, err)
-		}
-		r.collect(ctx, c.N)
+	if err := r.parts.commit(ctx, u.commits); err != nil {
+		r.coord.uploaded(now, err)
+		return fmt.Errorf("commit checkpoint %d: %w", c.N, err)
 	}
-	r.coord.uploaded(now, u.err)
+	r.collect(ctx, c.N)
+	r.coord.uploaded(now, nil)
+	return nil
+}
+
+// checkpointFailed records that a checkpoint was not to be, and fails the job
+// when that happens too often.
+func (r *runner) checkpointFailed(ctx context.Context, n int64, started time.Time, err error) error {
+	r.recordCheckpoint(ctx, catalog.Checkpoint{JobID: r.job.ID, N: n, State: "failed", Started: started, Ended: r.m.opt.Clock.Now(), Failure: err.Error()})
+	r.event(ctx, "checkpoint_failed", fmt.Sprintf("checkpoint %d: %s", n, err))
+	r.m.opt.Log.Warn("checkpoint failed", "job", r.job.Name, "n", n, "err", err)
 	if r.coord.tooManyFailed() {
-		return fmt.Errorf("%d checkpoints in a row have failed, the last with: %w", r.coord.failed, u.err)
+		return fmt.Errorf("%d checkpoints in a row have failed, the last with: %w", r.coord.failed, err)
 	}
 	return nil
 }
