@@ -89,7 +89,7 @@ func (h *Handler) evalContext(ctx context.Context, s *session.Session) *eval.Con
 	}
 	encoding, _ := s.Variable("client_encoding")
 	c := &eval.Context{Now: started.UnixMicro(), Clock: func() int64 { return h.opt.Clock.Now().UnixMicro() }, Zone: s.TimeZone(),
-		User: s.User, SessionUser: s.User, Database: s.Database, Version: h.opt.Version, ClientEncoding: encoding, BackendPID: int32(s.PID),
+		User: s.User, SessionUser: s.User, Database: s.Database, Version: "PostgreSQL 15.0 (Millrace " + h.opt.Version + ")", ClientEncoding: encoding, BackendPID: int32(s.PID),
 		External: h.opt.System.Function(ctx, s)}
 	for _, schema := range s.SearchPath() {
 		if schema != "pg_catalog" {
@@ -140,7 +140,7 @@ func (p *boundedParts) subquery(g *graph.Graph, take func(*batch.Batch) error) e
 // Source implements exec.Factory.
 func (p *boundedParts) Source(op *graph.Operator, task, tasks int) (*exec.SourceInput, error) {
 	in := &exec.SourceInput{TimeColumn: -1}
-	if op.Kind == graph.ValuesKind {
+	if op.Source == nil { // values, or a function
 		return in, nil
 	}
 	src, err := p.open(op)

@@ -121,7 +121,7 @@ func (h *Handler) startJob(ctx context.Context, j *catalog.Job) error {
 func warnUnbounded(s *session.Session, g *graph.Graph) {
 	for i := range g.Operators {
 		if why := g.Operators[i].Unbounded; why != "" {
-			s.Notice("NOTICE", pgerr.SuccessfulCompletion, "the state of "+g.Operators[i].ID+" "+why)
+			s.Notice("NOTICE", pgerr.SuccessfulCompletion, "the state of "+g.Operators[i].ID+" grows without bound: "+why)
 		}
 	}
 }
