@@ -210,8 +210,8 @@ func (s *Server) wireUp() error {
 	})
 	var late struct{ session.Handler }
 	s.sessions = session.NewManager(session.Options{Handler: &late, Parse: parse.Statements, Clock: s.opt.Clock, Logger: s.opt.Log})
-	system := pgcatalog.New(pgcatalog.Options{Store: s.store, Sessions: s.sessions, Provider: s, Version: s.opt.Version, Clock: s.opt.Clock,
-		Started: s.started, Snapshot: func(x *session.Session) *catalog.Snapshot { return h.Snapshot(x) }})
+	system := pgcatalog.New(pgcatalog.Options{Store: s.store, Sessions: s.sessions, Provider: s, Clock: s.opt.Clock, Started: s.started,
+		Snapshot: func(x *session.Session) *catalog.Snapshot { return h.Snapshot(x) }})
 	h = handler.New(handler.Options{Catalog: s.store, Jobs: s.jobs, Tables: s.tables, Connectors: connectors, System: system, Slabs: slabs,
 		BadRow: s.badRow, Version: s.opt.Version, Log: s.opt.Log, Clock: s.opt.Clock})
 	late.Handler = h

@@ -40,9 +40,7 @@ type Options struct {
 	Snapshot func(*session.Session) *catalog.Snapshot
 	// Provider may be nil.
 	Provider Provider
-	// Version is what version() says after "PostgreSQL 15.0 (Millrace ".
-	Version string
-	Clock   clock.Clock
+	Clock    clock.Clock
 	// Started is the server's start, for pg_postmaster_start_time().
 	Started time.Time
 }
