@@ -57,7 +57,7 @@ var otherRows = map[string]rowFn{
 		return c.User
 	}),
 	"pg_backend_pid": func(x *row) (types.Value, error) { return intValue(int64(x.f.ctx.BackendPID)), nil },
-	"pg_sleep":       pgSleep,
+	"pg_sleep":       external,
 	"hashtext": func(x *row) (types.Value, error) {
 		h := fnv.New32a()
 		h.Write([]byte(x.str(0)))
@@ -71,13 +71,6 @@ func contextText(get func(*Context) string) rowFn {
 }
 
 // pgSleep asks the context to wait, since expressions have no clock of their own.
-func pgSleep(x *row) (types.Value, error) {
-	if x.f.ctx.External == nil {
-		return strValue(""), nil
-	}
-	return external(x)
-}
-
 // extreme is the greatest or least argument that is not null.
 func extreme(x *row, sign int) types.Value {
 	best := types.NullValue

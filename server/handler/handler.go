@@ -167,7 +167,7 @@ func (h *Handler) prepare(ctx context.Context, s *session.Session, p *session.Pr
 		return h.prepareDescribe(s, p, st)
 	case *ast.Analyze:
 		p.Plan = planFunc(func(context.Context, *session.Session, []types.Value) (*session.Result, error) {
-			return session.Command(st.Verb), nil
+			return session.Command(strings.ToUpper(st.Verb)), nil
 		})
 	default:
 		return pgerr.NotSupported(int(p.Statement.Statement.Offset()), "this statement")

@@ -115,12 +115,30 @@ type rows struct {
 	parts  *boundedParts
 	out    chan *batch.Batch
 	cancel context.CancelFunc
+	left   int64 // rows still to give of a query with LIMIT, -1 for all
+}
+
+// limitOf is how many rows a graph gives at the most when it need not read all of
+// its input for that, else -1: an endless source has a first row too.
+func limitOf(g *graph.Graph) int64 {
+	root := &g.Operators[len(g.Operators)-1]
+	if root.Kind != graph.CollectKind {
+		return -1
+	}
+	for in := &g.Operators[root.Inputs[0].Operator]; ; in = &g.Operators[in.Inputs[0].Operator] {
+		switch {
+		case in.Kind == graph.SortKind && len(in.Sort.Keys) == 0:
+			return in.Sort.Limit
+		case in.Kind != graph.ProjectKind:
+			return -1
+		}
+	}
 }
 
 // start runs a bounded graph.
 func (h *Handler) start(ctx context.Context, s *session.Session, g *graph.Graph) (*rows, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	r := &rows{out: make(chan *batch.Batch, 4), cancel: cancel}
+	r := &rows{out: make(chan *batch.Batch, 4), cancel: cancel, left: limitOf(g)}
 	r.parts = h.newBoundedParts(ctx, s, g, func(b *batch.Batch) error {
 		select {
 		case r.out <- b:
@@ -151,6 +169,17 @@ func operatorCause(err error) error {
 
 // Next implements session.Rows.
 func (r *rows) Next(ctx context.Context) (*batch.Batch, error) {
+	if r.left == 0 {
+		return nil, nil
+	}
+	b, err := r.next(ctx)
+	if b != nil && r.left > 0 {
+		r.left -= int64(b.Live())
+	}
+	return b, err
+}
+
+func (r *rows) next(ctx context.Context) (*batch.Batch, error) {
 	select {
 	case b := <-r.out:
 		return b, nil

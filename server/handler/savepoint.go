@@ -42,11 +42,14 @@ func (h *Handler) dropSavepoints(ctx context.Context, s *session.Session, st *as
 	for _, path := range st.Names {
 		name := path.Last()
 		err := h.opt.Jobs.DropSavepoint(ctx, name.Value)
-		if e := pgerr.From(err); err != nil && st.IfExists && e.Code == pgerr.UndefinedObject {
-			s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("savepoint %q does not exist, skipping", name.Value))
-		} else if err != nil {
+		if err == nil {
+			continue
+		}
+		e := pgerr.From(err)
+		if !st.IfExists || e.Code != pgerr.UndefinedObject {
 			return e.At(int(name.Pos))
 		}
+		s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("savepoint %q does not exist, skipping", name.Value))
 	}
 	return nil
 }

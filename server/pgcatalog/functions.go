@@ -1,9 +1,11 @@
 package pgcatalog
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/scalar"
@@ -68,6 +70,7 @@ func catalogFunctions() map[string]function {
 		"pg_partition_root(oid)":                  null,
 		"pg_describe_object(oid,oid,integer)":     describeObject,
 		"pg_cancel_backend(integer)":              cancelBackend,
+		"pg_sleep(double precision)":              sleep,
 		"pg_terminate_backend(integer)":           terminateBackend,
 		"pg_advisory_lock(bigint)":                constant(text("")),
 		"pg_advisory_xact_lock(bigint)":           constant(text("")),
@@ -355,6 +358,10 @@ func charToEncoding(_ *query, args []types.Value) (types.Value, error) {
 	return number8(-1), nil
 }
 
+// maxSleepSeconds is how long pg_sleep waits at the most: longer than a server
+// runs, and still a time.Duration.
+const maxSleepSeconds = 1e9
+
 func startTime(q *query, _ []types.Value) (types.Value, error) {
 	return number8(q.c.options.Started.UnixMicro()), nil
 }
@@ -366,6 +373,19 @@ func describeObject(q *query, args []types.Value) (types.Value, error) {
 	}
 	kind := map[string]string{"r": "table", "v": "view", "m": "materialized view", "i": "index"}[k.kind]
 	return text(kind + " " + q.visibleName(k)), nil
+}
+
+// sleep waits for so many seconds, or until the statement is cancelled.
+func sleep(q *query, args []types.Value) (types.Value, error) {
+	if args[0].Null {
+		return types.NullValue, nil
+	}
+	select {
+	case <-q.c.options.Clock.After(time.Duration(min(args[0].Float, maxSleepSeconds) * float64(time.Second))):
+		return text(""), nil
+	case <-q.ctx.Done():
+		return types.NullValue, context.Cause(q.ctx)
+	}
 }
 
 func cancelBackend(q *query, args []types.Value) (types.Value, error) {

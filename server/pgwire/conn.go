@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime/debug"
 	"time"
 	"unicode/utf8"
 
@@ -171,8 +172,16 @@ func (c *conn) release() {
 	}
 }
 
-// serve dispatches messages until the connection ends; the error says why.
-func (c *conn) serve() error {
+// serve dispatches messages until the connection ends; the error says why. A
+// broken invariant ends this connection, and no other.
+func (c *conn) serve() (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.s.Log().Error("panic in a session", "panic", p, "stack", string(debug.Stack()))
+			err = pgerr.New(pgerr.InternalError, "internal error: %v", p).
+				Hint("This is a bug. The server, its jobs and other connections go on.")
+		}
+	}()
 	for {
 		m, err := c.receive()
 		if err != nil {

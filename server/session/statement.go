@@ -107,7 +107,7 @@ func (s *Session) listen(st *ast.Listen) (*Result, error) {
 	if verb == "UNLISTEN" {
 		return Command(verb), nil
 	}
-	return nil, pgerr.NotSupported(int(st.Pos), verb).Hint("SUBSCRIBE TO a view sends its changes as they happen.")
+	return nil, pgerr.NotSupported(int(st.Pos), verb)
 }
 
 // setModes applies BEGIN's and SET TRANSACTION's modes. Isolation is always
