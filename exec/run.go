@@ -164,9 +164,19 @@ func (r *Run) drive(n *node, tasks int) error {
 	if in.Source == nil && len(in.Splits) > 0 && in.Splits[0].Ended {
 		n.op = pass{}
 	}
-	n.task.source = &sourceTask{task: n.task, in: *in, node: n, control: make(chan control, 4)}
+	n.task.source = &sourceTask{task: n.task, in: *in, node: n, control: make(chan control, 4), alignment: r.alignmentOf(n.spec.ID, tasks)}
 	r.sources = append(r.sources, n.task.source)
 	return nil
+}
+
+// alignmentOf is what the tasks of one source share.
+func (r *Run) alignmentOf(operator string, tasks int) *alignment {
+	for _, s := range r.sources {
+		if s.node.spec.ID == operator {
+			return s.alignment
+		}
+	}
+	return newAlignment(tasks)
 }
 
 // connect wires the inputs of operator o, fused or through mailboxes.

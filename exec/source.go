@@ -30,6 +30,9 @@ type SourceInput struct {
 	TimeColumn    int
 	IdleTimeout   time.Duration // 0: never idle
 	RowsPerSecond float64       // 0: no limit; of this task
+	// Alignment is how far a split may run ahead of the slowest one of all tasks
+	// in event time; 0: any distance. Splits without news do not count.
+	Alignment time.Duration
 	// CatchesUp says that a barrier with catch-up waits for this source: what it
 	// reads was written through this server.
 	CatchesUp bool
@@ -64,6 +67,8 @@ type sourceTask struct {
 	started   time.Time
 	rows      int64
 	turn      int // the split to read next
+	alignment *alignment
+	slowest   Watermark // of the splits of all tasks
 }
 
 // split is one split being read.
@@ -87,10 +92,14 @@ func (s *sourceTask) main(ctx context.Context) error {
 		if err := s.handleControl(ctx); err != nil {
 			return err
 		}
+		s.align()
 		progress, share := false, s.share()
 		for i := 0; i < len(s.splits) && s.due() > 0; i++ {
 			sp := s.splits[s.turn%len(s.splits)]
 			s.turn = (s.turn + 1) % len(s.splits)
+			if s.ahead(sp) {
+				continue
+			}
 			read, err := s.read(ctx, sp, share)
 			if err != nil {
 				return err
@@ -172,6 +181,29 @@ func (s *sourceTask) share() int {
 		}
 	}
 	return min(max(s.due()/max(active, 1), 1), s.task.run.opt.BatchRows)
+}
+
+// align tells the other tasks how far the slowest split is in event time, and
+// finds out how far the slowest of all is.
+func (s *sourceTask) align() {
+	if s.in.Alignment == 0 || s.in.Watermark == nil {
+		return
+	}
+	least := WatermarkMax
+	for _, sp := range s.splits {
+		if sp.reader != nil && !sp.idle {
+			least = min(least, sp.state.Watermark)
+		}
+	}
+	s.slowest = s.alignment.tell(s.task.index, least)
+}
+
+// ahead reports whether a split is to wait for slower ones.
+func (s *sourceTask) ahead(sp *split) bool {
+	if s.in.Alignment == 0 || s.in.Watermark == nil || sp.state.Watermark <= s.slowest {
+		return false
+	}
+	return s.slowest == WatermarkMin || sp.state.Watermark-s.slowest > s.in.Alignment.Microseconds()
 }
 
 // read delivers at most limit rows of a split and reports whether there were any.

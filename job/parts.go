@@ -260,12 +260,16 @@ func (p *parts) pace(op *graph.Operator, in *exec.SourceInput, tasks int) error 
 		}
 		in.RowsPerSecond = n / float64(tasks)
 	}
-	if v := op.Source.Options["idle_timeout"]; v != "" {
+	for name, field := range map[string]*time.Duration{"idle_timeout": &in.IdleTimeout, "watermark_alignment": &in.Alignment} {
+		v := op.Source.Options[name]
+		if v == "" {
+			continue
+		}
 		d, ok := connector.ParseDuration(v)
 		if !ok {
-			return fmt.Errorf("option idle_timeout: %q is no duration", v)
+			return fmt.Errorf("option %s: %q is no duration", name, v)
 		}
-		in.IdleTimeout = d
+		*field = d
 	}
 	return nil
 }

@@ -1,0 +1,27 @@
+package exec
+
+import "sync/atomic"
+
+// alignment is how far the slowest split of a source is in event time, over all
+// tasks: the figures that watermark_alignment goes by.
+type alignment struct {
+	least []atomic.Int64 // by task; WatermarkMax when none of its splits counts
+}
+
+func newAlignment(tasks int) *alignment {
+	a := &alignment{least: make([]atomic.Int64, tasks)}
+	for i := range a.least {
+		a.least[i].Store(WatermarkMin)
+	}
+	return a
+}
+
+// tell sets how far the slowest split of a task is, and returns the same for all
+// of them.
+func (a *alignment) tell(task int, least Watermark) Watermark {
+	a.least[task].Store(least)
+	for i := range a.least {
+		least = min(least, a.least[i].Load())
+	}
+	return least
+}
