@@ -5,7 +5,9 @@
 //
 // After a crash a job reads some rows again, and sends their bad ones again;
 // those that carry a split and an offset are recognized and kept once, as long
-// as they are among the last that came.
+// as they are among the last that came. Rows that no longer have a place in a
+// source, those of operators and sinks, are put aside first and kept when a
+// checkpoint covers them.
 package deadletter
 
 import (
@@ -19,6 +21,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/millrace/millrace/internal/clock"
 )
@@ -70,6 +73,10 @@ type Store struct {
 	order    []uint64 // recent's keys, the oldest at head
 	head     int
 	scratch  []byte
+	origins  map[string]uint32 // files put aside → how many of their letters are kept
+	overflow uint64            // letters there was no room to put aside
+
+	asides atomic.Uint64 // files put aside since the start
 }
 
 // segment is one file, named by the number of its first letter.
@@ -89,7 +96,7 @@ type Counts struct {
 
 // Open opens the log in dir, or begins one there.
 func Open(dir string, o Options) (*Store, error) {
-	s := &Store{opt: o.EnsureDefaults(), dir: dir, next: 1, recent: map[uint64]struct{}{}}
+	s := &Store{opt: o.EnsureDefaults(), dir: dir, next: 1, recent: map[uint64]struct{}{}, origins: map[string]uint32{}}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("open dead letters: %w", err)
 	}
@@ -107,6 +114,11 @@ func Open(dir string, o Options) (*Store, error) {
 	for i := range s.segments {
 		if err := s.load(&s.segments[i]); err != nil {
 			return nil, err
+		}
+	}
+	for name := range s.origins {
+		if _, err := os.Stat(filepath.Join(dir, name)); os.IsNotExist(err) {
+			delete(s.origins, name) // all of it is kept
 		}
 	}
 	return s, s.reopen()
@@ -188,6 +200,11 @@ func (s *Store) begin() error {
 
 // seen remembers a letter and reports whether it was known.
 func (s *Store) seen(l *Letter) bool {
+	if l.origin != "" {
+		known := l.index <= s.origins[l.origin]
+		s.origins[l.origin] = max(s.origins[l.origin], l.index)
+		return known
+	}
 	if l.Split == "" || l.Offset == "" {
 		return false
 	}
@@ -223,13 +240,7 @@ func (s *Store) Append(l Letter) error {
 	if s.seen(&l) {
 		return nil
 	}
-	if l.RawLength == 0 {
-		l.RawLength = len(l.Raw)
-	}
-	l.Raw = l.Raw[:min(len(l.Raw), RawBytesMax)]
-	if l.Time.IsZero() {
-		l.Time = s.opt.Clock.Now()
-	}
+	l.fill(s.opt.Clock)
 	if g := &s.segments[len(s.segments)-1]; g.size >= s.opt.SegmentBytes && g.rows > 0 {
 		if err := s.begin(); err != nil {
 			return err
@@ -278,15 +289,23 @@ func (s *Store) Flush() error {
 	if err := s.file.Sync(); err != nil {
 		return fmt.Errorf("sync dead letters: %w", err)
 	}
+	if err := s.syncDir(); err != nil {
+		return err
+	}
+	s.dirty = false
+	return nil
+}
+
+// syncDir makes the names of files durable.
+func (s *Store) syncDir() error {
 	d, err := os.Open(s.dir)
+	if err == nil {
+		err = d.Sync()
+		d.Close()
+	}
 	if err != nil {
 		return fmt.Errorf("sync dead letters: %w", err)
 	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("sync dead letters: %w", err)
-	}
-	s.dirty = false
 	return nil
 }
 
@@ -294,7 +313,7 @@ func (s *Store) Flush() error {
 func (s *Store) Counts() Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return Counts{Total: s.next - 1, Kept: s.kept, Dropped: s.next - 1 - s.kept}
+	return Counts{Total: s.next - 1 + s.overflow, Kept: s.kept, Dropped: s.next - 1 - s.kept + s.overflow}
 }
 
 // Scan calls f for the letters kept, oldest first, until it returns false.

@@ -159,15 +159,104 @@ func TestGolden(t *testing.T) {
 	l := letter(7)
 	l.Number = 3
 	l.RawLength = 3
-	got := fmt.Sprintf("%x", appendRecord(nil, &l))
-	want, err := os.ReadFile("testdata/golden.hex")
-	if err != nil || got != string(bytes.TrimSpace(want)) {
-		t.Fatalf("%v: the record is now\n%s", err, got)
+	for _, name := range []string{"golden.hex", "golden-v2.hex"} {
+		got := fmt.Sprintf("%x", appendRecord(nil, &l))
+		want, err := os.ReadFile("testdata/" + name)
+		if err != nil || got != string(bytes.TrimSpace(want)) {
+			t.Errorf("%v: the record is now\n%s", err, got)
+		}
+		l.origin, l.index = "aside-00-r-1", 9
+	}
+}
+
+// TestKeepIsOnce stops at every byte of taking letters over from a file that was
+// put aside, and starts again.
+func TestKeepIsOnce(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir, Options{})
+	put := func(run string, n int) []string {
+		t.Helper()
+		a := s.Aside("job", run)
+		for i := range n {
+			l := letter(i % 2) // equal letters are different rows
+			l.Split, l.Offset = "", ""
+			if err := a.Put(l); err != nil {
+				t.Fatal(err)
+			}
+		}
+		names, err := a.Cut()
+		if err != nil || len(names) != 1 {
+			t.Fatal(names, err)
+		}
+		return names
+	}
+	lost, names := put("r1", 3), put("r2", 3)
+	aside := filepath.Join(dir, names[0])
+	saved, err := os.ReadFile(aside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Discard("job", "r2"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, lost[0])); !os.IsNotExist(err) {
+		t.Fatal("what another attempt put aside is still there", err)
+	}
+	if err := s.Keep(names); err != nil {
+		t.Fatal(err)
+	}
+	if got := scan(t, s); len(got) != 3 {
+		t.Fatal(len(got))
+	}
+	s.Close()
+	path := filepath.Join(dir, "letters-0000000000000001")
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for cut := fileHeader; cut <= len(whole); cut++ {
+		for p, data := range map[string][]byte{path: whole[:cut], aside: saved} {
+			if err := os.WriteFile(p, data, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := open(t, dir, Options{})
+		for range 2 { // the file is gone the second time
+			if err := s.Keep(names); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := scan(t, s); len(got) != 3 || got[2].Number != 3 {
+			t.Fatalf("cut at %d: %d letters", cut, len(got))
+		}
+		s.Close()
+	}
+}
+
+func TestAsideIsBounded(t *testing.T) {
+	s := open(t, t.TempDir(), Options{BytesMax: 4000, SegmentBytes: 1000})
+	a := s.Aside("job", "r")
+	for i := range 100 {
+		if err := a.Put(letter(i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	names, err := a.Cut()
+	if err != nil || len(names) < 3 {
+		t.Fatal(names, err)
+	}
+	if err := s.Keep(names); err != nil {
+		t.Fatal(err)
+	}
+	if c := s.Counts(); c.Total != 100 || c.Kept == 0 || c.Dropped != 100-c.Kept {
+		t.Fatal(c)
 	}
 }
 
 func FuzzReadRecord(f *testing.F) {
 	l := letter(1)
+	f.Add(appendRecord(nil, &l))
+	l.origin, l.index = "aside-1-r-1", 7
 	f.Add(appendRecord(nil, &l))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		l, n, err := readRecord(data)

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"hash/crc32"
 	"time"
+
+	"github.com/millrace/millrace/internal/clock"
 )
 
 // The file and record layout is described in docs/formats/dead-letters.md.
@@ -12,7 +14,7 @@ const (
 	fileMagic     = "MRDEADLT"
 	fileVersion   = 1
 	fileHeader    = 16
-	recordVersion = 1
+	recordVersion = 1 // 2 has an origin
 	recordHeader  = 8
 	recordMax     = 64 << 20
 )
@@ -37,6 +39,20 @@ type Letter struct {
 	Raw      []byte
 	// RawLength is the length of the row as it came.
 	RawLength int
+
+	origin string // the file the letter was put aside in
+	index  uint32 // and its number there, from 1
+}
+
+// fill completes a letter that is about to be written.
+func (l *Letter) fill(c clock.Clock) {
+	if l.RawLength == 0 {
+		l.RawLength = len(l.Raw)
+	}
+	l.Raw = l.Raw[:min(len(l.Raw), RawBytesMax)]
+	if l.Time.IsZero() {
+		l.Time = c.Now()
+	}
 }
 
 func (l *Letter) strings() []*string {
@@ -47,7 +63,11 @@ func (l *Letter) strings() []*string {
 func appendRecord(dst []byte, l *Letter) []byte {
 	start := len(dst)
 	dst = append(dst, make([]byte, recordHeader)...)
-	dst = append(dst, recordVersion)
+	version := byte(recordVersion)
+	if l.origin != "" {
+		version++
+	}
+	dst = append(dst, version)
 	dst = binary.LittleEndian.AppendUint64(dst, l.Number)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(l.Time.UnixMicro()))
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(l.RawLength))
@@ -57,6 +77,11 @@ func appendRecord(dst []byte, l *Letter) []byte {
 	}
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(l.Raw)))
 	dst = append(dst, l.Raw...)
+	if l.origin != "" {
+		dst = binary.LittleEndian.AppendUint32(dst, uint32(len(l.origin)))
+		dst = append(dst, l.origin...)
+		dst = binary.LittleEndian.AppendUint32(dst, l.index)
+	}
 	payload := dst[start+recordHeader:]
 	binary.LittleEndian.PutUint32(dst[start:], uint32(len(payload)))
 	binary.LittleEndian.PutUint32(dst[start+4:], crc32.Checksum(payload, crc32.MakeTable(crc32.Castagnoli)))
@@ -75,9 +100,10 @@ func readRecord(data []byte) (Letter, int, error) {
 		return l, 0, errDamaged
 	}
 	p := data[recordHeader : recordHeader+length]
-	if crc32.Checksum(p, crc32.MakeTable(crc32.Castagnoli)) != binary.LittleEndian.Uint32(data[4:]) || len(p) < 21 || p[0] != recordVersion {
+	if crc32.Checksum(p, crc32.MakeTable(crc32.Castagnoli)) != binary.LittleEndian.Uint32(data[4:]) || len(p) < 21 || p[0] < recordVersion || p[0] > recordVersion+1 {
 		return l, 0, errDamaged
 	}
+	version := p[0]
 	l.Number = binary.LittleEndian.Uint64(p[1:])
 	l.Time = time.UnixMicro(int64(binary.LittleEndian.Uint64(p[9:]))).UTC()
 	l.RawLength = int(binary.LittleEndian.Uint32(p[17:]))
@@ -102,9 +128,20 @@ func readRecord(data []byte) (Letter, int, error) {
 		*s = string(part)
 	}
 	raw, ok := take()
-	if !ok || len(p) != 0 {
+	if !ok {
 		return Letter{}, 0, errDamaged
 	}
 	l.Raw = append([]byte{}, raw...)
+	if version > recordVersion {
+		origin, ok := take()
+		if !ok || len(origin) == 0 || len(p) != 4 {
+			return Letter{}, 0, errDamaged
+		}
+		l.origin, l.index = string(origin), binary.LittleEndian.Uint32(p)
+		p = nil
+	}
+	if len(p) != 0 {
+		return Letter{}, 0, errDamaged
+	}
 	return l, recordHeader + int(length), nil
 }
