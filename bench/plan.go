@@ -137,7 +137,9 @@ func (p *parts) Source(op *graph.Operator, task, tasks int) (*exec.SourceInput, 
 }
 
 // Sink implements exec.Factory.
-func (p *parts) Sink(*graph.Operator, int, int) (connector.Writer, error) { return &counter{p: p}, nil }
+func (p *parts) Sink(*graph.Operator, int, int) (*exec.SinkOutput, error) {
+	return &exec.SinkOutput{Writer: &counter{p: p}}, nil
+}
 
 // counter is a writer that counts and drops.
 type counter struct{ p *parts }

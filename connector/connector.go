@@ -121,9 +121,25 @@ type WriterID struct {
 	Task        int
 }
 
+// RefusedRows is the error of a Write that took all rows but these.
+type RefusedRows []RefusedRow
+
+// RefusedRow is a row, by its number in the batch, that a relation cannot hold.
+type RefusedRow struct {
+	Row int
+	Err error
+}
+
+// Error gives the first.
+func (r RefusedRows) Error() string { return r[0].Err.Error() }
+
+// Unwrap returns the first.
+func (r RefusedRows) Unwrap() error { return r[0].Err }
+
 // Writer takes the rows of one task.
 type Writer interface {
-	// Write takes rows; it must not keep b.
+	// Write takes rows; it must not keep b. When it took some of them only, the
+	// error is a RefusedRows.
 	Write(ctx context.Context, b *batch.Batch) error
 	// PreCommit makes everything written since the last one durable but not yet
 	// visible, and returns what Commit needs to finish it, or nil if nothing was

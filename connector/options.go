@@ -15,7 +15,6 @@ func SourceOptions() []Option {
 	return []Option{
 		{Name: "rows_per_second", Default: "0", Doc: "wall-clock limit on rows read, 0 for none"},
 		{Name: "bad_data", Default: "dead_letter", Values: []string{"fail", "skip", "dead_letter"}, Doc: "what becomes of a row that cannot be decoded"},
-		{Name: "late_data", Default: "drop", Values: []string{"drop", "dead_letter"}, Doc: "what becomes of a row behind the watermark"},
 		{Name: "idle_timeout", Default: "0s", Doc: "how long a split may be silent before the watermark passes it by, 0s for ever"},
 		{Name: "watermark_alignment", Default: "0s", Doc: "how far one split may run ahead of the slowest in event time, 0s for any distance"},
 	}

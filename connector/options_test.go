@@ -22,7 +22,7 @@ func TestCheck(t *testing.T) {
 		{map[string]string{"path": "p", "connector": "k", "mode": "b", "f.col.x": "1", "rows_per_second": "5", "idle_timeout": "5s"}, "", ""},
 		{map[string]string{}, `connector "k" requires option "path"`, "Path is where."},
 		{map[string]string{"path": "p", "mode": "c"}, `invalid value for option "mode": "c"`, "Valid values are a, b."},
-		{map[string]string{"path": "p", "delivery": "exactly_once"}, `connector "k" has no option "delivery"`, "Valid options are bad_data, f.<column>.x, idle_timeout, late_data, mode, path, rows_per_second, size, watermark_alignment."},
+		{map[string]string{"path": "p", "delivery": "exactly_once"}, `connector "k" has no option "delivery"`, "Valid options are bad_data, f.<column>.x, idle_timeout, mode, path, rows_per_second, size, watermark_alignment."},
 		{map[string]string{"path": "p", "rows_per_second": "fast"}, `invalid value for option "rows_per_second": "fast"`, "Valid is a whole number from 0 to 1099511627776."},
 		{map[string]string{"path": "p", "watermark_alignment": "-1s"}, `invalid value for option "watermark_alignment": "-1s"`, "Valid is a duration such as 500ms, 10s, 5min, 1h or 1d."},
 	}

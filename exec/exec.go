@@ -7,6 +7,7 @@ import (
 	"context"
 
 	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/types"
 )
 
 // Watermark is event time in microseconds: no more rows before it are expected.
@@ -73,6 +74,25 @@ type Counters struct {
 	RowsIn, RowsOut, Late, BadRows, StateRows, StateBytes int64
 }
 
-// BadRow receives rows that an expression or decoder refused, by the job's
-// bad-data policy: it returns an error when the policy is to fail.
-type BadRow func(ctx context.Context, operator string, err error, raw []byte, detail string) error
+// Refused is a row that an operator or sink could not use.
+type Refused struct {
+	Operator string
+	Err      error
+	Expr     string       // the expression that failed, "" for none
+	Batch    *batch.Batch // holds the row
+	Row      int
+	Fields   []types.Field // of Batch; a name may be missing
+}
+
+// BadRow takes refused rows by the job's bad-data policy: it returns an error when
+// the policy is to fail. It must not keep the batch.
+type BadRow func(ctx context.Context, r *Refused) error
+
+// Aside is where a task keeps rows that it could not use until a checkpoint
+// covers them.
+type Aside interface {
+	// Cut returns what is needed to keep what came since the last Cut for good,
+	// nil when nothing came.
+	Cut() ([]byte, error)
+	Close() error
+}

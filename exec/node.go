@@ -29,6 +29,7 @@ type node struct {
 
 	counters liveCounters
 	counted  *Counters // what the operator counts itself, nil for nothing
+	aside    Aside     // rows it could not use, nil for none
 }
 
 // liveCounters are written by one task and read by anyone.
@@ -190,8 +191,18 @@ func (n *node) seal(b Barrier) error {
 		}
 		snap.Committable = committable
 	}
+	if n.aside != nil && b.Checkpoint != 0 {
+		data, err := n.aside.Cut()
+		if err != nil {
+			return err
+		}
+		snap.Aside = data
+	}
 	if n.task.source != nil && n == n.task.nodes[0] {
 		snap.Source = n.task.source.state()
+		if f := n.task.source.in.Undecodable; f != nil {
+			snap.Counters.BadRows += f()
+		}
 	}
 	n.task.report.Operators = append(n.task.report.Operators, snap)
 	return nil

@@ -22,6 +22,7 @@ type OperatorSnapshot struct {
 	Tables      map[string]*state.Snapshot // by graph.Table name
 	Source      *SourceState               // of a source
 	Committable []byte                     // of a sink: what Commit needs
+	Aside       []byte                     // rows that could not be used: what keeping them needs
 	Watermark   Watermark
 	Counters    Counters
 	View        bool // a materialized view's table, for readers

@@ -9,11 +9,9 @@ import (
 	"sync/atomic"
 
 	"github.com/millrace/millrace/batch"
-	"github.com/millrace/millrace/connector"
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/planner/graph"
-	"github.com/millrace/millrace/types"
 )
 
 // Factory makes the parts of a run. Its methods are called before the run
@@ -25,15 +23,16 @@ type Factory interface {
 	// values only Splits matters.
 	Source(op *graph.Operator, task, tasks int) (*SourceInput, error)
 	// Sink makes the writer of a sink operator in one task.
-	Sink(op *graph.Operator, task, tasks int) (connector.Writer, error)
+	Sink(op *graph.Operator, task, tasks int) (*SinkOutput, error)
 }
 
-// Made is an operator with its state tables, by name, and what it counts; the
-// latter may be nil.
+// Made is an operator with its state tables, by name, what it counts, and where
+// the rows are that it could not use; the latter two may be nil.
 type Made struct {
 	Operator Operator
 	Tables   map[string]*state.Table
 	Counters *Counters
+	Aside    Aside
 }
 
 // Options are what a run needs besides its plan.
@@ -135,15 +134,15 @@ func (r *Run) newNode(ctx context.Context, t *task, spec *graph.Operator, tasks 
 		n.op = pass{}
 		return n, r.drive(n, tasks)
 	case graph.SinkKind:
-		w, err := r.opt.Factory.Sink(spec, t.index, tasks)
+		out, err := r.opt.Factory.Sink(spec, t.index, tasks)
 		if err != nil {
 			return fail(err)
 		}
-		n.sink = newSinkWriter(ctx, w, spec)
-		n.op = n.sink
+		n.sink = newSinkWriter(ctx, out, spec)
+		n.op, n.counted, n.aside = n.sink, out.Counters, out.Aside
 	default:
 		made, err := r.opt.Factory.Operator(spec, t.index, tasks)
-		n.op, n.tables, n.counted = made.Operator, made.Tables, made.Counters
+		n.op, n.tables, n.counted, n.aside = made.Operator, made.Tables, made.Counters, made.Aside
 		if err != nil {
 			return fail(err)
 		}
@@ -163,6 +162,12 @@ func (r *Run) drive(n *node, tasks int) error {
 	}
 	if in.Source == nil && len(in.Splits) > 0 && in.Splits[0].Ended {
 		n.op = pass{}
+	}
+	if in.Counters != nil {
+		n.counted = in.Counters
+	}
+	if in.Aside != nil {
+		n.aside = in.Aside
 	}
 	n.task.source = &sourceTask{task: n.task, in: *in, node: n, control: make(chan control, 4), alignment: r.alignmentOf(n.spec.ID, tasks)}
 	r.sources = append(r.sources, n.task.source)
@@ -247,6 +252,11 @@ func (r *Run) close() {
 			if n.sink != nil {
 				if err := n.sink.writer.Close(); err != nil {
 					r.opt.Log.Warn("close sink writer", "operator", n.spec.ID, "err", err)
+				}
+			}
+			if n.aside != nil {
+				if err := n.aside.Close(); err != nil {
+					r.opt.Log.Warn("close what is kept aside", "operator", n.spec.ID, "err", err)
 				}
 			}
 			for _, table := range n.tables {
@@ -342,44 +352,3 @@ type pass struct{ Stateless }
 
 // OnBatch passes the rows on.
 func (pass) OnBatch(_ int, in *batch.Batch, out Output) error { return out.Emit(in) }
-
-// newSinkWriter maps input columns to the relation's; columns that are not given
-// are null.
-func newSinkWriter(ctx context.Context, w connector.Writer, spec *graph.Operator) *sinkWriter {
-	s := spec.Sink
-	full := &batch.Batch{Cols: make([]*batch.Column, len(s.Schema))}
-	var absent []*batch.Column
-	for i, f := range s.Schema {
-		full.Cols[i] = &batch.Column{Phys: f.Type.Phys(), HasNulls: true}
-		absent = append(absent, full.Cols[i])
-	}
-	for _, c := range s.Columns {
-		absent[c] = nil
-	}
-	shape := func(in *batch.Batch) *batch.Batch {
-		full.N, full.Sel, full.Ops = in.N, in.Sel, in.Ops
-		for k, c := range s.Columns {
-			full.Cols[c] = in.Cols[k]
-		}
-		for _, c := range absent {
-			if c != nil {
-				nullColumn(c, in.N)
-			}
-		}
-		return full
-	}
-	return &sinkWriter{ctx: ctx, writer: w, shape: shape}
-}
-
-func nullColumn(c *batch.Column, n int) {
-	if c.Len() >= n {
-		return
-	}
-	c.Resize(n)
-	for i := range n {
-		c.SetNull(i, n)
-		if c.Phys == types.PhysBytes {
-			c.Views[i] = batch.View{}
-		}
-	}
-}

@@ -148,7 +148,7 @@ func (f *factory) Source(_ *graph.Operator, task, tasks int) (*SourceInput, erro
 	return in, nil
 }
 
-func (f *factory) Sink(*graph.Operator, int, int) (connector.Writer, error) { return nil, nil }
+func (f *factory) Sink(*graph.Operator, int, int) (*SinkOutput, error) { return nil, nil }
 
 // chain is source → first → (exchange) → second.
 func chain(kind graph.ExchangeKind) *graph.Graph {

@@ -26,6 +26,12 @@ type SourceInput struct {
 	// Watermark computes the watermark that each output row announces; nil when
 	// nothing downstream asks for event time.
 	Watermark func(out *batch.Batch) (*batch.Column, error)
+	// Tick moves the time that Project sees on to now, never back, and returns it;
+	// it may be nil.
+	Tick func() Watermark
+	// ProcTime says that the watermark is the clock: rows have the time of their
+	// batch in TimeColumn, and time goes on when none come.
+	ProcTime bool
 	// TimeColumn is the output column with event time, -1 for none.
 	TimeColumn    int
 	IdleTimeout   time.Duration // 0: never idle
@@ -37,6 +43,13 @@ type SourceInput struct {
 	// reads was written through this server.
 	CatchesUp bool
 	Splits    []SplitState
+	// Counters are of the expressions in Project and Watermark, Aside has the rows
+	// that they refused; both may be nil.
+	Counters *Counters
+	Aside    Aside
+	// Undecodable counts the rows that the source's readers could not decode, in
+	// all tasks: it is given to one of them. It may be nil.
+	Undecodable func() int64
 }
 
 // control is a request to a source task.
@@ -243,12 +256,22 @@ func (s *sourceTask) read(ctx context.Context, sp *split, limit int) (bool, erro
 // watermark, however the rows were cut into batches.
 func (s *sourceTask) deliver(sp *split) error {
 	b := s.out
+	if s.in.Tick != nil {
+		s.in.Tick()
+	}
 	if s.in.Project != nil {
 		p, err := s.in.Project(b)
 		if err != nil {
 			return s.node.wrap(err)
 		}
 		b = p
+	}
+	if s.in.ProcTime && b.Live() > 0 {
+		at := b.Cols[s.in.TimeColumn].Int[b.RowAt(0)]
+		if err := s.node.pass(b); err != nil {
+			return err
+		}
+		return s.advanceTo(at)
 	}
 	if s.in.Watermark == nil || b.Live() == 0 {
 		return s.node.pass(b)
@@ -323,8 +346,15 @@ func (s *sourceTask) leastOther(self *split) Watermark {
 	return least
 }
 
-// advance moves the watermark after splits went idle or ended.
+// procTimeGrain is how coarsely a column may keep the processing time: the clock's
+// watermark stays behind by as much.
+const procTimeGrain = Watermark(time.Second / time.Microsecond / 1000)
+
+// advance moves the watermark after splits went idle or ended, or with the clock.
 func (s *sourceTask) advance() error {
+	if s.in.ProcTime && !s.ended {
+		return s.advanceTo(s.in.Tick() - procTimeGrain)
+	}
 	if s.in.Watermark == nil || s.ended {
 		return nil
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/connector/deadletter"
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/pgerr"
@@ -21,30 +22,21 @@ import (
 	"github.com/millrace/millrace/statestore/object"
 )
 
-// ConnectSource and ConnectSink open what a source or sink operator names.
+// ConnectSource and ConnectSink open what a source or sink operator names. Rows
+// that a source cannot decode go to undecodable.
 type (
-	ConnectSource func(ctx context.Context, j *catalog.Job, op *graph.Operator) (connector.Source, error)
+	ConnectSource func(ctx context.Context, j *catalog.Job, op *graph.Operator, undecodable func(connector.BadRow) error) (connector.Source, error)
 	ConnectSink   func(ctx context.Context, j *catalog.Job, op *graph.Operator) (connector.Sink, error)
 )
 
-// DeadLetter is a row that could not be used.
-type DeadLetter struct {
-	Relation, Job, Operator, Split, Offset string
-	Raw                                    []byte
-	Code                                   pgerr.Code
-	Error                                  string
-}
-
 // ManagerOptions are what a manager works with.
 type ManagerOptions struct {
-	Store      *catalog.Store
-	Objects    object.Store
-	Sources    ConnectSource
-	Sinks      ConnectSink
-	DeadLetter func(ctx context.Context, d DeadLetter) error
-	// FlushDeadLetters makes what DeadLetter took durable; it is called before a
-	// checkpoint has the sources past those rows.
-	FlushDeadLetters func() error
+	Store   *catalog.Store
+	Objects object.Store
+	Sources ConnectSource
+	Sinks   ConnectSink
+	// Letters keeps the rows that jobs cannot use; nil: they are counted only.
+	Letters *deadletter.Store
 	// Retain keeps the changes of own tables from these offsets on for a holder;
 	// Release ends that.
 	Retain  func(holder string, offsets [][]byte) error
@@ -75,12 +67,6 @@ func (o *ManagerOptions) EnsureDefaults() {
 	}
 	if o.Release == nil {
 		o.Release = func(string) error { return nil }
-	}
-	if o.DeadLetter == nil {
-		o.DeadLetter = func(context.Context, DeadLetter) error { return nil }
-	}
-	if o.FlushDeadLetters == nil {
-		o.FlushDeadLetters = func() error { return nil }
 	}
 }
 

@@ -1,21 +1,19 @@
 package job
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"sort"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/connector"
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/eval"
 	"github.com/millrace/millrace/exec/operator"
 	"github.com/millrace/millrace/exec/state"
-	"github.com/millrace/millrace/format"
-	"github.com/millrace/millrace/format/json"
-	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/scalar"
 	"github.com/millrace/millrace/types"
@@ -44,6 +42,7 @@ type sourcePart struct {
 	source connector.Source
 	splits []exec.SplitState // in order of assignment: number i goes to task i mod tasks
 	known  map[string]bool
+	bad    atomic.Int64 // rows that could not be decoded
 }
 
 // newParts opens the job's sources and sinks and lists their splits.
@@ -81,11 +80,11 @@ func goesByTime(g *graph.Graph) bool {
 // openSource lists a source's splits: those of the starting point first, in
 // order of their ids, then the ones that have appeared since.
 func (p *parts) openSource(op *graph.Operator) error {
-	src, err := p.m.opt.Sources(p.ctx, p.r.job, op)
-	if err != nil {
+	sp := &sourcePart{spec: op, known: map[string]bool{}}
+	var err error
+	if sp.source, err = p.m.opt.Sources(p.ctx, p.r.job, op, p.undecodable(op, &sp.bad)); err != nil {
 		return err
 	}
-	sp := &sourcePart{spec: op, source: src, known: map[string]bool{}}
 	if s := p.start.sources[op.ID]; s != nil {
 		sp.splits = append(sp.splits, s.Splits...)
 		sort.Slice(sp.splits, func(i, j int) bool { return sp.splits[i].ID < sp.splits[j].ID })
@@ -157,53 +156,23 @@ func (p *parts) Operator(op *graph.Operator, task, tasks int) (exec.Made, error)
 		}
 		tables[op.Tables[i].Name] = t
 	}
-	env := p.env(op, task, tasks)
+	refused := p.refused(op)
+	env := p.env(op, task, tasks, refused)
 	env.Table = func(name string) *state.Table { return tables[name] }
 	made, err := operator.New(op, env)
-	return exec.Made{Operator: made, Tables: tables, Counters: env.Counters}, err
+	return exec.Made{Operator: made, Tables: tables, Counters: env.Counters, Aside: refused}, err
 }
 
-func (p *parts) env(op *graph.Operator, task, tasks int) operator.Env {
+func (p *parts) env(op *graph.Operator, task, tasks int, refused *refused) operator.Env {
 	env := operator.Env{Task: task, Parallelism: tasks, BatchRows: p.r.opt.BatchRows, Context: p.ctx, Clock: p.m.opt.Clock,
-		BadRow: p.badRow, Counters: &exec.Counters{}}
+		BadRow: refused.badRow, Counters: &exec.Counters{}}
 	for _, in := range op.Inputs {
 		env.Inputs = append(env.Inputs, p.r.g.Operators[in.Operator].Fields)
 	}
 	if p.r.opt.LateData == "dead_letter" && op.Kind == graph.WindowAggregateKind {
-		env.Late = p.lateRows(op.ID, env.Inputs[0])
+		env.Late = refused.late(op.ID, env.Inputs[0])
 	}
 	return env
-}
-
-// lateRows keeps rows that came too late for a window as JSON.
-func (p *parts) lateRows(op string, fields []types.Field) func(in *batch.Batch, rows []uint16) error {
-	columns := make([]format.Column, len(fields))
-	for i, f := range fields {
-		columns[i] = format.Column{Name: f.Name, Type: f.Type}
-	}
-	enc := json.NewEncoder(columns, false)
-	return func(in *batch.Batch, rows []uint16) error {
-		for i := range rows {
-			one := batch.Batch{N: in.N, Cols: in.Cols, Sel: rows[i : i+1]}
-			raw := bytes.TrimRight(enc.Encode(nil, &one), "\n")
-			d := DeadLetter{Job: p.r.job.Name, Operator: op, Raw: raw, Code: pgerr.DatetimeFieldOverflow, Error: "the row is late: its window has closed"}
-			if err := p.m.opt.DeadLetter(p.ctx, d); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-}
-
-// badRow takes a row that an expression refused, by the job's policy.
-func (p *parts) badRow(ctx context.Context, op string, err error, raw []byte, detail string) error {
-	if p.r.opt.BadData == "fail" {
-		return err
-	}
-	if p.r.opt.BadData == "skip" {
-		return nil
-	}
-	return p.m.opt.DeadLetter(ctx, DeadLetter{Job: p.r.job.Name, Operator: op, Code: pgerr.From(err).Code, Error: err.Error() + " in " + detail, Raw: raw})
 }
 
 // Source implements exec.Factory.
@@ -215,13 +184,24 @@ func (p *parts) Source(op *graph.Operator, task, tasks int) (*exec.SourceInput, 
 		}
 		return in, nil
 	}
-	s := p.srcs[op.ID]
-	in := &exec.SourceInput{Source: s.source, TimeColumn: op.TimeColumn, CatchesUp: op.Source.Connector == ""}
+	s, refused := p.srcs[op.ID], p.refused(op)
+	env := p.env(op, task, tasks, refused)
+	in := &exec.SourceInput{Source: s.source, TimeColumn: op.TimeColumn, CatchesUp: op.Source.Connector == "", Counters: env.Counters, Aside: refused}
+	if task == 0 {
+		in.Undecodable = s.bad.Load
+	}
 	for i, sp := range s.splits {
 		if i%tasks == task {
 			in.Splits = append(in.Splits, sp)
 		}
 	}
+	times := &eval.Context{}
+	env.Eval = times
+	in.Tick = func() exec.Watermark {
+		times.Now = max(times.Now, p.m.opt.Clock.Now().UnixMicro())
+		return times.Now
+	}
+	in.ProcTime = op.Source.ProcTime && op.TimeColumn >= 0
 	physical := make([]types.Field, len(op.Source.Physical))
 	for i, c := range op.Source.Physical {
 		in.Want = append(in.Want, c.Column)
@@ -229,14 +209,14 @@ func (p *parts) Source(op *graph.Operator, task, tasks int) (*exec.SourceInput, 
 		physical[i] = types.Field{Name: c.Name, Type: c.Type}
 	}
 	if op.Source.Exprs != nil {
-		f, err := operator.Projection(op.ID, op.Source.Exprs, physical, p.env(op, task, tasks))
+		f, err := operator.Projection(op.ID, op.Source.Exprs, physical, env)
 		if err != nil {
 			return nil, err
 		}
 		in.Project = f
 	}
 	if op.Source.Watermark != nil && p.timed && op.TimeColumn >= 0 {
-		f, err := operator.Projection(op.ID, []*scalar.Expr{op.Source.Watermark}, op.Fields, p.env(op, task, tasks))
+		f, err := operator.Projection(op.ID, []*scalar.Expr{op.Source.Watermark}, op.Fields, env)
 		if err != nil {
 			return nil, err
 		}
@@ -275,8 +255,13 @@ func (p *parts) pace(op *graph.Operator, in *exec.SourceInput, tasks int) error 
 }
 
 // Sink implements exec.Factory.
-func (p *parts) Sink(op *graph.Operator, task, tasks int) (connector.Writer, error) {
-	return p.sinks[op.ID].Open(p.ctx, p.writerID(op.ID, task))
+func (p *parts) Sink(op *graph.Operator, task, tasks int) (*exec.SinkOutput, error) {
+	w, err := p.sinks[op.ID].Open(p.ctx, p.writerID(op.ID, task))
+	if err != nil {
+		return nil, err
+	}
+	refused := p.refused(op)
+	return &exec.SinkOutput{Writer: w, BadRow: refused.badRow, Counters: &exec.Counters{}, Aside: refused}, nil
 }
 
 func (p *parts) writerID(operator string, task int) connector.WriterID {

@@ -23,6 +23,7 @@ import (
 const (
 	sourceBlob    = "source"    // JSON of exec.SourceState
 	commitBlob    = "commit"    // JSON of a list of committables
+	asideBlob     = "aside"     // JSON of a list of what rows put aside need to be kept
 	watermarkBlob = "watermark" // decimal
 )
 
@@ -36,6 +37,7 @@ type startingPoint struct {
 	sources     map[string]*exec.SourceState
 	watermarks  map[string]exec.Watermark
 	committed   map[string][][]byte // by sink operator: to be committed again
+	aside       [][]byte            // bad rows to be kept again
 	incarnation string
 	epoch       uint64
 	next        int64 // number of the next checkpoint
@@ -223,6 +225,13 @@ func (sp *startingPoint) readTask(id string, task manifest.Task) error {
 			return fmt.Errorf("decode commits: %w", err)
 		}
 		sp.committed[id] = append(sp.committed[id], list...)
+	}
+	if b := task.Blobs[asideBlob]; b != nil && sp.continues {
+		var list [][]byte
+		if err := json.Unmarshal(b, &list); err != nil {
+			return fmt.Errorf("decode bad rows: %w", err)
+		}
+		sp.aside = append(sp.aside, list...)
 	}
 	return nil
 }

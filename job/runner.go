@@ -76,6 +76,7 @@ func (r *runner) main(ctx context.Context) {
 		}
 		failures = append(failures, r.m.opt.Clock.Now())
 		delay, again := r.opt.Restart.Next(failures)
+		again = again && !isBadRow(err) // it would come again
 		r.m.opt.Log.Warn("job failed", "job", r.job.Name, "id", r.job.ID, "err", err, "restart", again)
 		r.event(ctx, "failed", err.Error())
 		if !again {

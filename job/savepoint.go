@@ -120,6 +120,7 @@ func dropCommits(meta *manifest.Metadata) {
 	for i := range meta.Operators {
 		for k := range meta.Operators[i].Tasks {
 			delete(meta.Operators[i].Tasks[k].Blobs, commitBlob)
+			delete(meta.Operators[i].Tasks[k].Blobs, asideBlob)
 		}
 	}
 }

@@ -23,10 +23,12 @@ import (
 // uploadsAtOnce is how many tasks' states are encoded and uploaded side by side.
 const uploadsAtOnce = 2
 
-// committable is what a sink has pre-committed.
+// committable is what a sink has pre-committed, or bad rows that were put aside:
+// the checkpoint stores it in that blob of the task, and makes it final.
 type committable struct {
 	operator string
 	task     int
+	blob     string // commitBlob or asideBlob
 	data     []byte
 }
 
@@ -61,7 +63,10 @@ func (r *runner) upload(ctx context.Context, p *pendingBarrier, reports []exec.R
 	go func() { // answers on r.uploads; end waits for it
 		defer cancel()
 		u := uploadResult{meta: meta, reports: reports, commits: commits, started: started}
-		if u.err = r.m.opt.FlushDeadLetters(); u.err == nil {
+		if r.m.opt.Letters != nil { // before the sources are past those rows
+			u.err = r.m.opt.Letters.Flush()
+		}
+		if u.err == nil {
 			u.bytes, u.err = writeCheckpoint(ctx, r.m.opt.Objects, meta, reports, commits)
 		}
 		if u.err != nil && ctx.Err() != nil {
@@ -72,12 +77,15 @@ func (r *runner) upload(ctx context.Context, p *pendingBarrier, reports []exec.R
 	return nil
 }
 
-// committables are what the sinks pre-committed at a barrier.
+// committables are what a barrier's reports have for its checkpoint to make final.
 func committables(reports []exec.Report) (out []committable) {
 	for i := range reports {
 		for _, op := range reports[i].Operators {
 			if op.Committable != nil {
-				out = append(out, committable{op.ID, op.Task, op.Committable})
+				out = append(out, committable{op.ID, op.Task, commitBlob, op.Committable})
+			}
+			if op.Aside != nil {
+				out = append(out, committable{op.ID, op.Task, asideBlob, op.Aside})
 			}
 		}
 	}
@@ -193,27 +201,28 @@ func writeTask(ctx context.Context, store object.Store, meta *manifest.Metadata,
 	return tasks, w.Written(), err
 }
 
-// addCommits stores what sinks have pre-committed with their tasks.
+// addCommits stores what the checkpoint is to make final with its tasks.
 func addCommits(operators map[string]*manifest.Operator, commits []committable) error {
-	byTask := map[string]map[int][][]byte{}
-	for _, c := range commits {
-		if byTask[c.operator] == nil {
-			byTask[c.operator] = map[int][][]byte{}
-		}
-		byTask[c.operator][c.task] = append(byTask[c.operator][c.task], c.data)
+	type place struct {
+		operator, blob string
+		task           int
 	}
-	for id, tasks := range byTask {
-		op := operators[id]
+	lists := map[place][][]byte{}
+	for _, c := range commits {
+		at := place{c.operator, c.blob, c.task}
+		lists[at] = append(lists[at], c.data)
+	}
+	for at, list := range lists {
+		op := operators[at.operator]
 		for i := range op.Tasks {
-			list := tasks[op.Tasks[i].Task]
-			if list == nil {
+			if op.Tasks[i].Task != at.task {
 				continue
 			}
 			data, err := json.Marshal(list)
 			if err != nil {
 				return err
 			}
-			op.Tasks[i].Blobs[commitBlob] = data
+			op.Tasks[i].Blobs[at.blob] = data
 		}
 	}
 	return nil
@@ -335,11 +344,19 @@ func (r *runner) collect(ctx context.Context, newest int64) {
 	}
 }
 
-// commit makes what sinks pre-committed visible.
+// commit makes what sinks pre-committed visible, and keeps bad rows.
 func (p *parts) commit(ctx context.Context, commits []committable) error {
 	bySink := map[string][][]byte{}
+	var aside [][]byte
 	for _, c := range commits {
+		if c.blob == asideBlob {
+			aside = append(aside, c.data)
+			continue
+		}
 		bySink[c.operator] = append(bySink[c.operator], c.data)
+	}
+	if err := p.keep(aside); err != nil {
+		return err
 	}
 	for _, id := range sortedKeys(bySink) {
 		if err := p.sinks[id].Commit(ctx, bySink[id]); err != nil {
@@ -352,6 +369,14 @@ func (p *parts) commit(ctx context.Context, commits []committable) error {
 // recommit commits what the starting point had pre-committed, which the last run
 // may not have got to, and removes what dead runs left behind.
 func (p *parts) recommit(ctx context.Context) error {
+	if err := p.keep(p.start.aside); err != nil {
+		return err
+	}
+	if p.m.opt.Letters != nil {
+		if err := p.m.opt.Letters.Discard(p.r.job.ID, p.start.incarnation); err != nil {
+			p.m.opt.Log.Warn("remove what dead runs left behind", "err", err)
+		}
+	}
 	for id, sink := range p.sinks {
 		if list := p.start.committed[id]; len(list) > 0 {
 			if err := sink.Commit(ctx, list); err != nil {

@@ -199,21 +199,21 @@ func (s *Server) wireUp() error {
 	s.jobs = job.NewManager(job.ManagerOptions{
 		Store: s.store, Objects: s.objects, Slabs: slabs, Version: s.opt.Version,
 		Parallelism: s.opt.Parallelism, BatchRows: s.opt.BatchRows, Log: s.opt.Log, Clock: s.opt.Clock,
-		Sources: func(ctx context.Context, j *catalog.Job, op *graph.Operator) (connector.Source, error) {
-			return h.Source(ctx, j, op)
+		Sources: func(ctx context.Context, j *catalog.Job, op *graph.Operator, undecodable func(connector.BadRow) error) (connector.Source, error) {
+			return h.Source(ctx, j, op, undecodable)
 		},
 		Sinks: func(ctx context.Context, j *catalog.Job, op *graph.Operator) (connector.Sink, error) {
 			return h.Sink(ctx, j, op)
 		},
 		Retain:  func(holder string, offsets [][]byte) error { return s.tables.Retain(holder, offsets...) },
-		Release: s.tables.Release, DeadLetter: s.deadLetter, FlushDeadLetters: s.letters.Flush,
+		Release: s.tables.Release, Letters: s.letters,
 	})
 	var late struct{ session.Handler }
 	s.sessions = session.NewManager(session.Options{Handler: &late, Parse: parse.Statements, Clock: s.opt.Clock, Logger: s.opt.Log})
 	system := pgcatalog.New(pgcatalog.Options{Store: s.store, Sessions: s.sessions, Provider: s, Clock: s.opt.Clock, Started: s.started,
 		Snapshot: func(x *session.Session) *catalog.Snapshot { return h.Snapshot(x) }})
 	h = handler.New(handler.Options{Catalog: s.store, Jobs: s.jobs, Tables: s.tables, Connectors: connectors, System: system, Slabs: slabs,
-		BadRow: s.badRow, Version: s.opt.Version, Log: s.opt.Log, Clock: s.opt.Clock})
+		Version: s.opt.Version, Log: s.opt.Log, Clock: s.opt.Clock})
 	late.Handler = h
 	wire := pgwire.Options{Sessions: s.sessions, Password: s.opt.Password, User: roleName, Database: databaseName, Logger: s.opt.Log}
 	if s.opt.TLSCert != "" {

@@ -6,37 +6,12 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/catalog"
-	"github.com/millrace/millrace/connector"
 	"github.com/millrace/millrace/connector/deadletter"
-	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/job"
 	"github.com/millrace/millrace/server/pgcatalog"
 	"github.com/millrace/millrace/server/session"
 	"github.com/millrace/millrace/types"
 )
-
-// deadLetter keeps a row that a job could not use.
-func (s *Server) deadLetter(_ context.Context, d job.DeadLetter) error {
-	return s.letters.Append(deadletter.Letter{Relation: d.Relation, Job: d.Job, Operator: d.Operator, Split: d.Split, Offset: d.Offset,
-		Code: string(d.Code), Error: d.Error, Raw: d.Raw})
-}
-
-// badRow takes the rows of a relation that its connector could not decode, by the
-// relation's policy. A query that only looks writes nothing down.
-func (s *Server) badRow(r *catalog.Relation, jobName string) func(connector.BadRow) error {
-	policy := r.Options["bad_data"]
-	return func(b connector.BadRow) error {
-		e := pgerr.From(b.Err)
-		switch {
-		case policy == "fail":
-			return b.Err
-		case policy == "skip" || jobName == "":
-			return nil
-		}
-		return s.letters.Append(deadletter.Letter{Relation: b.Relation, Job: jobName, Split: b.Split, Offset: b.Offset,
-			Code: string(e.Code), Error: e.Message, Raw: b.Raw})
-	}
-}
 
 // MillraceRows implements pgcatalog.Provider.
 func (s *Server) MillraceRows(ctx context.Context, x *session.Session, r *catalog.Relation) ([][]types.Value, bool, error) {

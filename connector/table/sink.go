@@ -66,11 +66,16 @@ func (w *writer) Write(_ context.Context, b *batch.Batch) error {
 	if err := w.sink.store.checkNulls(&Change{Table: t.def.ID, Action: Merge, Rows: b}); err != nil {
 		return err
 	}
+	var refused connector.RefusedRows
 	for k := range b.Live() {
 		i := b.RowAt(k)
 		w.row = t.codec.encode(w.row[:0], b, i)
 		if len(w.row) > rowBytesMax {
-			return pgerr.New(pgerr.ProgramLimitExceeded, "row is larger than %d bytes", rowBytesMax)
+			if !b.Op(i).Retracts() { // else it was refused when it came
+				refused = append(refused, connector.RefusedRow{Row: i,
+					Err: pgerr.New(pgerr.ProgramLimitExceeded, "row of %d bytes is larger than the %d that table %q takes", len(w.row), rowBytesMax, t.def.Name)})
+			}
+			continue
 		}
 		w.body = appendChange(w.body, uint8(b.Op(i)), 0, w.row)
 		w.rows++
@@ -78,6 +83,9 @@ func (w *writer) Write(_ context.Context, b *batch.Batch) error {
 	if len(w.body) > frameMax/2 {
 		return pgerr.New(pgerr.ProgramLimitExceeded, "more than %d bytes for table %q between two checkpoints", frameMax/2, t.def.Name).
 			Hint("Shorten checkpoint_interval.")
+	}
+	if refused != nil {
+		return refused
 	}
 	return nil
 }

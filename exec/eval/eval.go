@@ -87,14 +87,16 @@ func (e RowErrors) Error() string { return e[0].Error() }
 func (e RowErrors) Unwrap() error { return &e[0] }
 
 // Without appends to dst[:0] the rows of sel (all n rows when sel is nil) that
-// did not fail.
+// did not fail. The result is never nil, which would select all.
 func (e RowErrors) Without(sel []uint16, n int, dst []uint16) []uint16 {
 	var bad batch.Bitmap
 	bad = bad.Grow(n)
 	for i := range e {
 		bad.Set(e[i].Row)
 	}
-	dst = dst[:0]
+	if dst = dst[:0]; dst == nil {
+		dst = []uint16{}
+	}
 	if sel == nil {
 		for i := range n {
 			if !bad.Get(i) {

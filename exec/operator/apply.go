@@ -40,18 +40,18 @@ func newApply(op *graph.Operator, env *Env) (exec.Operator, error) {
 	a := &apply{spec: op.Apply, fields: op.Fields, width: len(env.Inputs[0]), run: env.Subquery, memo: map[string]*batch.Batch{},
 		limit: env.BatchRows, out: batch.New(layoutOf(op.Fields), 0), sel: []uint16{}}
 	var err error
-	if a.args, err = compileProgram(op.Apply.Args, op.ID, env); err != nil {
+	if a.args, err = compileProgram(op.Apply.Args, op.ID, env, env.Inputs[0]); err != nil {
 		return nil, err
 	}
 	if op.Apply.Compare != nil {
-		p, err := compileProgram([]*scalar.Expr{op.Apply.Compare}, op.ID, env)
+		p, err := compileProgram([]*scalar.Expr{op.Apply.Compare}, op.ID, env, nil)
 		if err != nil {
 			return nil, err
 		}
 		a.compare = &p
 	}
 	if op.Apply.Condition != nil {
-		p, err := compilePredicate(op.Apply.Condition, op.ID, env)
+		p, err := compilePredicate(op.Apply.Condition, op.ID, env, nil)
 		if err != nil {
 			return nil, err
 		}

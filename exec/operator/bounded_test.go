@@ -263,8 +263,8 @@ func TestBadRows(t *testing.T) {
 	var reported []string
 	counters := &exec.Counters{}
 	env := Env{Inputs: [][]types.Field{fieldsOf(1)}, Counters: counters}
-	env.BadRow = func(_ context.Context, operator string, err error, _ []byte, _ string) error {
-		reported = append(reported, fmt.Sprint(operator, ": ", err))
+	env.BadRow = func(_ context.Context, r *exec.Refused) error {
+		reported = append(reported, fmt.Sprint(r.Operator, ": ", r.Err, " for ", r.Batch.Cols[0].Int[r.Row]))
 		return nil
 	}
 	o, err := New(op, env)
@@ -275,8 +275,12 @@ func TestBadRows(t *testing.T) {
 	if err := o.OnBatch(0, bigints(t, "1, 0, 3"), out); err != nil {
 		t.Fatal(err)
 	}
-	if out.String() != "2, 6" || counters.BadRows != 1 || len(reported) != 1 || reported[0] != "p: division by zero" {
+	if out.String() != "2, 6" || counters.BadRows != 1 || len(reported) != 1 || reported[0] != "p: division by zero for 0" {
 		t.Errorf("%s; %d bad rows: %v", out, counters.BadRows, reported)
+	}
+	out = &lines{fields: op.Fields} // every row of a batch is bad
+	if err := o.OnBatch(0, bigints(t, "0"), out); err != nil || out.String() != "" || counters.BadRows != 2 {
+		t.Errorf("a batch of bad rows: %v, %q", err, out)
 	}
 	env.BadRow = nil
 	if o, err = New(op, env); err != nil {

@@ -23,7 +23,7 @@ type filter struct {
 }
 
 func newFilter(op *graph.Operator, env *Env) (exec.Operator, error) {
-	p, err := compilePredicate(op.Filter.Predicate, op.ID, env)
+	p, err := compilePredicate(op.Filter.Predicate, op.ID, env, env.Inputs[0])
 	if err != nil {
 		return nil, err
 	}

@@ -29,7 +29,7 @@ type functionScan struct {
 }
 
 func newFunctionScan(op *graph.Operator, env *Env) (exec.Operator, error) {
-	p, err := compileProgram(op.FunctionScan.Args, op.ID, env)
+	p, err := compileProgram(op.FunctionScan.Args, op.ID, env, nil)
 	return &functionScan{spec: op.FunctionScan, fields: op.Fields, args: p, task: env.Task, out: batch.New(layoutOf(op.Fields), 0), limit: env.BatchRows}, err
 }
 

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
@@ -47,14 +48,14 @@ func newJoin(op *graph.Operator, env *Env) (exec.Operator, error) {
 		j.sides[i] = batch.New(layoutOf(env.Inputs[i]), 0)
 	}
 	var err error
-	if j.keys[0], err = compileProgram(op.Join.LeftKeys, op.ID, env); err != nil {
+	if j.keys[0], err = compileProgram(op.Join.LeftKeys, op.ID, env, env.Inputs[0]); err != nil {
 		return nil, err
 	}
-	if j.keys[1], err = compileProgram(op.Join.RightKeys, op.ID, env); err != nil {
+	if j.keys[1], err = compileProgram(op.Join.RightKeys, op.ID, env, env.Inputs[1]); err != nil {
 		return nil, err
 	}
 	if op.Join.Residual != nil {
-		p, err := compilePredicate(op.Join.Residual, op.ID, env)
+		p, err := compilePredicate(op.Join.Residual, op.ID, env, slices.Concat(env.Inputs[0], env.Inputs[1]))
 		if err != nil {
 			return nil, err
 		}

@@ -38,8 +38,8 @@ type Env struct {
 	Bounded bool
 	// Context is what expressions and the bad-row reporter run under.
 	Context context.Context
-	// Eval is what expressions may know; nil means nothing. The runtime may set
-	// its Now between batches.
+	// Eval is what expressions may know, and its Now is its owner's to set; nil
+	// means nothing but the time of each batch.
 	Eval  *eval.Context
 	Clock clock.Clock
 	// BadRow takes rows whose expressions failed, as the job's policy says: an

@@ -18,7 +18,7 @@ type project struct {
 }
 
 func newProject(op *graph.Operator, env *Env) (exec.Operator, error) {
-	p, err := compileProgram(op.Project.Exprs, op.ID, env)
+	p, err := compileProgram(op.Project.Exprs, op.ID, env, env.Inputs[0])
 	if err != nil {
 		return nil, err
 	}

@@ -25,7 +25,7 @@ func newValues(op *graph.Operator, env *Env) (exec.Operator, error) {
 	}
 	one := &batch.Batch{N: 1} // a row without columns, to evaluate constants on
 	for _, row := range op.Values.Rows {
-		p, err := compileProgram(row, op.ID, env)
+		p, err := compileProgram(row, op.ID, env, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -18,13 +18,12 @@ const windowTimeGap = 1
 // windowExpand appends window_start, window_end and window_time to each row, once
 // per window it falls in. It copies nothing: each emitted batch shares the
 // input's columns and holds the n-th window of the rows that have one. Rows
-// without a time have no window: they are dropped and counted. It keeps no
-// state. Changelog modes: any in, the same out.
+// without a time have no window: they are bad rows. It keeps no state. Changelog modes: any in, the same out.
 type windowExpand struct {
 	exec.Stateless
-	column   int
-	spec     logical.WindowSpec
-	counters *exec.Counters
+	column int
+	spec   logical.WindowSpec
+	bad    badRows
 
 	start, end, time *batch.Column
 	last             []int64 // per row: the start of its last window, or of its cumulation
@@ -37,7 +36,7 @@ func newWindow(op *graph.Operator, env *Env) (exec.Operator, error) {
 	if err := checkWindow(op.Window.Spec); err != nil {
 		return nil, err
 	}
-	w := &windowExpand{column: op.Window.TimeColumn, spec: op.Window.Spec, sel: []uint16{}, live: []uint16{}, counters: env.Counters}
+	w := &windowExpand{column: op.Window.TimeColumn, spec: op.Window.Spec, sel: []uint16{}, live: []uint16{}, bad: newBadRows(op.ID, env, env.Inputs[0])}
 	for _, c := range []**batch.Column{&w.start, &w.end, &w.time} {
 		*c = &batch.Column{Phys: types.PhysInt}
 	}
@@ -92,9 +91,11 @@ const timeLimit = math.MaxInt64 / 2
 // OnBatch implements exec.Operator.
 func (w *windowExpand) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	times := in.Cols[w.column]
-	live, dropped := selectTimes(w.live[:0], in, times)
+	live, err := w.bad.selectTimes(w.live[:0], in, w.column)
+	if err != nil {
+		return err
+	}
 	w.live = live
-	w.counters.BadRows += int64(dropped)
 	if cap(w.last) < in.N {
 		w.last = make([]int64, in.N, max(in.N, batch.RowsDefault))
 	}
@@ -148,16 +149,27 @@ func (w *windowExpand) fillWindow(n int64, times []int64) {
 	}
 }
 
-// selectTimes appends the live rows that have a finite time, and tells how many
-// have not.
-func selectTimes(dst []uint16, in *batch.Batch, times *batch.Column) ([]uint16, int) {
-	n := in.Live()
-	for k := range n {
+// selectTimes appends the live rows that have a finite time. The others are
+// counted, and reported if anybody asks for bad rows.
+func (b *badRows) selectTimes(dst []uint16, in *batch.Batch, column int) ([]uint16, error) {
+	times := in.Cols[column]
+	for k := range in.Live() {
 		i := in.RowAt(k)
-		if t := times.Int[i]; t > timeLimit || t < -timeLimit || times.IsNull(i) {
+		if t := times.Int[i]; t <= timeLimit && t >= -timeLimit && !times.IsNull(i) {
+			dst = append(dst, uint16(i))
 			continue
 		}
-		dst = append(dst, uint16(i))
+		b.counters.BadRows++
+		if b.report == nil {
+			continue
+		}
+		err := pgerr.New(pgerr.NullValueNotAllowed, "the row has no time for its window: column %q is null", b.fields[column].Name)
+		if !times.IsNull(i) {
+			err = pgerr.New(pgerr.DatetimeFieldOverflow, "the row has no window: column %q is infinite", b.fields[column].Name)
+		}
+		if err := b.report(b.ctx, &exec.Refused{Operator: b.operator, Err: err, Batch: in, Row: i, Fields: b.fields}); err != nil {
+			return nil, err
+		}
 	}
-	return dst, n - len(dst)
+	return dst, nil
 }

@@ -38,6 +38,7 @@ type windowAggregate struct {
 	onClose  bool
 	limit    int
 	env      *Env
+	bad      badRows
 	counters *exec.Counters
 
 	watermark exec.Watermark
@@ -141,7 +142,7 @@ func newWindowAggregate(op *graph.Operator, env *Env) (exec.Operator, error) {
 	}
 	onClose := spec.OnClose || spec.AtEnd || env.Bounded
 	w := &windowAggregate{live: []uint16{}, pick: []uint16{}, a: a, spec: spec, kind: newSlicing(spec, onClose), onClose: onClose, limit: env.BatchRows, env: env,
-		counters: env.Counters, watermark: exec.WatermarkMin, restored: a.groups.len() > 0, column: batch.Column{Phys: types.PhysInt}}
+		bad: newBadRows(op.ID, env, env.Inputs[0]), counters: env.Counters, watermark: exec.WatermarkMin, restored: a.groups.len() > 0, column: batch.Column{Phys: types.PhysInt}}
 	keys := len(spec.Keys)
 	w.layout = outputLayout{keys: keys, window: w.kind.window, slot: a.groups.key(keys)}
 	w.out.Cols = w.layout.columns(a)
@@ -219,8 +220,9 @@ func (w *windowAggregate) place(in *batch.Batch, times *batch.Column) (sel []uin
 	if w.kind.copy == 1 && in.Sel == nil && !times.HasNulls && w.placeAll(times.Int[:in.N]) {
 		return nil, true, nil
 	}
-	w.live, _ = selectTimes(w.live[:0], in, times)
-	w.counters.BadRows += int64(in.Live() - len(w.live))
+	if w.live, err = w.bad.selectTimes(w.live[:0], in, w.spec.TimeColumn); err != nil {
+		return nil, false, err
+	}
 	w.isLate = roomFor(w.isLate, in.N)
 	for _, i := range w.live {
 		w.isLate[i] = false

@@ -274,7 +274,8 @@ func relationScope(fields []logical.Field) *scope {
 	return s
 }
 
-// storedExpr binds SQL text from the catalog over a relation's columns.
+// storedExpr binds SQL text from the catalog over a relation's columns. Positions
+// in it mean nothing in the statement.
 func (l *level) storedExpr(text string, t types.Type) (*scalar.Expr, error) {
 	x, err := l.b.opts.ParseExpr(text)
 	if err != nil {
@@ -284,7 +285,14 @@ func (l *level) storedExpr(text string, t types.Type) (*scalar.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.b.coerce(e, t, assignment)
+	if e, err = l.b.coerce(e, t, assignment); err != nil {
+		return nil, err
+	}
+	walk(e, func(x *scalar.Expr) bool {
+		x.Pos = -1
+		return true
+	})
+	return e, nil
 }
 
 func isProctime(e *scalar.Expr) bool {

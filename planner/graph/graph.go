@@ -294,6 +294,7 @@ type Sink struct {
 	Schema     []types.Field     `json:"schema"` // of the relation
 	Columns    []int             `json:"columns"`
 	PrimaryKey []int             `json:"primary_key,omitempty"` // positions in Schema
+	NotNull    []int             `json:"not_null,omitempty"`    // positions in Schema that take no nulls
 }
 
 // Materialize keeps its input as a table for readers. Key are the input columns

@@ -21,8 +21,11 @@ func (b *builder) sink(n *logical.Sink) error {
 	rel, in := n.Relation, b.ops[s.op]
 	spec := &graph.Sink{RelationID: rel.ID, Relation: qualified(rel), Connector: connectorOf(rel), Options: b.options(rel),
 		Schema: []types.Field{}, Columns: n.Columns, PrimaryKey: rel.PrimaryKey}
-	for _, c := range rel.Columns {
+	for i, c := range rel.Columns {
 		spec.Schema = append(spec.Schema, types.Field{Name: c.Name, Type: c.Type})
+		if c.NotNull {
+			spec.NotNull = append(spec.NotNull, i)
+		}
 	}
 	edge := forward(s.op)
 	var key []int

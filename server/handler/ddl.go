@@ -96,12 +96,12 @@ func (h *Handler) connectRelation(ctx context.Context, r *catalog.Relation, st *
 		return at(err)
 	}
 	if r.Kind != catalog.Sink && kind.NewSource != nil {
-		if _, err := h.openSource(ctx, r, ""); err != nil {
+		if _, err := h.openSource(ctx, r, nil); err != nil {
 			return at(err)
 		}
 	}
 	if r.Kind != catalog.Source && kind.NewSink != nil {
-		if _, err := h.openSink(ctx, r, "", false); err != nil {
+		if _, err := h.openSink(ctx, r, false); err != nil {
 			return at(err)
 		}
 	}
@@ -134,7 +134,7 @@ func (h *Handler) relationOptions(ctx context.Context, s *session.Session) bind.
 		if err != nil || kind.NewSource == nil {
 			return nil // told when the connector is opened
 		}
-		src, err := h.openSource(ctx, r, "")
+		src, err := h.openSource(ctx, r, nil)
 		if err != nil {
 			return nil
 		}
@@ -167,7 +167,7 @@ func specOf(r *catalog.Relation) connector.Spec {
 	return spec
 }
 
-func (h *Handler) openSource(ctx context.Context, r *catalog.Relation, job string) (connector.Source, error) {
+func (h *Handler) openSource(ctx context.Context, r *catalog.Relation, undecodable func(connector.BadRow) error) (connector.Source, error) {
 	kind, err := h.connectorOf(r)
 	if err != nil {
 		return nil, err
@@ -175,10 +175,10 @@ func (h *Handler) openSource(ctx context.Context, r *catalog.Relation, job strin
 	if kind.NewSource == nil {
 		return nil, pgerr.New(pgerr.WrongObjectType, "%q cannot be read: connector %q only writes", r.Name, kind.Name)
 	}
-	return kind.NewSource(ctx, specOf(r), h.env(r, job))
+	return kind.NewSource(ctx, specOf(r), h.env(r, undecodable))
 }
 
-func (h *Handler) openSink(ctx context.Context, r *catalog.Relation, job string, changes bool) (connector.Sink, error) {
+func (h *Handler) openSink(ctx context.Context, r *catalog.Relation, changes bool) (connector.Sink, error) {
 	kind, err := h.connectorOf(r)
 	if err != nil {
 		return nil, err
@@ -188,7 +188,7 @@ func (h *Handler) openSink(ctx context.Context, r *catalog.Relation, job string,
 	}
 	spec := specOf(r)
 	spec.Changes = changes
-	return kind.NewSink(ctx, spec, h.env(r, job))
+	return kind.NewSink(ctx, spec, h.env(r, nil))
 }
 
 // tableDefinition is an own table as its store sees it.

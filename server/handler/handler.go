@@ -30,11 +30,9 @@ type Options struct {
 	Connectors *connector.Registry
 	System     System
 	Slabs      *state.Slabs
-	// BadRow takes rows of a relation that its connector could not decode.
-	BadRow  func(r *catalog.Relation, job string) func(connector.BadRow) error
-	Version string
-	Log     *slog.Logger
-	Clock   clock.Clock
+	Version    string
+	Log        *slog.Logger
+	Clock      clock.Clock
 }
 
 // Handler implements session.Handler.
@@ -61,13 +59,14 @@ func (h *Handler) systemRelation(name string) *catalog.Relation {
 	return h.system[schema][rest]
 }
 
-// env is what a relation's connector is given.
-func (h *Handler) env(r *catalog.Relation, job string) connector.Env {
-	return connector.Env{Log: h.opt.Log.With("relation", r.Name), BadRow: h.opt.BadRow(r, job)}
+// env is what a relation's connector is given. undecodable may be nil where no
+// rows are read.
+func (h *Handler) env(r *catalog.Relation, undecodable func(connector.BadRow) error) connector.Env {
+	return connector.Env{Log: h.opt.Log.With("relation", r.Name), BadRow: undecodable}
 }
 
 // Source opens what a job's source operator reads.
-func (h *Handler) Source(ctx context.Context, j *catalog.Job, op *graph.Operator) (connector.Source, error) {
+func (h *Handler) Source(ctx context.Context, _ *catalog.Job, op *graph.Operator, undecodable func(connector.BadRow) error) (connector.Source, error) {
 	if op.Source.Connector == "" {
 		return h.opt.Tables.Source(op.Source.RelationID)
 	}
@@ -75,11 +74,11 @@ func (h *Handler) Source(ctx context.Context, j *catalog.Job, op *graph.Operator
 	if err != nil {
 		return nil, err
 	}
-	return h.openSource(ctx, r, j.Name)
+	return h.openSource(ctx, r, undecodable)
 }
 
 // Sink opens what a job's sink operator writes.
-func (h *Handler) Sink(ctx context.Context, j *catalog.Job, op *graph.Operator) (connector.Sink, error) {
+func (h *Handler) Sink(ctx context.Context, _ *catalog.Job, op *graph.Operator) (connector.Sink, error) {
 	if op.Sink.Connector == "" {
 		return h.opt.Tables.Sink(op.Sink.RelationID)
 	}
@@ -87,7 +86,7 @@ func (h *Handler) Sink(ctx context.Context, j *catalog.Job, op *graph.Operator) 
 	if err != nil {
 		return nil, err
 	}
-	return h.openSink(ctx, r, j.Name, op.Mode != graph.AppendOnly)
+	return h.openSink(ctx, r, op.Mode != graph.AppendOnly)
 }
 
 func (h *Handler) relationOf(id, name string) (*catalog.Relation, error) {

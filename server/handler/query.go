@@ -201,6 +201,7 @@ func (r *rows) next(ctx context.Context) (*batch.Batch, error) {
 	case b := <-r.out: // sent before the end
 		return b, nil
 	default:
+		r.parts.tellLeftOut()
 		return nil, nil
 	}
 }

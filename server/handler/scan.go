@@ -2,6 +2,8 @@ package handler
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/millrace/millrace/batch"
@@ -12,6 +14,7 @@ import (
 	"github.com/millrace/millrace/exec/eval"
 	"github.com/millrace/millrace/exec/operator"
 	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/job"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/server/session"
@@ -43,6 +46,7 @@ type boundedParts struct {
 
 	mu   sync.Mutex
 	cuts map[string]*job.Cut // by relation id
+	bad  map[string]*leftOut // by relation
 	own  *table.Snapshot     // of own tables; nil until one is read
 }
 
@@ -195,7 +199,7 @@ func (p *boundedParts) open(op *graph.Operator) (connector.Source, error) {
 	if err != nil {
 		return nil, err
 	}
-	src, err := p.h.openSource(p.ctx, r, "")
+	src, err := p.h.openSource(p.ctx, r, p.undecodable(r))
 	if err != nil {
 		return nil, err
 	}
@@ -224,8 +228,52 @@ func (p *boundedParts) cut(relation string) (*job.Cut, error) {
 	return c, nil
 }
 
+// leftOut are rows of a relation that could not be decoded.
+type leftOut struct {
+	rows  int
+	first connector.BadRow
+}
+
+// undecodable takes the rows of a relation that could not be decoded: a query
+// leaves them out, unless the relation says that they are to fail. It writes
+// nothing down.
+func (p *boundedParts) undecodable(r *catalog.Relation) func(connector.BadRow) error {
+	if p.parent != nil {
+		return p.parent.undecodable(r)
+	}
+	return func(b connector.BadRow) error {
+		if r.Options["bad_data"] == "fail" {
+			return job.FailOn(b)
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if p.bad == nil {
+			p.bad = map[string]*leftOut{}
+		}
+		if p.bad[r.Name] == nil {
+			b.Raw = nil // the reader's
+			p.bad[r.Name] = &leftOut{first: b}
+		}
+		p.bad[r.Name].rows++
+		return nil
+	}
+}
+
+// tellLeftOut warns of the rows that the query's sources could not decode.
+func (p *boundedParts) tellLeftOut() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(p.bad)) {
+		b := p.bad[name]
+		n := pgerr.New(pgerr.Warning, "%d rows of %q could not be decoded and are left out", b.rows, name).
+			WithDetail("The first is at position %s of partition %q: %s.", b.first.Offset, b.first.Split, pgerr.From(b.first.Err).Message)
+		p.s.SendNotice(session.Notice{Severity: "WARNING", Error: *n})
+	}
+	p.bad = nil
+}
+
 // Sink implements exec.Factory: queries have none.
-func (p *boundedParts) Sink(*graph.Operator, int, int) (connector.Writer, error) {
+func (p *boundedParts) Sink(*graph.Operator, int, int) (*exec.SinkOutput, error) {
 	panic("a query has no sink")
 }
 
