@@ -92,6 +92,20 @@ func (b *Batch) RowAt(k int) int {
 	return k
 }
 
+// Without is the batch without the live rows that skip counts, in order, from 0.
+func (b *Batch) Without(skip []int) *Batch {
+	out := *b
+	out.Sel = make([]uint16, 0, b.Live()-len(skip))
+	for k := range b.Live() {
+		if len(skip) > 0 && skip[0] == k {
+			skip = skip[1:]
+			continue
+		}
+		out.Sel = append(out.Sel, uint16(b.RowAt(k)))
+	}
+	return &out
+}
+
 // New allocates a batch with one column of each layout and room for rows rows.
 func New(layout []types.Phys, rows int) *Batch {
 	b := &Batch{Cols: make([]*Column, len(layout))}

@@ -3,6 +3,7 @@ package batch
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -94,5 +95,20 @@ func TestAppendBatchKeepsOps(t *testing.T) {
 	b.AppendBatch(src)
 	if got := fmt.Sprint(b.N, b.Cols[0].Int, b.Ops); got != "7 [0 1 2 3 1 3 0] [insert insert insert insert delete update_after insert]" {
 		t.Error(got)
+	}
+}
+
+func TestWithout(t *testing.T) {
+	b := &Batch{N: 6, Sel: []uint16{1, 2, 4, 5}}
+	for _, tt := range []struct {
+		skip []int
+		want []uint16
+	}{{nil, []uint16{1, 2, 4, 5}}, {[]int{0, 2}, []uint16{2, 5}}, {[]int{0, 1, 2, 3}, []uint16{}}} {
+		if got := b.Without(tt.skip); !slices.Equal(got.Sel, tt.want) || got.N != 6 {
+			t.Errorf("without %v: %v", tt.skip, got.Sel)
+		}
+	}
+	if got := (&Batch{N: 3}).Without([]int{1}); !slices.Equal(got.Sel, []uint16{0, 2}) {
+		t.Error(got.Sel)
 	}
 }

@@ -173,6 +173,12 @@ func (s *Store) loadJobs(ctx context.Context, into *Snapshot) error {
 // apply checks edits against the newest snapshot, writes them and publishes the
 // result.
 func (s *Store) apply(ctx context.Context, edits []edit) error {
+	return s.applyWith(ctx, edits, func() error { return nil })
+}
+
+// applyWith is apply with something that is done when all is written and only
+// the database's own commit is to come; when it fails, so does all.
+func (s *Store) applyWith(ctx context.Context, edits []edit, last func() error) error {
 	s.write.Lock()
 	defer s.write.Unlock()
 	next := s.Snapshot().clone()
@@ -184,8 +190,14 @@ func (s *Store) apply(ctx context.Context, edits []edit) error {
 		}
 		writes = append(writes, w...)
 	}
-	if err := s.inTx(ctx, func(tx *sql.Tx) error { return s.execAll(ctx, tx, writes) }); err != nil {
-		return fmt.Errorf("write metadata: %w", err)
+	err := s.inTx(ctx, func(tx *sql.Tx) error {
+		if err := s.execAll(ctx, tx, writes); err != nil {
+			return fmt.Errorf("write metadata: %w", err)
+		}
+		return last()
+	})
+	if err != nil {
+		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -215,7 +227,10 @@ func (s *Store) inTx(ctx context.Context, f func(*sql.Tx) error) error {
 		_ = tx.Rollback()
 		return err
 	}
-	return tx.Commit()
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("write metadata: %w", err)
+	}
+	return nil
 }
 
 // exec is one writing statement with its own transaction.

@@ -78,6 +78,16 @@ func (t *Tx) Commit(ctx context.Context) error {
 	return t.store.apply(ctx, t.edits)
 }
 
+// CommitWith is Commit that calls last once nothing but the database's own
+// commit can fail any more. An error of last undoes all. Without changes it is
+// just last.
+func (t *Tx) CommitWith(ctx context.Context, last func() error) error {
+	if t.Empty() {
+		return last()
+	}
+	return t.store.applyWith(ctx, t.edits, last)
+}
+
 // NewID makes a relation's or job's id: 32 hex digits, never used before.
 func NewID() string {
 	var b [16]byte

@@ -45,7 +45,7 @@ type Change struct {
 	Refs   []Ref
 
 	stored []byte   // Merge: a changes entry instead of Rows
-	ids    []uint64 // Insert, InsertNew, Upsert: row ids that were set aside for the live rows
+	ids    []uint64 // Insert, InsertNew of a Txn: row ids that were set aside for the live rows
 }
 
 // Result tells what a transaction came to.
@@ -63,7 +63,13 @@ type Result struct {
 // read makes the whole fail with 40001: read again and retry.
 func (s *Store) Apply(ctx context.Context, changes []Change) (Result, error) {
 	for i := range changes {
-		if err := s.checkNulls(&changes[i]); err != nil {
+		s.mu.RLock()
+		t, err := s.find(changes[i].Table)
+		s.mu.RUnlock()
+		if err == nil {
+			err = checkNulls(t, &changes[i])
+		}
+		if err != nil {
 			return Result{}, err
 		}
 	}
@@ -71,13 +77,7 @@ func (s *Store) Apply(ctx context.Context, changes []Change) (Result, error) {
 }
 
 // checkNulls refuses nulls where the definition does.
-func (s *Store) checkNulls(c *Change) error {
-	s.mu.RLock()
-	t, err := s.find(c.Table)
-	s.mu.RUnlock()
-	if err != nil {
-		return err
-	}
+func checkNulls(t *table, c *Change) error {
 	if c.Rows == nil {
 		if c.Action != Delete {
 			return fmt.Errorf("apply to table %s: no rows given", t.def.Name)
@@ -240,6 +240,8 @@ func (st *stager) insert(t *table, c *Change) (affected int64, skipped []int, er
 			sec.ops = append(sec.ops, stagedOp{batch.Insert, id, v})
 		case c.Action == Insert:
 			return 0, nil, errDuplicate(t, st.encoded)
+		case c.Action == InsertNew && c.ids != nil: // it was not there when its transaction looked
+			return 0, nil, errConflict()
 		case c.Action == InsertNew:
 			skipped = append(skipped, k)
 			continue
@@ -277,9 +279,9 @@ func (st *stager) change(t *table, c *Change) (int64, error) {
 		switch {
 		case old != 0 && (own && ref.Version == 0 || t.rows.versions[old].born == ref.Version):
 		case own:
-			return 0, pgerr.NotSupported(-1, "changing a row twice in one transaction without reading it in between")
+			return 0, errTwice()
 		default:
-			return 0, pgerr.New(pgerr.SerializationFailure, "could not serialize access due to concurrent update")
+			return 0, errConflict()
 		}
 		if c.Action == Delete {
 			st.remove(sec, old)

@@ -8,13 +8,15 @@ import (
 	"github.com/millrace/millrace/internal/pgerr"
 )
 
-// pendingTxn is a transaction on its way through the leader: exactly one of
-// create, drop and changes is set.
+// pendingTxn is a transaction on its way through the leader. One that drops a
+// table does nothing else.
 type pendingTxn struct {
-	create  *Def
+	creates []Def
 	drop    string
 	changes []Change
-	writers []string // names of the pending files whose rows are in changes
+	reads   map[string]struct{} // ids of tables that must not have changed …
+	readAt  uint64              // … after this position
+	writers []string            // names of the pending files whose rows are in changes
 	done    chan struct{}
 	result  Result
 	err     error
@@ -99,6 +101,8 @@ func (s *Store) carryOut(group []*pendingTxn) {
 		for _, t := range kept {
 			t.err = s.failed
 		}
+		close(s.changed)
+		s.changed = make(chan struct{})
 		return
 	}
 	s.durable = last
@@ -123,35 +127,32 @@ func (s *Store) usable() error {
 func (s *Store) stage(frame []byte, t *pendingTxn) ([]byte, error) {
 	position := s.staged + 1
 	start := len(frame)
+	for id := range t.reads {
+		if read := s.tables[id]; read != nil && read.changed > t.readAt {
+			return nil, errSerialization()
+		}
+	}
 	frame = appendTxn(frame, position, 0)
 	entries := 0
-	switch {
-	case t.create != nil:
-		if s.tables[t.create.ID] != nil {
-			return nil, pgerr.New(pgerr.DuplicateTable, "relation %q already exists", t.create.Name)
-		}
-		made := newTable(storedTable{Number: s.nextNumber, ID: t.create.ID, Name: t.create.Name, Columns: t.create.Columns, Key: t.create.Key})
-		at := len(frame)
-		frame = append(appendEntry(frame, createEntry), made.stored().encode()...)
-		sealEntry(frame, at)
-		entries++
-		made.created = position
-		s.addTable(made)
-	case t.drop != "":
-		gone := s.tables[t.drop]
-		if gone == nil {
-			break
-		}
+	if gone := s.tables[t.drop]; gone != nil {
 		at := len(frame)
 		frame = binary.LittleEndian.AppendUint32(appendEntry(frame, dropEntry), gone.number)
 		sealEntry(frame, at)
 		entries++
 		s.removeTable(gone)
-	default:
-		var err error
-		if frame, entries, err = s.stageChanges(frame, position, t); err != nil {
-			return nil, err
+	}
+	frame, made, err := s.stageCreates(frame, position, t)
+	entries += len(made)
+	if err == nil {
+		var n int
+		frame, n, err = s.stageChanges(frame, position, t)
+		entries += n
+	}
+	if err != nil {
+		for _, m := range made {
+			s.removeTable(m)
 		}
+		return nil, err
 	}
 	for _, w := range t.writers {
 		at := len(frame)
@@ -164,6 +165,29 @@ func (s *Store) stage(frame []byte, t *pendingTxn) ([]byte, error) {
 	s.staged = position
 	t.result.Position = position
 	return frame, nil
+}
+
+// stageCreates makes the transaction's new tables.
+func (s *Store) stageCreates(frame []byte, position uint64, t *pendingTxn) ([]byte, []*table, error) {
+	var all []*table
+	for _, d := range t.creates {
+		if s.tables[d.ID] != nil {
+			return nil, all, pgerr.New(pgerr.DuplicateTable, "relation %q already exists", d.Name)
+		}
+		made := newTable(storedTable{Number: s.nextNumber, ID: d.ID, Name: d.Name, Columns: d.Columns, Key: d.Key})
+		at := len(frame)
+		frame = append(appendEntry(frame, createEntry), made.stored().encode()...)
+		sealEntry(frame, at)
+		made.created = position
+		s.addTable(made)
+		all = append(all, made)
+	}
+	return frame, all, nil
+}
+
+func errSerialization() error {
+	return pgerr.New(pgerr.SerializationFailure, "could not serialize access due to read/write dependencies among transactions").
+		Hint("The transaction might succeed if it is retried.")
 }
 
 func (s *Store) addTable(t *table) {
@@ -198,6 +222,7 @@ func (s *Store) stageChanges(frame []byte, position uint64, t *pendingTxn) ([]by
 		if len(section.ops) == 0 {
 			continue
 		}
+		section.table.changed = position
 		at := len(frame)
 		frame = appendChanges(appendEntry(frame, changesEntry), section.table.number, len(section.ops))
 		for _, op := range section.ops {

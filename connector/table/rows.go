@@ -33,12 +33,14 @@ type rows struct {
 	chunks   [][]byte
 	used     []int // bytes of each chunk that a version refers to
 	current  int   // the chunk being filled
-	nextRow  uint64
-	dead     []deadVersion // in the order they died
-	liveSize int64         // bytes of current and not yet reclaimed versions
-	heldSize int64         // bytes of all chunks
-	scratch  []byte
-	other    []byte
+	// chunkBytes is the size of the next chunk; it doubles up to chunkSize.
+	chunkBytes int
+	nextRow    uint64
+	dead       []deadVersion // in the order they died
+	liveSize   int64         // bytes of current and not yet reclaimed versions
+	heldSize   int64         // bytes of all chunks
+	scratch    []byte
+	other      []byte
 }
 
 type deadVersion struct {
@@ -47,7 +49,7 @@ type deadVersion struct {
 }
 
 func newRows(codec *rowCodec, keys []int) *rows {
-	return &rows{codec: codec, keys: keys, versions: make([]version, 1), byKey: map[uint64]uint32{}, byRow: map[uint64]uint32{}, current: -1, nextRow: 1}
+	return &rows{codec: codec, keys: keys, versions: make([]version, 1), byKey: map[uint64]uint32{}, byRow: map[uint64]uint32{}, current: -1, chunkBytes: chunkSize, nextRow: 1}
 }
 
 func (r *rows) data(i uint32) []byte {
@@ -69,7 +71,8 @@ func (r *rows) place(v *version, data []byte) {
 			r.current = len(r.chunks)
 			r.chunks, r.used = append(r.chunks, nil), append(r.used, 0)
 		}
-		size := max(chunkSize, len(data))
+		size := max(r.chunkBytes, len(data))
+		r.chunkBytes = min(2*r.chunkBytes, chunkSize)
 		r.chunks[r.current] = make([]byte, 0, size)
 		r.heldSize += int64(size)
 	}

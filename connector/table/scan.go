@@ -5,14 +5,15 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/connector"
-	"github.com/millrace/millrace/internal/pgerr"
 )
 
 // Snapshot is one consistent cut of all tables. It holds on to old rows until it
 // is closed.
 type Snapshot struct {
-	store *Store
-	pin   *pin
+	store  *Store
+	pin    *pin
+	txn    *Txn   // whose changes are seen too, nil for none …
+	change uint64 // … up to this one
 }
 
 // Snapshot pins the state after the last committed transaction.
@@ -24,8 +25,26 @@ func (s *Store) Snapshot() *Snapshot {
 	return &Snapshot{store: s, pin: p}
 }
 
+// again pins the same cut once more.
+func (n *Snapshot) again() *Snapshot {
+	n.store.mu.Lock()
+	defer n.store.mu.Unlock()
+	p := &pin{position: n.pin.position, snapshot: true}
+	n.store.pins[p] = struct{}{}
+	return &Snapshot{store: n.store, pin: p}
+}
+
 // Position is the transaction that the cut is after.
 func (n *Snapshot) Position() uint64 { return n.pin.position }
+
+// Def returns the definition of a table, with those that the snapshot's
+// transaction makes.
+func (n *Snapshot) Def(id string) (Def, error) {
+	if n.txn != nil {
+		return n.txn.Def(id)
+	}
+	return n.store.Def(id)
+}
 
 // Close lets go of the cut. Scans of it must not be used any more.
 func (n *Snapshot) Close() { n.store.unpin(n.pin) }
@@ -33,6 +52,11 @@ func (n *Snapshot) Close() { n.store.unpin(n.pin) }
 // Scan reads the rows of a table in the order of their insertion, with the
 // columns wanted. It ends after them. It is a connector.Reader.
 func (n *Snapshot) Scan(id string, want []int) (*Scan, error) {
+	if n.txn != nil {
+		if r := n.txn.scan(n, id, want); r != nil {
+			return r, nil
+		}
+	}
 	n.store.mu.RLock()
 	defer n.store.mu.RUnlock()
 	t, err := n.store.find(id)
@@ -42,60 +66,6 @@ func (n *Snapshot) Scan(id string, want []int) (*Scan, error) {
 	return &Scan{store: n.store, table: t, want: want, versions: t.rows.visible(n.pin.position, 0)}, nil
 }
 
-// Source is the table as of the cut, for operators: one split that ends.
-func (n *Snapshot) Source(id string) (connector.Source, error) {
-	n.store.mu.RLock()
-	defer n.store.mu.RUnlock()
-	t, err := n.store.find(id)
-	if err != nil {
-		return nil, err
-	}
-	return &cut{columns: t.def.Columns, open: func(want []int) (*Scan, error) { return n.Scan(id, want) }}, nil
-}
-
-// Scan is the table as of the moment its split is opened. Statements that read
-// several tables take a Snapshot and its Sources instead.
-func (s *Store) Scan(id string) (connector.Source, error) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	t, err := s.find(id)
-	if err != nil {
-		return nil, err
-	}
-	return &cut{columns: t.def.Columns, open: func(want []int) (*Scan, error) {
-		n := s.Snapshot()
-		r, err := n.Scan(id, want)
-		if err != nil {
-			n.Close()
-			return nil, err
-		}
-		r.own = n
-		return r, nil
-	}}, nil
-}
-
-// cut is finished rows as a source. Its readers are Scans.
-type cut struct {
-	columns []Column
-	open    func(want []int) (*Scan, error)
-}
-
-// Schema returns the table's columns.
-func (c *cut) Schema() []connector.Column { return c.columns }
-
-// Follows is false.
-func (c *cut) Follows() bool { return false }
-
-// Splits lists the one split.
-func (c *cut) Splits(context.Context) ([]connector.Split, error) {
-	return []connector.Split{{ID: SplitID}}, nil
-}
-
-// Open starts from the first row: a cut is not resumed.
-func (c *cut) Open(_ context.Context, _ connector.Split, _ []byte, want []int) (connector.Reader, error) {
-	return c.open(want)
-}
-
 // Scan reads the rows of a cut, once.
 type Scan struct {
 	store    *Store
@@ -103,17 +73,32 @@ type Scan struct {
 	want     []int
 	versions []uint32
 	refs     []Ref
-	own      *Snapshot // closed with the scan
 
-	stored     [][]byte // rows of a transaction's own view, instead of versions
-	storedRefs []Ref
+	txn     *Txn // with mixed, not versions
+	overlay *overlay
+	mixed   []mixedRow
+}
+
+// scan is Snapshot.Scan for a table that the transaction has touched; nil for
+// the others.
+func (x *Txn) scan(n *Snapshot, id string, want []int) *Scan {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.reads[id] = struct{}{}
+	o := x.overlays[id]
+	if o == nil {
+		return nil
+	}
+	n.store.mu.RLock()
+	defer n.store.mu.RUnlock()
+	return &Scan{store: n.store, table: o.table, want: want, txn: x, overlay: o, mixed: o.mix(n.pin.position, n.change)}
 }
 
 // Read implements connector.Reader.
 func (r *Scan) Read(_ context.Context, out *batch.Batch, max int) (connector.Status, error) {
 	r.refs = r.refs[:0]
-	if r.stored != nil {
-		return r.readStored(out, max), nil
+	if r.txn != nil {
+		return r.readMixed(out, max), nil
 	}
 	part := r.versions[:min(len(r.versions), max)]
 	r.versions = r.versions[len(part):]
@@ -129,18 +114,15 @@ func (r *Scan) Read(_ context.Context, out *batch.Batch, max int) (connector.Sta
 	return connector.More, nil
 }
 
-func (r *Scan) readStored(out *batch.Batch, max int) connector.Status {
-	n := min(len(r.stored), max)
-	prepare(out, n)
-	for i, row := range r.stored[:n] {
-		for k, w := range r.want {
-			r.table.codec.decode(row, w, out.Cols[k], i)
-		}
-	}
-	out.N = n
-	r.refs = append(r.refs, r.storedRefs[:n]...)
-	r.stored, r.storedRefs = r.stored[n:], r.storedRefs[n:]
-	if n == 0 {
+func (r *Scan) readMixed(out *batch.Batch, max int) connector.Status {
+	part := r.mixed[:min(len(r.mixed), max)]
+	r.mixed = r.mixed[len(part):]
+	r.txn.mu.RLock()
+	defer r.txn.mu.RUnlock()
+	r.store.mu.RLock()
+	defer r.store.mu.RUnlock()
+	r.refs = r.overlay.fillMixed(out, r.want, part)
+	if len(part) == 0 {
 		return connector.End
 	}
 	return connector.More
@@ -156,14 +138,8 @@ func (r *Scan) Ready() <-chan struct{} { return nil }
 // Offset is nil: a scan is not resumed.
 func (r *Scan) Offset() []byte { return nil }
 
-// Close lets go of the cut if it is the scan's own.
-func (r *Scan) Close() error {
-	if r.own != nil {
-		r.own.Close()
-		r.own = nil
-	}
-	return nil
-}
+// Close does nothing: the snapshot is held elsewhere.
+func (r *Scan) Close() error { return nil }
 
 // fill replaces out by the wanted columns of versions. The caller holds mu.
 func (t *table) fill(out *batch.Batch, want []int, versions []uint32) {
@@ -183,39 +159,4 @@ func prepare(out *batch.Batch, rows int) {
 		c.Reset()
 		c.Resize(rows)
 	}
-}
-
-// Lookup finds the rows that have the primary keys of the live rows given; only
-// the key columns are looked at. found[i] tells which live row existing row i,
-// named by refs[i], was found for; existing has all columns.
-func (s *Store) Lookup(id string, rows *batch.Batch) (existing *batch.Batch, refs []Ref, found []int, err error) {
-	s.mu.RLock()
-	t, err := s.find(id)
-	s.mu.RUnlock()
-	if err != nil {
-		return nil, nil, nil, err
-	}
-	if !t.unique {
-		return nil, nil, nil, pgerr.New(pgerr.InvalidColumnReference, "there is no unique constraint matching the ON CONFLICT specification")
-	}
-	// The index is searched through the table's scratch space, hence the lock.
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var versions []uint32
-	var row []byte
-	for k := range rows.Live() {
-		row = t.codec.encode(row[:0], rows, rows.RowAt(k))
-		if v := t.rows.find(row); v != 0 {
-			versions = append(versions, v)
-			refs = append(refs, Ref{Row: t.rows.versions[v].rowID, Version: t.rows.versions[v].born})
-			found = append(found, k)
-		}
-	}
-	existing = batch.New(t.codec.phys, len(versions))
-	want := make([]int, len(t.codec.phys))
-	for i := range want {
-		want[i] = i
-	}
-	t.fill(existing, want, versions)
-	return existing, refs, found, nil
 }

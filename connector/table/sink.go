@@ -63,7 +63,7 @@ type writer struct {
 // Write takes a changelog with all of the table's columns.
 func (w *writer) Write(_ context.Context, b *batch.Batch) error {
 	t := w.sink.table
-	if err := w.sink.store.checkNulls(&Change{Table: t.def.ID, Action: Merge, Rows: b}); err != nil {
+	if err := checkNulls(t, &Change{Table: t.def.ID, Action: Merge, Rows: b}); err != nil {
 		return err
 	}
 	var refused connector.RefusedRows

@@ -178,10 +178,11 @@ func TestActions(t *testing.T) {
 		must(t, s.Close())
 		s = open(t, dir)
 	}
-	if _, _, _, err := s.Lookup("b", rowsOf("1 x")); code(err) != pgerr.InvalidColumnReference {
+	x := s.Begin(ReadCommitted)
+	if _, _, _, err := x.Lookup("b", rowsOf("1 x"), x.Mark()); code(err) != pgerr.InvalidColumnReference {
 		t.Fatal(err)
 	}
-	existing, refs2, found, err := s.Lookup("a", rowsOf("3 ", "6 ", "1 "))
+	existing, refs2, found, err := x.Lookup("a", rowsOf("3 ", "6 ", "1 "), x.Mark())
 	if err != nil || fmt.Sprint(found) != "[1 2]" || text(existing, 0) != "6 four" || text(existing, 1) != "1 up" || len(refs2) != 2 {
 		t.Fatal(found, refs2, err)
 	}

@@ -69,6 +69,7 @@ type table struct {
 	rows    *rows
 	unique  bool
 	created uint64 // position
+	changed uint64 // position of the last change since the start
 	dropped bool
 }
 
@@ -202,13 +203,29 @@ func (s *Store) Tables() []Def {
 
 // Create adds a table, durably. A table of that id is an error.
 func (s *Store) Create(ctx context.Context, d Def) error {
+	if err := checkTypes(d); err != nil {
+		return err
+	}
+	_, err := s.commit(ctx, &pendingTxn{creates: []Def{d}})
+	return err
+}
+
+func checkTypes(d Def) error {
 	for _, c := range d.Columns {
 		if c.Type.Phys() == types.PhysNone {
 			return pgerr.New(pgerr.InvalidTableDefinition, "column %q has type %s, which a table cannot hold", c.Name, c.Type)
 		}
 	}
-	_, err := s.commit(ctx, &pendingTxn{create: &d})
-	return err
+	return nil
+}
+
+// allColumns are the positions of a table's columns.
+func (t *table) allColumns() []int {
+	out := make([]int, len(t.def.Columns))
+	for i := range out {
+		out[i] = i
+	}
+	return out
 }
 
 // Drop removes a table and its rows, durably; a missing one is no error.
@@ -222,6 +239,17 @@ func (s *Store) find(id string) (*table, error) {
 		return t, nil
 	}
 	return nil, pgerr.New(pgerr.UndefinedTable, "table with id %q is not in the store", id)
+}
+
+// Def returns a table's definition.
+func (s *Store) Def(id string) (Def, error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	t, err := s.find(id)
+	if err != nil {
+		return Def{}, err
+	}
+	return t.def, nil
 }
 
 // Count is the number of rows of a table.

@@ -3,96 +3,238 @@ package table
 import (
 	"context"
 	"fmt"
+	"sync"
 
 	"github.com/millrace/millrace/batch"
-	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/internal/pgerr"
 )
 
-// Txn collects changes that take effect together at Commit. It reads its own
-// changes through Scan. It is used by one goroutine; dropping it rolls it back.
+// Isolation says what a transaction sees of others and which conflicts it
+// notices. At every level two transactions never both change one version of a
+// row: the second to commit fails with 40001.
+type Isolation uint8
+
+// The levels.
+const (
+	// ReadCommitted reads what is committed when the snapshot is taken.
+	ReadCommitted Isolation = iota
+	// RepeatableRead reads what was committed when the first snapshot was taken.
+	RepeatableRead
+	// Serializable is RepeatableRead whose Commit fails with 40001 when a table
+	// that it read has been changed by others since.
+	Serializable
+)
+
+// Txn collects changes that take effect together at Commit. Its snapshots show
+// what is committed with its own changes over it, and each change is checked
+// against that when it is added. One goroutine uses it, others may read its
+// snapshots meanwhile. It is to be closed.
 type Txn struct {
-	store   *Store
-	changes []Change
-	result  Result
+	store     *Store
+	isolation Isolation
+	pinned    *Snapshot // what RepeatableRead sees, once something was read
+
+	mu       sync.RWMutex // guards what follows; taken before the store's
+	changes  []Change
+	creates  []*table
+	overlays map[string]*overlay // by table id
+	steps    []txnStep
+	reads    map[string]struct{} // ids of tables read, kept for Serializable
+	encoded  []byte
+	result   Result
 }
 
 // Begin starts a transaction.
-func (s *Store) Begin() *Txn { return &Txn{store: s} }
+func (s *Store) Begin(level Isolation) *Txn {
+	return &Txn{store: s, isolation: level, overlays: map[string]*overlay{}, reads: map[string]struct{}{}}
+}
 
-// Add queues a change; its rows are copied. Nulls are checked now, keys at Check
-// and at Commit. The table may be one that is created before Commit.
-func (x *Txn) Add(c Change) error {
-	if c.Rows != nil {
-		copied := &batch.Batch{}
-		for _, col := range c.Rows.Cols {
-			mine := batch.NewColumn(col.Phys, 0)
-			mine.AppendFrom(col, c.Rows.Sel, c.Rows.N)
-			copied.Cols = append(copied.Cols, mine)
-		}
-		copied.N = c.Rows.Live()
-		if c.Rows.Ops != nil {
-			for k := range copied.N {
-				copied.Ops = append(copied.Ops, c.Rows.Op(c.Rows.RowAt(k)))
-			}
-		}
-		c.Rows = copied
+// Close gives up what the transaction holds; without Commit it leaves no trace.
+// Snapshots of it stay readable.
+func (x *Txn) Close() {
+	if x.pinned != nil {
+		x.pinned.Close()
+		x.pinned = nil
 	}
-	c.Refs = append([]Ref(nil), c.Refs...)
-	s := x.store
-	s.mu.Lock()
-	t := s.tables[c.Table]
-	if t != nil && c.Rows != nil && c.Action <= Upsert {
-		// The rows get their ids now, so that what a scan of this transaction
-		// says of them still holds at Commit.
-		for range c.Rows.N {
-			c.ids = append(c.ids, t.rows.nextRow)
-			t.rows.nextRow++
-		}
+}
+
+// Create makes a table at Commit, known to the transaction at once.
+func (x *Txn) Create(d Def) error {
+	if err := checkTypes(d); err != nil {
+		return err
 	}
-	s.mu.Unlock()
-	if t != nil {
-		if err := s.checkNulls(&c); err != nil {
-			return err
-		}
-	}
-	x.changes = append(x.changes, c)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	t := newTable(storedTable{ID: d.ID, Name: d.Name, Columns: d.Columns, Key: d.Key})
+	o := newOverlay(t, true)
+	x.overlays[d.ID] = o
+	x.steps = append(x.steps, txnStep{overlay: o, kind: touchedStep})
+	x.creates = append(x.creates, t)
 	return nil
 }
 
-// Empty reports whether nothing is queued.
-func (x *Txn) Empty() bool { return len(x.changes) == 0 }
-
-// Mark names this point of the transaction for RollbackTo.
-func (x *Txn) Mark() int { return len(x.changes) }
-
-// RollbackTo drops what was added after the mark.
-func (x *Txn) RollbackTo(mark int) { x.changes = x.changes[:mark] }
-
-// Check reports the error that Commit would meet now. Tables that are yet to be
-// created are passed over.
-func (x *Txn) Check() error {
-	return x.tryOut(func(*stager) {})
+// overlay finds or makes the overlay of a table.
+func (x *Txn) overlay(id string) (*overlay, error) {
+	if o := x.overlays[id]; o != nil {
+		return o, nil
+	}
+	t, err := x.store.find(id)
+	if err != nil {
+		return nil, err
+	}
+	o := newOverlay(t, false)
+	x.overlays[id] = o
+	x.steps = append(x.steps, txnStep{overlay: o, kind: touchedStep})
+	return o, nil
 }
 
-// tryOut applies the transaction, calls f, and takes it back.
-func (x *Txn) tryOut(f func(st *stager)) error {
+// Def returns the definition of a table, the transaction's own included.
+func (x *Txn) Def(id string) (Def, error) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	if o := x.overlays[id]; o != nil {
+		return o.table.def, nil
+	}
+	return x.store.Def(id)
+}
+
+// Add makes a change: its rows are the transaction's from now on; nulls and keys
+// are checked. It returns the live rows, counted from 0, that InsertNew passed over because
+// their key is there. When a row in Refs has been changed by others since it was
+// read, the error is 40001: reading it again helps. On an error nothing has
+// changed. Merge is not for transactions.
+func (x *Txn) Add(c Change) (skipped []int, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	s := x.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	st := &stager{position: s.staged + 1}
-	defer st.undo()
-	var r Result
-	for i := range x.changes {
-		t := s.tables[x.changes[i].Table]
-		if t == nil {
-			continue
+	steps := len(x.steps)
+	defer func() {
+		if err != nil {
+			x.undo(steps)
 		}
-		if err := st.apply(t, &x.changes[i], &r); err != nil {
-			return err
+	}()
+	o, err := x.overlay(c.Table)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkNulls(o.table, &c); err != nil {
+		return nil, err
+	}
+	number := uint64(len(x.changes) + 1)
+	switch c.Action {
+	case Insert, InsertNew:
+		skipped, err = x.insert(o, &c, number)
+	case Update, Delete:
+		err = x.change(o, &c, number)
+	default:
+		err = fmt.Errorf("change table %s: action %d is not for transactions", o.table.def.Name, c.Action)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(skipped) > 0 {
+		c.Rows = c.Rows.Without(skipped)
+	}
+	x.changes = append(x.changes, c)
+	return skipped, nil
+}
+
+// Empty reports whether there is nothing to commit.
+func (x *Txn) Empty() bool { return len(x.changes)+len(x.creates) == 0 }
+
+// TxnMark is a point of a transaction.
+type TxnMark struct{ changes, creates, steps int }
+
+// Mark names this point of the transaction for RollbackTo and Lookup.
+func (x *Txn) Mark() TxnMark { return TxnMark{len(x.changes), len(x.creates), len(x.steps)} }
+
+// RollbackTo drops what came after the mark. Snapshots taken after it must not
+// be read any more.
+func (x *Txn) RollbackTo(m TxnMark) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.undo(m.steps)
+	x.changes, x.creates = x.changes[:m.changes], x.creates[:m.creates]
+}
+
+// Refresh waits, after a conflict, until the change that was met can be read.
+func (x *Txn) Refresh(ctx context.Context) error {
+	s := x.store
+	s.mu.RLock()
+	target := s.staged
+	s.mu.RUnlock()
+	for {
+		s.mu.RLock()
+		done, changed := s.durable >= target || s.failed != nil || s.closed, s.changed
+		s.mu.RUnlock()
+		if done {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
 		}
 	}
-	f(st)
-	return nil
+}
+
+// Snapshot is what a statement of the transaction reads now.
+func (x *Txn) Snapshot() *Snapshot {
+	n := x.base()
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	n.txn, n.change = x, uint64(len(x.changes))
+	return n
+}
+
+// base is the cut of what is committed that the transaction sees.
+func (x *Txn) base() *Snapshot {
+	if x.isolation == ReadCommitted {
+		return x.store.Snapshot()
+	}
+	if x.pinned == nil {
+		x.pinned = x.store.Snapshot()
+	}
+	return x.pinned.again()
+}
+
+// Lookup finds the rows that have the primary keys of the live rows given; only
+// the key columns are looked at. found[i] tells which live row existing row i,
+// named by refs[i], was found for; existing has all columns. A row that the
+// transaction itself made or changed after the mark is error 21000.
+func (x *Txn) Lookup(id string, rows *batch.Batch, since TxnMark) (existing *batch.Batch, refs []Ref, found []int, err error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	// The index is searched through the table's scratch space, hence the lock.
+	x.store.mu.Lock()
+	defer x.store.mu.Unlock()
+	o, err := x.overlay(id)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if !o.table.unique {
+		return nil, nil, nil, pgerr.New(pgerr.InvalidColumnReference, "there is no unique constraint matching the ON CONFLICT specification")
+	}
+	x.reads[id] = struct{}{}
+	var hits []mixedRow
+	for k := range rows.Live() {
+		x.encoded = o.table.codec.encode(x.encoded[:0], rows, rows.RowAt(k))
+		m := mixedRow{version: o.rows.find(x.encoded), own: true}
+		if m.version != 0 && o.rows.versions[m.version].born > uint64(since.changes) {
+			return nil, nil, nil, pgerr.New(pgerr.CardinalityViolation, "ON CONFLICT DO UPDATE command cannot affect row a second time").
+				Hint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values.")
+		}
+		if m.version == 0 {
+			m = mixedRow{version: o.stored(x.encoded)}
+		}
+		if m.version != 0 {
+			hits, found = append(hits, m), append(found, k)
+		}
+	}
+	existing = batch.New(o.table.codec.phys, len(hits))
+	return existing, o.fillMixed(existing, o.table.allColumns(), hits), found, nil
 }
 
 // Commit makes the changes durable and visible, or fails as a whole. A
@@ -101,51 +243,17 @@ func (x *Txn) Commit(ctx context.Context) error {
 	if x.Empty() {
 		return nil
 	}
-	for i := range x.changes {
-		if err := x.store.checkNulls(&x.changes[i]); err != nil {
-			return err
-		}
+	t := &pendingTxn{changes: x.changes}
+	for _, c := range x.creates {
+		t.creates = append(t.creates, c.def)
+	}
+	if x.isolation == Serializable && x.pinned != nil {
+		t.reads, t.readAt = x.reads, x.pinned.Position()
 	}
 	var err error
-	x.result, err = x.store.commit(ctx, &pendingTxn{changes: x.changes})
+	x.result, err = x.store.commit(ctx, t)
 	return err
 }
 
 // Result tells what the changes came to, after Commit.
 func (x *Txn) Result() Result { return x.result }
-
-// Scan is a table as the transaction sees it: with its own changes. The readers
-// of the source are Scans, whose Refs it may Update and Delete.
-func (x *Txn) Scan(id string) (connector.Source, error) {
-	touched := false
-	for i := range x.changes {
-		touched = touched || x.changes[i].Table == id
-	}
-	if !touched {
-		return x.store.Scan(id)
-	}
-	s := x.store
-	s.mu.RLock()
-	t, err := s.find(id)
-	s.mu.RUnlock()
-	if err != nil {
-		return nil, err
-	}
-	return &cut{columns: t.def.Columns, open: func(want []int) (*Scan, error) {
-		r := &Scan{store: s, table: t, want: want, stored: [][]byte{}}
-		err := x.tryOut(func(st *stager) {
-			for _, v := range t.rows.visible(st.position, 0) {
-				ref := Ref{Row: t.rows.versions[v].rowID, Version: t.rows.versions[v].born}
-				if ref.Version == st.position {
-					ref.Version = 0
-				}
-				r.stored = append(r.stored, append([]byte(nil), t.rows.data(v)...))
-				r.storedRefs = append(r.storedRefs, ref)
-			}
-		})
-		if err != nil {
-			return nil, fmt.Errorf("read table %s within its transaction: %w", t.def.Name, err)
-		}
-		return r, nil
-	}}, nil
-}

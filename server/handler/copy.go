@@ -80,7 +80,8 @@ func (h *Handler) copyFrom(ctx context.Context, s *session.Session, st *ast.Copy
 	if !r.IsOwnTable() {
 		return nil, pgerr.New(pgerr.WrongObjectType, "cannot copy to %s %q", r.Kind, r.Name).At(int(st.Relation.Offset()))
 	}
-	k := &copySink{h: h, s: s, relation: r, n: len(r.Columns)}
+	k := &copySink{h: h, s: s, relation: r, work: h.work(s)}
+	k.begun = k.work.rows.Mark()
 	in := &session.CopyIn{Options: options, Sink: k}
 	if k.given, err = copyColumns(r, st.Columns); err != nil {
 		return nil, err
@@ -130,10 +131,11 @@ type copySink struct {
 	h        *Handler
 	s        *session.Session
 	relation *catalog.Relation
-	n        int
 	given    []int
 	defaults map[int]*eval.Program
 	computed map[int]*eval.Program
+	work     *work
+	begun    table.TxnMark
 	rows     int64
 	changes  []table.Change
 }
@@ -251,23 +253,33 @@ func (k *copySink) Write(_ context.Context, in *batch.Batch) error {
 		fresh.AppendFrom(c, nil, n)
 		full.Cols[i] = fresh
 	}
-	if len(k.relation.PrimaryKey) > 0 && k.h.known(k.relation) {
-		if err := k.h.opt.Tables.CheckNew(k.relation.ID, full); err != nil {
-			return err
-		}
+	c := table.Change{Table: k.relation.ID, Action: table.Insert, Rows: full}
+	if _, err := k.work.rows.Add(c); err != nil {
+		return err
 	}
 	k.rows += int64(n)
-	k.changes = append(k.changes, table.Change{Table: k.relation.ID, Action: table.Insert, Rows: full})
+	k.changes = append(k.changes, c)
 	return nil
 }
 
 // Finish implements session.CopySink.
 func (k *copySink) Finish(context.Context) (int64, error) {
-	w := k.h.work(k.s)
-	changes := k.changes
-	w.data = append(w.data, pendingData{changes: changes, again: func(context.Context) ([]table.Change, error) { return changes, nil }})
+	k.work.done = append(k.work.done, k)
 	return k.rows, nil
 }
 
 // Abort implements session.CopySink.
-func (k *copySink) Abort() { k.changes = nil }
+func (k *copySink) Abort() {
+	k.changes = nil
+	k.work.rows.RollbackTo(k.begun)
+}
+
+// again implements step.
+func (k *copySink) again(_ context.Context, w *work) error {
+	for _, c := range k.changes {
+		if _, err := w.rows.Add(c); err != nil {
+			return err
+		}
+	}
+	return nil
+}

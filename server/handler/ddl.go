@@ -71,7 +71,9 @@ func (h *Handler) createRelation(st *ast.CreateRelation) plan {
 			return nil, pgerr.From(err).At(int(st.Name.Offset()))
 		}
 		if r.IsOwnTable() {
-			w.tables = append(w.tables, r)
+			if err := w.makeTable(r); err != nil {
+				return nil, pgerr.From(err).At(int(st.Name.Offset()))
+			}
 		}
 		return session.Command(tag), nil
 	})

@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"reflect"
 	"strings"
 
 	"github.com/millrace/millrace/batch"
@@ -17,58 +18,108 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
-// outcome is what a data statement comes to when it is read: the changes to
-// make, the number of rows it affects, and the rows that RETURNING shows.
+// outcome is what a data statement comes to: the number of rows it affects, and
+// the rows that RETURNING shows.
 type outcome struct {
-	changes  []table.Change
 	affected int64
 	shown    []*batch.Batch
 }
 
-// dataPlan is an INSERT, UPDATE or DELETE on an own table. read does all but
-// the change itself, which waits for COMMIT.
+func (o *outcome) add(shown *batch.Batch, n int64) {
+	o.shown = append(o.shown, shown)
+	o.affected += n
+}
+
+// dataPlan is an INSERT, UPDATE or DELETE on an own table. do reads what there is
+// and adds the changes to the transaction.
 type dataPlan struct {
 	h         *Handler
 	verb      string // of the tag
 	columns   []session.Column
 	returning []*scalar.Expr
-	read      func(ctx context.Context, s *session.Session, params []types.Value) (*outcome, error)
+	do        func(ctx context.Context, s *session.Session, x *table.Txn, params []types.Value) (*outcome, error)
 }
 
 func (d *dataPlan) run(ctx context.Context, s *session.Session, params []types.Value) (*session.Result, error) {
 	if err := writable(s, strings.Fields(d.verb)[0]); err != nil {
 		return nil, err
 	}
-	o, err := d.read(ctx, s, params)
-	if err != nil {
+	w := d.h.work(s)
+	r := &dataRun{dataPlan: d, s: s, params: params, result: &session.Result{}}
+	if err := r.do(ctx, w); err != nil {
 		return nil, err
 	}
-	w := d.h.work(s)
-	w.data = append(w.data, pendingData{changes: o.changes, again: func(ctx context.Context) ([]table.Change, error) {
-		o, err := d.read(ctx, s, params)
-		if err != nil {
-			return nil, err
-		}
-		return o.changes, nil
-	}})
-	result := session.Affected(d.verb, o.affected)
+	w.done = append(w.done, r)
+	r.result.Told = func() { r.told = true }
 	if d.columns != nil {
-		rows, err := d.show(ctx, s, o.shown)
-		if err != nil {
-			return nil, err
-		}
-		result.Rows = rows
+		r.result.Rows = &returned{of: r}
 	}
-	return result, nil
+	return r.result, nil
+}
+
+// dataRun is one execution of a data statement.
+type dataRun struct {
+	*dataPlan
+	s        *session.Session
+	params   []types.Value
+	result   *session.Result
+	affected int64
+	rows     [][]types.Value // of RETURNING
+	told     bool            // the client knows
+}
+
+// do carries the statement out. What it reads is what is committed when it
+// begins; when a row that it is to change has been changed since, it begins
+// anew.
+func (r *dataRun) do(ctx context.Context, w *work) error {
+	mark := w.rows.Mark()
+	for try := 0; ; try++ {
+		o, err := r.dataPlan.do(ctx, r.s, w.rows, r.params)
+		if err == nil {
+			r.affected = o.affected
+			r.result.Tag = session.Affected(r.verb, o.affected).Tag
+			r.rows, err = r.show(ctx, o.shown)
+		}
+		if err == nil {
+			return nil
+		}
+		w.rows.RollbackTo(mark)
+		if !isConflict(err) || isolationOf(r.s.Tx()) != table.ReadCommitted || try == conflictsMax {
+			return err
+		}
+		if err := w.rows.Refresh(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// again implements step.
+func (r *dataRun) again(ctx context.Context, w *work) error {
+	affected, rows := r.affected, r.rows
+	if err := r.do(ctx, w); err != nil {
+		return err
+	}
+	if r.told && (r.affected != affected || !reflect.DeepEqual(r.rows, rows)) {
+		return pgerr.New(pgerr.SerializationFailure, "could not serialize access due to concurrent update").
+			Hint("The transaction might succeed if it is retried.")
+	}
+	return nil
 }
 
 // show evaluates RETURNING over the rows of the outcome.
-func (d *dataPlan) show(ctx context.Context, s *session.Session, in []*batch.Batch) (session.Rows, error) {
-	p, err := eval.CompileAll(d.returning, eval.Options{Context: d.h.evalContext(ctx, s)})
+func (r *dataRun) show(ctx context.Context, in []*batch.Batch) ([][]types.Value, error) {
+	if r.columns == nil {
+		return nil, nil
+	}
+	exprs := make([]*scalar.Expr, len(r.returning))
+	for i, x := range r.returning {
+		exprs[i] = substitute(x, r.params)
+	}
+	p, err := eval.CompileAll(exprs, eval.Options{Context: r.h.evalContext(ctx, r.s)})
 	if err != nil {
 		return nil, err
 	}
-	var values [][]types.Value
+	values := [][]types.Value{}
 	for _, b := range in {
 		cols, err := p.Eval(b)
 		if err != nil {
@@ -82,8 +133,26 @@ func (d *dataPlan) show(ctx context.Context, s *session.Session, in []*batch.Bat
 			values = append(values, row)
 		}
 	}
-	return session.ValueRows(d.columns, values), nil
+	return values, nil
 }
+
+// returned is the rows of RETURNING, which the commit may change until they are
+// first asked for.
+type returned struct {
+	of   *dataRun
+	rows session.Rows
+}
+
+// Next implements session.Rows.
+func (r *returned) Next(ctx context.Context) (*batch.Batch, error) {
+	if r.rows == nil {
+		r.rows = session.ValueRows(r.of.columns, r.of.rows)
+	}
+	return r.rows.Next(ctx)
+}
+
+// Close implements session.Rows.
+func (r *returned) Close() {}
 
 // rowCause is the error of the first row that an expression failed on.
 func rowCause(err error) error {
@@ -110,12 +179,12 @@ func (h *Handler) prepareInsert(s *session.Session, p *session.Prepared, st *ast
 		return err
 	}
 	d := &dataPlan{h: h, verb: "INSERT 0"}
-	d.read = func(ctx context.Context, s *session.Session, params []types.Value) (*outcome, error) {
+	d.do = func(ctx context.Context, s *session.Session, x *table.Txn, params []types.Value) (*outcome, error) {
 		b, err := bind.Insert(st, h.bindOptions(s, b.Params))
 		if err != nil {
 			return nil, err
 		}
-		return h.readInsert(ctx, s, b, params)
+		return h.insert(ctx, s, x, b, params)
 	}
 	h.prepareData(s, p, d, b.Params, b.Notices, b.Returning, b.ReturningColumns)
 	return nil
@@ -138,20 +207,23 @@ func (h *Handler) gather(ctx context.Context, s *session.Session, root logical.N
 	}
 }
 
-func (h *Handler) readInsert(ctx context.Context, s *session.Session, b *bind.BoundInsert, params []types.Value) (*outcome, error) {
+func (h *Handler) insert(ctx context.Context, s *session.Session, x *table.Txn, b *bind.BoundInsert, params []types.Value) (*outcome, error) {
 	rows, err := h.gather(ctx, s, b.Input, params)
 	if err != nil {
 		return nil, err
 	}
 	o := &outcome{}
+	begun := x.Mark()
 	for _, in := range rows {
 		switch {
 		case b.OnConflict == nil:
-			err = h.insertRows(o, b.Relation, in)
+			if _, err = x.Add(table.Change{Table: b.Relation.ID, Action: table.Insert, Rows: in}); err == nil {
+				o.add(in, int64(in.Live()))
+			}
 		case !b.OnConflict.DoUpdate:
-			err = h.insertNew(o, b.Relation, in)
+			err = insertNew(o, x, b.Relation, in)
 		default:
-			err = h.insertOrUpdate(ctx, s, o, b, in, params)
+			err = h.insertOrUpdate(ctx, s, o, x, b, in, params, begun)
 		}
 		if err != nil {
 			return nil, err
@@ -160,73 +232,36 @@ func (h *Handler) readInsert(ctx context.Context, s *session.Session, b *bind.Bo
 	return o, nil
 }
 
-// known reports whether a table is in the store: one that the transaction makes
-// is not yet.
-func (h *Handler) known(r *catalog.Relation) bool {
-	_, err := h.opt.Tables.Count(r.ID)
-	return err == nil
+// insertNew is ON CONFLICT DO NOTHING.
+func insertNew(o *outcome, x *table.Txn, r *catalog.Relation, in *batch.Batch) error {
+	skipped, err := x.Add(table.Change{Table: r.ID, Action: table.InsertNew, Rows: in})
+	if err != nil {
+		return err
+	}
+	fresh := in.Without(skipped)
+	o.add(fresh, int64(fresh.Live()))
+	return nil
 }
 
-func (h *Handler) insertRows(o *outcome, r *catalog.Relation, in *batch.Batch) error {
-	if len(r.PrimaryKey) > 0 && h.known(r) {
-		if err := h.opt.Tables.CheckNew(r.ID, in); err != nil {
+// insertOrUpdate is ON CONFLICT DO UPDATE, in a statement that began at the mark.
+func (h *Handler) insertOrUpdate(ctx context.Context, s *session.Session, o *outcome, x *table.Txn, b *bind.BoundInsert, in *batch.Batch,
+	params []types.Value, begun table.TxnMark) error {
+	old, refs, found, err := x.Lookup(b.Relation.ID, in, begun)
+	if err != nil {
+		return err
+	}
+	if fresh := in.Without(found); fresh.Live() > 0 {
+		skipped, err := x.Add(table.Change{Table: b.Relation.ID, Action: table.InsertNew, Rows: fresh})
+		if err != nil {
 			return err
 		}
-	}
-	o.add(table.Change{Table: r.ID, Action: table.Insert, Rows: in}, in, int64(in.Live()))
-	return nil
-}
-
-func (o *outcome) add(c table.Change, shown *batch.Batch, n int64) {
-	o.changes = append(o.changes, c)
-	o.shown = append(o.shown, shown)
-	o.affected += n
-}
-
-// existing finds the rows of in whose key is there already.
-func (h *Handler) existing(r *catalog.Relation, in *batch.Batch) (*batch.Batch, []table.Ref, []int, error) {
-	if !h.known(r) {
-		return nil, nil, nil, nil
-	}
-	return h.opt.Tables.Lookup(r.ID, in)
-}
-
-// insertNew is ON CONFLICT DO NOTHING.
-func (h *Handler) insertNew(o *outcome, r *catalog.Relation, in *batch.Batch) error {
-	if len(r.PrimaryKey) == 0 {
-		return h.insertRows(o, r, in)
-	}
-	_, _, found, err := h.existing(r, in)
-	if err != nil {
-		return err
-	}
-	fresh := without(in, found)
-	o.add(table.Change{Table: r.ID, Action: table.InsertNew, Rows: in}, fresh, int64(fresh.Live()))
-	return nil
-}
-
-// without is the rows of in but those that the k-th live row in skip is.
-func without(in *batch.Batch, skip []int) *batch.Batch {
-	out := *in
-	out.Sel = make([]uint16, 0, in.Live())
-	for k := range in.Live() {
-		if len(skip) > 0 && skip[0] == k {
-			skip = skip[1:]
-			continue
+		if len(skipped) > 0 { // a key twice in the statement, or somebody else was faster
+			if _, _, _, err := x.Lookup(b.Relation.ID, fresh, begun); err != nil {
+				return err
+			}
+			return pgerr.New(pgerr.SerializationFailure, "could not serialize access due to concurrent update")
 		}
-		out.Sel = append(out.Sel, uint16(in.RowAt(k)))
-	}
-	return &out
-}
-
-// insertOrUpdate is ON CONFLICT DO UPDATE.
-func (h *Handler) insertOrUpdate(ctx context.Context, s *session.Session, o *outcome, b *bind.BoundInsert, in *batch.Batch, params []types.Value) error {
-	old, refs, found, err := h.existing(b.Relation, in)
-	if err != nil {
-		return err
-	}
-	if fresh := without(in, found); fresh.Live() > 0 {
-		o.add(table.Change{Table: b.Relation.ID, Action: table.Insert, Rows: fresh}, fresh, int64(fresh.Live()))
+		o.add(fresh, int64(fresh.Live()))
 	}
 	if len(found) == 0 {
 		return nil
@@ -273,9 +308,13 @@ func (h *Handler) insertOrUpdate(ctx context.Context, s *session.Session, o *out
 	for k := range next.Live() {
 		c.Refs = append(c.Refs, refs[next.RowAt(k)])
 	}
-	if len(c.Refs) > 0 {
-		o.add(c, next, int64(len(c.Refs)))
+	if len(c.Refs) == 0 {
+		return nil
 	}
+	if _, err := x.Add(c); err != nil {
+		return err
+	}
+	o.add(next, int64(len(c.Refs)))
 	return nil
 }
 
@@ -351,13 +390,31 @@ func refsOf(b *batch.Batch, at int) []table.Ref {
 	return out
 }
 
+// firstOf takes out the rows that a join found more than once: as in PostgreSQL
+// the first match counts. seen spans the statement.
+func firstOf(in *batch.Batch, at int, seen map[table.Ref]struct{}) (*batch.Batch, []table.Ref) {
+	refs := refsOf(in, at)
+	out := *in
+	out.Sel = make([]uint16, 0, len(refs))
+	kept := refs[:0]
+	for k, ref := range refs {
+		if _, again := seen[ref]; again {
+			continue
+		}
+		seen[ref] = struct{}{}
+		out.Sel = append(out.Sel, uint16(in.RowAt(k)))
+		kept = append(kept, ref)
+	}
+	return &out, kept
+}
+
 func (h *Handler) prepareUpdate(s *session.Session, p *session.Prepared, st *ast.Update, declared []types.Type) error {
 	b, err := bind.Update(st, h.referable(s, declared))
 	if err != nil {
 		return err
 	}
 	d := &dataPlan{h: h, verb: "UPDATE"}
-	d.read = func(ctx context.Context, s *session.Session, params []types.Value) (*outcome, error) {
+	d.do = func(ctx context.Context, s *session.Session, x *table.Txn, params []types.Value) (*outcome, error) {
 		b, err := bind.Update(st, h.referable(s, b.Params))
 		if err != nil {
 			return nil, err
@@ -367,10 +424,14 @@ func (h *Handler) prepareUpdate(s *session.Session, p *session.Prepared, st *ast
 			return nil, err
 		}
 		n := len(b.Relation.Columns) - 2
-		o := &outcome{}
+		o, seen := &outcome{}, map[table.Ref]struct{}{}
 		for _, in := range rows {
+			in, refs := firstOf(in, n, seen)
 			next := &batch.Batch{N: in.N, Sel: in.Sel, Cols: in.Cols[n+2 : 2*n+2]}
-			o.add(table.Change{Table: b.Relation.ID, Action: table.Update, Rows: next, Refs: refsOf(in, n)}, next, int64(in.Live()))
+			if _, err := x.Add(table.Change{Table: b.Relation.ID, Action: table.Update, Rows: next, Refs: refs}); err != nil {
+				return nil, err
+			}
+			o.add(next, int64(len(refs)))
 		}
 		return o, nil
 	}
@@ -385,7 +446,7 @@ func (h *Handler) prepareDelete(s *session.Session, p *session.Prepared, st *ast
 		return err
 	}
 	d := &dataPlan{h: h, verb: "DELETE"}
-	d.read = func(ctx context.Context, s *session.Session, params []types.Value) (*outcome, error) {
+	d.do = func(ctx context.Context, s *session.Session, x *table.Txn, params []types.Value) (*outcome, error) {
 		b, err := bind.Delete(st, h.referable(s, b.Params))
 		if err != nil {
 			return nil, err
@@ -395,9 +456,13 @@ func (h *Handler) prepareDelete(s *session.Session, p *session.Prepared, st *ast
 			return nil, err
 		}
 		n := len(b.Relation.Columns) - 2
-		o := &outcome{}
+		o, seen := &outcome{}, map[table.Ref]struct{}{}
 		for _, in := range rows {
-			o.add(table.Change{Table: b.Relation.ID, Action: table.Delete, Refs: refsOf(in, n)}, in, int64(in.Live()))
+			in, refs := firstOf(in, n, seen)
+			if _, err := x.Add(table.Change{Table: b.Relation.ID, Action: table.Delete, Refs: refs}); err != nil {
+				return nil, err
+			}
+			o.add(in, int64(len(refs)))
 		}
 		return o, nil
 	}

@@ -39,11 +39,12 @@ type Options struct {
 type Handler struct {
 	opt    Options
 	system map[string]map[string]*catalog.Relation // schema → name
+	again  chan struct{}                           // held while a transaction that met a conflict is done again
 }
 
 // New makes a handler.
 func New(o Options) *Handler {
-	h := &Handler{opt: o, system: map[string]map[string]*catalog.Relation{}}
+	h := &Handler{opt: o, system: map[string]map[string]*catalog.Relation{}, again: make(chan struct{}, 1)}
 	for _, r := range o.System.Relations() {
 		if h.system[r.Schema] == nil {
 			h.system[r.Schema] = map[string]*catalog.Relation{}

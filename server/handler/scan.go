@@ -47,12 +47,12 @@ type boundedParts struct {
 	mu   sync.Mutex
 	cuts map[string]*job.Cut // by relation id
 	bad  map[string]*leftOut // by relation
-	own  *table.Snapshot     // of own tables; nil until one is read
+	own  *table.Snapshot     // of own tables
 }
 
 func (h *Handler) newBoundedParts(ctx context.Context, s *session.Session, g *graph.Graph, collect func(*batch.Batch) error) *boundedParts {
 	return &boundedParts{ctx: ctx, h: h, s: s, g: g, eval: h.evalContext(ctx, s), collect: collect,
-		slabs: h.opt.Slabs, cuts: map[string]*job.Cut{}}
+		slabs: h.opt.Slabs, cuts: map[string]*job.Cut{}, own: h.snapshot(s)}
 }
 
 // close gives up the cuts.
@@ -67,20 +67,14 @@ func (p *boundedParts) close() {
 	}
 }
 
-// tableSource reads an own table as of the statement's cut. One that the
-// transaction makes has no rows yet.
+// tableSource reads an own table as of the statement's cut.
 func (p *boundedParts) tableSource(spec *graph.Source) (connector.Source, error) {
 	if p.parent != nil {
 		return p.parent.tableSource(spec)
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.own == nil {
-		p.own = p.h.opt.Tables.Snapshot()
-	}
-	def, err := p.h.opt.Tables.Def(spec.RelationID)
+	def, err := p.own.Def(spec.RelationID)
 	if err != nil {
-		return &rowSource{}, nil
+		return nil, err
 	}
 	return &tableSource{cut: p.own, id: spec.RelationID, columns: len(def.Columns)}, nil
 }

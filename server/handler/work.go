@@ -11,33 +11,70 @@ import (
 	"github.com/millrace/millrace/server/session"
 )
 
-// work is what a transaction will do at COMMIT: changes to names first, then
-// new tables, then rows, then what follows from them.
+// work is what a transaction will do at COMMIT: changes to names and to the rows
+// of own tables, together, then what follows from them.
 type work struct {
-	names  *catalog.Tx
-	tables []*catalog.Relation // own tables to make
-	data   []pendingData
-	after  []func(ctx context.Context) error
+	names *catalog.Tx
+	rows  *table.Txn
+	done  []step // what was done to rows, in order
+	after []func(ctx context.Context) error
 }
 
-// pendingData is the change of one data statement. again reads anew what the
-// change follows from.
-type pendingData struct {
-	changes []table.Change
-	again   func(ctx context.Context) ([]table.Change, error)
+// step is something that was done to rows. When others were faster, again does
+// it once more, in a transaction that has done the steps before; it fails with
+// 40001 when the client was told otherwise.
+type step interface {
+	again(ctx context.Context, w *work) error
 }
 
-// conflictsMax is how often a transaction of one round trip is read again when
-// others have changed its rows meanwhile.
-const conflictsMax = 20
+// conflictsMax is how often a statement, or a transaction of one round trip, is
+// done again when others have changed its rows meanwhile.
+const conflictsMax = 100
+
+// isConflict reports whether doing it again may help.
+func isConflict(err error) bool {
+	var e *pgerr.Error
+	return errors.As(err, &e) && e.Code == pgerr.SerializationFailure
+}
 
 // work returns the transaction's work, begun if need be.
 func (h *Handler) work(s *session.Session) *work {
 	tx := s.Tx()
 	if tx.Work == nil {
-		tx.Work = &work{names: h.opt.Catalog.Begin()}
+		tx.Work = &work{names: h.opt.Catalog.Begin(), rows: h.opt.Tables.Begin(isolationOf(tx))}
 	}
 	return tx.Work.(*work)
+}
+
+func isolationOf(tx *session.Tx) table.Isolation {
+	switch tx.Isolation {
+	case "serializable":
+		return table.Serializable
+	case "repeatable read":
+		return table.RepeatableRead
+	}
+	return table.ReadCommitted
+}
+
+// snapshot is what the rows of own tables are to a statement that begins now.
+func (h *Handler) snapshot(s *session.Session) *table.Snapshot {
+	tx := s.Tx()
+	if tx != nil && (tx.Work != nil || tx.Explicit && isolationOf(tx) != table.ReadCommitted) {
+		return h.work(s).rows.Snapshot()
+	}
+	return h.opt.Tables.Snapshot()
+}
+
+// makeTable makes an own table with its transaction.
+func (w *work) makeTable(r *catalog.Relation) error {
+	w.done = append(w.done, madeTable{r})
+	return w.rows.Create(tableDefinition(r))
+}
+
+type madeTable struct{ relation *catalog.Relation }
+
+func (m madeTable) again(_ context.Context, w *work) error {
+	return w.rows.Create(tableDefinition(m.relation))
 }
 
 // writable refuses changes in a read-only transaction.
@@ -56,21 +93,9 @@ func (h *Handler) Commit(ctx context.Context, _ *session.Session, tx *session.Tx
 	}
 	// A client that goes away in the middle does not leave half of it.
 	ctx = context.WithoutCancel(ctx)
-	for _, r := range w.tables {
-		if err := h.opt.Tables.Create(ctx, tableDefinition(r)); err != nil {
-			return err
-		}
-	}
-	err := h.apply(ctx, w, tx.Explicit)
-	if err == nil {
-		err = w.names.Commit(ctx)
-	}
+	defer func() { w.rows.Close() }()
+	err := w.names.CommitWith(ctx, func() error { return h.commitRows(ctx, w, tx) })
 	if err != nil {
-		for _, r := range w.tables {
-			if e := h.opt.Tables.Drop(ctx, r.ID); e != nil {
-				h.opt.Log.Warn("drop a table that was not committed", "table", r.Name, "err", e)
-			}
-		}
 		return err
 	}
 	for _, f := range w.after {
@@ -81,36 +106,47 @@ func (h *Handler) Commit(ctx context.Context, _ *session.Session, tx *session.Tx
 	return nil
 }
 
-// apply commits the rows of a transaction. When others were faster, one that the
-// client sent in one go is read again; an explicit one fails with 40001.
-func (h *Handler) apply(ctx context.Context, w *work, explicit bool) error {
-	for try := 0; len(w.data) > 0; try++ {
-		var changes []table.Change
-		for _, d := range w.data {
-			changes = append(changes, d.changes...)
-		}
-		if len(changes) == 0 {
-			return nil
-		}
-		_, err := h.opt.Tables.Apply(ctx, changes)
-		var e *pgerr.Error
-		if explicit || try == conflictsMax || !errors.As(err, &e) || e.Code != pgerr.SerializationFailure {
+// commitRows commits the rows of a transaction. When others were faster, one that
+// the client sent in one go is done again; an explicit one fails with 40001.
+func (h *Handler) commitRows(ctx context.Context, w *work, tx *session.Tx) error {
+	for try := 0; ; try++ {
+		err := w.rows.Commit(ctx)
+		if tx.Explicit || try == conflictsMax || !isConflict(err) {
 			return err
 		}
-		for i := range w.data {
-			if w.data[i].changes, err = w.data[i].again(ctx); err != nil {
+		if try == 0 {
+			// One after the other, so that those who lost do not beat each other
+			// again and again.
+			select {
+			case h.again <- struct{}{}:
+				defer func() { <-h.again }()
+			case <-ctx.Done():
+				return err
+			}
+		}
+		w.rows.Close()
+		w.rows = h.opt.Tables.Begin(isolationOf(tx))
+		for _, d := range w.done {
+			if err := d.again(ctx, w); err != nil {
 				return err
 			}
 		}
 	}
-	return nil
 }
 
 // Rollback implements session.Handler.
-func (h *Handler) Rollback(_ *session.Session, tx *session.Tx) { tx.Work = nil }
+func (h *Handler) Rollback(_ *session.Session, tx *session.Tx) {
+	if w, ok := tx.Work.(*work); ok {
+		w.rows.Close()
+	}
+	tx.Work = nil
+}
 
 // mark is where RollbackTo goes back to.
-type mark struct{ names, tables, data, after int }
+type mark struct {
+	names, done, after int
+	rows               table.TxnMark
+}
 
 // Mark implements session.Handler.
 func (h *Handler) Mark(_ *session.Session, tx *session.Tx) any {
@@ -118,7 +154,7 @@ func (h *Handler) Mark(_ *session.Session, tx *session.Tx) any {
 	if !ok {
 		return mark{}
 	}
-	return mark{names: w.names.Mark(), tables: len(w.tables), data: len(w.data), after: len(w.after)}
+	return mark{names: w.names.Mark(), done: len(w.done), after: len(w.after), rows: w.rows.Mark()}
 }
 
 // RollbackTo implements session.Handler.
@@ -129,7 +165,8 @@ func (h *Handler) RollbackTo(_ *session.Session, tx *session.Tx, to any) {
 	}
 	m := to.(mark)
 	w.names.RollbackTo(m.names)
-	w.tables, w.data, w.after = w.tables[:m.tables], w.data[:m.data], w.after[:m.after]
+	w.rows.RollbackTo(m.rows)
+	w.done, w.after = w.done[:m.done], w.after[:m.after]
 }
 
 // names is what relation names mean to the session: the stored catalog with the

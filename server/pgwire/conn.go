@@ -34,7 +34,8 @@ type conn struct {
 
 	in      chan pgproto3.FrontendMessage
 	ack     chan struct{}
-	held    bool // the message last received is still being read
+	held    bool                     // the message last received is still being read
+	ahead   pgproto3.FrontendMessage // received by peek, not yet dispatched
 	readErr error
 
 	interrupt <-chan struct{} // what ends waiting for copy data; else nil
@@ -125,6 +126,10 @@ func readError(err error) error {
 // receive returns the next message. Its fields are good until release or the
 // next receive. It returns nothing when c.interrupt is closed first.
 func (c *conn) receive() (pgproto3.FrontendMessage, error) {
+	if m := c.ahead; m != nil {
+		c.ahead = nil
+		return m, nil
+	}
 	c.release()
 	var idle <-chan time.Time
 	limit, timeout := c.idleLimit()
@@ -149,6 +154,19 @@ func (c *conn) receive() (pgproto3.FrontendMessage, error) {
 	case <-idle:
 		return nil, timeout
 	}
+}
+
+// peek waits for the next message without taking it. Nothing of what was sent
+// need have reached the client: it is flushed when the client asks for it.
+func (c *conn) peek() (pgproto3.FrontendMessage, error) {
+	if c.ahead == nil {
+		m, err := c.receive()
+		if err != nil {
+			return nil, err
+		}
+		c.ahead = m
+	}
+	return c.ahead, nil
 }
 
 // idleLimit says how long the client may be silent now, and the error after it.

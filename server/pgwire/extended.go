@@ -165,6 +165,19 @@ func (c *conn) runPortal(portal *session.Portal, limit int64) error {
 			return err
 		}
 		portal.Run = run
+		if run.Result.Told != nil {
+			next, err := c.peek()
+			if err != nil {
+				return err
+			}
+			_, last := next.(*pgproto3.Sync)
+			if last && c.s.Status() == session.Idle {
+				defer run.Close() // the portal ends with the transaction
+			}
+			if err := c.settle(run, last, portal); err != nil {
+				return err
+			}
+		}
 	} else if portal.Done && portal.Run.Result.Rows == nil {
 		return pgerr.New(pgerr.ObjectNotInPrerequisiteState, "portal %q cannot be run", portal.Name)
 	}

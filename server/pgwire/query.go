@@ -36,6 +36,21 @@ func (c *conn) statements(sql string) error {
 	return nil
 }
 
+// settle commits before the result of a statement is told, if it is the last of
+// an implicit transaction and the commit may change the result.
+func (c *conn) settle(run *session.Run, last bool, portal *session.Portal) error {
+	if run.Result.Told == nil {
+		return nil
+	}
+	if last {
+		if err := c.s.Settle(c.ctx, portal); err != nil {
+			return err
+		}
+	}
+	run.Result.Told()
+	return nil
+}
+
 func (c *conn) split(sql string) ([]ast.Parsed, error) {
 	if !utf8.ValidString(sql) {
 		return nil, pgerr.New(pgerr.CharacterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\"")
@@ -63,6 +78,9 @@ func (c *conn) statement(st ast.Parsed, last bool) error {
 		return err
 	}
 	defer run.Close()
+	if err := c.settle(run, last, nil); err != nil {
+		return err
+	}
 	if run.Columns != nil && run.Result.CopyIn == nil && run.Result.CopyOut == nil {
 		c.send(rowDescription(run.Columns, nil))
 	}

@@ -30,6 +30,7 @@ type Portal struct {
 	cursor bool
 	hold   bool
 	tx     *Tx
+	number int64
 	at     time.Time
 }
 
@@ -44,7 +45,8 @@ func (s *Session) Bind(name string, p *Prepared, params []types.Value, formats [
 		return nil, pgerr.New(pgerr.DuplicateCursor, "cursor %q already exists", name)
 	}
 	s.begin()
-	portal := &Portal{Name: name, Prepared: p, Params: params, Formats: formats, tx: s.tx, at: s.clock.Now()}
+	s.portalsMade++
+	portal := &Portal{Name: name, Prepared: p, Params: params, Formats: formats, tx: s.tx, number: s.portalsMade, at: s.clock.Now()}
 	s.portals[name] = portal
 	return portal, nil
 }
@@ -125,7 +127,9 @@ func (s *Session) declare(ctx context.Context, st *ast.DeclareCursor, text ast.P
 		run.Close()
 		return nil, err
 	}
-	s.portals[st.Name.Value] = &Portal{Name: st.Name.Value, Prepared: p, Run: run, sql: text.Text, cursor: true, hold: st.Hold, tx: s.tx, at: s.clock.Now()}
+	s.portalsMade++
+	s.portals[st.Name.Value] = &Portal{Name: st.Name.Value, Prepared: p, Run: run, sql: text.Text, cursor: true, hold: st.Hold,
+		tx: s.tx, number: s.portalsMade, at: s.clock.Now()}
 	return Command("DECLARE CURSOR"), nil
 }
 

@@ -99,6 +99,11 @@ type Result struct {
 	CopyOut *pgcopy.Options
 	// CopyIn asks the client for data. Tag is then ignored.
 	CopyIn *CopyIn
+	// Told, when not nil, is to be called before Tag or Rows are told to the
+	// client while the transaction goes on. Until then a commit that meets a
+	// conflict may do the statement again and change both; so a connection that
+	// can do so commits first.
+	Told func()
 }
 
 // CopyIn is COPY … FROM STDIN: rows are decoded as Columns in the form of

@@ -45,10 +45,12 @@ type Session struct {
 	vars     *variables
 	prepared map[string]*namedStatement
 	portals  map[string]*Portal
-	tx       *Tx
-	secret   []byte
-	zone     *types.Zone // the one of zoneName, kept
-	zoneName string
+	// portalsMade numbers portals in the order they are made.
+	portalsMade int64
+	tx          *Tx
+	secret      []byte
+	zone        *types.Zone // the one of zoneName, kept
+	zoneName    string
 
 	mu     sync.Mutex // guards what follows
 	cancel context.CancelCauseFunc

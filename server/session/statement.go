@@ -110,10 +110,34 @@ func (s *Session) listen(st *ast.Listen) (*Result, error) {
 	return nil, pgerr.NotSupported(int(st.Pos), verb)
 }
 
-// setModes applies BEGIN's and SET TRANSACTION's modes. Isolation is always
-// what one consistent cut gives, which is at least what any level asks for.
+// isolationIn finds the level in the text of transaction modes, "" if there is
+// none.
+func isolationIn(modes string) string {
+	for _, level := range isolation {
+		if strings.Contains(modes, level) {
+			return level
+		}
+	}
+	return ""
+}
+
+// setIsolation changes the level of the transaction, before it has read.
+func (s *Session) setIsolation(level string) error {
+	if s.tx.Work != nil && level != s.tx.Isolation {
+		return pgerr.New(pgerr.ActiveSQLTransaction, "SET TRANSACTION ISOLATION LEVEL must be called before any query")
+	}
+	s.tx.Isolation = level
+	return nil
+}
+
+// setModes applies BEGIN's and SET TRANSACTION's modes.
 func (s *Session) setModes(modes string) error {
 	m := strings.ToLower(modes)
+	if level := isolationIn(m); level != "" {
+		if err := s.setIsolation(level); err != nil {
+			return err
+		}
+	}
 	switch {
 	case strings.Contains(m, "read only"):
 		s.tx.ReadOnly = true
@@ -140,13 +164,13 @@ func (s *Session) set(st *ast.Set) (*Result, error) {
 	switch name {
 	case "transaction", "session characteristics":
 		modes := strings.Join(texts, " ")
-		if name == "transaction" {
-			return Command("SET"), s.setModes(modes)
+		if name != "transaction" {
+			return Command("SET"), s.setDefaultModes(strings.ToLower(modes))
 		}
-		if strings.Contains(strings.ToLower(modes), "read only") {
-			return Command("SET"), s.assign("default_transaction_read_only", "on", false)
+		if !s.tx.Explicit {
+			s.Notice("WARNING", pgerr.NoActiveSQLTransaction, "SET TRANSACTION can only be used in transaction blocks")
 		}
-		return Command("SET"), nil
+		return Command("SET"), s.setModes(modes)
 	}
 	if st.Local && !s.tx.Explicit {
 		s.Notice("WARNING", pgerr.NoActiveSQLTransaction, "SET LOCAL can only be used in transaction blocks")
@@ -172,6 +196,21 @@ func (s *Session) set(st *ast.Set) (*Result, error) {
 		return nil, pgerr.From(err).At(int(st.Pos))
 	}
 	return Command("SET"), nil
+}
+
+// setDefaultModes runs SET SESSION CHARACTERISTICS AS TRANSACTION.
+func (s *Session) setDefaultModes(modes string) error {
+	if level := isolationIn(modes); level != "" {
+		if err := s.assign("default_transaction_isolation", level, false); err != nil {
+			return err
+		}
+	}
+	for text, value := range map[string]string{"read only": "on", "read write": "off"} {
+		if strings.Contains(modes, text) {
+			return s.assign("default_transaction_read_only", value, false)
+		}
+	}
+	return nil
 }
 
 // reset runs RESET.

@@ -14,7 +14,9 @@ import (
 type Tx struct {
 	Explicit bool
 	ReadOnly bool
-	Started  time.Time
+	// Isolation is the level, as SHOW transaction_isolation spells it.
+	Isolation string
+	Started   time.Time
 	// Work belongs to the handler: what is to take effect at COMMIT.
 	Work any
 
@@ -27,6 +29,8 @@ type mark struct {
 	work any
 	// vars is a copy of the variables at the savepoint.
 	vars map[string]string
+	// portals numbers the last portal made before.
+	portals int64
 }
 
 // Status is the transaction state as ReadyForQuery tells it.
@@ -74,7 +78,8 @@ func (s *Session) RequireNoTransaction(ctx context.Context, what string) error {
 // begin makes sure that there is a transaction.
 func (s *Session) begin() {
 	if s.tx == nil {
-		s.tx = &Tx{Started: s.clock.Now(), ReadOnly: s.vars.get("default_transaction_read_only") == "on"}
+		s.tx = &Tx{Started: s.clock.Now(), ReadOnly: s.vars.get("default_transaction_read_only") == "on",
+			Isolation: s.vars.get("default_transaction_isolation")}
 	}
 }
 
@@ -98,6 +103,19 @@ func (s *Session) Fail() {
 	default:
 		s.rollback()
 	}
+}
+
+// Settle commits an implicit transaction before the result of its last statement
+// is told, so that what is told is what was committed. keep is the portal that
+// the statement runs in, nil for none: the caller closes its run.
+func (s *Session) Settle(ctx context.Context, keep *Portal) error {
+	if s.tx == nil || s.tx.Explicit {
+		return nil
+	}
+	if keep != nil {
+		delete(s.portals, keep.Name)
+	}
+	return s.commit(ctx)
 }
 
 func (s *Session) commit(ctx context.Context) error {
@@ -170,7 +188,7 @@ func (s *Session) end(ctx context.Context, tag string, chain bool) (*Result, err
 	if tag == "COMMIT" && s.tx.failed {
 		tag = "ROLLBACK"
 	}
-	readOnly := s.tx.ReadOnly
+	readOnly, isolation := s.tx.ReadOnly, s.tx.Isolation
 	if tag == "COMMIT" {
 		if err := s.commit(ctx); err != nil {
 			return nil, err
@@ -180,7 +198,7 @@ func (s *Session) end(ctx context.Context, tag string, chain bool) (*Result, err
 	}
 	if chain {
 		s.begin()
-		s.tx.Explicit, s.tx.ReadOnly = true, readOnly
+		s.tx.Explicit, s.tx.ReadOnly, s.tx.Isolation = true, readOnly, isolation
 	}
 	return Command(tag), nil
 }
@@ -195,7 +213,8 @@ func (s *Session) savepoint(st *ast.TransactionSavepoint) (*Result, error) {
 		return nil, pgerr.New(pgerr.NoActiveSQLTransaction, "%s can only be used in transaction blocks", verb)
 	}
 	if st.Verb == "savepoint" {
-		s.tx.marks = append(s.tx.marks, mark{st.Name.Value, s.handler.Mark(s, s.tx), s.vars.copy()})
+		s.portalsMade++
+		s.tx.marks = append(s.tx.marks, mark{st.Name.Value, s.handler.Mark(s, s.tx), s.vars.copy(), s.portalsMade})
 		return Command(tag), nil
 	}
 	i := len(s.tx.marks) - 1
@@ -211,6 +230,7 @@ func (s *Session) savepoint(st *ast.TransactionSavepoint) (*Result, error) {
 	}
 	m := s.tx.marks[i]
 	s.tx.marks = s.tx.marks[:i+1]
+	s.closePortals(func(p *Portal) bool { return p.tx == s.tx && p.number > m.portals })
 	s.handler.RollbackTo(s, s.tx, m.work)
 	s.vars.restore(m.vars, s.report)
 	s.tx.failed = false

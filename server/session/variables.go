@@ -59,6 +59,9 @@ func (s *Session) Variable(name string) (string, error) {
 		if name == "transaction_read_only" && s.tx != nil && s.tx.ReadOnly {
 			return "on", nil
 		}
+		if name == "transaction_isolation" && s.tx != nil {
+			return s.tx.Isolation, nil
+		}
 		return s.vars.get(name), nil
 	}
 	if v, ok := s.vars.custom(name); ok {
@@ -201,9 +204,12 @@ func (s *Session) assign(name, value string, local bool) error {
 			return e
 		}
 	}
-	if name == "transaction_read_only" && s.tx != nil {
+	switch {
+	case name == "transaction_read_only" && s.tx != nil:
 		s.tx.ReadOnly = value == "on"
 		return nil
+	case name == "transaction_isolation" && s.tx != nil:
+		return s.setIsolation(value)
 	}
 	old := v.get(name)
 	v.save()
