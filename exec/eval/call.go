@@ -122,6 +122,9 @@ type row struct {
 	v       []types.Value
 	regexps map[string]*regexp.Regexp
 	likes   map[string]*likeMatcher
+
+	lastTemplate string
+	lastParts    []templatePart
 }
 
 func (x *row) str(i int) string        { return x.v[i].Bytes }

@@ -69,6 +69,8 @@ func sameValues(from, to types.Type) bool {
 		return true
 	case from.Kind == to.Kind && !to.HasPrecision:
 		return from.Kind != types.Array && from.Kind != types.Row
+	case from.Kind == to.Kind && (from.Kind == types.Time || from.Kind == types.Timestamp || from.Kind == types.TimestampTZ):
+		return to.Precision >= 6 || from.HasPrecision && from.Precision <= to.Precision
 	case from.Kind == types.Array && to.Kind == types.Array:
 		return sameValues(*from.Elem, *to.Elem)
 	case from.Kind == types.Row && to.Kind == types.Row && len(to.Fields) == 0:
@@ -125,6 +127,8 @@ func castKernel(from, to types.Type) kernel {
 			a, out := c.cols[0].Dec, c.out.Float
 			each(f.n, sel, func(i int) { out[i] = a[i].Float64() })
 		}
+	case from.Kind == to.Kind && from.Phys() == types.PhysInt && to.HasPrecision && (to.Kind == types.Time || to.Kind == types.Timestamp || to.Kind == types.TimestampTZ):
+		return roundKernel(to.Precision)
 	case from.Kind == types.Timestamp && to.Kind == types.Date:
 		return func(f *frame, c *call, sel []uint16) {
 			a, out := c.cols[0].Int, c.out.Int

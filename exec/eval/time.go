@@ -8,8 +8,9 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
-// timeKernel makes the time functions that are common in streams: extract and
-// date_trunc with a constant field, timestamps plus and minus intervals.
+// timeKernel makes the time functions that are common in streams: extract,
+// date_trunc, to_char and date_format with a constant field or template,
+// timestamps plus and minus intervals.
 func timeKernel(e *scalar.Expr, fn *scalar.Function) kernel {
 	switch fn.Key {
 	case "extract(text,timestamp)", "date_part(text,timestamp)", "extract(text,timestamptz)", "date_part(text,timestamptz)":
@@ -22,6 +23,8 @@ func timeKernel(e *scalar.Expr, fn *scalar.Function) kernel {
 		return shiftKernel(1, 0, false)
 	case "-(timestamp,interval)":
 		return shiftKernel(0, 1, true)
+	case "to_char(timestamp,text)", "to_char(timestamptz,text)", "date_format(timestamp,text)", "date_format(timestamptz,text)":
+		return formatKernel(e, fn)
 	case "-(timestamp,timestamp)", "-(timestamptz,timestamptz)":
 		return func(f *frame, c *call, sel []uint16) {
 			a, b := c.cols[0].Int, c.cols[1].Int
@@ -34,25 +37,6 @@ func timeKernel(e *scalar.Expr, fn *scalar.Function) kernel {
 		}
 	}
 	return nil
-}
-
-func shiftKernel(ts, iv int, minus bool) kernel {
-	return func(f *frame, c *call, sel []uint16) {
-		a, b, out := c.cols[ts].Int, c.cols[iv].Interval, c.out.Int
-		each(f.n, sel, func(i int) {
-			v := b[i]
-			var err error
-			if minus {
-				v, err = v.Neg()
-			}
-			if err == nil {
-				out[i], err = v.AddToTimestamp(a[i])
-			}
-			if err != nil {
-				c.fail(f, i, err)
-			}
-		})
-	}
 }
 
 // fieldOf is the canonical name of an extract or date_trunc field.

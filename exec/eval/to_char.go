@@ -110,6 +110,15 @@ func parseTemplate(s string) []templatePart {
 	return parts
 }
 
+// template is a parsed template, kept since rows mostly share one.
+func (x *row) template(s string) []templatePart {
+	if s != x.lastTemplate {
+		x.lastTemplate = strings.Clone(s)
+		x.lastParts = parseTemplate(x.lastTemplate)
+	}
+	return x.lastParts
+}
+
 func ordinalSuffix(n int64) string {
 	if n < 0 {
 		n = -n
@@ -142,9 +151,9 @@ func styleName(name, pattern string, width int, fill bool) string {
 	return name
 }
 
-func (t *timeFields) format(template string) string {
+func (t *timeFields) format(template []templatePart) string {
 	var b strings.Builder
-	for _, p := range parseTemplate(template) {
+	for _, p := range template {
 		if p.word == "" {
 			b.WriteString(p.raw)
 			continue
@@ -248,8 +257,6 @@ func (t *timeFields) number(word string) (int64, int) {
 	if year <= 0 && !t.interval {
 		year = 1 - year
 	}
-	isoYear, isoWeek := types.ISOWeek(t.days)
-	yearDay := t.days - types.DaysFromCivil(t.year, 1, 1) + 1
 	switch word {
 	case "HH", "HH12":
 		h := t.hour % 12
@@ -285,6 +292,32 @@ func (t *timeFields) number(word string) (int64, int) {
 		return year % 100, 2
 	case "Y":
 		return year % 10, 1
+	case "MM":
+		return int64(t.month), 2
+	case "DD":
+		return int64(t.day), 2
+	case "D":
+		return int64(types.Weekday(t.days)) + 1, 1
+	case "ID":
+		return int64(types.Weekday(t.days)+6)%7 + 1, 1
+	case "W":
+		return int64(t.day-1)/7 + 1, 1
+	case "Q":
+		return int64(t.month-1)/3 + 1, 1
+	case "CC":
+		return ordinal(t.year, 100), 2
+	case "J":
+		return t.days + 2440588, 0
+	}
+	return t.yearNumber(word)
+}
+
+// yearNumber is number for the patterns that count within a year, or in years of
+// whole weeks.
+func (t *timeFields) yearNumber(word string) (int64, int) {
+	isoYear, isoWeek := types.ISOWeek(t.days)
+	yearDay := t.days - types.DaysFromCivil(t.year, 1, 1) + 1
+	switch word {
 	case "IYYY":
 		return isoYear, 4
 	case "IYY":
@@ -293,32 +326,16 @@ func (t *timeFields) number(word string) (int64, int) {
 		return isoYear % 100, 2
 	case "I":
 		return isoYear % 10, 1
-	case "MM":
-		return int64(t.month), 2
-	case "DD":
-		return int64(t.day), 2
 	case "DDD":
 		return yearDay, 3
 	case "IDDD":
 		first := types.DaysFromCivil(isoYear, 1, 4)
 		first -= int64(types.Weekday(first)+6) % 7
 		return t.days - first + 1, 3
-	case "D":
-		return int64(types.Weekday(t.days)) + 1, 1
-	case "ID":
-		return int64(types.Weekday(t.days)+6)%7 + 1, 1
-	case "W":
-		return int64(t.day-1)/7 + 1, 1
 	case "WW":
 		return (yearDay-1)/7 + 1, 2
 	case "IW":
 		return int64(isoWeek), 2
-	case "Q":
-		return int64(t.month-1)/3 + 1, 1
-	case "CC":
-		return ordinal(t.year, 100), 2
-	case "J":
-		return t.days + 2440588, 0
 	}
 	return 0, 0
 }
@@ -331,19 +348,14 @@ func toChar(x *row) (types.Value, error) {
 		if types.IsInfinite(v) {
 			return types.NullValue, nil
 		}
-		f := fieldsOf(v)
-		if t.Kind == types.TimestampTZ {
-			z := x.f.ctx.zone()
-			f = fieldsOf(z.ToLocal(v))
-			f.zone, f.offset = z.Abbreviation(v), z.OffsetAt(v)
-		}
-		return strValue(f.format(template)), nil
+		f := localFields(x.f.ctx, v, t.Kind == types.TimestampTZ)
+		return strValue(f.format(x.template(template))), nil
 	case types.IntervalK:
 		v := x.iv(0)
 		f := timeFields{interval: true, year: int64(v.Months / 12), month: int(v.Months % 12), day: int(v.Days),
 			hour: v.Micros / types.MicrosPerHour, min: v.Micros / types.MicrosPerMinute % 60,
 			sec: v.Micros / types.MicrosPerSecond % 60, us: v.Micros % types.MicrosPerSecond}
-		return strValue(f.format(template)), nil
+		return strValue(f.format(x.template(template))), nil
 	}
 	var d types.Decimal
 	var err error
@@ -368,10 +380,11 @@ func dateFormat(x *row) (types.Value, error) {
 	if types.IsInfinite(v) {
 		return types.NullValue, nil
 	}
-	if x.typ(0).Kind == types.TimestampTZ {
-		v = x.f.ctx.zone().ToLocal(v)
-	}
-	t, s := fieldsOf(v), x.str(1)
+	return strValue(formatJava(localFields(x.f.ctx, v, x.typ(0).Kind == types.TimestampTZ), x.str(1))), nil
+}
+
+// formatJava writes a time by a template of Java's letters.
+func formatJava(t *timeFields, s string) string {
 	var b strings.Builder
 	for i := 0; i < len(s); {
 		c := s[i]
@@ -435,5 +448,5 @@ func dateFormat(x *row) (types.Value, error) {
 			b.WriteString(s[i-n : i])
 		}
 	}
-	return strValue(b.String()), nil
+	return b.String()
 }
