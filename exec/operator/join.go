@@ -1,264 +1,425 @@
 package operator
 
 import (
-	"fmt"
 	"slices"
-	"unsafe"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/exec/state"
-	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
-	"github.com/millrace/millrace/planner/logical"
-	"github.com/millrace/millrace/planner/scalar"
-	"github.com/millrace/millrace/types"
 )
 
-// join pairs the rows of two finished inputs. It keeps both, looks up the right
-// side by the equality keys, and emits at the end. It has no state tables:
-// finished data is read again, not restored. Changelog modes: inserts in,
-// inserts out.
+// join pairs the rows of two changing inputs. Its state is a table per side: a
+// batch is looked up in the other side's, row by row in order, and then is in its
+// own. Rows with a null in a key match nothing and are not kept. Changelog modes:
+// any in, upserts if the keys of the join are part of the side's own; out, what
+// graph.Join's kind makes of it: inserts alone for inner and semi joins of inserts.
+// An update that keeps its join key stays an update.
 type join struct {
 	exec.Stateless
 	spec     *graph.Join
-	sides    [2]*batch.Batch
-	fields   [2][]types.Field
-	keys     [2]program
+	sides    [2]*joinSide
 	residual *predicate
-	rows     int // per emitted batch
 
-	table       *state.Table // right keys → number of the first row of that key
-	next        []int32      // right row → the next one of its key, -1 for none
-	leftMatched []bool
-	matched     []bool // right rows
-	pairs       [2][]int
-	pending     *batch.Batch
-	sel         []uint16
+	own, other *joinSide
+	port       int
+	in         *batch.Batch
+	hashes     []uint64
+	heads      []state.RowID
+	sel        []uint16
+	isNull     []bool
+	anyNull    bool
+	// before has rows that are not in the batch: number 0 is all nulls, the others
+	// are images of rows from the state.
+	before [2]*batch.Batch
+	image  batch.Column
+
+	units    []joinUnit
+	pairs    joinRows // candidates that wait for the residual
+	tested   *batch.Batch
+	reads    [2][]int // columns of each side that the residual reads
+	passed   []bool
+	selected []uint16
+	out      joinOutput
 }
 
-// bufferBytesMax is how much text one column of a buffered input may have: what
-// a View can address.
-const bufferBytesMax = 1<<32 - 1<<26
+// joinUnit is what one or two rows of a batch, one before and one after an update,
+// do: old goes and new comes; none if there is no such row.
+type joinUnit struct {
+	old, new         int32 // see joinRows
+	head             state.RowID
+	row              int  // of the batch: whose state row gets the number of matches
+	created, removed bool // a state row came, went
+	was, is          bool // the own side had, has rows of the join key
+	pairs            int  // candidates of this round
+	matches          [2]int64
+	begun, more      bool // there were candidates before, there are more to come
+	going            int  // output row by which the old row alone goes, -1: none
+	gone             int  // output row by which the old row last went beside another
+}
+
+const (
+	nothing = -1 << 31 // no row
+	nulled  = -1       // the row of nulls
+)
 
 func newJoin(op *graph.Operator, env *Env) (exec.Operator, error) {
-	j := &join{spec: op.Join, rows: env.BatchRows, sel: []uint16{}}
+	if op.Join.Sides == nil {
+		return newBoundedJoin(op, env)
+	}
+	j := &join{spec: op.Join, selected: []uint16{}}
 	for i := range j.sides {
-		j.fields[i] = env.Inputs[i]
-		j.sides[i] = batch.New(layoutOf(env.Inputs[i]), 0)
-	}
-	var err error
-	if j.keys[0], err = compileProgram(op.Join.LeftKeys, op.ID, env, env.Inputs[0]); err != nil {
-		return nil, err
-	}
-	if j.keys[1], err = compileProgram(op.Join.RightKeys, op.ID, env, env.Inputs[1]); err != nil {
-		return nil, err
-	}
-	if op.Join.Residual != nil {
-		p, err := compilePredicate(op.Join.Residual, op.ID, env, slices.Concat(env.Inputs[0], env.Inputs[1]))
-		if err != nil {
+		var err error
+		if j.sides[i], err = newJoinSide(op, env, i); err != nil {
 			return nil, err
 		}
-		j.residual = &p
+		j.before[i] = batch.New(layoutOf(env.Inputs[i]), 0)
+		for _, c := range j.before[i].Cols {
+			c.AppendNull()
+		}
+		j.before[i].N = 1
 	}
-	j.pending = batch.New(append(layoutOf(env.Inputs[0]), layoutOf(env.Inputs[1])...), 0)
-	j.table, err = state.NewTable(keySchema(op.Join.RightKeys, "first"), state.Options{})
-	return j, err
-}
-
-// keySchema is a scratch table by the values of keys, with bigint columns.
-func keySchema(keys []*scalar.Expr, columns ...string) graph.Table {
-	var t graph.Table
-	for i, k := range keys {
-		t.Keys = append(t.Keys, graph.Column{Name: fmt.Sprint("key", i), Type: k.Type})
+	j.out.start(j, op, env.BatchRows)
+	if op.Join.Residual == nil {
+		return j, nil
 	}
-	for _, c := range columns {
-		t.Columns = append(t.Columns, graph.Column{Name: c, Type: types.Of(types.Int64)})
+	p, err := compilePredicate(op.Join.Residual, op.ID, env, slices.Concat(env.Inputs[0], env.Inputs[1]))
+	if err != nil {
+		return nil, err
 	}
-	return t
+	j.residual = &p
+	j.startTests(env)
+	return j, nil
 }
 
 // OnBatch implements exec.Operator.
-func (j *join) OnBatch(port int, in *batch.Batch, _ exec.Output) error {
-	j.sides[port].AppendSelected(in, in.Sel)
-	if arenaBytes(j.sides[port]) > bufferBytesMax {
-		return pgerr.New(pgerr.ProgramLimitExceeded, "a join's input has more than 4 GB in one column")
+func (j *join) OnBatch(port int, in *batch.Batch, out exec.Output) error {
+	if in.Live() == 0 {
+		return nil
 	}
-	return nil
-}
-
-// OnEnd implements exec.Operator.
-func (j *join) OnEnd(out exec.Output) error {
-	defer j.table.Close()
-	if err := j.indexRight(); err != nil {
-		return err
-	}
-	left := j.sides[0]
-	j.leftMatched, j.matched = make([]bool, left.N), make([]bool, j.sides[1].N)
-	for from := 0; from < left.N; from += batch.RowsDefault {
-		if err := j.probe(from, min(from+batch.RowsDefault, left.N), out); err != nil {
+	j.port, j.own, j.other, j.in = port, j.sides[port], j.sides[1-port], in
+	j.forgetImages()
+	j.out.begin(out)
+	j.lookUp()
+	for k := 0; k < in.Live(); k++ {
+		i := in.RowAt(k)
+		op := in.Op(i)
+		next := nothing
+		if op == batch.UpdateBefore && k+1 < in.Live() {
+			if n := in.RowAt(k + 1); in.Op(n) == batch.UpdateAfter && j.sameKeys(i, n) {
+				next = n
+				k++
+			}
+		}
+		if err := j.rows(i, op, next); err != nil {
 			return err
 		}
 	}
-	if err := j.flush(out); err != nil {
+	if err := j.test(); err != nil {
 		return err
 	}
-	return j.emitUnmatched(out)
+	j.own.finish()
+	return j.out.flush()
 }
 
-// indexRight chains the right rows of each key together.
-func (j *join) indexRight() error {
-	right := j.sides[1]
-	j.next = make([]int32, right.N)
-	for from := 0; from < right.N; from += batch.RowsDefault {
-		part := slice(right, from, min(from+batch.RowsDefault, right.N))
-		keys, sel, err := j.keysOf(1, part)
-		if err != nil {
-			return err
-		}
-		ids, rows := make([]state.RowID, part.N), make([]unsafe.Pointer, part.N)
-		j.table.FindOrInsert(keys, part.N, sel, ids, rows, nil)
-		for _, i := range sel {
-			first := (*int64)(unsafe.Add(rows[i], j.table.Column(0)))
-			j.next[from+int(i)] = int32(*first) - 1
-			*first = int64(from+int(i)) + 1
-		}
-	}
-	return nil
-}
-
-// keysOf computes a side's keys and selects the rows that have all of them: a
-// null equals nothing.
-func (j *join) keysOf(side int, part *batch.Batch) ([]*batch.Column, []uint16, error) {
-	keys, sel, err := j.keys[side].run(part)
-	if err != nil {
-		return nil, nil, fmt.Errorf("evaluate join keys: %w", err)
-	}
+// lookUp finds the batch's rows on both sides.
+func (j *join) lookUp() {
+	in, keys := j.in, j.in.Cols[:j.own.keys]
+	j.hashes, j.heads = roomFor(j.hashes, in.N), roomFor(j.heads, in.N)
+	sel := in.Sel
 	if sel == nil {
-		sel = identity(part.N)
+		sel = state.Identity(in.N)
 	}
-	kept := make([]uint16, 0, len(sel))
+	j.anyNull = false
+	for _, c := range keys {
+		j.anyNull = j.anyNull || c.HasNulls
+	}
+	if j.anyNull {
+		sel = j.withKeys(keys, sel)
+	}
+	state.HashKeys(keys, in.N, sel, j.hashes)
+	j.other.probe(keys, in.N, j.hashes, sel, j.heads)
+	j.own.enter(in, sel)
+}
+
+// withKeys selects the rows of which no key is null, and marks the others.
+func (j *join) withKeys(keys []*batch.Column, sel []uint16) []uint16 {
+	j.isNull = roomFor(j.isNull, j.in.N)
+	j.sel = j.sel[:0]
 	for _, i := range sel {
 		null := false
-		for _, k := range keys {
-			null = null || k.IsNull(int(i))
+		for _, c := range keys {
+			null = null || c.IsNull(int(i))
 		}
-		if !null {
-			kept = append(kept, i)
+		if j.isNull[i] = null; null {
+			j.heads[i] = state.NoRow
+		} else {
+			j.sel = append(j.sel, i)
 		}
 	}
-	return keys, kept, nil
+	if j.sel == nil {
+		j.sel = []uint16{}
+	}
+	return j.sel
 }
 
-// probe pairs the left rows from..to with their right rows.
-func (j *join) probe(from, to int, out exec.Output) error {
-	part := slice(j.sides[0], from, to)
-	keys, sel, err := j.keysOf(0, part)
-	if err != nil {
-		return err
+func (j *join) null(i int) bool { return j.anyNull && j.isNull[i] }
+
+// sameKeys reports whether rows i and n of the batch have the same join key.
+func (j *join) sameKeys(i, n int) bool {
+	if j.null(i) || j.null(n) {
+		return j.null(i) && j.null(n)
 	}
-	ids := make([]state.RowID, part.N)
-	j.table.Find(keys, part.N, sel, ids)
-	for _, i := range sel {
-		if ids[i] == state.NoRow {
-			continue
-		}
-		first := *(*int64)(unsafe.Add(j.table.Read(ids[i]), j.table.Column(0)))
-		for r := int32(first) - 1; r >= 0; r = j.next[r] {
-			j.pairs[0], j.pairs[1] = append(j.pairs[0], from+int(i)), append(j.pairs[1], int(r))
-			if len(j.pairs[0]) >= j.rows {
-				if err := j.flush(out); err != nil {
-					return err
-				}
-			}
+	if j.hashes[i] != j.hashes[n] {
+		return false
+	}
+	for _, c := range j.in.Cols[:j.own.keys] {
+		if compareValues(c, i, c, n) != 0 {
+			return false
 		}
 	}
-	return nil
+	return true
 }
 
-// flush tests the pairs found and emits those that pass, unless only the left
-// row counts.
-func (j *join) flush(out exec.Output) error {
-	if len(j.pairs[0]) == 0 {
-		return nil
-	}
-	j.pending.Reset()
-	for k, side := range j.pairs {
-		at := k * len(j.fields[0])
-		for c, col := range j.sides[k].Cols {
-			for _, r := range side {
-				j.pending.Cols[at+c].AppendRow(col, r)
-			}
+// rows handles row i and, if it is an update's first half, the second, next.
+func (j *join) rows(i int, op batch.Op, next int) error {
+	u := joinUnit{old: nothing, new: nothing, head: j.heads[i], going: -1, gone: -1, row: i}
+	if j.null(i) {
+		if j.own.alone != whenUnmatched {
+			return nil
 		}
-	}
-	j.pending.N = len(j.pairs[0])
-	sel := identity(j.pending.N)
-	if j.residual != nil {
-		kept, err := j.residual.selectRows(j.pending, j.sel)
-		if err != nil {
-			return fmt.Errorf("evaluate join condition: %w", err)
+		switch {
+		case next != nothing:
+			u.old, u.new = int32(i), int32(next)
+		case op.Retracts():
+			u.old = int32(i)
+		default:
+			u.new = int32(i)
 		}
-		j.sel, sel = kept[:0], kept
+		return j.alone(&u)
 	}
-	for _, i := range sel {
-		j.leftMatched[j.pairs[0][i]], j.matched[j.pairs[1][i]] = true, true
-	}
-	j.pairs[0], j.pairs[1] = j.pairs[0][:0], j.pairs[1][:0]
-	if j.spec.Kind == logical.SemiJoin || j.spec.Kind == logical.AntiJoin || len(sel) == 0 {
-		return nil
-	}
-	j.pending.Sel = sel
-	return out.Emit(j.pending)
-}
-
-// emitUnmatched emits what the join's kind wants of the rows by themselves.
-func (j *join) emitUnmatched(out exec.Output) error {
-	switch j.spec.Kind {
-	case logical.SemiJoin:
-		return j.emitSide(0, j.leftMatched, true, out)
-	case logical.AntiJoin, logical.LeftJoin:
-		return j.emitSide(0, j.leftMatched, false, out)
-	case logical.RightJoin:
-		return j.emitSide(1, j.matched, false, out)
-	case logical.FullJoin:
-		if err := j.emitSide(0, j.leftMatched, false, out); err != nil {
+	s := j.own
+	switch {
+	case next != nothing && !s.stale && s.there(s.ids[i]) && equalRows(j.in.Cols, i, next):
+		return nil // what changed is not kept here
+	case next != nothing && s.Identity == graph.ByKey && s.ids[i] == s.ids[next] && s.there(s.ids[i]) && !s.stale:
+		u.old, u.new, u.row = int32(i), int32(next), next
+		u.removed, u.created, u.was, u.is = true, true, true, true
+		s.change(next)
+	case next != nothing && s.Identity == graph.ByKey && s.ids[i] != s.ids[next] && s.there(s.ids[next]):
+		if err := j.rows(i, batch.Delete, nothing); err != nil {
 			return err
 		}
-		return j.emitSide(1, j.matched, false, out)
+		return j.rows(next, batch.Insert, nothing)
+	case next != nothing:
+		j.take(&u, i)
+		j.put(&u, next)
+	case op.Retracts():
+		j.take(&u, i)
+	default:
+		j.put(&u, i)
+	}
+	if u.old == nothing && u.new == nothing {
+		return nil
+	}
+	return j.meetAll(&u)
+}
+
+// take removes row i of the batch from the own side, if it is there.
+func (j *join) take(u *joinUnit, i int) {
+	s := j.own
+	u.was = true
+	if !s.there(s.ids[i]) {
+		return
+	}
+	if u.old = int32(i); s.stale {
+		u.old = j.fromState(i)
+	}
+	var last bool
+	u.removed, last = s.leave(i, j.hashes[i])
+	u.is = !last
+}
+
+// put adds row i of the batch to the own side. A row of the same key that is
+// still there is replaced.
+func (j *join) put(u *joinUnit, i int) {
+	s := j.own
+	u.new, u.row = int32(i), i
+	if s.Identity == graph.ByKey && s.there(s.ids[i]) && u.old == nothing {
+		u.old = j.fromState(i)
+		u.removed, u.created, u.was, u.is = true, true, true, true
+		s.change(i)
+		return
+	}
+	created, first := s.come(i, j.hashes[i])
+	if u.created = created; u.old == nothing {
+		u.was = !first
+	}
+	u.is = true
+}
+
+// fromState makes an image of the state row of row i of the batch.
+func (j *join) fromState(i int) int32 {
+	b := j.before[j.port]
+	j.own.image(i, b, &j.image)
+	return int32(-b.N)
+}
+
+func (j *join) forgetImages() {
+	b := j.before[j.port]
+	if b.N == 1 {
+		return
+	}
+	for _, c := range b.Cols {
+		c.Reset()
+		c.AppendNull()
+	}
+	b.N = 1
+}
+
+// meetAll brings a unit together with the other side's rows of its key.
+func (j *join) meetAll(u *joinUnit) error {
+	if j.residual != nil {
+		return j.collect(u)
+	}
+	if u.head != state.NoRow {
+		u.matches = [2]int64{1, 1}
+	}
+	if err := j.goes(u); err != nil {
+		return err
+	}
+	for m := u.head; m != state.NoRow; m = j.other.after(m) {
+		if err := j.meet(u, m, u.old != nothing, u.new != nothing); err != nil {
+			return err
+		}
+	}
+	return j.comes(u)
+}
+
+// alone emits a unit that matches nothing.
+func (j *join) alone(u *joinUnit) error {
+	if err := j.goes(u); err != nil {
+		return err
+	}
+	return j.comes(u)
+}
+
+// goes emits that the old row by itself goes.
+func (j *join) goes(u *joinUnit) error {
+	a := j.own.alone
+	if u.old == nothing || !a.visible(u.matches[0]) {
+		return nil
+	}
+	if u.new != nothing && a.visible(u.matches[1]) {
+		if err := j.out.add(u.old, state.NoRow, batch.UpdateBefore); err != nil {
+			return err
+		}
+		return j.out.add(u.new, state.NoRow, batch.UpdateAfter)
+	}
+	if err := j.out.add(u.old, state.NoRow, batch.Delete); err != nil {
+		return err
+	}
+	if u.going = -1; u.new != nothing && j.own.quiet {
+		u.going = j.out.last()
 	}
 	return nil
 }
 
-// emitSide emits the rows of one side whose flag is want, with nulls for the
-// other side where the output has its columns.
-func (j *join) emitSide(side int, flags []bool, want bool, out exec.Output) error {
-	alone := j.spec.Kind == logical.SemiJoin || j.spec.Kind == logical.AntiJoin
-	b, left := j.pending, len(j.fields[0])
-	if alone {
-		b = batch.New(layoutOf(j.fields[0]), 0)
+// comes emits that the new row by itself comes, and notes its matches.
+func (j *join) comes(u *joinUnit) error {
+	a := j.own.alone
+	if u.new == nothing {
+		return nil
 	}
-	b.Reset()
-	for r := 0; r <= len(flags); r++ {
-		if b.N == j.rows || r == len(flags) && b.N > 0 {
-			if err := out.Emit(b); err != nil {
-				return err
-			}
-			b.Reset()
+	if j.own.Matches && !j.null(u.row) {
+		j.own.setMatches(j.own.ids[u.row], u.matches[1])
+	}
+	if !a.visible(u.matches[1]) || u.old != nothing && a.visible(u.matches[0]) {
+		return nil
+	}
+	op := batch.Insert
+	if u.gone >= 0 && u.gone == j.out.last() && j.own.quiet {
+		j.out.set(u.gone, batch.UpdateBefore)
+		op = batch.UpdateAfter
+	}
+	return j.out.add(u.new, state.NoRow, op)
+}
+
+// meet emits what becomes of the unit beside row m of the other side: before says
+// that the old row matches it, after that the new one does.
+func (j *join) meet(u *joinUnit, m state.RowID, before, after bool) error {
+	was, is := j.othersMatches(u, m, before, after)
+	a := j.other.alone
+	vanishes, appears := a.visible(was) && !a.visible(is), !a.visible(was) && a.visible(is)
+	if j.spec.LeftOnly() {
+		before, after = false, false
+	}
+	goes, comes := before || vanishes, after || appears
+	if !goes && !comes {
+		return nil
+	}
+	old, new := u.old, u.new
+	if !before {
+		old = nulled
+	}
+	if !after {
+		new = nulled
+	}
+	pair := before && after || j.other.quiet
+	for range j.other.count(m) {
+		if err := j.exchange(u, m, old, new, goes, comes, pair); err != nil {
+			return err
 		}
-		if r == len(flags) || flags[r] != want {
-			continue
-		}
-		for c := range b.Cols {
-			switch {
-			case side == 0 && c < left:
-				b.Cols[c].AppendRow(j.sides[0].Cols[c], r)
-			case side == 1 && c >= left:
-				b.Cols[c].AppendRow(j.sides[1].Cols[c-left], r)
-			default:
-				b.Cols[c].AppendNull()
-			}
-		}
-		b.N++
 	}
 	return nil
+}
+
+// exchange emits one copy of what goes and comes beside row m of the other side.
+func (j *join) exchange(u *joinUnit, m state.RowID, old, new int32, goes, comes, pair bool) error {
+	out := &j.out
+	switch {
+	case goes && comes && pair:
+		if err := out.add(old, m, batch.UpdateBefore); err != nil {
+			return err
+		}
+		return out.add(new, m, batch.UpdateAfter)
+	case goes && comes:
+		if err := out.add(old, m, batch.Delete); err != nil {
+			return err
+		}
+		return out.add(new, m, batch.Insert)
+	case goes:
+		err := out.add(old, m, batch.Delete)
+		u.gone = out.last()
+		return err
+	}
+	if u.going >= 0 && u.going == out.last() {
+		out.set(u.going, batch.UpdateBefore)
+		return out.add(new, m, batch.UpdateAfter)
+	}
+	return out.add(new, m, batch.Insert)
+}
+
+// othersMatches is how many rows the other side's row m matched before the unit
+// and matches after it; where nobody asks for the number, whether it does.
+func (j *join) othersMatches(u *joinUnit, m state.RowID, before, after bool) (was, is int64) {
+	switch {
+	case j.other.alone == never:
+		return 0, 0
+	case !j.other.Matches:
+		return count(u.was), count(u.is)
+	}
+	was = j.other.getMatches(m)
+	is = was - count(before && u.removed) + count(after && u.created)
+	if is != was {
+		j.other.setMatches(m, is)
+	}
+	return was, is
+}
+
+func count(yes bool) int64 {
+	if yes {
+		return 1
+	}
+	return 0
 }

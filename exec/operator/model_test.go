@@ -79,13 +79,7 @@ func randomRow(rng *rand.Rand, at int64) []types.Value {
 
 // randomSteps fills in the script's steps and returns the rows left at the end.
 func randomSteps(s *script, rng *rand.Rand, n int) (live [][]types.Value) {
-	add := func(op batch.Op, row []types.Value) {
-		if k := len(s.steps); k == 0 || s.steps[k-1].kind != "rows" {
-			s.steps = append(s.steps, step{kind: "rows"})
-		}
-		last := &s.steps[len(s.steps)-1]
-		last.rows, last.ops = append(last.rows, row), append(last.ops, op)
-	}
+	add := func(op batch.Op, row []types.Value) { s.add(0, op, row) }
 	retract := s.op.Aggregate != nil && s.op.Aggregate.Retractable || s.op.WindowAggregate != nil && s.op.WindowAggregate.Retractable
 	watermark := int64(-10)
 	for range n {

@@ -24,17 +24,21 @@ func parseScript(text string) (*script, error) {
 		case "":
 		case "bounded":
 			s.bounded = true
-		case "input":
-			for _, f := range strings.Split(rest, ",") {
-				name, typ, _ := strings.Cut(strings.TrimSpace(f), " ")
-				kind, ok := scriptTypes[typ]
-				if !ok {
-					return nil, fmt.Errorf("unknown type %q", typ)
-				}
-				s.fields = append(s.fields, types.Field{Name: name, Type: types.Of(kind)})
+		case "input", "left", "right":
+			var err error
+			to := &s.fields
+			if word == "right" {
+				to = &s.right
 			}
-		case "+", "-", "<", ">":
-			if err := s.addRow(word, strings.Fields(rest)); err != nil {
+			if *to, err = parseFields(rest); err != nil {
+				return nil, err
+			}
+		case "+", "-", "<", ">", "l+", "l-", "l<", "l>", "r+", "r-", "r<", "r>":
+			port := 0
+			if word[0] == 'r' {
+				port = 1
+			}
+			if err := s.addRow(port, word[len(word)-1:], strings.Fields(rest)); err != nil {
 				return nil, err
 			}
 		case "watermark":
@@ -59,25 +63,50 @@ func parseScript(text string) (*script, error) {
 	return s, nil
 }
 
-func (s *script) addRow(op string, words []string) error {
-	if len(words) != len(s.fields) {
-		return fmt.Errorf("%d values for %d columns: %v", len(words), len(s.fields), words)
+func parseFields(text string) (fields []types.Field, err error) {
+	for _, f := range strings.Split(text, ",") {
+		name, typ, _ := strings.Cut(strings.TrimSpace(f), " ")
+		kind, ok := scriptTypes[typ]
+		if !ok {
+			return nil, fmt.Errorf("unknown type %q", typ)
+		}
+		fields = append(fields, types.Field{Name: name, Type: types.Of(kind)})
+	}
+	return fields, nil
+}
+
+// inputs are the columns of each input.
+func (s *script) inputs() [][]types.Field {
+	if s.right != nil {
+		return [][]types.Field{s.fields, s.right}
+	}
+	return [][]types.Field{s.fields}
+}
+
+func (s *script) addRow(port int, op string, words []string) error {
+	fields := s.inputs()[port]
+	if len(words) != len(fields) {
+		return fmt.Errorf("%d values for %d columns: %v", len(words), len(fields), words)
 	}
 	row := make([]types.Value, len(words))
 	for i, w := range words {
-		v, err := parseValue(s.fields[i].Type, w)
+		v, err := parseValue(fields[i].Type, w)
 		if err != nil {
 			return err
 		}
 		row[i] = v
 	}
-	if n := len(s.steps); n == 0 || s.steps[n-1].kind != "rows" {
-		s.steps = append(s.steps, step{kind: "rows"})
+	s.add(port, map[string]batch.Op{"+": batch.Insert, "-": batch.Delete, "<": batch.UpdateBefore, ">": batch.UpdateAfter}[op], row)
+	return nil
+}
+
+// add adds a row to the last batch, if that is of the same port.
+func (s *script) add(port int, op batch.Op, row []types.Value) {
+	if n := len(s.steps); n == 0 || s.steps[n-1].kind != "rows" || s.steps[n-1].port != port {
+		s.steps = append(s.steps, step{kind: "rows", port: port})
 	}
 	last := &s.steps[len(s.steps)-1]
-	last.rows = append(last.rows, row)
-	last.ops = append(last.ops, map[string]batch.Op{"+": batch.Insert, "-": batch.Delete, "<": batch.UpdateBefore, ">": batch.UpdateAfter}[op])
-	return nil
+	last.rows, last.ops = append(last.rows, row), append(last.ops, op)
 }
 
 func parseValue(t types.Type, w string) (v types.Value, err error) {
@@ -156,6 +185,10 @@ func (s *script) parseOperator(kind, rest string) (*graph.Operator, error) {
 	case graph.UnionKind:
 		op.Fields = s.fields
 		return op, nil
+	case graph.JoinKind:
+		return op, s.parseJoin(op, rest)
+	case graph.SetOpKind:
+		return op, s.parseSetOp(op, rest)
 	}
 	return nil, fmt.Errorf("unknown operator %q", kind)
 }
@@ -237,6 +270,10 @@ func (s *script) keys() []int {
 		return s.op.Materialize.Key
 	case s.op.Materialize != nil:
 		return identityInts(len(s.fields))
+	case s.op.SetOp != nil:
+		return identityInts(len(s.fields))
+	case s.op.Join != nil:
+		return identityInts(len(s.op.Join.LeftKeys))
 	}
 	return nil
 }

@@ -30,7 +30,7 @@ import (
 //	----
 //
 // Rows begin with their op: + insert, - delete, < update_before, >
-// update_after. Rows in a row are one batch. The expected output is that of a
+// update_after; of a join, l or r goes before it for the side. Rows in a row are one batch. The expected output is that of a
 // straight run; then the script runs at several batch sizes, with a restart at
 // each barrier and on several tasks, and what all output adds up to must not
 // differ.
@@ -93,16 +93,19 @@ type result struct {
 	text      string
 	total     map[string]int // rows that are there in the end
 	late, bad int64
+	state     int // rows of all tables
 }
 
 type script struct {
-	fields  []types.Field
+	fields  []types.Field // of the input; of the left one
+	right   []types.Field // of the other one
 	op      *graph.Operator
 	bounded bool
 	steps   []step
 }
 
 type step struct {
+	port      int
 	rows      [][]types.Value
 	ops       []batch.Op
 	kind      string // rows, watermark, barrier, end
@@ -152,7 +155,13 @@ func (s *script) run(t *testing.T, m mode) (r result) {
 		x.dump()
 	}
 	maps.DeleteFunc(x.total, func(_ string, n int) bool { return n == 0 })
-	return result{text: x.text.String(), total: x.total, late: x.counters.Late, bad: x.counters.BadRows}
+	r = result{text: x.text.String(), total: x.total, late: x.counters.Late, bad: x.counters.BadRows}
+	for _, tables := range x.tables {
+		for _, table := range tables {
+			r.state += table.Len()
+		}
+	}
+	return r
 }
 
 func (x *tasks) step(st step, barriers *int) error {
@@ -160,7 +169,7 @@ func (x *tasks) step(st step, barriers *int) error {
 	case "rows":
 		for from := 0; from < len(st.rows); from += x.mode.batch {
 			to := min(from+x.mode.batch, len(st.rows))
-			if err := x.feed(st.rows[from:to], st.ops[from:to]); err != nil {
+			if err := x.feed(st.port, st.rows[from:to], st.ops[from:to]); err != nil {
 				return err
 			}
 		}
@@ -196,9 +205,9 @@ func (x *tasks) step(st step, barriers *int) error {
 
 // feed sends rows to the tasks that own their keys. Every third batch has rows
 // that are not selected, to see that they are not looked at.
-func (x *tasks) feed(rows [][]types.Value, ops []batch.Op) error {
+func (x *tasks) feed(port int, rows [][]types.Value, ops []batch.Op) error {
 	var cols []types.Type
-	for _, f := range x.s.fields {
+	for _, f := range x.s.inputs()[port] {
 		cols = append(cols, f.Type)
 	}
 	n := len(x.ops)
@@ -228,7 +237,7 @@ func (x *tasks) feed(rows [][]types.Value, ops []batch.Op) error {
 		if !inserts {
 			b.Ops = mineOps
 		}
-		if err := op.OnBatch(0, b, x); err != nil {
+		if err := op.OnBatch(port, b, x); err != nil {
 			return err
 		}
 	}
@@ -290,7 +299,7 @@ func (x *tasks) build(phase int, sealed []map[string]*state.Snapshot) error {
 			}
 			tables[schema.Name] = t
 		}
-		op, err := New(x.s.op, Env{Table: func(name string) *state.Table { return tables[name] }, Inputs: [][]types.Field{x.s.fields},
+		op, err := New(x.s.op, Env{Table: func(name string) *state.Table { return tables[name] }, Inputs: x.s.inputs(),
 			Task: task, Parallelism: n, BatchRows: x.mode.batch, CoalesceRows: x.mode.coalesce, Bounded: x.s.bounded, Counters: &x.counters})
 		if err != nil {
 			return err
@@ -328,6 +337,9 @@ func refill(t *state.Table, from *state.Snapshot) {
 		}
 		ids, rows := make([]state.RowID, all.N), make([]unsafe.Pointer, all.N)
 		t.FindOrInsert(all.Cols[:keys], all.N, sel, ids, rows, nil)
+		if len(sel) == 0 {
+			continue
+		}
 		for i := keys; i < len(columns); i++ {
 			t.WriteColumn(i, rows, all.Cols[i], all.N, sel)
 		}

@@ -6,49 +6,142 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
-	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/types"
 )
 
-// setOp is INTERSECT or EXCEPT of two finished inputs: it counts the copies of
-// each row on both sides and emits at the end. Nulls are equal to each other. It
-// has no state tables: finished data is read again, not restored. Changelog
-// modes: inserts in, inserts out.
+// setOp is INTERSECT or EXCEPT of two inputs. Its state is a table of all columns
+// with the number of copies left and right; nulls are equal to each other. A row
+// with no copies is deleted. Changelog modes: any but upsert in; out, the copies
+// that come and go; over finished data, all at the end, from a table that is no
+// state.
 type setOp struct {
 	exec.Stateless
 	spec  *graph.SetOp
 	table *table
+	atEnd bool
 	limit int
 	ids   []uint32
 	rows  []unsafe.Pointer
 	fresh []uint16
+
+	emitted []unsafe.Pointer
+	ops     []batch.Op
+	out     batch.Batch
 }
 
 func newSetOp(op *graph.Operator, env *Env) (exec.Operator, error) {
-	var schema graph.Table
-	for i, f := range op.Fields {
-		schema.Keys = append(schema.Keys, graph.Column{Name: fmt.Sprint("column", i), Type: f.Type})
+	s := &setOp{spec: op.SetOp, limit: env.BatchRows}
+	if len(op.Tables) > 0 {
+		tables, err := openTables(op, env)
+		if err != nil {
+			return nil, err
+		}
+		s.table = tables[0]
+	} else {
+		s.atEnd = true
+		var schema graph.Table
+		for i, f := range op.Fields {
+			schema.Keys = append(schema.Keys, graph.Column{Name: fmt.Sprint("column", i), Type: f.Type})
+		}
+		for _, c := range []string{"left", "right"} {
+			schema.Columns = append(schema.Columns, graph.Column{Name: c, Type: types.Of(types.Int64)})
+		}
+		var err error
+		if s.table, err = newScratch(&schema); err != nil {
+			return nil, err
+		}
 	}
-	for _, c := range []string{"left", "right"} {
-		schema.Columns = append(schema.Columns, graph.Column{Name: c, Type: types.Of(types.Int64)})
+	for i := range s.table.keys() {
+		s.out.Cols = append(s.out.Cols, &batch.Column{Phys: s.table.keyPhys(i)})
 	}
-	t, err := state.NewTable(schema, state.Options{})
-	if err != nil {
-		return nil, err
-	}
-	return &setOp{spec: op.SetOp, table: newTable(t), limit: env.BatchRows}, nil
+	return s, nil
 }
 
 // OnBatch implements exec.Operator.
-func (s *setOp) OnBatch(port int, in *batch.Batch, _ exec.Output) error {
+func (s *setOp) OnBatch(port int, in *batch.Batch, out exec.Output) error {
+	if in.Live() == 0 {
+		return nil
+	}
 	s.ids, s.rows = roomFor(s.ids, in.N), roomFor(s.rows, in.N)
 	s.fresh = s.table.find(in.Cols, in.N, in.Sel, s.ids, s.rows, s.fresh[:0])
 	for k := range in.Live() {
-		*(*int64)(unsafe.Add(s.rows[in.RowAt(k)], s.table.column(port)))++
+		i := in.RowAt(k)
+		row := s.rows[i]
+		before := s.current(row)
+		n := (*int64)(unsafe.Add(row, s.table.column(port)))
+		if !in.Op(i).Retracts() {
+			*n++
+		} else if *n > 0 { // what was never there is not taken away
+			*n--
+		}
+		if s.atEnd {
+			continue
+		}
+		if err := s.change(row, s.current(row)-before, out); err != nil {
+			return err
+		}
+	}
+	if err := s.send(out); err != nil || s.atEnd {
+		return err
+	}
+	s.forget(in)
+	return nil
+}
+
+// current is how many copies of a row are in the output.
+func (s *setOp) current(row unsafe.Pointer) int64 {
+	return s.copies(*(*int64)(unsafe.Add(row, s.table.column(0))), *(*int64)(unsafe.Add(row, s.table.column(1))))
+}
+
+// change emits n more copies of a row, or -n fewer.
+func (s *setOp) change(row unsafe.Pointer, n int64, out exec.Output) error {
+	op := batch.Insert
+	if n < 0 {
+		op, n = batch.Delete, -n
+	}
+	for range n {
+		s.emitted, s.ops = append(s.emitted, row), append(s.ops, op)
+		if len(s.emitted) >= s.limit {
+			if err := s.send(out); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
+}
+
+// send emits what change has noted.
+func (s *setOp) send(out exec.Output) error {
+	if len(s.emitted) == 0 {
+		return nil
+	}
+	for i, c := range s.out.Cols {
+		s.table.keyColumn(i, s.emitted, c)
+	}
+	s.out.N, s.out.Ops = len(s.emitted), nil
+	for _, op := range s.ops {
+		if op != batch.Insert {
+			s.out.Ops = s.ops
+		}
+	}
+	err := out.Emit(&s.out)
+	s.emitted, s.ops = s.emitted[:0], s.ops[:0]
+	return err
+}
+
+// forget deletes the batch's rows of which no copy is left.
+func (s *setOp) forget(in *batch.Batch) {
+	for k := range in.Live() {
+		i := in.RowAt(k)
+		row := s.rows[i]
+		left, right := (*int64)(unsafe.Add(row, s.table.column(0))), *(*int64)(unsafe.Add(row, s.table.column(1)))
+		if *left == 0 && right == 0 {
+			*left = removed
+			s.table.remove(s.ids[i])
+		}
+	}
 }
 
 // copies is how many copies of a row come out that was so often left and right.
@@ -68,36 +161,12 @@ func (s *setOp) copies(left, right int64) int64 {
 
 // OnEnd implements exec.Operator.
 func (s *setOp) OnEnd(out exec.Output) error {
-	defer s.table.Close()
-	var rows []unsafe.Pointer
-	b := &batch.Batch{}
-	for i := range s.table.keys() {
-		b.Cols = append(b.Cols, &batch.Column{Phys: s.table.keyPhys(i)})
-	}
-	send := func() error {
-		if len(rows) == 0 {
-			return nil
-		}
-		for i, c := range b.Cols {
-			s.table.keyColumn(i, rows, c)
-		}
-		b.N = len(rows)
-		rows = rows[:0]
-		return out.Emit(b)
-	}
-	err := s.table.each(func(_ uint32, row unsafe.Pointer) error {
-		left, right := *(*int64)(unsafe.Add(row, s.table.column(0))), *(*int64)(unsafe.Add(row, s.table.column(1)))
-		for range s.copies(left, right) {
-			if rows = append(rows, row); len(rows) >= s.limit {
-				if err := send(); err != nil {
-					return err
-				}
-			}
-		}
+	if !s.atEnd {
 		return nil
-	})
-	if err != nil {
+	}
+	defer s.table.Close()
+	if err := s.table.each(func(_ uint32, row unsafe.Pointer) error { return s.change(row, s.current(row), out) }); err != nil {
 		return err
 	}
-	return send()
+	return s.send(out)
 }

@@ -13,13 +13,16 @@ import (
 // columns, or those that sel lists; ids and rows are indexed like the columns, and
 // rows may be written until the next Seal. The numbers of the column rows that
 // made a row are appended to fresh: each new row is told of once. Equal keys get
-// one row; a null equals a null.
+// one row; a null equals a null. In an unindexed table all keys are new.
 func (t *Table) FindOrInsert(keys []*batch.Column, n int, sel []uint16, ids []RowID, rows []unsafe.Pointer, fresh []uint16) []uint16 {
 	if sel == nil {
 		sel = identity(n)
 	}
 	if len(t.layout.strings) > 0 {
 		t.collect(len(sel))
+	}
+	if t.schema.Unindexed {
+		return t.appendRows(keys, n, sel, ids, rows, fresh)
 	}
 	t.index.reserve(len(sel))
 	if !t.byInt {
@@ -204,6 +207,23 @@ func (t *Table) findHashed(keys []*batch.Column, n int, sel []uint16, ids []RowI
 	return fresh
 }
 
+// appendRows makes the rows of an unindexed table.
+func (t *Table) appendRows(keys []*batch.Column, n int, sel []uint16, ids []RowID, rows []unsafe.Pointer, fresh []uint16) []uint16 {
+	if cap(t.hashes) < n {
+		t.hashes = make([]uint64, max(n, batch.RowsDefault))
+	}
+	hashes := t.hashes[:n]
+	hashKeys(keys[:t.keys-t.schema.Local], n, sel, hashes)
+	for _, i := range sel {
+		id, row := t.alloc(hashes[i] % KeyGroups)
+		for k, c := range keys[:t.keys] {
+			t.setValue(row, k, c, int(i))
+		}
+		ids[i], rows[i] = id, row
+	}
+	return append(fresh, sel...)
+}
+
 // touchBits is the size of an index from which on it and the rows are taken to be
 // outside of the nearer caches.
 const touchBits = 16
@@ -231,6 +251,9 @@ func (t *Table) touch(hashes []uint64, sel []uint16) {
 
 // intKeys reports whether all keys are integers and none is null in this batch.
 func (t *Table) intKeys(keys []*batch.Column) bool {
+	if t.keys > headerNullBits { // their nulls are not all in the header
+		return false
+	}
 	for i := range t.keys {
 		if t.slots[i].phys != types.PhysInt || keys[i].HasNulls {
 			return false
@@ -253,19 +276,19 @@ func (t *Table) lookup(keys []*batch.Column, i int, h uint64, ints bool) (RowID,
 		id := RowID(s) - 1
 		row := unsafe.Add(t.rows[id>>t.shift].base, uintptr(id&t.mask)*t.width)
 		if ints {
-			if *header(row)&t.keyNulls == 0 && t.sameInts(row, keys, i) {
+			if *header(row)&t.keyNulls == 0 && t.sameInts(row, keys[:t.keys], i) {
 				return id, row
 			}
-		} else if t.sameKey(row, keys, i) {
+		} else if t.sameKey(row, keys[:t.keys], i) {
 			return id, row
 		}
 	}
 }
 
-// sameInts compares integer keys, which lie side by side.
+// sameInts compares the first keys, integers, which lie side by side.
 func (t *Table) sameInts(row unsafe.Pointer, keys []*batch.Column, i int) bool {
 	p := unsafe.Add(row, t.firstKey())
-	for _, c := range keys[:t.keys] {
+	for _, c := range keys {
 		if *(*int64)(p) != c.Int[i] {
 			return false
 		}
@@ -344,9 +367,9 @@ func hashRow(l *layout, strings []arenaPage, row unsafe.Pointer, n int) uint64 {
 	return h
 }
 
-// sameKey compares a row's key with row i of the key columns.
+// sameKey compares a row's first keys with row i of the key columns.
 func (t *Table) sameKey(row unsafe.Pointer, keys []*batch.Column, i int) bool {
-	for k, c := range keys[:t.keys] {
+	for k, c := range keys {
 		s := &t.slots[k]
 		if null := c.IsNull(i); null || s.isNull(row) {
 			if null != s.isNull(row) {
@@ -391,16 +414,27 @@ func (t *Table) Find(keys []*batch.Column, n int, sel []uint16, ids []RowID) {
 	if sel == nil {
 		sel = identity(n)
 	}
+	if t.byInt {
+		for _, i := range sel {
+			if keys[0].IsNull(int(i)) {
+				ids[i] = t.nullRow
+				continue
+			}
+			ids[i], _ = t.findInt(keys[0].Int[i])
+		}
+		return
+	}
+	if cap(t.hashes) < n {
+		t.hashes = make([]uint64, max(n, batch.RowsDefault))
+	}
+	hashes := t.hashes[:n]
+	hashKeys(keys[:t.keys], n, sel, hashes)
+	if t.index.bits >= touchBits {
+		t.touch(hashes, sel)
+	}
+	ints := t.intKeys(keys)
 	for _, i := range sel {
-		if !t.byInt {
-			ids[i], _ = t.lookup(keys, int(i), hashOne(keys[:t.keys], int(i)), false)
-			continue
-		}
-		if keys[0].IsNull(int(i)) {
-			ids[i] = t.nullRow
-			continue
-		}
-		ids[i], _ = t.findInt(keys[0].Int[i])
+		ids[i], _ = t.lookup(keys, int(i), hashes[i], ints)
 	}
 }
 

@@ -141,6 +141,16 @@ func (x *index) remove(tag uint64, id RowID) {
 	x.used--
 }
 
+// replace puts another row in the place of one with the same key.
+func (x *index) replace(tag uint64, id, by RowID) {
+	want, step := tag<<32|uint64(id+1), x.step()
+	i := x.home(tag)
+	for *x.at(i) != want {
+		i += step
+	}
+	*x.at(i) = tag<<32 | uint64(by+1)
+}
+
 // clear empties the index and keeps some of its memory.
 func (x *index) clear() {
 	if x.bits > indexBitsMin+6 && x.used < 1<<(x.bits-4) {

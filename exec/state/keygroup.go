@@ -160,6 +160,10 @@ func HashColumns(in *batch.Batch, cols []int, out []uint64) {
 	hashKeys(keys, in.N, in.Sel, out)
 }
 
+// HashKeys is HashColumns over loose columns, for the first n rows or those that
+// sel lists.
+func HashKeys(keys []*batch.Column, n int, sel []uint16, out []uint64) { hashKeys(keys, n, sel, out) }
+
 // hashKeys is HashColumns over loose columns.
 func hashKeys(keys []*batch.Column, n int, sel []uint16, out []uint64) {
 	if len(keys) == 0 {
@@ -253,3 +257,6 @@ var identities = func() (s [batch.RowsMax]uint16) {
 
 // identity is the selection of the first n rows. It must not be written.
 func identity(n int) []uint16 { return identities[:n] }
+
+// Identity is the selection of the first n rows. It must not be written.
+func Identity(n int) []uint16 { return identities[:n] }

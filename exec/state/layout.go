@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"unsafe"
 
-	"github.com/millrace/millrace/internal/invariant"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
 )
@@ -82,7 +81,6 @@ func newLayout(schema graph.Table, pageBytes int) (*layout, error) {
 		l.slots = append(l.slots, s)
 		off += uintptr(s.phys.RowWidth())
 	}
-	invariant.Assert(l.keys <= headerNullBits, "a state table has %d keys", l.keys)
 	l.width = max(off, 16)
 	for l.width<<(l.shift+1) <= uintptr(pageBytes) {
 		l.shift++

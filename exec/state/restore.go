@@ -42,7 +42,7 @@ func SchemaOf(m *manifest.Table) (graph.Table, error) {
 			s.Columns = append(s.Columns, g)
 		}
 	}
-	if len(s.Keys) > headerNullBits || m.Local < 0 || m.Local > len(s.Keys) {
+	if m.Local < 0 || m.Local > len(s.Keys) {
 		return s, fmt.Errorf("%w: table %q has impossible keys", segment.ErrDamaged, m.Name)
 	}
 	return s, nil
@@ -289,8 +289,10 @@ func (t *Table) noteAdded(from []int) {
 
 // reindex makes the index and the list of free rows from the rows.
 func (t *Table) reindex() {
-	t.index.reserve(t.live)
-	t.indexRows(0)
+	if !t.schema.Unindexed {
+		t.index.reserve(t.live)
+		t.indexRows(0)
+	}
 	if t.live == int(t.end) {
 		return
 	}

@@ -62,7 +62,8 @@ type Table struct {
 	version uint32 // what pages written now carry; a seal raises it
 	ret     *retention
 	index   index
-	byInt   bool // the key is one integer
+	chains  *Chains // nil: none
+	byInt   bool    // the key is one integer
 	rows    []page
 	end     RowID // rows are [0, end), some of them free
 	live    int
@@ -118,6 +119,9 @@ func (t *Table) Size() int64 {
 	n := int64(8) << t.index.bits
 	for i := range t.rows {
 		n += int64(t.rows[i].size)
+	}
+	if t.chains != nil {
+		n += t.chains.size()
 	}
 	return n + t.strings.size()
 }
@@ -215,7 +219,9 @@ func (t *Table) newPage() page {
 func (t *Table) Delete(id RowID) {
 	row := t.Write(id)
 	invariant.Assert(isLive(row), "row %d of table %q is deleted twice", id, t.schema.Name)
-	t.unindex(id, row)
+	if !t.schema.Unindexed {
+		t.unindex(id, row)
+	}
 	*header(row) = 0
 	*(*RowID)(unsafe.Add(row, 8)) = t.free
 	t.free = id
@@ -239,6 +245,9 @@ func (t *Table) Reset() {
 	t.rows = t.rows[:keep]
 	t.strings.reset(t.version)
 	t.index.clear()
+	if t.chains != nil {
+		t.chains.reset()
+	}
 	t.end, t.live, t.free, t.nullRow = 0, 0, NoRow, NoRow
 }
 
@@ -251,5 +260,9 @@ func (t *Table) Close() {
 	t.rows = nil
 	t.strings.reset(t.version)
 	t.index.close()
+	if t.chains != nil {
+		t.chains.close()
+		t.chains = nil
+	}
 	t.end, t.live = 0, 0
 }

@@ -26,9 +26,6 @@ func (l *level) fromList(list []ast.TableExpr) (*bound, error) {
 			left = r.bound()
 			continue
 		}
-		if l.b.opts.Continuous {
-			return nil, pgerr.NotSupported(int(te.Offset()), "a join in a continuous query")
-		}
 		joined, err := l.joinTo(left, te, &ast.Join{Kind: "cross"})
 		if err != nil {
 			return nil, err

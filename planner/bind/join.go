@@ -13,9 +13,6 @@ func (l *level) join(x *ast.Join) (*bound, error) {
 	if x.Kind == "asof" || x.Kind == "left asof" {
 		return nil, pgerr.NotSupported(int(x.Pos), "ASOF JOIN")
 	}
-	if l.b.opts.Continuous {
-		return nil, pgerr.NotSupported(int(x.Pos), "a join in a continuous query")
-	}
 	left, err := l.tableExpr(x.L, nil)
 	if err != nil {
 		return nil, err

@@ -10,9 +10,6 @@ import (
 
 // setOp binds UNION, INTERSECT and EXCEPT.
 func (b *binder) setOp(x *ast.SetOp, e env) (logical.Node, error) {
-	if x.Op != "union" && b.opts.Continuous {
-		return nil, pgerr.NotSupported(int(x.Pos), upper(x.Op)+" in a continuous query")
-	}
 	parts := []ast.SetExpr{x.L, x.R}
 	if x.Op == "union" && x.All {
 		parts = flattenUnionAll(x, nil)

@@ -28,9 +28,6 @@ type pendingQuery struct {
 
 // query binds a subquery of an expression.
 func (l *level) query(q *ast.Query, pos ast.Pos) (logical.Node, *outer, error) {
-	if l.b.opts.Continuous {
-		return nil, nil, pgerr.NotSupported(int(pos), "a subquery in an expression of a continuous query")
-	}
 	if l.inAgg {
 		// It would have to be evaluated below the aggregation, which plant does.
 		defer func(was bool) { l.inAgg = was }(l.inAgg)

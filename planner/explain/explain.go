@@ -110,7 +110,11 @@ func table(t *graph.Table) string {
 	for _, c := range t.Columns {
 		cols = append(cols, c.Name+" "+c.Type.String())
 	}
-	return s + "(" + strings.Join(keys, ", ") + ") -> " + strings.Join(cols, ", ")
+	s += "(" + strings.Join(keys, ", ") + ")"
+	if len(cols) > 0 {
+		s += " -> " + strings.Join(cols, ", ")
+	}
+	return s
 }
 
 func (p *printer) spec(o *graph.Operator, add func(string, ...any)) {
@@ -151,6 +155,15 @@ func (p *printer) spec(o *graph.Operator, add func(string, ...any)) {
 	default:
 		p.bounded(o, add)
 	}
+}
+
+// of names the columns of one side of a join.
+func of(side string, fields []types.Field) []types.Field {
+	var out []types.Field
+	for _, f := range fields {
+		out = append(out, types.Field{Name: side + "." + f.Name, Type: f.Type})
+	}
+	return out
 }
 
 func via(connector string) string {
@@ -229,9 +242,15 @@ func (p *printer) sort(o *graph.Operator, add func(string, ...any)) {
 func (p *printer) bounded(o *graph.Operator, add func(string, ...any)) {
 	switch o.Kind {
 	case graph.JoinKind:
+		if o.Join.Sides != nil {
+			add("kind: %s", o.Join.Kind)
+		}
 		l, r := p.input(o, 0).Fields, p.input(o, 1).Fields
 		for i, k := range o.Join.LeftKeys {
 			add("on: %s = %s", Expr(k, l), Expr(o.Join.RightKeys[i], r))
+		}
+		if o.Join.Residual != nil && o.Join.Sides != nil {
+			l, r = of("left", l), of("right", r)
 		}
 		if o.Join.Residual != nil {
 			add("where: %s", Expr(o.Join.Residual, append(append([]types.Field(nil), l...), r...)))

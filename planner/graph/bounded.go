@@ -5,19 +5,9 @@ import (
 	"github.com/millrace/millrace/planner/scalar"
 )
 
-// Join pairs the rows of inputs 0 (left) and 1 (right) whose LeftKeys and
-// RightKeys are equal, null being equal to nothing, and for which Residual (over
-// the left columns followed by the right ones; nil: true) is true. Without keys
-// every pair is looked at. Output: the left columns, then, except for semi and
-// anti joins, the right ones.
-type Join struct {
-	Kind      logical.JoinKind `json:"kind"`
-	LeftKeys  []*scalar.Expr   `json:"left_keys,omitempty"`  // over the left columns
-	RightKeys []*scalar.Expr   `json:"right_keys,omitempty"` // over the right columns
-	Residual  *scalar.Expr     `json:"residual,omitempty"`
-}
-
 // SetOp is INTERSECT or EXCEPT of inputs 0 and 1; nulls are equal to each other.
+// Over finished data it has no table and emits at the end. Otherwise its table has
+// all columns as keys, and a bigint count of copies for each side.
 type SetOp struct {
 	Kind logical.SetOpKind `json:"kind"`
 	All  bool              `json:"all,omitempty"`

@@ -239,17 +239,15 @@ func (c *checker) bounded() error {
 	o := c.o
 	switch o.Kind {
 	case JoinKind:
-		j, l, r := o.Join, c.width(0), c.width(1)
-		want := l + r
-		if j.Kind == logical.SemiJoin || j.Kind == logical.AntiJoin {
-			want = l
-		}
-		if len(o.Fields) != want || len(j.LeftKeys) != len(j.RightKeys) {
-			return errors.New("columns or keys of a join do not fit its sides")
-		}
-		return errors.Join(c.exprs(j.LeftKeys, l, len(j.LeftKeys)), c.exprs(j.RightKeys, r, len(j.RightKeys)), optionalExpr(j.Residual, l+r))
+		return c.join()
 	case SetOpKind:
-		return errors.Join(c.like(0), c.like(1))
+		if len(o.Tables) == 0 {
+			return errors.Join(c.like(0), c.like(1))
+		}
+		if t := o.Tables[0]; len(t.Keys) != len(o.Fields) || len(t.Columns) != 2 {
+			return errors.New("the state table does not fit the columns")
+		}
+		return errors.Join(c.like(0), c.like(1), c.tableCount(1))
 	case ApplyKind:
 		a := o.Apply
 		if err := validate(a.Sub, c.depth+1); err != nil {

@@ -24,7 +24,10 @@ type Join struct {
 	Left, Right Node
 	Condition   *scalar.Expr
 	Out         []Field // left columns, then right columns
-	ID          string  // pinned by a hint
+	// Hidden marks the columns of Out that nothing above reads: they are there
+	// for Condition alone. Pruning sets it; nil: none.
+	Hidden []bool
+	ID     string // pinned by a hint
 }
 
 // Fields implements Node.

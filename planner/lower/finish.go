@@ -103,7 +103,7 @@ func isIdentity(exprs []*scalar.Expr, width int) bool {
 // keepsState reports whether an operator's id must be stable.
 func keepsState(k graph.Kind) bool {
 	switch k {
-	case graph.SourceKind, graph.AggregateKind, graph.WindowAggregateKind, graph.SinkKind, graph.MaterializeKind:
+	case graph.SourceKind, graph.AggregateKind, graph.WindowAggregateKind, graph.SinkKind, graph.MaterializeKind, graph.JoinKind, graph.SetOpKind:
 		return true
 	}
 	return false

@@ -44,7 +44,7 @@ func (b *builder) finished(o *operator, out []logical.Field) stream {
 
 func (b *builder) join(n *logical.Join) (stream, error) {
 	if !b.bounded {
-		return stream{}, pgerr.NotSupported(position(n.Condition), "a join in a continuous query")
+		return b.regularJoin(n)
 	}
 	spec := &graph.Join{Kind: n.Kind}
 	o := &operator{Operator: graph.Operator{Kind: graph.JoinKind, Join: spec}, base: string(n.Kind) + " join"}
@@ -104,17 +104,6 @@ func position(x *scalar.Expr) int {
 		return -1
 	}
 	return x.Pos
-}
-
-func (b *builder) setOp(n *logical.SetOp) (stream, error) {
-	if !b.bounded {
-		return stream{}, pgerr.NotSupported(-1, strings.ToUpper(string(n.Kind))+" in a continuous query")
-	}
-	o := &operator{Operator: graph.Operator{Kind: graph.SetOpKind, SetOp: &graph.SetOp{Kind: n.Kind, All: n.All}}, base: string(n.Kind)}
-	if _, _, err := b.binary(n.Left, n.Right, o); err != nil {
-		return stream{}, err
-	}
-	return b.finished(o, n.Out), nil
 }
 
 func (b *builder) apply(n *logical.Apply) (stream, error) {

@@ -205,10 +205,10 @@ func pruneJoin(n *logical.Join, need []bool) (logical.Node, []int) {
 		to = append(to, t)
 	}
 	c := *n
-	c.Left, c.Right, c.Condition, c.Out = left, right, moved(n.Condition, to), nil
+	c.Left, c.Right, c.Condition, c.Out, c.Hidden = left, right, moved(n.Condition, to), nil, nil
 	for i, f := range n.Out {
 		if to[i] >= 0 {
-			c.Out = append(c.Out, f)
+			c.Out, c.Hidden = append(c.Out, f), append(c.Hidden, !need[i])
 		}
 	}
 	return &c, to[:len(need)]

@@ -1,0 +1,277 @@
+package operator
+
+import (
+	"fmt"
+	"unsafe"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/scalar"
+)
+
+// joinRows are pairs of rows to be made columns of: own is a row of the batch, or,
+// negative, row -own-1 of join.before; other is one of the other side's state,
+// NoRow for a row of nulls.
+type joinRows struct {
+	own   []int32
+	other []state.RowID
+	mixed bool // some own are negative
+	sel   []uint16
+	rows  []unsafe.Pointer
+}
+
+func (r *joinRows) reset() { r.own, r.other, r.mixed, r.sel = r.own[:0], r.other[:0], false, r.sel[:0] }
+
+func (r *joinRows) add(own int32, other state.RowID) {
+	r.own, r.other = append(r.own, own), append(r.other, other)
+	r.sel = append(r.sel, uint16(own))
+	r.mixed = r.mixed || own < 0
+}
+
+// resolve finds the other side's rows. It must be called before fill, and again
+// once the state was written to.
+func (r *joinRows) resolve(other *joinSide) {
+	r.rows = roomFor(r.rows, len(r.other))
+	for k, id := range r.other {
+		if id == state.NoRow {
+			r.rows[k] = other.nulls
+		} else {
+			r.rows[k] = other.table.Read(id)
+		}
+	}
+}
+
+// fill makes dst column c of a side's rows.
+func (j *join) fill(dst *batch.Column, r *joinRows, side, c int) {
+	if side != j.port {
+		j.other.table.ReadColumn(j.other.column(c), r.rows, dst)
+		return
+	}
+	dst.Reset()
+	if !r.mixed {
+		dst.AppendFrom(j.in.Cols[c], r.sel, len(r.sel))
+		return
+	}
+	in, before := j.in.Cols[c], j.before[side].Cols[c]
+	for _, i := range r.own {
+		if i >= 0 {
+			dst.AppendRow(in, int(i))
+		} else {
+			dst.AppendRow(before, int(-i-1))
+		}
+	}
+}
+
+// joinOutput is the rows that a join is about to emit. Rows are numbered through
+// all batches.
+type joinOutput struct {
+	j       *join
+	columns []joinColumn
+	limit   int
+	rows    joinRows
+	ops     []batch.Op
+	changes bool // some op is no insert
+	first   int  // the number of the first row that waits
+	batch   batch.Batch
+	to      exec.Output
+}
+
+type joinColumn struct{ side, column int }
+
+func (o *joinOutput) start(j *join, op *graph.Operator, limit int) {
+	o.j, o.limit = j, limit
+	left := j.sides[0].width
+	for i, c := range op.Join.Output {
+		side := 0
+		if c >= left {
+			side, c = 1, c-left
+		}
+		o.columns = append(o.columns, joinColumn{side, c})
+		o.batch.Cols = append(o.batch.Cols, &batch.Column{Phys: op.Fields[i].Type.Phys()})
+	}
+}
+
+func (o *joinOutput) begin(to exec.Output) { o.to = to }
+
+// last is the number of the last row added, less than that of any row to come.
+func (o *joinOutput) last() int { return o.first + len(o.ops) - 1 }
+
+// set changes the op of a row that waits.
+func (o *joinOutput) set(row int, op batch.Op) {
+	o.ops[row-o.first] = op
+	o.changes = true
+}
+
+// add adds a row. The halves of an update are never parted.
+func (o *joinOutput) add(own int32, other state.RowID, op batch.Op) error {
+	if len(o.ops) >= o.limit && op != batch.UpdateAfter {
+		if err := o.flush(); err != nil {
+			return err
+		}
+	}
+	o.rows.add(own, other)
+	o.ops = append(o.ops, op)
+	o.changes = o.changes || op != batch.Insert
+	return nil
+}
+
+// flush emits what waits.
+func (o *joinOutput) flush() error {
+	if len(o.ops) == 0 {
+		return nil
+	}
+	o.rows.resolve(o.j.other)
+	for i, c := range o.columns {
+		o.j.fill(o.batch.Cols[i], &o.rows, c.side, c.column)
+	}
+	o.batch.N, o.batch.Ops, o.batch.Sel = len(o.ops), nil, nil
+	if o.changes {
+		o.batch.Ops = o.ops
+	}
+	err := o.to.Emit(&o.batch)
+	o.first += len(o.ops)
+	o.rows.reset()
+	o.ops, o.changes = o.ops[:0], false
+	return err
+}
+
+// startTests makes the batch that the residual is evaluated over.
+func (j *join) startTests(env *Env) {
+	j.tested = &batch.Batch{}
+	width := j.sides[0].width
+	for _, fields := range env.Inputs {
+		for _, f := range fields {
+			j.tested.Cols = append(j.tested.Cols, &batch.Column{Phys: f.Type.Phys()})
+		}
+	}
+	for _, c := range scalar.Columns(j.spec.Residual) {
+		if c < width {
+			j.reads[0] = append(j.reads[0], c)
+		} else {
+			j.reads[1] = append(j.reads[1], c-width)
+		}
+	}
+}
+
+// collect notes a unit's candidates for the residual.
+func (j *join) collect(u *joinUnit) error {
+	limit := j.out.limit
+	if len(j.pairs.own) >= limit {
+		if err := j.test(); err != nil {
+			return err
+		}
+	}
+	at := len(j.pairs.own)
+	for m := u.head; m != state.NoRow; m = j.other.after(m) {
+		if len(j.pairs.own) >= 2*limit {
+			u.pairs, u.more = len(j.pairs.own)-at, true
+			j.units = append(j.units, *u)
+			if err := j.test(); err != nil {
+				return err
+			}
+			*u = j.units[:1][0] // with the matches so far
+			u.begun, u.more, at = true, false, 0
+		}
+		if u.old != nothing {
+			j.pairs.add(u.old, m)
+		}
+		if u.new != nothing {
+			j.pairs.add(u.new, m)
+		}
+	}
+	u.pairs = len(j.pairs.own) - at
+	j.units = append(j.units, *u)
+	return nil
+}
+
+// test evaluates the residual over the candidates and carries on with what passed.
+func (j *join) test() error {
+	if len(j.units) == 0 {
+		return nil
+	}
+	n := len(j.pairs.own)
+	j.passed = roomFor(j.passed, n)
+	clear(j.passed)
+	if n > 0 {
+		j.pairs.resolve(j.other)
+		for side, columns := range j.reads {
+			for _, c := range columns {
+				j.fill(j.tested.Cols[side*j.sides[0].width+c], &j.pairs, side, c)
+			}
+		}
+		j.tested.N = n
+		kept, err := j.residual.selectRows(j.tested, j.selected)
+		if err != nil {
+			return fmt.Errorf("evaluate join condition: %w", err)
+		}
+		for _, i := range kept {
+			j.passed[i] = true
+		}
+		j.selected = kept[:0]
+	}
+	at := 0
+	var last joinUnit
+	for i := range j.units {
+		u := &j.units[i]
+		if err := j.replay(u, at); err != nil {
+			return err
+		}
+		at += u.pairs
+		last = *u
+	}
+	j.units = append(j.units[:0], last)[:0] // collect goes on with the last one
+	j.pairs.reset()
+	return nil
+}
+
+// replay carries out a unit whose candidates begin at number at.
+func (j *join) replay(u *joinUnit, at int) error {
+	step := 1
+	if u.old != nothing && u.new != nothing {
+		step = 2
+	}
+	whole := !u.begun && !u.more
+	for k := at; k < at+u.pairs; k += step {
+		before, after := j.verdict(u, k, step)
+		u.matches[0] += count(before)
+		u.matches[1] += count(after)
+	}
+	// A unit of several rounds has many partners: then rows by themselves and rows
+	// beside them differ in their keys, and their order does not matter.
+	if whole {
+		if err := j.goes(u); err != nil {
+			return err
+		}
+	}
+	for k := at; k < at+u.pairs; k += step {
+		before, after := j.verdict(u, k, step)
+		if !before && !after {
+			continue
+		}
+		if err := j.meet(u, j.pairs.other[k], before, after); err != nil {
+			return err
+		}
+	}
+	if u.more {
+		return nil
+	}
+	if !whole {
+		if err := j.goes(u); err != nil {
+			return err
+		}
+	}
+	return j.comes(u)
+}
+
+// verdict tells whether the old and the new row of a unit passed with candidate k.
+func (j *join) verdict(u *joinUnit, k, step int) (before, after bool) {
+	switch {
+	case step == 2:
+		return j.passed[k], j.passed[k+1]
+	case u.old != nothing:
+		return j.passed[k], false
+	}
+	return false, j.passed[k]
+}

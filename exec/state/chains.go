@@ -1,0 +1,217 @@
+package state
+
+import (
+	"unsafe"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/internal/invariant"
+	"github.com/millrace/millrace/types"
+)
+
+// Chains finds all rows of a table that share its first keys: an index from those
+// keys to the newest such row, and links from each row to the next older one. Like
+// the table's index it lies outside the Go heap, holds no pointers, is no part of
+// checkpoints and is made from the rows. Which rows are in a chain is up to the
+// caller: Link and Unlink say so, except that all rows there are at the beginning
+// are linked.
+type Chains struct {
+	t      *Table
+	prefix int
+	ints   bool // the keys are integers
+	index  index
+	// links has the next older row and the next newer one of each row, NoRow for
+	// none. Rows of an unindexed table are never unlinked, and know no newer one.
+	links   []unsafe.Pointer
+	seen    []uint64 // touch's
+	touched uint64
+}
+
+const (
+	linkBits  = 13 // links of 1<<linkBits rows are one piece of memory
+	linkBytes = 8
+)
+
+// Chain makes chains of the rows that share the first prefix keys. A table has
+// at most one such set; it goes with the table.
+func (t *Table) Chain(prefix int) *Chains {
+	invariant.Assert(t.chains == nil && prefix <= t.keys, "table %q is chained by %d keys, or again", t.schema.Name, prefix)
+	c := &Chains{t: t, prefix: prefix, ints: true, index: newIndex(t.opt.Slabs, false)}
+	for i := range prefix {
+		c.ints = c.ints && t.slots[i].phys == types.PhysInt
+	}
+	t.chains = c
+	for id := RowID(0); id < t.end; id++ {
+		if row := t.Read(id); isLive(row) {
+			c.Reserve(1)
+			c.Link(id, hashRow(t.layout, t.strings.pages, row, prefix))
+		}
+	}
+	return c
+}
+
+// Reserve makes room for n more rows to be linked.
+func (c *Chains) Reserve(n int) { c.index.reserve(n) }
+
+// Find gives, by physical row, the newest row of each selected key, NoRow for
+// none. hashes are the keys' as HashColumns makes them; no key may be null.
+func (c *Chains) Find(keys []*batch.Column, hashes []uint64, sel []uint16, heads []RowID) {
+	c.touch(hashes, sel)
+	for _, i := range sel {
+		heads[i] = c.find(keys, int(i), hashes[i])
+	}
+}
+
+func (c *Chains) find(keys []*batch.Column, i int, h uint64) RowID {
+	t, x := c.t, &c.index
+	for j := h >> (64 - x.bits); ; j++ {
+		s := *x.at(j)
+		if s == 0 {
+			return NoRow
+		}
+		if s>>32 != h>>32 {
+			continue
+		}
+		id := RowID(s) - 1
+		row := t.Read(id)
+		if c.ints {
+			if t.sameInts(row, keys[:c.prefix], i) {
+				return id
+			}
+		} else if t.sameKey(row, keys[:c.prefix], i) {
+			return id
+		}
+	}
+}
+
+// touch brings the slots and rows that hashes lead to into the cache, as
+// Table.touch does.
+func (c *Chains) touch(hashes []uint64, sel []uint16) {
+	if c.index.bits < touchBits {
+		return
+	}
+	if cap(c.seen) < len(sel) {
+		c.seen = make([]uint64, max(len(sel), batch.RowsDefault))
+	}
+	seen := c.seen[:len(sel)]
+	base, shift := c.index.base, 64-c.index.bits
+	for k, i := range sel {
+		seen[k] = *(*uint64)(unsafe.Add(base, hashes[i]>>shift*8))
+	}
+	sum := uint64(0)
+	for _, s := range seen {
+		if id := RowID(s) - 1; id < c.t.end {
+			sum += *header(c.t.Read(id))
+		}
+	}
+	c.touched = sum // so that the loads are made
+}
+
+// Next is the next older row of id's chain, NoRow after the oldest.
+func (c *Chains) Next(id RowID) RowID { return *c.older(id) }
+
+func (c *Chains) older(id RowID) *RowID {
+	return (*RowID)(unsafe.Add(c.links[id>>linkBits], uintptr(id&(1<<linkBits-1))*linkBytes))
+}
+
+func (c *Chains) newer(id RowID) *RowID { return (*RowID)(unsafe.Add(unsafe.Pointer(c.older(id)), 4)) }
+
+// Link makes a row the newest of its chain and reports whether it is the only
+// one. h is the hash of its first keys; there must be room.
+func (c *Chains) Link(id RowID, h uint64) (first bool) {
+	for int(id>>linkBits) >= len(c.links) {
+		c.links = append(c.links, c.t.opt.Slabs.get(linkBytes<<linkBits))
+	}
+	*c.newer(id) = NoRow
+	row, x := c.t.Read(id), &c.index
+	for j := h >> (64 - x.bits); ; j++ {
+		s := x.at(j)
+		if *s == 0 {
+			*s = h>>32<<32 | uint64(id+1)
+			x.used++
+			*c.older(id) = NoRow
+			return true
+		}
+		if *s>>32 != h>>32 {
+			continue
+		}
+		head := RowID(*s) - 1
+		if !c.same(row, c.t.Read(head)) {
+			continue
+		}
+		*c.older(id) = head
+		if !c.t.schema.Unindexed {
+			*c.newer(head) = id
+		}
+		*s = h>>32<<32 | uint64(id+1)
+		return false
+	}
+}
+
+// Unlink takes a row out of its chain and reports whether it was the only one. h
+// is the hash of its first keys, which must not have changed.
+func (c *Chains) Unlink(id RowID, h uint64) (last bool) {
+	invariant.Assert(!c.t.schema.Unindexed, "a row of the unindexed table %q is unlinked", c.t.schema.Name)
+	older, newer := *c.older(id), *c.newer(id)
+	if older != NoRow {
+		*c.newer(older) = newer
+	}
+	if newer != NoRow {
+		*c.older(newer) = older
+		return false
+	}
+	if older == NoRow {
+		c.index.remove(h>>32, id)
+		return true
+	}
+	c.index.replace(h>>32, id, older)
+	return false
+}
+
+// same compares the first keys of two rows, none of which is null.
+func (c *Chains) same(a, b unsafe.Pointer) bool {
+	for k := range c.prefix {
+		s := &c.t.slots[k]
+		p, q := unsafe.Add(a, s.off), unsafe.Add(b, s.off)
+		same := false
+		switch s.phys {
+		case types.PhysFloat:
+			same = floatBits(*(*float64)(p)) == floatBits(*(*float64)(q))
+		case types.PhysDecimal:
+			d, e := *(*types.Decimal)(p), *(*types.Decimal)(q)
+			same = d == e || d.Cmp(e) == 0
+		case types.PhysBytes:
+			same = string(c.t.Bytes(*(*batch.View)(p))) == string(c.t.Bytes(*(*batch.View)(q)))
+		case types.PhysInterval:
+			same = sameInterval(*(*types.Interval)(p), *(*types.Interval)(q))
+		case types.PhysUUID:
+			same = *(*[16]byte)(p) == *(*[16]byte)(q)
+		default:
+			same = *(*int64)(p) == *(*int64)(q)
+		}
+		if !same {
+			return false
+		}
+	}
+	return true
+}
+
+func (c *Chains) size() int64 {
+	return int64(8)<<c.index.bits + int64(len(c.links))*linkBytes<<linkBits
+}
+
+func (c *Chains) reset() {
+	c.index.clear()
+	c.giveLinks()
+}
+
+func (c *Chains) close() {
+	c.index.close()
+	c.giveLinks()
+}
+
+func (c *Chains) giveLinks() {
+	for _, p := range c.links {
+		c.t.opt.Slabs.put(p, linkBytes<<linkBits)
+	}
+	c.links = nil
+}

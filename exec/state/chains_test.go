@@ -1,0 +1,145 @@
+package state
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"unsafe"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/types"
+)
+
+// TestChains links and unlinks rows at random and compares the chains with lists,
+// for keys of one and two columns, short and long chains, and after a restore.
+func TestChains(t *testing.T) {
+	for _, kinds := range [][]types.Kind{{types.Int64}, {types.Text}, {types.Int64, types.Int64}, {types.Float64, types.Text}, {types.Numeric}, {types.UUID}, {types.IntervalK}, {types.Bool}, {}} {
+		t.Run(fmt.Sprint(kinds), func(t *testing.T) { checkChains(t, kinds) })
+	}
+}
+
+func checkChains(t *testing.T, kinds []types.Kind) {
+	rng := rand.New(rand.NewPCG(1, uint64(len(kinds))))
+	schema := graph.Table{Local: 1}
+	var cols []types.Type
+	for i, k := range kinds {
+		schema.Keys = append(schema.Keys, graph.Column{Name: fmt.Sprint("k", i), Type: types.Of(k)})
+		cols = append(cols, types.Of(k))
+	}
+	schema.Keys = append(schema.Keys, graph.Column{Name: "id", Type: types.Of(types.Int64)})
+	cols = append(cols, types.Of(types.Int64))
+	table, err := NewTable(schema, Options{PageBytes: 512})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Close()
+	c := table.Chain(len(kinds))
+	want := map[int][]RowID{} // newest first
+	one := func(key, id int) *batch.Batch {
+		var row []types.Value
+		for range kinds {
+			s := fmt.Sprint("key number ", key)
+			row = append(row, types.Value{Int: int64(key), Bytes: s, Float: float64(key), Bool: key%2 == 0, Dec: types.DecimalFromInt(int64(key)),
+				Interval: types.Interval{Micros: int64(key)}, UUID: [16]byte{byte(key), byte(key >> 8)}})
+		}
+		return batch.FromValues(cols, [][]types.Value{append(row, types.Value{Int: int64(id)})})
+	}
+	keys := 400
+	if len(kinds) == 0 {
+		keys = 1
+	} else if kinds[0] == types.Bool {
+		keys = 2
+	}
+	hash := make([]uint64, 1)
+	ids, rows := make([]RowID, 1), make([]unsafe.Pointer, 1)
+	hashOf := func(b *batch.Batch) uint64 {
+		HashKeys(b.Cols[:len(kinds)], 1, nil, hash)
+		return hash[0]
+	}
+	check := func(c *Chains, key int, want []RowID, what string) {
+		b := one(key, 0)
+		hashOf(b)
+		c.Find(b.Cols, hash, Identity(1), ids)
+		var got []RowID
+		for id := ids[0]; id != NoRow; id = c.Next(id) {
+			got = append(got, id)
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%s: key %d has rows %v, want %v", what, key, got, want)
+		}
+	}
+	for step := range 6000 {
+		key := rng.IntN(keys)
+		if list := want[key]; len(list) > 0 && rng.IntN(5) < 2 {
+			k := rng.IntN(len(list))
+			if last := c.Unlink(list[k], hashOf(one(key, 0))); last != (len(list) == 1) {
+				t.Fatalf("the last of key %d: %v", key, last)
+			}
+			table.Delete(list[k])
+			want[key] = slices.Delete(list, k, k+1)
+		} else {
+			b := one(key, step)
+			table.FindOrInsert(b.Cols, 1, nil, ids, rows, nil)
+			id := ids[0]
+			c.Reserve(1)
+			if first := c.Link(id, hashOf(b)); first != (len(want[key]) == 0) {
+				t.Fatalf("the first of key %d: %v", key, first)
+			}
+			want[key] = slices.Insert(want[key], 0, id)
+		}
+		check(c, key, want[key], "after a change")
+	}
+	for key := range keys + 5 {
+		if key < keys || len(kinds) > 0 && kinds[0] != types.Bool {
+			check(c, key, want[key], "in the end")
+		}
+	}
+	// Chains of a table that has rows already: the order is another one.
+	c.close()
+	table.chains = nil
+	again := table.Chain(len(kinds))
+	for key, list := range want {
+		b := one(key, 0)
+		hashOf(b)
+		again.Find(b.Cols, hash, Identity(1), ids)
+		var got []RowID
+		for id := ids[0]; id != NoRow; id = again.Next(id) {
+			got = append(got, id)
+		}
+		slices.Sort(got)
+		slices.Sort(list)
+		if !slices.Equal(got, list) {
+			t.Fatalf("made again, key %d has rows %v, want %v", key, got, list)
+		}
+	}
+}
+
+// TestUnindexed checks that rows of an unindexed table are all different ones, and
+// that a snapshot of it can be read and restored.
+func TestUnindexed(t *testing.T) {
+	schema := graph.Table{Local: 1, Unindexed: true, Keys: []graph.Column{{Name: "k", Type: types.Of(types.Int64)}, {Name: "row", Type: types.Of(types.Int64)}},
+		Columns: []graph.Column{{Name: "v", Type: types.Of(types.Text)}}}
+	table, err := NewTable(schema, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Close()
+	cols := []types.Type{types.Of(types.Int64), types.Of(types.Int64), types.Of(types.Text)}
+	b := batch.FromValues(cols, [][]types.Value{{{Int: 1}, {Int: 1}, {Bytes: "a"}}, {{Int: 1}, {Int: 1}, {Bytes: "b"}}, {types.NullValue, {Int: 2}, {Bytes: "c"}}})
+	ids, rows := make([]RowID, 3), make([]unsafe.Pointer, 3)
+	if fresh := table.FindOrInsert(b.Cols[:2], 3, nil, ids, rows, nil); len(fresh) != 3 || ids[0] == ids[1] {
+		t.Fatalf("fresh %v, ids %v", fresh, ids)
+	}
+	table.WriteColumn(2, rows, b.Cols[2], 3, nil)
+	s := table.Seal(1)
+	defer s.Release()
+	if s.Len() != 3 {
+		t.Fatalf("%d rows", s.Len())
+	}
+	table.Delete(ids[1])
+	if table.Len() != 2 {
+		t.Fatalf("%d rows after a delete", table.Len())
+	}
+}

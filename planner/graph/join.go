@@ -1,0 +1,151 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+)
+
+// Join pairs the rows of inputs 0 (left) and 1 (right) whose LeftKeys and
+// RightKeys are equal, null being equal to nothing, and for which Residual (over
+// the left columns followed by the right ones; nil: true) is true. Without keys
+// every pair is looked at. Output: the left columns, then, except for semi and
+// anti joins, the right ones; of these, if Output is set, those that it lists.
+//
+// Over finished data, Sides is nil: the operator has no state tables and emits
+// when both inputs have ended. Otherwise it works on changelogs. Its state is a
+// table "left" and a table "right", as Sides says; the keys are then the first
+// columns of each input, in order.
+type Join struct {
+	Kind      logical.JoinKind `json:"kind"`
+	LeftKeys  []*scalar.Expr   `json:"left_keys,omitempty"`  // over the left columns
+	RightKeys []*scalar.Expr   `json:"right_keys,omitempty"` // over the right columns
+	Residual  *scalar.Expr     `json:"residual,omitempty"`
+	Sides     *[2]JoinSide     `json:"sides,omitempty"`
+	Output    []int            `json:"output,omitempty"`
+}
+
+// JoinSide is what a join keeps of one side. Its table has the join keys, what
+// else tells rows apart (Local), and the other columns: those of the input, in
+// order, except for the row number and for what Identity and Matches add.
+type JoinSide struct {
+	Identity Identity `json:"identity"`
+	// Matches says that the table's last column, a bigint, counts the other
+	// side's rows that match a row: without a residual that is known from the
+	// keys.
+	Matches bool `json:"matches,omitempty"`
+	// Upsert says that the input tells of a change by the new row alone.
+	Upsert bool `json:"upsert,omitempty"`
+}
+
+// Identity says what tells the rows of one join key apart.
+type Identity string
+
+// The identities.
+const (
+	// ByKey: the input's upsert key. The table's keys are the first columns.
+	ByKey Identity = "key"
+	// ByCopies: all columns, which are all keys; a bigint column counts copies.
+	ByCopies Identity = "copies"
+	// ByNumber: a bigint that numbers the rows of an append-only input, the key
+	// after the join keys, which the input does not have.
+	ByNumber Identity = "number"
+)
+
+// Outer reports whether rows of the side (0 left, 1 right) are in the output by
+// themselves while they match nothing.
+func (j *Join) Outer(side int) bool {
+	switch j.Kind {
+	case logical.FullJoin:
+		return true
+	case logical.LeftJoin, logical.AntiJoin:
+		return side == 0
+	case logical.RightJoin:
+		return side == 1
+	}
+	return false
+}
+
+// LeftOnly reports whether the output has the left side's columns only.
+func (j *Join) LeftOnly() bool { return j.Kind == logical.SemiJoin || j.Kind == logical.AntiJoin }
+
+func (c *checker) join() error {
+	j, l, r := c.o.Join, c.width(0), c.width(1)
+	switch j.Kind {
+	case logical.InnerJoin, logical.LeftJoin, logical.RightJoin, logical.FullJoin, logical.SemiJoin, logical.AntiJoin:
+	default:
+		return fmt.Errorf("unknown kind of join %q", j.Kind)
+	}
+	have := l + r
+	if j.LeftOnly() {
+		have = l
+	}
+	want := have
+	if j.Output != nil {
+		want = len(j.Output)
+	}
+	if len(c.o.Fields) != want || len(j.LeftKeys) != len(j.RightKeys) {
+		return errors.New("columns or keys of a join do not fit its sides")
+	}
+	if err := errors.Join(columns(j.Output, have), c.exprs(j.LeftKeys, l, len(j.LeftKeys)), c.exprs(j.RightKeys, r, len(j.RightKeys)), optionalExpr(j.Residual, l+r)); err != nil {
+		return err
+	}
+	if j.Sides == nil {
+		return nil
+	}
+	if err := c.tableCount(2); err != nil {
+		return err
+	}
+	for side, keys := range [][]*scalar.Expr{j.LeftKeys, j.RightKeys} {
+		for i, k := range keys {
+			if k.Op != scalar.OpColumn || k.Column != i {
+				return fmt.Errorf("key %d of side %d is not column %d", i, side, i)
+			}
+		}
+		if err := c.joinTable(side, len(keys)); err != nil {
+			return fmt.Errorf("state table %q: %w", c.o.Tables[side].Name, err)
+		}
+	}
+	return nil
+}
+
+// joinTable checks that a side's table has the input's columns where the operator
+// looks for them.
+func (c *checker) joinTable(side, keys int) error {
+	t, s, in := &c.o.Tables[side], c.o.Join.Sides[side], c.fields(side)
+	if t.Name != [2]string{"left", "right"}[side] {
+		return errors.New("the name is another one")
+	}
+	all := append(append([]Column(nil), t.Keys...), t.Columns...)
+	if s.Matches {
+		if len(t.Columns) == 0 {
+			return errors.New("there is no column for matches")
+		}
+		all = all[:len(all)-1]
+	}
+	fits := len(t.Keys) >= keys && t.Local == len(t.Keys)-keys
+	switch s.Identity {
+	case ByKey:
+	case ByCopies:
+		fits = fits && len(t.Keys) == len(in) && len(all) == len(in)+1
+		all = all[:min(len(in), len(all))]
+	case ByNumber:
+		fits = fits && len(t.Keys) == keys+1 && t.Unindexed
+		if fits {
+			all = append(all[:keys:keys], all[keys+1:]...)
+		}
+	default:
+		return fmt.Errorf("unknown identity %q", s.Identity)
+	}
+	if !fits || len(all) != len(in) {
+		return errors.New("it does not fit the columns")
+	}
+	for i, f := range in {
+		if all[i].Type.Phys() != f.Type.Phys() {
+			return fmt.Errorf("column %d is %s from %s", i, all[i].Type, f.Type)
+		}
+	}
+	return nil
+}

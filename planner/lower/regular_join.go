@@ -1,0 +1,492 @@
+package lower
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/types"
+)
+
+// regularJoin is the lowering of one logical.Join over changing inputs.
+type regularJoin struct {
+	b        *builder
+	n        *logical.Join
+	sides    [2]joinSide
+	residual *scalar.Expr // over the left columns, then the right ones
+}
+
+// joinSide is one input: what it is projected to, in the order of the state
+// table's columns.
+type joinSide struct {
+	s        stream
+	in       stream // the projection: keys, identity, the other columns
+	keys     int
+	at       map[string]int // columns of in
+	upsert   []int          // columns of in that identify a row; nil: none known
+	identity graph.Identity
+	place    []int // by logical column: the column of in, -1: nobody needs it
+	op       int   // the projection's operator
+}
+
+func (b *builder) regularJoin(n *logical.Join) (stream, error) {
+	j := &regularJoin{b: b, n: n}
+	for i, in := range []logical.Node{n.Left, n.Right} {
+		s, err := b.node(in)
+		if err != nil {
+			return stream{}, err
+		}
+		if s, err = b.resolve(s); err != nil {
+			return stream{}, err
+		}
+		j.sides[i] = joinSide{s: s, in: stream{op: s.op}, at: map[string]int{}, place: make([]int, len(s.exprs))}
+	}
+	j.split()
+	for i := range j.sides {
+		if err := j.columns(i); err != nil {
+			return stream{}, err
+		}
+	}
+	return j.operator()
+}
+
+// split sorts the condition into keys, in the order of what they mean, and the
+// rest.
+func (j *regularJoin) split() {
+	width := len(j.n.Left.Fields())
+	type pair struct {
+		text        string
+		left, right *scalar.Expr
+	}
+	var pairs []pair
+	var rest []*scalar.Expr
+	for _, c := range scalar.Conjuncts(j.n.Condition) {
+		l, r := equiKeys(c, width)
+		if l == nil {
+			rest = append(rest, c)
+			continue
+		}
+		p := pair{left: scalar.Substitute(l, j.sides[0].s.exprs), right: scalar.Substitute(r, j.sides[1].s.exprs)}
+		p.text = j.b.text(j.sides[0].s.op, p.left) + " = " + j.b.text(j.sides[1].s.op, p.right)
+		if !slices.ContainsFunc(pairs, func(q pair) bool { return exprKey(q.left) == exprKey(p.left) && exprKey(q.right) == exprKey(p.right) }) {
+			pairs = append(pairs, p)
+		}
+	}
+	slices.SortStableFunc(pairs, func(p, q pair) int { return strings.Compare(p.text, q.text) })
+	for _, p := range pairs {
+		for i, k := range []*scalar.Expr{p.left, p.right} {
+			side := &j.sides[i]
+			side.append(j.b, k, attr{})
+			side.keys++
+		}
+	}
+	j.residual = scalar.And(rest...)
+}
+
+// append adds a column to the projection.
+func (s *joinSide) append(b *builder, x *scalar.Expr, a attr) int {
+	at := len(s.in.exprs)
+	if _, ok := s.at[exprKey(x)]; !ok {
+		s.at[exprKey(x)] = at
+	}
+	s.in.exprs, s.in.names, s.in.attrs = append(s.in.exprs, x), append(s.in.names, b.text(s.s.op, x)), append(s.in.attrs, a)
+	return at
+}
+
+// column finds or adds a column.
+func (s *joinSide) column(b *builder, x *scalar.Expr) int {
+	if at, ok := s.at[exprKey(x)]; ok && scalar.VolatilityOf(x) != scalar.Volatile {
+		return at
+	}
+	return s.append(b, x, attr{})
+}
+
+// columns decides what is kept of side i: its keys, what tells rows apart, and
+// what the output and the residual read.
+func (j *regularJoin) columns(i int) error {
+	b, s, width := j.b, &j.sides[i], len(j.n.Left.Fields())
+	var wanted []int
+	read := map[int]bool{}
+	for _, c := range scalar.Columns(j.residual) {
+		read[c] = true
+	}
+	for c := range s.place {
+		s.place[c] = -1
+		at := c + i*width
+		output := at < len(j.n.Out) && (j.n.Hidden == nil || !j.n.Hidden[at]) // semi joins have left columns only
+		if output || read[at] {
+			wanted = append(wanted, c)
+		}
+	}
+	more := false
+	for _, c := range wanted {
+		_, isKey := s.at[exprKey(s.s.exprs[c])]
+		more = more || !isKey
+	}
+	upsert := b.identityOf(s.s.op)
+	if b.modeOf(s.s.op) == graph.Upsert && !j.keyed(s, upsert) {
+		return pgerr.NotSupported(position(j.n.Condition), "joining the upsert stream "+b.ops[s.s.op].called+" by other columns than its key").
+			Hint("A row that moves to another key of the join cannot be found without its old version.")
+	}
+	single := upsert != nil && j.within(s, upsert)
+	switch {
+	case single || upsert != nil && more && b.modeOf(s.s.op) != graph.AppendOnly:
+		s.identity = graph.ByKey
+	case more && b.modeOf(s.s.op) == graph.AppendOnly:
+		s.identity = graph.ByNumber
+	default:
+		s.identity = graph.ByCopies
+	}
+	fields := b.identity(s.s.op)
+	if s.identity == graph.ByKey {
+		s.upsert = []int{}
+	}
+	if s.identity == graph.ByKey || upsert != nil && more {
+		for _, c := range upsert {
+			s.upsert = append(s.upsert, s.column(b, fields.exprs[c]))
+		}
+	}
+	for _, c := range wanted {
+		s.place[c] = s.column(b, s.s.exprs[c])
+	}
+	if len(s.in.exprs) == 0 { // rows must be counted by something
+		s.append(b, fields.exprs[0], attr{})
+	}
+	p := b.newProject(s.in)
+	p.UpsertKey = s.upsert
+	s.op = b.add(p, exprsKey(p.Project.Exprs))
+	return nil
+}
+
+// keyed reports whether all keys of the join are columns of the side's own key.
+func (j *regularJoin) keyed(s *joinSide, upsert []int) bool {
+	for _, k := range s.in.exprs[:s.keys] {
+		if k.Op != scalar.OpColumn || !slices.Contains(upsert, k.Column) {
+			return false
+		}
+	}
+	return upsert != nil
+}
+
+// within reports whether a join key has at most one row of the side.
+func (j *regularJoin) within(s *joinSide, upsert []int) bool {
+	for _, c := range upsert {
+		if !slices.ContainsFunc(s.in.exprs[:s.keys], func(k *scalar.Expr) bool { return k.Op == scalar.OpColumn && k.Column == c }) {
+			return false
+		}
+	}
+	return true
+}
+
+// identityOf is upsertKey; a source is asked for the columns of its primary key
+// if it does not read them yet.
+func (b *builder) identityOf(op int) []int {
+	if o := b.through(op); o.source != nil && o.source.upserts {
+		for _, k := range o.source.scan.Relation.PrimaryKey {
+			o.sourceColumn(k)
+		}
+	} else if o.family != nil && o.family.agg.Global {
+		return []int{} // there is one row
+	}
+	return b.upsertKey(op)
+}
+
+// joinVerbs are how ids name the kinds.
+var joinVerbs = map[logical.JoinKind]string{logical.InnerJoin: "join", logical.LeftJoin: "left_join", logical.RightJoin: "right_join",
+	logical.FullJoin: "full_join", logical.SemiJoin: "semi_join", logical.AntiJoin: "anti_join"}
+
+func (j *regularJoin) operator() (stream, error) {
+	b, n := j.b, j.n
+	l, r := &j.sides[0], &j.sides[1]
+	spec := &graph.Join{Kind: n.Kind, Sides: &[2]graph.JoinSide{}, Output: []int{}}
+	left, right := b.ops[l.op], b.ops[r.op]
+	o := &operator{Operator: graph.Operator{Kind: graph.JoinKind, Join: spec, Mode: j.mode()}, pos: position(n.Condition)}
+	for i := range l.keys {
+		spec.LeftKeys = append(spec.LeftKeys, column(i, l.in.exprs[i].Type, left.origins[i]))
+		spec.RightKeys = append(spec.RightKeys, column(i, r.in.exprs[i].Type, right.origins[i]))
+	}
+	spec.Residual = j.residualOver()
+	if l.keys == 0 {
+		o.Inputs = []graph.Input{single(l.op), single(r.op)}
+	} else {
+		o.Inputs = []graph.Input{b.hashed(l.op, sequence(0, l.keys)), b.hashed(r.op, sequence(0, r.keys))}
+	}
+	for i := range j.sides {
+		o.Tables = append(o.Tables, j.table(i, spec))
+	}
+	o.called = left.called + ", " + right.called
+	o.base = joinVerbs[n.Kind] + "(" + o.called + prefix(" on ", j.keyText()) + ")"
+	if spec.LeftOnly() {
+		o.called = left.called
+	}
+	if n.ID != "" {
+		o.base, o.pinned = n.ID, true
+	}
+	s := j.outputs(o)
+	j.upsertKey(o)
+	j.spread(o)
+	o.Unbounded = j.unbounded()
+	key := strings.Join([]string{string(n.Kind), exprsKey([]*scalar.Expr{spec.Residual}), intsKey(spec.Output), n.ID}, "|")
+	s.op = b.add(o, key)
+	return s.check(n.Out), nil
+}
+
+func intsKey(list []int) string {
+	var s strings.Builder
+	for _, i := range list {
+		s.WriteString(" " + exprKey(column(i, types.Of(types.Int64), "")))
+	}
+	return s.String()
+}
+
+// keyText names the keys as ids do: once where both sides call them the same.
+func (j *regularJoin) keyText() string {
+	var parts []string
+	l, r := j.b.ops[j.sides[0].op], j.b.ops[j.sides[1].op]
+	for i := range j.sides[0].keys {
+		t := l.origins[i]
+		if r.origins[i] != t {
+			t += " = " + r.origins[i]
+		}
+		parts = append(parts, t)
+	}
+	return strings.Join(parts, ", ")
+}
+
+// mode is the changelog mode of the output. Rows without a partner may get one,
+// and are then taken back.
+func (j *regularJoin) mode() graph.Changelog {
+	l, r := j.b.modeOf(j.sides[0].op), j.b.modeOf(j.sides[1].op)
+	grows := j.n.Kind == logical.InnerJoin || j.n.Kind == logical.SemiJoin
+	if grows && l == graph.AppendOnly && r == graph.AppendOnly {
+		return graph.AppendOnly
+	}
+	return graph.Retract
+}
+
+// residualOver is the residual over the columns of both projections.
+func (j *regularJoin) residualOver() *scalar.Expr {
+	width, left := len(j.n.Left.Fields()), len(j.sides[0].in.exprs)
+	return scalar.Remap(j.residual, func(c int) int {
+		if c < width {
+			return j.sides[0].place[c]
+		}
+		return left + j.sides[1].place[c-width]
+	})
+}
+
+// table is the schema of side i's state.
+func (j *regularJoin) table(i int, spec *graph.Join) graph.Table {
+	s, p := &j.sides[i], j.b.ops[j.sides[i].op]
+	t := graph.Table{Name: [2]string{"left", "right"}[i], Columns: []graph.Column{}}
+	var all []graph.Column
+	add := func(name string, typ types.Type) {
+		all = append(all, graph.Column{Name: unusedColumn(all, name), Type: typ})
+	}
+	for c := range s.keys {
+		add(p.origins[c], p.Fields[c].Type)
+	}
+	keys := s.keys
+	bigint := types.Of(types.Int64)
+	switch s.identity {
+	case graph.ByNumber:
+		add("row", bigint)
+		keys++
+		t.Unindexed = true
+	case graph.ByKey:
+		for _, c := range s.upsert {
+			keys = max(keys, c+1)
+		}
+	case graph.ByCopies:
+		keys = len(p.Fields)
+	}
+	for c := s.keys; c < len(p.Fields); c++ {
+		add(p.origins[c], p.Fields[c].Type)
+	}
+	if s.identity == graph.ByCopies {
+		add("count(*)", bigint)
+	}
+	spec.Sides[i] = graph.JoinSide{Identity: s.identity, Upsert: p.Mode == graph.Upsert, Matches: spec.Residual != nil && (spec.Outer(i) || i == 0 && spec.LeftOnly())}
+	if spec.Sides[i].Matches {
+		add("matches", bigint)
+	}
+	t.Keys, t.Columns, t.Local = all[:keys:keys], append(t.Columns, all[keys:]...), keys-s.keys
+	return t
+}
+
+// outputs lists the columns that are emitted: those that are read above, and
+// those that identify a row where rows can go again.
+func (j *regularJoin) outputs(o *operator) stream {
+	out := stream{names: names(j.n.Out)}
+	width, left := len(j.n.Left.Fields()), len(j.sides[0].in.exprs)
+	seen := map[int]int{}
+	emit := func(c int) int {
+		if at, ok := seen[c]; ok {
+			return at
+		}
+		i, k := 0, c
+		if c >= left {
+			i, k = 1, c-left
+		}
+		p := j.b.ops[j.sides[i].op]
+		origin := p.origins[k]
+		if slices.Contains(o.origins, origin) {
+			origin = p.called + "." + origin
+		}
+		seen[c] = len(o.Fields)
+		o.Join.Output = append(o.Join.Output, c)
+		o.Fields = append(o.Fields, types.Field{Name: p.Fields[k].Name, Type: p.Fields[k].Type})
+		o.origins, o.attrs = append(o.origins, origin), append(o.attrs, attr{})
+		return seen[c]
+	}
+	for c, f := range j.n.Out {
+		i, k := 0, c
+		if c >= width {
+			i, k = 1, c-width
+		}
+		at := j.sides[i].place[k]
+		if at < 0 || j.n.Hidden != nil && j.n.Hidden[c] { // nobody reads it
+			out.exprs = append(out.exprs, &scalar.Expr{Op: scalar.OpConst, Type: f.Type, Value: &types.Value{Null: true}, Pos: -1, Text: "null"})
+			out.attrs = append(out.attrs, attr{})
+			continue
+		}
+		at = emit(at + i*left)
+		out.exprs, out.attrs = append(out.exprs, column(at, f.Type, o.origins[at])), append(out.attrs, attr{})
+	}
+	if o.Mode != graph.AppendOnly {
+		for _, c := range j.identifying() {
+			emit(c)
+		}
+	}
+	if len(o.Join.Output) == 0 { // a batch without columns is worth less than one with too many
+		emit(0)
+	}
+	return out
+}
+
+// identifying are the columns, left ones then right ones, that tell the output's
+// rows apart, nil when a side has no such columns. The keys of a side are among
+// them: rows that move from key to key pass through several tasks, in any order.
+func (j *regularJoin) identifying() []int {
+	l, r, left := &j.sides[0], &j.sides[1], len(j.sides[0].in.exprs)
+	var out []int
+	add := func(from int, s *joinSide) {
+		if !j.keyedBy(s) {
+			for c := range s.keys {
+				out = append(out, from+c)
+			}
+		}
+		for _, c := range s.upsert {
+			out = append(out, from+c)
+		}
+	}
+	only := j.n.Kind == logical.SemiJoin || j.n.Kind == logical.AntiJoin
+	if l.upsert == nil || r.upsert == nil && !only {
+		return nil
+	}
+	needLeft, needRight := true, !only
+	switch j.n.Kind {
+	case logical.InnerJoin:
+		needRight = !j.one(r)
+		needLeft = !needRight || !j.one(l)
+	case logical.LeftJoin:
+		needRight = !j.one(r)
+	case logical.RightJoin:
+		needLeft = !j.one(l)
+	}
+	if needLeft {
+		add(0, l)
+	}
+	if needRight {
+		add(left, r)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// one reports whether the side has at most one row per join key.
+func (j *regularJoin) one(s *joinSide) bool {
+	for _, c := range s.upsert {
+		if c >= s.keys {
+			return false
+		}
+	}
+	return s.upsert != nil
+}
+
+// keyedBy reports whether the join keys are columns of the side's own key, so
+// that a row of that key stays in one task.
+func (j *regularJoin) keyedBy(s *joinSide) bool {
+	for c := range s.keys {
+		if !slices.Contains(s.upsert, c) {
+			return false
+		}
+	}
+	return true
+}
+
+// upsertKey maps the identifying columns to the output's.
+func (j *regularJoin) upsertKey(o *operator) {
+	if o.Mode == graph.AppendOnly {
+		return
+	}
+	for _, c := range j.identifying() {
+		at := slices.Index(o.Join.Output, c)
+		if at < 0 {
+			o.UpsertKey = nil
+			return
+		}
+		o.UpsertKey = append(o.UpsertKey, at)
+	}
+}
+
+// spread says that the output lies as the keys of a side do that is never filled
+// with nulls.
+func (j *regularJoin) spread(o *operator) {
+	sides, left := []int{0, 1}, len(j.sides[0].in.exprs)
+	switch j.n.Kind {
+	case logical.LeftJoin, logical.SemiJoin, logical.AntiJoin:
+		sides = []int{0}
+	case logical.RightJoin:
+		sides = []int{1}
+	case logical.FullJoin:
+		return
+	}
+	for _, i := range sides {
+		var cols []int
+		for c := range j.sides[i].keys {
+			if at := slices.Index(o.Join.Output, c+i*left); at >= 0 {
+				cols = append(cols, at)
+			}
+		}
+		if len(cols) == j.sides[i].keys && len(cols) > 0 {
+			o.spread = spread{known: true, cols: cols}
+			return
+		}
+	}
+}
+
+// unbounded says why the join's state grows for ever.
+func (j *regularJoin) unbounded() string {
+	if j.b.opts.StateTTL {
+		return ""
+	}
+	var parts []string
+	for i := range j.sides {
+		s := &j.sides[i]
+		if p := j.b.ops[s.op]; p.Mode == graph.AppendOnly {
+			what := "rows"
+			if s.identity == graph.ByCopies {
+				what = "keys"
+			}
+			parts = append(parts, what+" of "+p.called)
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "it keeps all " + strings.Join(parts, " and all ") + ": no interval or window in the condition and no state_ttl"
+}
