@@ -3,7 +3,8 @@ package exec
 import "sync/atomic"
 
 // alignment is how far the slowest split of a source is in event time, over all
-// tasks: the figures that watermark_alignment goes by.
+// tasks: what watermark_alignment goes by, and tasks that have no split which
+// counts.
 type alignment struct {
 	least []atomic.Int64 // by task; WatermarkMax when none of its splits counts
 }

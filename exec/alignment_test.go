@@ -90,3 +90,37 @@ func TestAlignmentHoldsFastSplitsBack(t *testing.T) {
 		})
 	}
 }
+
+// TestTaskWithoutSplitsGoesWithTheOthers has fewer splits than tasks, and an
+// endless input: time goes on in every task after the exchange.
+func TestTaskWithoutSplitsGoesWithTheOthers(t *testing.T) {
+	const parallelism = 3
+	f := newFactory(t, 1, 0)
+	f.source.endless = true
+	reports := make(chan Report, 64)
+	r, err := Start(context.Background(), chain(graph.Hash), Options{Parallelism: parallelism, Factory: f, OnReport: func(rep Report) { reports <- rep }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Stop()
+	for deadline, n := time.Now().Add(10*time.Second), int64(1); ; n++ {
+		if time.Now().After(deadline) {
+			t.Fatal("no time has come through the exchange")
+		}
+		time.Sleep(5 * time.Millisecond)
+		if err := r.Inject(context.Background(), Barrier{Epoch: uint64(n), Checkpoint: n}, false); err != nil {
+			t.Fatal(err)
+		}
+		moved := 0
+		for range r.Tasks() {
+			for _, op := range next(t, reports, r).Operators {
+				if op.ID == "second" && op.Watermark > WatermarkMin {
+					moved++
+				}
+			}
+		}
+		if moved == parallelism {
+			return
+		}
+	}
+}

@@ -169,19 +169,20 @@ func (r *Run) drive(n *node, tasks int) error {
 	if in.Aside != nil {
 		n.aside = in.Aside
 	}
-	n.task.source = &sourceTask{task: n.task, in: *in, node: n, control: make(chan control, 4), alignment: r.alignmentOf(n.spec.ID, tasks)}
+	n.task.source = &sourceTask{task: n.task, in: *in, node: n, control: make(chan control, 4)}
+	n.task.source.alignment, n.task.source.marks = r.shared(n.spec.ID, tasks)
 	r.sources = append(r.sources, n.task.source)
 	return nil
 }
 
-// alignmentOf is what the tasks of one source share.
-func (r *Run) alignmentOf(operator string, tasks int) *alignment {
+// shared is what the tasks of one source know of each other.
+func (r *Run) shared(operator string, tasks int) (splits, marks *alignment) {
 	for _, s := range r.sources {
 		if s.node.spec.ID == operator {
-			return s.alignment
+			return s.alignment, s.marks
 		}
 	}
-	return newAlignment(tasks)
+	return newAlignment(tasks), newAlignment(tasks)
 }
 
 // connect wires the inputs of operator o, fused or through mailboxes.

@@ -81,6 +81,7 @@ type sourceTask struct {
 	rows      int64
 	turn      int // the split to read next
 	alignment *alignment
+	marks     *alignment // the tasks' watermarks
 	slowest   Watermark // of the splits of all tasks
 }
 
@@ -305,7 +306,9 @@ func (s *sourceTask) deliver(sp *split) error {
 	if err := s.emit(b, from, live); err != nil {
 		return err
 	}
-	return s.advanceTo(min(sp.state.Watermark, others))
+	least := min(sp.state.Watermark, others)
+	s.marks.least[s.task.index].Store(least)
+	return s.advanceTo(least)
 }
 
 // emit passes on the live rows [from, to) of b.
@@ -359,10 +362,11 @@ func (s *sourceTask) advance() error {
 		return nil
 	}
 	least := s.leastOther(nil)
-	if least == WatermarkMax { // all idle: time stands still
-		return nil
+	all := s.marks.tell(s.task.index, least)
+	if least == WatermarkMax { // no split counts here: the task must not hold the others back
+		least = all
 	}
-	return s.advanceTo(least)
+	return s.advanceTo(least) // WatermarkMax when all are idle: time stands still
 }
 
 func (s *sourceTask) advanceTo(w Watermark) error {
@@ -396,6 +400,7 @@ func (s *sourceTask) finish() error {
 
 func (s *sourceTask) end() error {
 	s.ended = true
+	s.marks.least[s.task.index].Store(WatermarkMax)
 	if err := s.node.onWatermark(0, WatermarkMax); err != nil {
 		return err
 	}

@@ -140,6 +140,9 @@ type place struct {
 func (p *place) matches(name string) bool {
 	if p.pattern != "" {
 		ok, err := path.Match(p.pattern, name)
+		if hidden := name[:min(1, len(name))]; hidden == "." || hidden == "_" { // found by its own pattern only
+			ok = ok && strings.HasPrefix(p.pattern, hidden)
+		}
 		return ok && err == nil
 	}
 	for element := range strings.SplitSeq(name, "/") {

@@ -21,6 +21,7 @@ package json
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -403,10 +404,9 @@ func (d *Decoder) store(c *batch.Column, row int, f *field, text string) error {
 }
 
 func (f *field) wrap(err error) error {
-	e := pgerr.From(err)
-	code := e.Code
-	if code == pgerr.InternalError {
-		code = pgerr.InvalidTextRepresentation
+	code := pgerr.From(err).Code
+	if code == pgerr.InternalError { // of the scanner
+		code = codeOf(err, pgerr.InvalidTextRepresentation)
 	}
 	return pgerr.New(code, "column %q: %s", f.name, err.Error()).Wrap(err)
 }
@@ -420,5 +420,16 @@ func (f *field) outOfRange(text []byte) error {
 }
 
 func syntaxError(err error) error {
-	return pgerr.New(pgerr.InvalidJSONText, "%s", err.Error()).Wrap(err)
+	return pgerr.New(codeOf(err, pgerr.InvalidJSONText), "%s", err.Error()).Wrap(err)
+}
+
+// codeOf is the SQLSTATE of a fault of the scanner.
+func codeOf(err error, otherwise pgerr.Code) pgerr.Code {
+	switch {
+	case errors.Is(err, errUTF8):
+		return pgerr.CharacterNotInRepertoire
+	case errors.Is(err, errNUL):
+		return pgerr.UntranslatableCharacter
+	}
+	return otherwise
 }
