@@ -25,12 +25,23 @@ type Column struct {
 	Generated bool
 }
 
+// Direction says what a relation or an option is for.
+type Direction int
+
+// The directions.
+const (
+	BothWays Direction = iota
+	SourceOnly
+	SinkOnly
+)
+
 // Spec is a relation as declared: everything a connector may look at.
 type Spec struct {
-	Relation string // schema.name
-	Columns  []Column
-	Key      []int // primary key, positions in Columns
-	Options  map[string]string
+	Relation  string // schema.name
+	Direction Direction
+	Columns   []Column
+	Key       []int // primary key, positions in Columns
+	Options   map[string]string
 	// Changes is set for a sink whose input is not append-only: what it writes
 	// must tell inserts from deletes and updates.
 	Changes bool
@@ -155,6 +166,7 @@ type Option struct {
 	Default string
 	Values  []string // when only these are allowed
 	Secret  bool
+	Only    Direction // the other direction refuses it
 	// Required options must be given.
 	Required bool
 }
@@ -164,10 +176,12 @@ type Option struct {
 // option at fault; they do reach out to the outside (a missing bucket is found
 // at CREATE).
 type Kind struct {
-	Name      string
-	Options   []Option
-	NewSource func(ctx context.Context, spec Spec, env Env) (Source, error)
-	NewSink   func(ctx context.Context, spec Spec, env Env) (Sink, error)
+	Name    string
+	Options []Option
+	// AtLeastOnce is set when the sink can do with less than exactly once.
+	AtLeastOnce bool
+	NewSource   func(ctx context.Context, spec Spec, env Env) (Source, error)
+	NewSink     func(ctx context.Context, spec Spec, env Env) (Sink, error)
 }
 
 // Registry holds the connectors of a process.

@@ -32,10 +32,19 @@ func SinkOptions() []Option {
 func (k *Kind) Accepts() []Option {
 	all := append([]Option(nil), k.Options...)
 	if k.NewSource != nil {
-		all = append(all, SourceOptions()...)
+		for _, o := range SourceOptions() {
+			o.Only = SourceOnly
+			all = append(all, o)
+		}
 	}
 	if k.NewSink != nil {
-		all = append(all, SinkOptions()...)
+		for _, o := range SinkOptions() {
+			o.Only = SinkOnly
+			if o.Name == "delivery" && !k.AtLeastOnce {
+				o.Values = []string{"exactly_once"}
+			}
+			all = append(all, o)
+		}
 	}
 	sort.Slice(all, func(i, j int) bool { return all[i].Name < all[j].Name })
 	return all
@@ -89,8 +98,11 @@ func (k *Kind) Check(spec Spec) (*Settings, error) {
 		o, ok := known[name]
 		if !ok || strings.Contains(name, "<") {
 			if !dynamicOption(accepts, name) {
-				return nil, unknownOption(k.Name, name, accepts)
+				return nil, unknownOption(k.Name, name, accepts, spec.Direction)
 			}
+		} else if !o.serves(spec.Direction) {
+			return nil, pgerr.New(pgerr.InvalidParameterValue, "option %q is for %ss only", name, o.Only).
+				Hint("Valid options of a %s are %s.", spec.Direction, optionNames(accepts, spec.Direction))
 		} else if len(o.Values) > 0 && !contains(o.Values, value) {
 			return nil, pgerr.New(pgerr.InvalidParameterValue, "invalid value for option %q: %q", name, value).
 				Hint("Valid values are %s.", strings.Join(o.Values, ", "))
@@ -137,13 +149,29 @@ func capitalized(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
-func unknownOption(kind, name string, accepts []Option) error {
-	names := make([]string, len(accepts))
-	for i, o := range accepts {
-		names[i] = o.Name
+// String is what a relation of that direction is called.
+func (d Direction) String() string {
+	return [...]string{"table", "source", "sink"}[d]
+}
+
+// serves reports whether a relation of a direction may carry the option.
+func (o *Option) serves(d Direction) bool {
+	return o.Only == BothWays || d == BothWays || o.Only == d
+}
+
+func optionNames(accepts []Option, d Direction) string {
+	var names []string
+	for i := range accepts {
+		if accepts[i].serves(d) {
+			names = append(names, accepts[i].Name)
+		}
 	}
+	return strings.Join(names, ", ")
+}
+
+func unknownOption(kind, name string, accepts []Option, d Direction) error {
 	return pgerr.New(pgerr.InvalidParameterValue, "connector %q has no option %q", kind, name).
-		Hint("Valid options are %s.", strings.Join(names, ", "))
+		Hint("Valid options are %s.", optionNames(accepts, d))
 }
 
 // Given reports whether the declaration wrote the option.

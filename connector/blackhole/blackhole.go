@@ -37,7 +37,7 @@ func Kind(counts *Counts) *connector.Kind {
 	if counts == nil {
 		counts = &Counts{}
 	}
-	k := &connector.Kind{Name: "blackhole"}
+	k := &connector.Kind{Name: "blackhole", AtLeastOnce: true}
 	k.NewSink = func(_ context.Context, spec connector.Spec, _ connector.Env) (connector.Sink, error) {
 		if _, err := k.Check(spec); err != nil {
 			return nil, err

@@ -68,6 +68,10 @@ func newSource(s *connector.Settings, spec connector.Spec) (connector.Source, er
 	}
 	src := &source{rows: uint64(rows)}
 	for _, c := range spec.Columns {
+		if c.Generated { // nobody asks for it
+			src.fields = append(src.fields, field{})
+			continue
+		}
 		if c.Metadata != "" {
 			return nil, pgerr.New(pgerr.UndefinedColumn, "connector \"datagen\" has no metadata %q", c.Metadata)
 		}
@@ -88,6 +92,9 @@ func checkNames(spec connector.Spec) error {
 	columns := map[string]bool{}
 	var names []string
 	for _, c := range spec.Columns {
+		if c.Generated {
+			continue
+		}
 		columns[c.Name] = true
 		names = append(names, c.Name)
 	}

@@ -132,7 +132,14 @@ type source struct {
 func newSource(dict *dictionary, o Options, declared []connector.Column) (*source, error) {
 	s := &source{gen: newGenerator(dict, o.EventRate, o.Seed), options: o, schema: Columns(o.Stream)}
 	for _, c := range declared {
+		if c.Metadata != "" {
+			return nil, pgerr.New(pgerr.UndefinedColumn, "connector \"nexmark\" has no metadata %q", c.Metadata)
+		}
 		at := -1
+		if c.Generated {
+			s.declare = append(s.declare, at)
+			continue
+		}
 		names := make([]string, len(s.schema))
 		for i, have := range s.schema {
 			names[i] = have.Name

@@ -59,9 +59,9 @@ func Kind(o Options) *connector.Kind {
 			{Name: "header", Default: "false", Doc: "CSV only: the first line of a file names the columns"},
 			{Name: "delimiter", Default: ",", Doc: "CSV only: one ASCII character"},
 			{Name: "null", Default: "", Doc: "CSV only: what stands for null when it is not quoted"},
-			{Name: "follow", Default: "true", Doc: "source: pick up new files, or finish after those there are"},
-			{Name: "roll_bytes", Default: "64MB", Doc: "sink: a file is finished when it has that many bytes before compression"},
-			{Name: "roll_interval", Default: "0s", Doc: "sink: a file is finished at that age too, 0s for at checkpoints only"},
+			{Name: "follow", Only: connector.SourceOnly, Default: "true", Doc: "pick up new files, or finish after those there are"},
+			{Name: "roll_bytes", Only: connector.SinkOnly, Default: "64MB", Doc: "a file is finished when it has that many bytes before compression"},
+			{Name: "roll_interval", Only: connector.SinkOnly, Default: "0s", Doc: "a file is finished at that age too, 0s for at checkpoints only"},
 			{Name: "access_key", Secret: true, Doc: "S3 access key; default is the environment's"},
 			{Name: "secret_key", Secret: true, Doc: "S3 secret key"},
 		},
@@ -187,11 +187,15 @@ func openPlace(ctx context.Context, o Options, s *connector.Settings, sink bool)
 	}
 	store, err := o.OpenStore(ctx, u.String(), Credentials{s.Text("access_key"), s.Text("secret_key")})
 	if err != nil {
-		return nil, pgerr.New(pgerr.From(err).Code, "open %s: %s", safeURL(u), pgerr.From(err).Message).Wrap(err)
+		e := pgerr.From(err)
+		if e.Code == pgerr.InternalError {
+			e = pgerr.New(pgerr.IOError, "%s", e.Message)
+		}
+		return nil, pgerr.New(e.Code, "cannot open %s of option \"path\": %s", safeURL(u), e.Message).Wrap(err)
 	}
 	p.files, p.store = store, store
 	if _, err := store.List(ctx, ".millrace-probe"); err != nil {
-		return nil, pgerr.New(pgerr.IOError, "cannot list %s: %s", safeURL(u), err).Wrap(err).
+		return nil, pgerr.New(pgerr.IOError, "cannot list %s of option \"path\": %s", safeURL(u), err).Wrap(err).
 			Hint("Check that the bucket exists and that access_key and secret_key, or those of the environment, may read it.")
 	}
 	return p, nil
@@ -209,15 +213,19 @@ func rootCause(err error) string {
 	return err.Error()
 }
 
-// fileColumns tells the columns of the files from metadata.
+// fileColumns tells the columns of the files from metadata and from what the
+// engine computes.
 func fileColumns(spec connector.Spec) (columns []format.Column, position []int, err error) {
 	position = make([]int, len(spec.Columns))
 	for i, c := range spec.Columns {
 		position[i] = -1
+		if c.Generated {
+			continue
+		}
 		if c.Type.Phys() == types.PhysNone {
 			return nil, nil, pgerr.New(pgerr.DatatypeMismatch, "column %q has type %s, which files cannot hold", c.Name, c.Type)
 		}
-		if c.Metadata == "" {
+		if c.Metadata == "" && !c.Generated {
 			position[i] = len(columns)
 			columns = append(columns, format.Column{Name: c.Name, Type: c.Type, NotNull: c.NotNull})
 		}

@@ -55,6 +55,11 @@ func newSink(ctx context.Context, o Options, s *connector.Settings, spec connect
 	if k.columns, k.position, err = fileColumns(spec); err != nil {
 		return nil, err
 	}
+	for _, c := range spec.Columns {
+		if c.Metadata != "" && spec.Direction == connector.SinkOnly {
+			return nil, pgerr.New(pgerr.UndefinedColumn, "column %q cannot be METADATA: a sink of connector \"object\" has none", c.Name)
+		}
+	}
 	if k.changes {
 		for _, c := range k.columns {
 			if c.Name == "op" {

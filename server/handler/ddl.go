@@ -94,6 +94,9 @@ func (h *Handler) connectRelation(ctx context.Context, r *catalog.Relation, st *
 		}
 		return e.At(optionPosition(st, "connector"))
 	}
+	if r.Kind == catalog.Source && kind.NewSource == nil || r.Kind == catalog.Sink && kind.NewSink == nil {
+		return at(pgerr.New(pgerr.FeatureNotSupported, "connector %q cannot be a %s", kind.Name, r.Kind))
+	}
 	if _, err := kind.Check(specOf(r)); err != nil {
 		return at(err)
 	}
@@ -106,9 +109,6 @@ func (h *Handler) connectRelation(ctx context.Context, r *catalog.Relation, st *
 		if _, err := h.openSink(ctx, r, false); err != nil {
 			return at(err)
 		}
-	}
-	if r.Kind == catalog.Source && kind.NewSource == nil || r.Kind == catalog.Sink && kind.NewSink == nil {
-		return at(pgerr.New(pgerr.FeatureNotSupported, "connector %q cannot be a %s", kind.Name, r.Kind))
 	}
 	if len(r.Columns) == 0 {
 		return pgerr.New(pgerr.InvalidTableDefinition, "%s %q has no columns", r.Kind, r.Name).At(int(st.Name.Offset())).
@@ -163,6 +163,12 @@ func (h *Handler) connectorOf(r *catalog.Relation) (*connector.Kind, error) {
 // of it: positions of the others stay those of the relation.
 func specOf(r *catalog.Relation) connector.Spec {
 	spec := connector.Spec{Relation: r.Schema + "." + r.Name, Key: r.PrimaryKey, Options: r.Options}
+	switch r.Kind {
+	case catalog.Source:
+		spec.Direction = connector.SourceOnly
+	case catalog.Sink:
+		spec.Direction = connector.SinkOnly
+	}
 	for _, c := range r.Columns {
 		spec.Columns = append(spec.Columns, connector.Column{Name: c.Name, Type: c.Type, NotNull: c.NotNull, Metadata: c.Metadata, Generated: c.Generated != ""})
 	}

@@ -96,7 +96,7 @@ func TestFilesThatCome(t *testing.T) {
 	s.checkpoint("j")
 	s.restart()
 	s.eventually(`SELECT count(*), count(DISTINCT id), max(id) FROM out`, "4002|4002|4001")
-	same(t, "splits", s.query(`SELECT partition, position, rows, ended FROM millrace.source_splits`), "a.json|"+itoa(long.Len())+"|4000|t", "b.json.gz|22|2|t")
+	same(t, "splits", s.query(`SELECT split, position, rows, finished FROM millrace.source_splits`), "a.json|"+itoa(long.Len())+"|4000|t", "b.json.gz|24|2|t")
 	// A file that is done is done: what is appended to it, or put in its place,
 	// is not noticed.
 	write(t, dir, "a.json", line(5000))
