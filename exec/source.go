@@ -82,7 +82,7 @@ type sourceTask struct {
 	turn      int // the split to read next
 	alignment *alignment
 	marks     *alignment // the tasks' watermarks
-	slowest   Watermark // of the splits of all tasks
+	slowest   Watermark  // of the splits of all tasks
 }
 
 // split is one split being read.
