@@ -9,6 +9,7 @@ import (
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 )
 
@@ -99,11 +100,12 @@ func (r *runner) pause(ctx context.Context, d time.Duration) bool {
 			return false
 		case o := <-r.stop:
 			if o.checkpoint != nil {
-				o.checkpoint <- requestResult{err: errors.New("the job is between two attempts and cannot take a checkpoint")}
+				o.checkpoint <- requestResult{err: pgerr.New(pgerr.ObjectNotInPrerequisiteState, "job %q is between two attempts and cannot take a checkpoint", r.job.Name)}
 			}
 			return false
 		case q := <-r.requests:
-			q.done <- requestResult{err: errors.New("the job is restarting")}
+			q.done <- requestResult{err: pgerr.New(pgerr.ObjectNotInPrerequisiteState, "job %q is between two attempts: %s", r.job.Name, r.job.Failure).
+				Hint("SELECT * FROM millrace.job_events shows what happened.")}
 		case <-after:
 			return true
 		}

@@ -67,8 +67,11 @@ func JSONField(s, key string) (string, bool) {
 
 // JSONElement finds an array's element, from 0, or from the end when negative.
 func JSONElement(s string, n int64) (string, bool) {
-	if len(s) < 2 || s[0] != '[' {
+	if s == "" || s[0] == '{' {
 		return "", false
+	}
+	if s[0] != '[' {
+		return s, n == 0 || n == -1 // PostgreSQL keeps a scalar as an array of one
 	}
 	if n < 0 {
 		if n += int64(JSONArrayLength(s)); n < 0 {

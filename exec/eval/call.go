@@ -2,6 +2,7 @@ package eval
 
 import (
 	"regexp"
+	"strconv"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/internal/pgerr"
@@ -134,6 +135,16 @@ func (x *row) dec(i int) types.Decimal { return x.v[i].Dec }
 func (x *row) null(i int) bool         { return x.v[i].Null }
 func (x *row) typ(i int) types.Type    { return x.e.Args[i].Type }
 func (x *row) text(i int) string       { return x.textOf(x.typ(i), &x.v[i]) }
+
+// castText is an argument as a cast to text gives it, which differs from what is
+// shown for booleans.
+func (x *row) castText(i int) string {
+	if x.typ(i).Kind == types.Bool {
+		return strconv.FormatBool(x.v[i].Bool)
+	}
+	return x.text(i)
+}
+
 func (x *row) textOf(t types.Type, v *types.Value) string {
 	if t.Phys() == types.PhysBytes && t.Kind != types.Bytea && t.Kind != types.Array && t.Kind != types.Row {
 		return v.Bytes

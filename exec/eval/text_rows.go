@@ -71,8 +71,8 @@ var textRows = map[string]rowFn{
 	"set_byte":            setByte,
 	"unistr":              unistr,
 	"normalize":           func(x *row) (types.Value, error) { return strValue(x.str(0)), nil },
-	"||(text,anyelement)": func(x *row) (types.Value, error) { return strValue(x.str(0) + x.text(1)), nil },
-	"||(anyelement,text)": func(x *row) (types.Value, error) { return strValue(x.text(0) + x.str(1)), nil },
+	"||(text,anyelement)": func(x *row) (types.Value, error) { return strValue(x.str(0) + x.castText(1)), nil },
+	"||(anyelement,text)": func(x *row) (types.Value, error) { return strValue(x.castText(0) + x.str(1)), nil },
 }
 
 func initcap(s string) string {

@@ -390,20 +390,65 @@ func makeInterval(x *row) (types.Value, error) {
 	return iv(types.Interval{Months: int32(months), Days: int32(days), Micros: us}, nil)
 }
 
-// overlaps is (a, b) OVERLAPS (c, d) for ends that are times.
+// overlaps is (a, b) OVERLAPS (c, d). An end may be an interval after its start,
+// and one end of a pair may be unknown: then the answer is what follows from the
+// other one.
 func overlaps(x *row) (types.Value, error) {
-	for i := range x.v {
-		if x.null(i) {
+	first, err := x.period(0)
+	if err != nil {
+		return types.NullValue, err
+	}
+	second, err := x.period(2)
+	if err != nil || first.unknown || second.unknown {
+		return types.NullValue, err
+	}
+	if first.from > second.from {
+		first, second = second, first
+	}
+	switch {
+	case first.from == second.from:
+		if first.open || second.open {
 			return types.NullValue, nil
 		}
+		return boolValue(true), nil
+	case first.open:
+		return types.NullValue, nil
+	case second.from < first.to:
+		return boolValue(true), nil
+	case second.open:
+		return types.NullValue, nil
 	}
-	a, b, c, d := x.int(0), x.int(1), x.int(2), x.int(3)
-	a, b, c, d = min(a, b), max(a, b), min(c, d), max(c, d)
-	if a > c {
-		return boolValue(a < d || a == c), nil
+	return boolValue(false), nil
+}
+
+// period is one side of OVERLAPS, its ends in order.
+type period struct {
+	from, to int64
+	open     bool // only from is known
+	unknown  bool
+}
+
+func (x *row) period(i int) (period, error) {
+	length := x.typ(i+1).Kind == types.IntervalK
+	end, noEnd := x.int(i+1), x.null(i+1) || length && x.null(i)
+	if length && !noEnd {
+		var err error
+		if x.typ(i).Kind == types.TimestampTZ {
+			end, err = x.iv(i+1).AddToTimestampTZ(x.int(i), x.f.ctx.zone())
+		} else {
+			end, err = x.iv(i + 1).AddToTimestamp(x.int(i))
+		}
+		if err != nil {
+			return period{}, err
+		}
 	}
-	if c > a {
-		return boolValue(c < b), nil
+	switch {
+	case x.null(i) && noEnd:
+		return period{unknown: true}, nil
+	case x.null(i):
+		return period{from: end, open: true}, nil
+	case noEnd:
+		return period{from: x.int(i), open: true}, nil
 	}
-	return boolValue(true), nil
+	return period{from: min(x.int(i), end), to: max(x.int(i), end)}, nil
 }

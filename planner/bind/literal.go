@@ -44,6 +44,12 @@ func (b *binder) number(e *scalar.Expr, x *ast.Literal) (*scalar.Expr, error) {
 		}
 	}
 	d, err := types.ParseDecimal(x.Text)
+	// PostgreSQL has a decimal for 1e300 and 1e-300 too. Here a double is what
+	// such numbers are for.
+	if f, ferr := strconv.ParseFloat(x.Text, 64); ferr == nil && (err != nil || d.Float64() != f) {
+		e.Type, e.Value.Float = types.Of(types.Float64), f
+		return b.withText(e, strconv.FormatFloat(f, 'g', -1, 64), prec), nil
+	}
 	if err != nil {
 		return nil, pgerr.From(err).At(int(x.Pos))
 	}

@@ -8,6 +8,22 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
+// firstOutput is what PostgreSQL points at when a part of a set operation has the
+// wrong number of columns.
+func firstOutput(p ast.SetExpr) ast.Node {
+	switch x := p.(type) {
+	case *ast.Select:
+		if len(x.Items) > 0 {
+			return x.Items[0].X
+		}
+	case *ast.Values:
+		return x.Rows[0][0]
+	case *ast.SetOp:
+		return firstOutput(x.L)
+	}
+	return p
+}
+
 // setOp binds UNION, INTERSECT and EXCEPT.
 func (b *binder) setOp(x *ast.SetOp, e env) (logical.Node, error) {
 	parts := []ast.SetExpr{x.L, x.R}
@@ -21,7 +37,7 @@ func (b *binder) setOp(x *ast.SetOp, e env) (logical.Node, error) {
 			return nil, err
 		}
 		if i > 0 && len(n.Fields()) != len(nodes[0].Fields()) {
-			return nil, pgerr.New(pgerr.SyntaxError, "each %s query must have the same number of columns", upper(x.Op)).At(int(p.Offset()))
+			return nil, pgerr.New(pgerr.SyntaxError, "each %s query must have the same number of columns", upper(x.Op)).At(int(firstOutput(p).Offset()))
 		}
 		nodes[i] = n
 	}

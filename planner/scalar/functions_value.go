@@ -152,7 +152,13 @@ unix_micros(timestamptz) bigint
 from_unixtime(bigint) text [stable]               -- Flink
 to_timestamp_ltz(bigint,integer) timestamptz      -- Flink: epoch seconds (0) or milliseconds (3)
 overlaps(timestamp,timestamp,timestamp,timestamp) boolean [null]
+overlaps(timestamp,interval,timestamp,interval) boolean [null]
+overlaps(timestamp,timestamp,timestamp,interval) boolean [null]
+overlaps(timestamp,interval,timestamp,timestamp) boolean [null]
 overlaps(timestamptz,timestamptz,timestamptz,timestamptz) boolean [null]
+overlaps(timestamptz,interval,timestamptz,interval) boolean [null]
+overlaps(timestamptz,timestamptz,timestamptz,interval) boolean [null]
+overlaps(timestamptz,interval,timestamptz,timestamptz) boolean [null]
 `
 
 // The functions over jsonb. The json_ names are the same over jsonb: there is

@@ -1,6 +1,10 @@
 package scalar
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/millrace/millrace/types"
+)
 
 // Walk calls f for x and everything below it, parents first. A nil x is no
 // expression and is left out.
@@ -132,10 +136,15 @@ func Conjuncts(x *Expr) []*Expr {
 	return out
 }
 
-// VolatilityOf is the highest volatility of the functions that x calls.
+// VolatilityOf is the highest volatility of the functions that x calls, and of
+// its casts: those between a time with a zone and something without one depend
+// on the session.
 func VolatilityOf(x *Expr) Volatility {
 	v := Immutable
 	Walk(x, func(e *Expr) {
+		if e.Op == OpCast && (e.Type.Kind == types.TimestampTZ) != (e.Args[0].Type.Kind == types.TimestampTZ) {
+			v = max(v, Stable)
+		}
 		if e.Op != OpCall {
 			return
 		}

@@ -170,6 +170,7 @@ func (r *rewriter) values() {
 			r.unexpectedHint("Write the rows without ROW: VALUES (1, 'a'), (2, 'b').")
 		}
 		r.expectSymbol("(")
+		first := r.cur()
 		for {
 			l.expr()
 			if !r.acceptSymbol(",") {
@@ -179,7 +180,7 @@ func (r *rewriter) values() {
 		r.expectSymbol(")")
 		widths = append(widths, l.n-from)
 		if widths[0] != l.n-from {
-			r.fail(pgerr.New(pgerr.SyntaxError, "VALUES lists must all be the same length").At(row.pos))
+			r.fail(pgerr.New(pgerr.SyntaxError, "VALUES lists must all be the same length").At(first.pos))
 		}
 		if !r.acceptSymbol(",") {
 			break
