@@ -34,6 +34,7 @@ type parts struct {
 	srcs   map[string]*sourcePart
 	sinks  map[string]connector.Sink
 	looked time.Time // when new splits were last looked for
+	live   *Live     // of a query without a job
 }
 
 // sourcePart is a source operator with the splits it has handed out.
@@ -168,6 +169,9 @@ func (p *parts) env(op *graph.Operator, task, tasks int, refused *refused) opera
 		BadRow: refused.badRow, Counters: &exec.Counters{}}
 	for _, in := range op.Inputs {
 		env.Inputs = append(env.Inputs, p.r.g.Operators[in.Operator].Fields)
+	}
+	if p.live != nil {
+		env.Collect, env.Sealed = p.live.collect, p.live.seal
 	}
 	if p.r.opt.LateData == "dead_letter" && op.Kind == graph.WindowAggregateKind {
 		env.Late = refused.late(op.ID, env.Inputs[0])

@@ -72,10 +72,13 @@ func (r *runner) startingPoint(ctx context.Context) (*startingPoint, error) {
 			return nil, err
 		}
 	}
+	if r.view != nil { // epochs do not go back for those who follow
+		sp.epoch = r.view.lastEpoch()
+	}
 	if sp.meta == nil {
 		return sp, nil
 	}
-	sp.epoch = sp.meta.Epoch
+	sp.epoch = max(sp.epoch, sp.meta.Epoch)
 	return sp, sp.read(r.g)
 }
 

@@ -51,6 +51,8 @@ type Env struct {
 	// Collect takes the rows of a collect operator, and owns the batch it gets.
 	// It blocks while the reader is behind.
 	Collect func(b *batch.Batch) error
+	// Sealed, when not nil, is told that everything of an epoch was collected.
+	Sealed func(epoch uint64) error
 	// Subquery runs the graph of an Apply to its end and gives its rows to take,
 	// which may keep them.
 	Subquery func(g *graph.Graph, take func(b *batch.Batch) error) error

@@ -42,6 +42,18 @@ func View(root *logical.Materialize, opts Options) (*graph.Graph, error) {
 	return b.finish()
 }
 
+// Live lowers a continuous query whose changes somebody reads as they happen; the
+// last operator collects them. Windows are emitted when they close if emitOnClose
+// is set, else as they grow.
+func Live(root logical.Node, emitOnClose bool, opts Options) (*graph.Graph, error) {
+	b := newBuilder(opts, false)
+	b.view, b.emitOnClose = true, emitOnClose
+	if err := b.collect(root); err != nil {
+		return nil, err
+	}
+	return b.finish()
+}
+
 // Bounded lowers a query over finished data; the last operator collects its
 // rows.
 func Bounded(root logical.Node, opts Options) (*graph.Graph, error) {

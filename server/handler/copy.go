@@ -36,14 +36,17 @@ func (h *Handler) prepareCopy(s *session.Session, p *session.Prepared, st *ast.C
 		})
 		return nil
 	}
-	q, ok := st.Query.(*ast.Query)
-	if st.Query == nil {
-		q, ok = copiedTable(st), true
+	switch q := st.Query.(type) {
+	case nil:
+		err = h.prepareQuery(s, p, copiedTable(st), nil)
+	case *ast.Query:
+		err = h.prepareQuery(s, p, q, nil)
+	case *ast.Subscribe:
+		err = h.prepareSubscribe(s, p, q)
+	default:
+		err = pgerr.NotSupported(int(st.Pos), "COPY of this statement")
 	}
-	if !ok {
-		return pgerr.NotSupported(int(st.Pos), "COPY of this statement")
-	}
-	if err := h.prepareQuery(s, p, q, nil); err != nil {
+	if err != nil {
 		return err
 	}
 	inner := p.Plan.(plan)

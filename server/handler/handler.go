@@ -68,8 +68,12 @@ func (h *Handler) env(r *catalog.Relation, undecodable func(connector.BadRow) er
 
 // Source opens what a job's source operator reads.
 func (h *Handler) Source(ctx context.Context, _ *catalog.Job, op *graph.Operator, undecodable func(connector.BadRow) error) (connector.Source, error) {
-	if op.Source.Connector == "" {
+	switch op.Source.Connector {
+	case "":
 		return h.opt.Tables.Source(op.Source.RelationID)
+	case "view":
+		v, err := h.opt.Jobs.View(op.Source.RelationID)
+		return viewSource{v}, err
 	}
 	r, err := h.relationOf(op.Source.RelationID, op.Source.Relation)
 	if err != nil {
@@ -157,6 +161,8 @@ func (h *Handler) prepare(ctx context.Context, s *session.Session, p *session.Pr
 		return h.prepareSavepoint(p, st)
 	case *ast.RestoreJob:
 		p.Plan = h.restoreJob(p.Statement.Text, st)
+	case *ast.Subscribe:
+		return h.prepareSubscribe(s, p, st)
 	case *ast.VerifySavepoint:
 		return h.prepareVerify(p, st)
 	case *ast.Flush:

@@ -167,21 +167,26 @@ type cutReader struct {
 	left  []int64 // copies still to give, of each row in rows
 }
 
-// newCutReader maps the view's columns to those of its state table: keys first,
-// then the others in their order.
 func newCutReader(part *state.Snapshot, spec *graph.Materialize, want []int) *cutReader {
-	r := &cutReader{part: part, count: -1}
-	if spec.Key == nil {
-		r.cols = want
-		r.count = len(part.Schema().Keys)
+	r := &cutReader{part: part}
+	if r.cols, r.count = columnsOfCut(part.Schema(), spec, want); r.count >= 0 {
 		r.times = batch.NewColumn(types.PhysInt, 0)
-		return r
+	}
+	return r
+}
+
+// columnsOfCut maps the view's columns to those of its state table: keys first,
+// then the others in their order. Without a key all columns are, and one more,
+// which count is the number of, tells how many copies of the row there are.
+func columnsOfCut(schema graph.Table, spec *graph.Materialize, want []int) (cols []int, count int) {
+	if spec.Key == nil {
+		return want, len(schema.Keys)
 	}
 	place := map[int]int{}
 	for i, k := range spec.Key {
 		place[k] = i
 	}
-	total := len(part.Schema().Keys) + len(part.Schema().Columns)
+	total := len(schema.Keys) + len(schema.Columns)
 	for i, next := 0, len(spec.Key); i < total; i++ {
 		if _, ok := place[i]; !ok {
 			place[i] = next
@@ -189,9 +194,9 @@ func newCutReader(part *state.Snapshot, spec *graph.Materialize, want []int) *cu
 		}
 	}
 	for _, w := range want {
-		r.cols = append(r.cols, place[w])
+		cols = append(cols, place[w])
 	}
-	return r
+	return cols, -1
 }
 
 // Read implements connector.Reader.
