@@ -7,6 +7,7 @@ import "sync/atomic"
 // counts.
 type alignment struct {
 	least []atomic.Int64 // by task; WatermarkMax when none of its splits counts
+	most  atomic.Int64   // the watermark of the split that has come furthest
 }
 
 func newAlignment(tasks int) *alignment {
@@ -14,7 +15,18 @@ func newAlignment(tasks int) *alignment {
 	for i := range a.least {
 		a.least[i].Store(WatermarkMin)
 	}
+	a.most.Store(WatermarkMin)
 	return a
+}
+
+// reached notes how far a split has come.
+func (a *alignment) reached(w Watermark) {
+	for {
+		have := a.most.Load()
+		if w <= have || a.most.CompareAndSwap(have, w) {
+			return
+		}
+	}
 }
 
 // tell sets how far the slowest split of a task is, and returns the same for all

@@ -91,12 +91,48 @@ func TestAlignmentHoldsFastSplitsBack(t *testing.T) {
 	}
 }
 
+// silent is a counting source whose split 0 never gives a row.
+type silent struct{ *counting }
+
+func (s silent) Open(ctx context.Context, sp connector.Split, offset []byte, want []int) (connector.Reader, error) {
+	r, err := s.counting.Open(ctx, sp, offset, want)
+	if sp.ID == "0" {
+		return silentReader{r}, err
+	}
+	return r, err
+}
+
+type silentReader struct{ connector.Reader }
+
+func (silentReader) Read(context.Context, *batch.Batch, int) (connector.Status, error) {
+	return connector.Idle, nil
+}
+
+type silentFactory struct{ *factory }
+
+func (f silentFactory) Source(op *graph.Operator, task, tasks int) (*SourceInput, error) {
+	in, err := f.factory.Source(op, task, tasks)
+	in.Source, in.IdleTimeout = silent{f.source}, 20*time.Millisecond
+	return in, err
+}
+
 // TestTaskWithoutSplitsGoesWithTheOthers has fewer splits than tasks, and an
 // endless input: time goes on in every task after the exchange.
 func TestTaskWithoutSplitsGoesWithTheOthers(t *testing.T) {
-	const parallelism = 3
 	f := newFactory(t, 1, 0)
 	f.source.endless = true
+	timeGoesOn(t, f, 3)
+}
+
+// TestIdleTimeoutAcrossTasks has a silent split, which is alone in its task.
+func TestIdleTimeoutAcrossTasks(t *testing.T) {
+	f := newFactory(t, 2, 0)
+	f.source.endless = true
+	timeGoesOn(t, silentFactory{f}, 2)
+}
+
+func timeGoesOn(t *testing.T, f Factory, parallelism int) {
+	t.Helper()
 	reports := make(chan Report, 64)
 	r, err := Start(context.Background(), chain(graph.Hash), Options{Parallelism: parallelism, Factory: f, OnReport: func(rep Report) { reports <- rep }})
 	if err != nil {

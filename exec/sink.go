@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/connector"
@@ -125,7 +126,7 @@ func (s *sinkWriter) holdNulls(b *batch.Batch) error {
 			if b.Op(i).Retracts() {
 				continue
 			}
-			err := pgerr.New(pgerr.NotNullViolation, "null value in column %q of relation %q violates not-null constraint", s.spec.Sink.Schema[c].Name, s.spec.Sink.Relation)
+			err := pgerr.New(pgerr.NotNullViolation, "null value in column %q of relation %q violates not-null constraint", s.spec.Sink.Schema[c].Name, strings.TrimPrefix(s.spec.Sink.Relation, "public."))
 			if err := s.refuse(b, i, err); err != nil {
 				return err
 			}

@@ -149,6 +149,7 @@ func (s *sourceTask) open(ctx context.Context, states []SplitState) error {
 	now := s.task.run.opt.Clock.Now()
 	for _, st := range states {
 		sp := &split{state: st, lastRow: now}
+		s.marks.reached(st.Watermark)
 		if !st.Ended && s.in.Source != nil {
 			r, err := s.in.Source.Open(ctx, connector.Split{ID: st.ID, Data: st.Data}, st.Offset, s.in.Want)
 			if err != nil {
@@ -307,6 +308,7 @@ func (s *sourceTask) deliver(sp *split) error {
 		return err
 	}
 	least := min(sp.state.Watermark, others)
+	s.marks.reached(sp.state.Watermark)
 	s.marks.least[s.task.index].Store(least)
 	return s.advanceTo(least)
 }
@@ -363,10 +365,13 @@ func (s *sourceTask) advance() error {
 	}
 	least := s.leastOther(nil)
 	all := s.marks.tell(s.task.index, least)
-	if least == WatermarkMax { // no split counts here: the task must not hold the others back
+	switch {
+	case all == WatermarkMax: // all are idle or done: nothing holds back the one that has come furthest
+		least = s.marks.most.Load()
+	case least == WatermarkMax: // no split counts here: the task must not hold the others back
 		least = all
 	}
-	return s.advanceTo(least) // WatermarkMax when all are idle: time stands still
+	return s.advanceTo(least)
 }
 
 func (s *sourceTask) advanceTo(w Watermark) error {

@@ -18,8 +18,9 @@ type Status struct {
 	Splits      []SplitStatus
 }
 
-// OperatorStatus is one operator's counters. Rows are live; late and bad rows
-// and the size of the state are as of the last checkpoint.
+// OperatorStatus is one operator's counters. Rows are live, or as of the end of
+// the run; late and bad rows and the size of the state are as of the last
+// checkpoint.
 type OperatorStatus struct {
 	ID        string
 	Kind      graph.Kind
@@ -38,6 +39,7 @@ type liveStatus struct {
 	mu      sync.Mutex
 	job     *catalog.Job
 	run     *exec.Run
+	rows    map[string]exec.Counters // of the last run, while there is none
 	sealed  map[string]exec.Counters
 	marks   map[string]exec.Watermark
 	sources map[string][]exec.SplitState
@@ -52,6 +54,9 @@ func (l *liveStatus) setJob(j *catalog.Job) {
 func (l *liveStatus) setRun(r *exec.Run) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if r == nil && l.run != nil {
+		l.rows = l.run.Counters()
+	}
 	l.run = r
 }
 
@@ -88,7 +93,7 @@ func (m *Manager) Status(name string) (s Status, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s = Status{Job: *l.job, Parallelism: r.opt.Parallelism, Graph: r.g}
-	var rows map[string]exec.Counters
+	rows := l.rows
 	if l.run != nil {
 		rows = l.run.Counters()
 	}

@@ -107,7 +107,7 @@ func TestBadExpressions(t *testing.T) {
 		`source(s)|22012|division by zero in 100 / (id % 50)|public.s|20|20`,
 		`filter(7 / (id % 30) >= 0)|22012|division by zero in 7 / (id % 30)|NULL|`+itoa(filter)+"|"+itoa(filter),
 		`project|22003|smallint out of range in (id * 40)::smallint|NULL|`+itoa(project)+"|"+itoa(project),
-		`sink(out)|23502|null value in column "q" of relation "public.out" violates not-null constraint|public.out|`+itoa(sink)+"|"+itoa(sink))
+		`sink(out)|23502|null value in column "q" of relation "out" violates not-null constraint|public.out|`+itoa(sink)+"|"+itoa(sink))
 	same(t, "a letter's row", s.query("SELECT encode(raw, 'escape') FROM millrace.dead_letters WHERE code = '23502' ORDER BY id LIMIT 1"), `{"id":1,"q":null,"t":40}`)
 }
 
