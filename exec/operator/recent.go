@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"encoding/binary"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
@@ -16,6 +17,8 @@ type recent struct {
 	gen     uint32
 	second  []int64
 	missed  []uint16
+	tags    map[string]int64 // of the columns that are the same in a whole batch
+	text    []byte
 }
 
 type recentEntry struct {
@@ -50,9 +53,10 @@ func (r *recent) find(t *table, a, b []int64, keys []*batch.Column, n int, sel [
 	missed := r.missed[:0]
 	entries, gen := r.entries, r.gen
 	if sel == nil {
-		for i := range n {
+		a, b, ids := a[:n], b[:n], ids[:n]
+		for i := range a {
 			if e := &entries[place(a[i], b[i])]; e.a == a[i] && e.b == b[i] && e.gen == gen {
-				ids[i], rows[i] = e.id, t.Write(e.id)
+				ids[i] = e.id
 			} else {
 				missed = append(missed, uint16(i))
 			}
@@ -60,21 +64,52 @@ func (r *recent) find(t *table, a, b []int64, keys []*batch.Column, n int, sel [
 	} else {
 		for _, i := range sel {
 			if e := &entries[place(a[i], b[i])]; e.a == a[i] && e.b == b[i] && e.gen == gen {
-				ids[i], rows[i] = e.id, t.Write(e.id)
+				ids[i] = e.id
 			} else {
 				missed = append(missed, i)
 			}
 		}
 	}
 	r.missed = missed
-	if len(missed) == 0 {
-		return fresh
+	if len(missed) > 0 {
+		fresh = t.FindOrInsert(keys, n, missed, ids, rows, fresh)
+		for _, i := range missed {
+			entries[place(a[i], b[i])] = recentEntry{a: a[i], b: b[i], id: ids[i], gen: gen}
+		}
 	}
-	fresh = t.FindOrInsert(keys, n, missed, ids, rows, fresh)
-	for _, i := range missed {
-		entries[place(a[i], b[i])] = recentEntry{a: a[i], b: b[i], id: ids[i], gen: gen}
-	}
+	t.WriteRows(ids, n, sel, rows)
 	return fresh
+}
+
+// tagsMax bounds how many tags are remembered.
+const tagsMax = 4096
+
+// tag numbers the values that row i has in the key columns other than one: two
+// integers, the one varying and the tag, then identify the key.
+func (r *recent) tag(keys []*batch.Column, varying, i int) int64 {
+	p := binary.AppendUvarint(r.text[:0], uint64(varying))
+	for k, c := range keys {
+		switch {
+		case k == varying:
+		case c.Phys == types.PhysInt:
+			p = binary.AppendVarint(p, c.Int[i])
+		default:
+			p = binary.AppendUvarint(p, uint64(c.Views[i].Len))
+			p = append(p, c.BytesAt(i)...)
+		}
+	}
+	r.text = p
+	tag, ok := r.tags[string(p)]
+	if ok {
+		return tag
+	}
+	if r.tags == nil || len(r.tags) >= tagsMax {
+		r.forget()
+		r.tags = map[string]int64{}
+	}
+	tag = int64(len(r.tags))
+	r.tags[string(p)] = tag
+	return tag
 }
 
 // pairs reports whether the key columns are two integers, none of them null.

@@ -14,6 +14,7 @@ import (
 type table struct {
 	*state.Table
 	recent recent
+	one    [1]uint16 // scratch: a selection
 }
 
 func newTable(t *state.Table) *table { return &table{Table: t} }
@@ -27,11 +28,113 @@ func newScratch(schema *graph.Table) (*table, error) {
 // find gives the state row of each selected row's key (sel nil: of the first n
 // rows), by physical row, making those that are not there, and appends to fresh
 // the batch rows for which one was made.
+//
+// Key columns that are the same in all rows of a batch are common: the day of a
+// time, a window. What remains of the key is then nothing or, often, an integer.
 func (t *table) find(keys []*batch.Column, n int, sel []uint16, ids []uint32, rows []unsafe.Pointer, fresh []uint16) []uint16 {
+	if n == 0 || sel != nil && len(sel) == 0 {
+		return fresh
+	}
 	if pairs(keys) {
 		return t.recent.find(t, keys[0].Int, keys[1].Int, keys, n, sel, ids, rows, fresh)
 	}
+	switch varying := t.varying(keys, n, sel); {
+	case varying == noneVaries:
+		return t.findOne(keys, n, sel, ids, rows, fresh)
+	case varying >= 0 && len(keys) > 1 && keys[varying].Phys == types.PhysInt && !keys[varying].HasNulls:
+		r := &t.recent
+		tag := r.tag(keys, varying, firstRow(sel))
+		r.second = roomFor(r.second, n)
+		for i := range r.second {
+			r.second[i] = tag
+		}
+		return r.find(t, keys[varying].Int, r.second, keys, n, sel, ids, rows, fresh)
+	}
 	return t.FindOrInsert(keys, n, sel, ids, rows, fresh)
+}
+
+// findOne is find for rows that all have the same key.
+func (t *table) findOne(keys []*batch.Column, n int, sel []uint16, ids []uint32, rows []unsafe.Pointer, fresh []uint16) []uint16 {
+	t.one[0] = uint16(firstRow(sel))
+	first := t.one[0]
+	fresh = t.FindOrInsert(keys, n, t.one[:], ids, rows, fresh)
+	id, row := ids[first], rows[first]
+	if sel == nil {
+		for i := range n {
+			ids[i], rows[i] = id, row
+		}
+		return fresh
+	}
+	for _, i := range sel {
+		ids[i], rows[i] = id, row
+	}
+	return fresh
+}
+
+func firstRow(sel []uint16) int {
+	if sel == nil {
+		return 0
+	}
+	return int(sel[0])
+}
+
+const (
+	noneVaries  = -1
+	severalVary = -2
+)
+
+// varying is the number of the only key column whose values differ among the
+// rows, or noneVaries or severalVary. A column that is not known to be the same
+// in all rows counts as one that differs.
+func (t *table) varying(keys []*batch.Column, n int, sel []uint16) int {
+	found := noneVaries
+	for k, c := range keys {
+		if uniform(c, n, sel) {
+			continue
+		}
+		if found != noneVaries {
+			return severalVary
+		}
+		found = k
+	}
+	return found
+}
+
+// uniform reports whether a column of integers or strings has one value in all
+// rows. Strings are told by their places: equal ones need not be found equal.
+func uniform(c *batch.Column, n int, sel []uint16) bool {
+	if c.HasNulls {
+		return false
+	}
+	switch c.Phys {
+	case types.PhysInt:
+		return uniformValues(c.Int, n, sel)
+	case types.PhysBytes:
+		return uniformValues(c.Views, n, sel)
+	}
+	return false
+}
+
+func uniformValues[T comparable](values []T, n int, sel []uint16) bool {
+	if sel == nil {
+		first := values[0]
+		if values[n-1] != first || values[n/2] != first {
+			return false
+		}
+		for _, v := range values[:n] {
+			if v != first {
+				return false
+			}
+		}
+		return true
+	}
+	first := values[sel[0]]
+	for _, i := range sel {
+		if values[i] != first {
+			return false
+		}
+	}
+	return true
 }
 
 func (t *table) column(i int) uintptr           { return t.Column(i) }
