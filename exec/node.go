@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 
@@ -45,6 +46,9 @@ func (n *node) Emit(b *batch.Batch) error {
 	live := b.Live()
 	if live == 0 {
 		return nil
+	}
+	if n.task.run.stopped.Load() { // one batch may come to billions of rows
+		return context.Canceled
 	}
 	n.counters.rowsOut.Add(int64(live))
 	for _, d := range n.nodes {

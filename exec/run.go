@@ -75,6 +75,7 @@ type Run struct {
 	sources []*sourceTask
 	cancel  context.CancelFunc
 	ended   atomic.Int64
+	stopped atomic.Bool   // tasks are to return
 	allDone chan struct{} // every task has seen the end of its input
 	done    chan struct{} // every task has stopped
 	err     error
@@ -231,6 +232,7 @@ func (r *Run) start(ctx context.Context) {
 	}
 	go func() {
 		<-ctx.Done()
+		r.stopped.Store(true)
 		r.closeBoxes()
 		wg.Wait()
 		r.close()

@@ -137,12 +137,11 @@ func Conjuncts(x *Expr) []*Expr {
 }
 
 // VolatilityOf is the highest volatility of the functions that x calls, and of
-// its casts: those between a time with a zone and something without one depend
-// on the session.
+// its casts: those from and to timestamptz depend on the session's time zone.
 func VolatilityOf(x *Expr) Volatility {
 	v := Immutable
 	Walk(x, func(e *Expr) {
-		if e.Op == OpCast && (e.Type.Kind == types.TimestampTZ) != (e.Args[0].Type.Kind == types.TimestampTZ) {
+		if e.Op == OpCast && zoned(e.Type) != zoned(e.Args[0].Type) {
 			v = max(v, Stable)
 		}
 		if e.Op != OpCall {
@@ -155,6 +154,14 @@ func VolatilityOf(x *Expr) Volatility {
 		}
 	})
 	return v
+}
+
+// zoned reports whether values of t are points in time that a time zone shows.
+func zoned(t types.Type) bool {
+	if t.Elem != nil && zoned(*t.Elem) {
+		return true
+	}
+	return t.Kind == types.TimestampTZ || slices.ContainsFunc(t.Fields, func(f types.Field) bool { return zoned(f.Type) })
 }
 
 // IsTrue reports whether x is the constant true.

@@ -356,7 +356,11 @@ func (d *Decoder) binaryRow() (more bool, err error) {
 	}
 	in := d.pending[d.pos:]
 	if len(in) < 2 {
-		if d.finished && !d.ended {
+		if d.finished && len(in) == 0 { // the trailer may be left out, and pgx does
+			d.ended = true
+			return false, nil
+		}
+		if d.finished {
 			return false, d.fail(-1, pgerr.New(pgerr.BadCopyFileFormat, "unexpected end of the copied data"))
 		}
 		return false, nil

@@ -38,6 +38,9 @@ func (s *Session) prepareOwn(stmt ast.Parsed) (p *Prepared, ok bool, err error) 
 	default:
 		return nil, false, nil
 	}
+	if _, ok := stmt.Statement.(*ast.Prepare); ok { // the parameters are the inner statement's
+		return p, true, nil
+	}
 	for range stmt.Params {
 		p.Params = append(p.Params, types.Of(types.Text))
 	}
