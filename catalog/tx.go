@@ -314,9 +314,26 @@ func (t *Tx) UpdateJob(id string, change func(*Job)) error {
 	})
 }
 
-// RenameJob gives a job another name.
+// RenameJob gives a job another name, and its savepoints with it.
 func (t *Tx) RenameJob(id, name string) error {
-	return t.UpdateJob(id, func(j *Job) { j.Name = name })
+	now := t.store.clock.Now()
+	return t.do(func(s *Snapshot) ([]write, error) {
+		old := s.jobs[id]
+		if old == nil {
+			return nil, goneJob(id)
+		}
+		if s.jobByName[name] != nil {
+			return nil, pgerr.New(pgerr.DuplicateObject, "job %q already exists", name)
+		}
+		j := *old
+		j.Name, j.Updated = name, now
+		s.removeJob(old)
+		s.putJob(&j)
+		return []write{
+			{"UPDATE jobs SET name = ?, updated = ? WHERE id = ?", []any{name, micros(now), id}},
+			{"UPDATE savepoints SET job_name = ? WHERE job_name = ?", []any{name, old.Name}},
+		}, nil
+	})
 }
 
 // DropJob removes a job; its checkpoints and events stay until they are removed

@@ -96,6 +96,20 @@ type Source interface {
 	Open(ctx context.Context, s Split, offset []byte, want []int) (Reader, error)
 }
 
+// OffsetChecker is a Source that can tell, without reading, whether Open would
+// still find the place of the offset of each split (nil: its beginning). What it
+// cannot find is a *GoneError.
+type OffsetChecker interface {
+	CheckOffsets(ctx context.Context, splits []Split, offsets [][]byte) error
+}
+
+// GoneError says that rows which a reader would have to deliver are not there any
+// more. It words, for a user, the position asked for and the oldest there is.
+type GoneError struct{ Message string }
+
+// Error implements error.
+func (e *GoneError) Error() string { return e.Message }
+
 // Reader delivers the rows of one split in order. It is used by one goroutine.
 type Reader interface {
 	// Read fills out, which has the wanted columns, with at most max rows. It

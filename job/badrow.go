@@ -74,7 +74,7 @@ func (p *parts) undecodable(op *graph.Operator, count *atomic.Int64) func(connec
 		if policy == skipBadData || p.m.opt.Letters == nil {
 			return nil
 		}
-		return p.m.opt.Letters.Append(deadletter.Letter{Relation: b.Relation, Job: p.r.job.Name, Operator: op.ID, Split: b.Split, Offset: b.Offset,
+		return p.m.opt.Letters.Append(deadletter.Letter{Relation: b.Relation, Job: p.r.name(), Operator: op.ID, Split: b.Split, Offset: b.Offset,
 			Code: string(e.Code), Error: e.Message, Raw: b.Raw})
 	}
 }
@@ -85,7 +85,7 @@ func (p *parts) undecodable(op *graph.Operator, count *atomic.Int64) func(connec
 // covers them. It implements exec.Aside.
 type refused struct {
 	aside    *deadletter.Aside // nil keeps nothing
-	job      string
+	job      func() string // its name now
 	relation string // of a source or sink
 	policy   string
 	rows     map[rowShape]*json.Encoder
@@ -100,7 +100,7 @@ type rowShape struct {
 }
 
 func (p *parts) refused(op *graph.Operator) *refused {
-	r := &refused{job: p.r.job.Name, policy: p.r.opt.BadData, rows: map[rowShape]*json.Encoder{}}
+	r := &refused{job: p.r.name, policy: p.opt.BadData, rows: map[rowShape]*json.Encoder{}}
 	switch {
 	case op.Source != nil:
 		r.relation = op.Source.Relation
@@ -146,7 +146,7 @@ func (r *refused) put(op string, code pgerr.Code, text string, raw []byte) error
 	if r.aside == nil {
 		return nil
 	}
-	return r.aside.Put(deadletter.Letter{Relation: r.relation, Job: r.job, Operator: op, Code: string(code), Error: text, Raw: raw})
+	return r.aside.Put(deadletter.Letter{Relation: r.relation, Job: r.job(), Operator: op, Code: string(code), Error: text, Raw: raw})
 }
 
 // text is a row as JSON; one that is not an insert says what it is in "op".
@@ -193,8 +193,8 @@ func (r *refused) Close() error {
 }
 
 // keep has the rows kept for good that tasks put aside, each once.
-func (p *parts) keep(lists [][]byte) error {
-	if p.m.opt.Letters == nil {
+func (m *Manager) keep(lists [][]byte) error {
+	if m.opt.Letters == nil {
 		return nil
 	}
 	for _, data := range lists {
@@ -202,7 +202,7 @@ func (p *parts) keep(lists [][]byte) error {
 		if err := stdjson.Unmarshal(data, &names); err != nil {
 			return fmt.Errorf("decode what is to be kept of bad rows: %w", err)
 		}
-		if err := p.m.opt.Letters.Keep(names); err != nil {
+		if err := m.opt.Letters.Keep(names); err != nil {
 			return err
 		}
 	}

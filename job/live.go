@@ -38,7 +38,8 @@ func (m *Manager) Live(ctx context.Context, g *graph.Graph) (*Live, error) {
 		return nil, err
 	}
 	opt.BadData = "fail"
-	r := &runner{m: m, job: j, g: g, opt: opt}
+	r := &runner{m: m, job: j, g: g, opt: opt, parallelism: opt.Parallelism}
+	r.live.setJob(j)
 	l := &Live{m: m, changes: make(chan LiveChange, 4), next: m.opt.Clock.After(0)}
 	start := &startingPoint{incarnation: j.ID, sources: map[string]*exec.SourceState{}, watermarks: map[string]exec.Watermark{}}
 	if l.parts, err = m.newParts(ctx, r, start); err != nil {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -41,8 +42,11 @@ type ManagerOptions struct {
 	// Release ends that.
 	Retain  func(holder string, offsets [][]byte) error
 	Release func(holder string) error
-	Slabs   *state.Slabs
-	Version string // of the engine, for metadata
+	// Describe is what the names in a job's statement mean, for a savepoint's
+	// metadata, without secrets.
+	Describe func(j *catalog.Job) (json.RawMessage, error)
+	Slabs    *state.Slabs
+	Version  string // of the engine, for metadata
 	// Parallelism and BatchRows are what jobs use that do not say; 0 for the
 	// number of cores and the engine's choice.
 	Parallelism int
@@ -67,6 +71,9 @@ func (o *ManagerOptions) EnsureDefaults() {
 	}
 	if o.Release == nil {
 		o.Release = func(string) error { return nil }
+	}
+	if o.Describe == nil {
+		o.Describe = func(*catalog.Job) (json.RawMessage, error) { return nil, nil }
 	}
 }
 
@@ -99,6 +106,9 @@ func (m *Manager) Resume() {
 			m.view(j.ViewID)
 		}
 		if j.Wanted != "running" || j.State == "finished" && j.ViewID == "" {
+			if j.ViewID != "" {
+				m.wg.Go(func() { m.show(m.ctx, j) })
+			}
 			continue
 		}
 		if err := m.Start(j); err != nil {
@@ -139,7 +149,7 @@ func (m *Manager) Start(j *catalog.Job) error {
 	if err != nil {
 		return fmt.Errorf("decode the plan of job %s: %w", j.Name, err)
 	}
-	r := &runner{m: m, job: j, g: g, opt: opt, requests: make(chan *request), stop: make(chan stopOrder), damaged: map[int64]error{}, done: make(chan struct{})}
+	r := &runner{m: m, job: j, g: g, opt: opt, parallelism: opt.Parallelism, requests: make(chan *request), stop: make(chan *stopOrder), tune: make(chan Options), damaged: map[int64]error{}, done: make(chan struct{})}
 	r.live.setJob(j)
 	if j.ViewID != "" {
 		r.view = m.view(j.ViewID)
@@ -148,6 +158,7 @@ func (m *Manager) Start(j *catalog.Job) error {
 				r.view.setSpec(spec)
 			}
 		}
+		r.view.expect()
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -271,21 +282,29 @@ func (m *Manager) CatchUp(ctx context.Context, name string) error {
 }
 
 // Stop ends a job's run: after a last checkpoint if final is set, whose number
-// it returns, and after its sources were ended if drain is.
+// it returns, and after its sources were ended if drain is. A job that is between
+// two attempts has no last checkpoint, and 0 is returned.
 func (m *Manager) Stop(ctx context.Context, name string, final, drain bool) (int64, error) {
+	return m.order(ctx, name, &stopOrder{final: final, drain: drain})
+}
+
+// order gives a stop order and waits until it was carried out. When ctx is done
+// first it is withdrawn.
+func (m *Manager) order(ctx context.Context, name string, o *stopOrder) (int64, error) {
 	r := m.runner(name)
 	if r == nil || r.ended() {
 		return 0, ErrNotRunning
 	}
 	done := make(chan requestResult, 1)
+	o.checkpoint = done
 	select {
-	case r.stop <- stopOrder{final: final, drain: drain, checkpoint: done}:
+	case r.stop <- o:
 	case <-r.done:
 		return 0, ErrNotRunning
 	case <-ctx.Done():
 		return 0, context.Cause(ctx)
 	}
-	if !final {
+	if !o.final {
 		<-r.done
 		return 0, nil
 	}
@@ -297,13 +316,60 @@ func (m *Manager) Stop(ctx context.Context, name string, final, drain bool) (int
 		<-r.done
 		return res.checkpoint, nil
 	case <-r.done:
-		select {
-		case res := <-done:
-			return res.checkpoint, res.err
-		default:
-			return 0, ErrNotRunning
+	case <-ctx.Done():
+		if o.settled.CompareAndSwap(false, true) {
+			return 0, context.Cause(ctx)
 		}
+		<-r.done
 	}
+	select {
+	case res := <-done:
+		return res.checkpoint, res.err
+	default:
+		return 0, ErrNotRunning
+	}
+}
+
+// Retune gives a running job options that take effect at once.
+func (m *Manager) Retune(ctx context.Context, j *catalog.Job) error {
+	r := m.runner(j.Name)
+	if r == nil || r.ended() {
+		return nil
+	}
+	o, err := m.options(j)
+	if err != nil {
+		return err
+	}
+	r.live.change(func(old *catalog.Job) { old.Options = j.Options })
+	select {
+	case r.tune <- o:
+		return nil
+	case <-r.done:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Rename gives a job another name, while it runs or not.
+func (m *Manager) Rename(ctx context.Context, j *catalog.Job, name string) error {
+	tx := m.opt.Store.Begin()
+	if err := tx.RenameJob(j.ID, name); err != nil {
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r := m.runners[j.Name]
+	if r == nil {
+		return nil
+	}
+	delete(m.runners, j.Name)
+	m.runners[name] = r
+	r.live.change(func(j *catalog.Job) { j.Name = name })
+	return nil
 }
 
 // Forget removes a stopped job's runner.

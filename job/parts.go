@@ -29,12 +29,15 @@ type parts struct {
 	m      *Manager
 	r      *runner
 	start  *startingPoint
+	opt    Options
 	slabs  *state.Slabs
 	timed  bool // some operator goes by event time
 	srcs   map[string]*sourcePart
 	sinks  map[string]connector.Sink
 	looked time.Time // when new splits were last looked for
 	live   *Live     // of a query without a job
+	// claimed is set once what the job was restored from is seen to.
+	claimed bool
 }
 
 // sourcePart is a source operator with the splits it has handed out.
@@ -48,7 +51,7 @@ type sourcePart struct {
 
 // newParts opens the job's sources and sinks and lists their splits.
 func (m *Manager) newParts(ctx context.Context, r *runner, start *startingPoint) (*parts, error) {
-	p := &parts{ctx: ctx, m: m, r: r, start: start, slabs: m.slabs, srcs: map[string]*sourcePart{}, sinks: map[string]connector.Sink{},
+	p := &parts{ctx: ctx, m: m, r: r, start: start, opt: r.opt, slabs: m.slabs, srcs: map[string]*sourcePart{}, sinks: map[string]connector.Sink{},
 		timed: goesByTime(r.g), looked: m.opt.Clock.Now()}
 	for i := range r.g.Operators {
 		op := &r.g.Operators[i]
@@ -58,7 +61,7 @@ func (m *Manager) newParts(ctx context.Context, r *runner, start *startingPoint)
 				return nil, &exec.OperatorError{Operator: op.ID, Err: err}
 			}
 		case graph.SinkKind:
-			s, err := m.opt.Sinks(ctx, r.job, op)
+			s, err := m.opt.Sinks(ctx, r.live.current(), op)
 			if err != nil {
 				return nil, &exec.OperatorError{Operator: op.ID, Err: err}
 			}
@@ -83,7 +86,7 @@ func goesByTime(g *graph.Graph) bool {
 func (p *parts) openSource(op *graph.Operator) error {
 	sp := &sourcePart{spec: op, known: map[string]bool{}}
 	var err error
-	if sp.source, err = p.m.opt.Sources(p.ctx, p.r.job, op, p.undecodable(op, &sp.bad)); err != nil {
+	if sp.source, err = p.m.opt.Sources(p.ctx, p.r.live.current(), op, p.undecodable(op, &sp.bad)); err != nil {
 		return err
 	}
 	if s := p.start.sources[op.ID]; s != nil {
@@ -130,10 +133,10 @@ func (p *parts) discover(ctx context.Context, run *exec.Run) error {
 		first := len(s.splits)
 		fresh, err := s.look(ctx)
 		if err != nil {
-			p.m.opt.Log.Warn("look for new splits", "job", p.r.job.Name, "source", id, "err", err)
+			p.m.opt.Log.Warn("look for new splits", "job", p.r.name(), "source", id, "err", err)
 			continue
 		}
-		tasks := p.r.opt.Parallelism
+		tasks := p.opt.Parallelism
 		byTask := map[int][]exec.SplitState{}
 		for i, sp := range fresh {
 			byTask[(first+i)%tasks] = append(byTask[(first+i)%tasks], sp)
@@ -165,7 +168,7 @@ func (p *parts) Operator(op *graph.Operator, task, tasks int) (exec.Made, error)
 }
 
 func (p *parts) env(op *graph.Operator, task, tasks int, refused *refused) operator.Env {
-	env := operator.Env{Task: task, Parallelism: tasks, BatchRows: p.r.opt.BatchRows, Context: p.ctx, Clock: p.m.opt.Clock,
+	env := operator.Env{Task: task, Parallelism: tasks, BatchRows: p.opt.BatchRows, Context: p.ctx, Clock: p.m.opt.Clock,
 		BadRow: refused.badRow, Counters: &exec.Counters{}}
 	for _, in := range op.Inputs {
 		env.Inputs = append(env.Inputs, p.r.g.Operators[in.Operator].Fields)
@@ -173,7 +176,7 @@ func (p *parts) env(op *graph.Operator, task, tasks int, refused *refused) opera
 	if p.live != nil {
 		env.Collect, env.Sealed = p.live.collect, p.live.seal
 	}
-	if p.r.opt.LateData == "dead_letter" && op.Kind == graph.WindowAggregateKind {
+	if p.opt.LateData == "dead_letter" && op.Kind == graph.WindowAggregateKind {
 		env.Late = refused.late(op.ID, env.Inputs[0])
 	}
 	return env

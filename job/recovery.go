@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,11 +44,19 @@ type startingPoint struct {
 	next        int64 // number of the next checkpoint
 }
 
+// errNoneIntact is final: to begin anew would write to the job's sinks what is
+// there already, and that is for a user to decide.
+var errNoneIntact = errors.New("no checkpoint of the job is intact")
+
+func newStartingPoint(store object.Store) *startingPoint {
+	return &startingPoint{store: store, sources: map[string]*exec.SourceState{}, watermarks: map[string]exec.Watermark{}, committed: map[string][][]byte{}}
+}
+
 // startingPoint finds the newest intact checkpoint of the runner's job, else what
 // the job was told to restore from.
 func (r *runner) startingPoint(ctx context.Context) (*startingPoint, error) {
-	sp := &startingPoint{store: r.m.opt.Objects, incarnation: NewID()[:12], next: max(r.job.FirstCheckpoint, 1),
-		sources: map[string]*exec.SourceState{}, watermarks: map[string]exec.Watermark{}, committed: map[string][][]byte{}}
+	sp := newStartingPoint(r.m.opt.Objects)
+	sp.incarnation, sp.next = NewID()[:12], max(r.job.FirstCheckpoint, 1)
 	meta, skipped, err := checkpoint.Newest(ctx, r.m.opt.Objects, r.job.ID, func(m *manifest.Metadata) error {
 		if r.damaged[m.Checkpoint] != nil {
 			return fmt.Errorf("%w: %w", manifest.ErrDamaged, r.damaged[m.Checkpoint])
@@ -59,6 +68,9 @@ func (r *runner) startingPoint(ctx context.Context) (*startingPoint, error) {
 	}
 	for _, e := range skipped {
 		r.event(ctx, "fallback", "a checkpoint cannot be used: "+e.Error())
+	}
+	if meta == nil && len(skipped) > 0 && r.job.RestoreFrom == "" && r.view == nil {
+		return nil, fmt.Errorf("%w: %w", errNoneIntact, errors.Join(skipped...))
 	}
 	if numbers, err := checkpoint.List(ctx, r.m.opt.Objects, r.job.ID); err == nil && len(numbers) > 0 {
 		sp.next = max(sp.next, numbers[len(numbers)-1]+1) // damaged ones keep their numbers
@@ -107,6 +119,7 @@ type restoreMap struct {
 	To               map[string]string `json:"to,omitempty"`
 	Discard          []string          `json:"discard,omitempty"`
 	AllowNonRestored bool              `json:"allow_non_restored,omitempty"`
+	Claim            bool              `json:"claim,omitempty"`
 }
 
 func (m restoreMap) encode() (string, error) {
@@ -124,7 +137,7 @@ func compare(meta *manifest.Metadata, g *graph.Graph, spec restoreMap) (*upgrade
 	meta.Each(func(op *manifest.Operator, _ int, t *manifest.Table) {
 		s := stats[op.ID]
 		s.Rows += t.Rows
-		s.Bytes += t.Bytes
+		s.Bytes += t.EncodedBytes()
 		stats[op.ID] = s
 	})
 	return upgrade.Compare(old, g, upgrade.Options{Stats: stats, Mapping: upgrade.Mapping{To: spec.To, Discard: spec.Discard},
@@ -134,14 +147,17 @@ func compare(meta *manifest.Metadata, g *graph.Graph, spec restoreMap) (*upgrade
 // open loads a checkpoint or savepoint, and the store that its names are relative
 // to.
 func (m *Manager) open(ctx context.Context, from string) (object.Store, *manifest.Metadata, error) {
-	if !strings.Contains(from, "://") {
-		job, number, ok := strings.Cut(from, "/chk-")
-		n, err := strconv.ParseInt(number, 10, 64)
-		if !ok || err != nil {
-			return nil, nil, fmt.Errorf("%q names no checkpoint", from)
-		}
-		meta, err := checkpoint.Load(ctx, m.opt.Objects, job, n)
+	if id, n, ok := ownCheckpoint(from); ok {
+		meta, err := checkpoint.Load(ctx, m.opt.Objects, id, n)
 		return m.opt.Objects, meta, missing(err, from)
+	}
+	if root, id, n, ok := checkpointURL(from); ok {
+		store, err := object.Open(ctx, root)
+		if err != nil {
+			return nil, nil, pgerr.New(pgerr.InvalidParameterValue, "%s", err.Error())
+		}
+		meta, err := checkpoint.Load(ctx, store, id, n)
+		return store, meta, missing(err, from)
 	}
 	store, err := object.Open(ctx, from)
 	if err != nil {
@@ -153,9 +169,49 @@ func (m *Manager) open(ctx context.Context, from string) (object.Store, *manifes
 	}
 	if meta.Kind == manifest.Checkpoint {
 		return nil, nil, pgerr.New(pgerr.FeatureNotSupported, "%s is a checkpoint, which refers to files outside of its folder", from).
-			Hint("RESTORE JOB … FROM CHECKPOINT n restores a checkpoint of this server; take a SAVEPOINT to move state.")
+			Hint("Name a checkpoint by its place below the checkpoint folder, …/<job id>/chk-<n>, and take a SAVEPOINT to move state.")
 	}
 	return store, meta, nil
+}
+
+// ownCheckpoint takes the name of a checkpoint of this server's object store
+// apart: <job id>/chk-<n>.
+func ownCheckpoint(from string) (id string, n int64, ok bool) {
+	id, number, ok := strings.Cut(from, "/chk-")
+	if !ok || strings.Contains(id, "/") {
+		return "", 0, false
+	}
+	n, err := strconv.ParseInt(number, 10, 64)
+	return id, n, err == nil && n > 0
+}
+
+// checkpointURL takes the URL of a checkpoint apart: <root>/<job id>/chk-<n>.
+func checkpointURL(url string) (root, id string, n int64, ok bool) {
+	parent, folder := splitURL(url)
+	root, id = splitURL(parent)
+	_, n, ok = ownCheckpoint(id + "/" + folder)
+	return root, id, n, ok && strings.Contains(root, ":")
+}
+
+// plainURL is the URL of a checkpoint's or savepoint's folder when that of its
+// _metadata may have been given.
+func plainURL(url string) string {
+	path, query, has := strings.Cut(url, "?")
+	path = strings.TrimSuffix(strings.TrimSuffix(path, "/"+gc.MetadataName), "/")
+	if has {
+		path += "?" + query
+	}
+	return path
+}
+
+// dropFolder deletes the savepoint at a URL.
+func dropFolder(ctx context.Context, url string) error {
+	parent, folder := splitURL(url)
+	store, err := object.Open(ctx, parent)
+	if err != nil {
+		return err
+	}
+	return checkpoint.DropSavepoint(ctx, store, folder)
 }
 
 // missing words the error for a checkpoint or savepoint that is not there.
@@ -242,30 +298,40 @@ func (sp *startingPoint) readTask(id string, task manifest.Task) error {
 // resolve finds the place that a RESTORE names. The result is what
 // catalog.Job.RestoreFrom holds.
 func (m *Manager) resolve(ctx context.Context, j *catalog.Job, p RestorePoint) (string, error) {
-	switch p.Kind {
-	case "savepoint":
-		if p.URL != "" {
-			return strings.TrimSuffix(p.URL, "/"+gc.MetadataName), nil
+	switch {
+	case p.URL != "":
+		url := plainURL(p.URL)
+		if root, id, n, ok := checkpointURL(url); ok && root == strings.TrimSuffix(m.opt.Objects.URL(), "/") {
+			return checkpointPlace(id, n), nil
+		} else if !ok && p.Kind == "checkpoint" {
+			return "", pgerr.New(pgerr.InvalidParameterValue, "%q is not the place of a checkpoint", p.URL).Hint("Checkpoints are at …/<job id>/chk-<n>; SHOW CHECKPOINTS lists them.")
 		}
+		return url, nil
+	case p.Kind == "savepoint":
 		s, err := m.opt.Store.FindSavepoint(ctx, p.Name)
 		return s.URL, err
-	case "checkpoint", "latest":
-		for _, id := range append([]string{j.ID}, j.Lineage...) {
-			numbers, err := checkpoint.List(ctx, m.opt.Objects, id)
-			if err != nil {
-				return "", err
-			}
-			for i := len(numbers) - 1; i >= 0; i-- {
-				if p.Kind == "latest" || numbers[i] == p.N {
-					return fmt.Sprintf("%s/chk-%d", id, numbers[i]), nil
-				}
-			}
+	case j.ID == "":
+		return "", pgerr.New(pgerr.InvalidParameterValue, "a job that is made cannot have a checkpoint yet").
+			Hint("Write FROM SAVEPOINT, or name another job's checkpoint by its URL.")
+	case p.Kind == "latest":
+		at, err := m.newest(ctx, j.ID)
+		if at == "" {
+			at = j.RestoreFrom
 		}
-		if p.Kind == "latest" {
+		if err == nil && at == "" {
 			return "", pgerr.New(pgerr.UndefinedObject, "job %q has no complete checkpoint", j.Name)
 		}
-		return "", pgerr.New(pgerr.UndefinedObject, "job %q has no checkpoint %d", j.Name, p.N).
-			Hint("SHOW CHECKPOINTS FOR JOB %s lists them.", j.Name)
+		return at, err
 	}
-	return "", fmt.Errorf("unknown restore point %q", p.Kind)
+	for _, id := range append([]string{j.ID}, j.Lineage...) {
+		numbers, err := checkpoint.List(ctx, m.opt.Objects, id)
+		if err != nil {
+			return "", err
+		}
+		if slices.Contains(numbers, p.N) {
+			return checkpointPlace(id, p.N), nil
+		}
+	}
+	return "", pgerr.New(pgerr.UndefinedObject, "job %q has no checkpoint %d", j.Name, p.N).
+		Hint("SHOW CHECKPOINTS FOR JOB %s lists them.", j.Name)
 }

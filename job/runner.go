@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/millrace/millrace/catalog"
@@ -20,14 +21,17 @@ const tick = 25 * time.Millisecond
 // restarts. All of its fields belong to the goroutine of main, except those
 // that say otherwise.
 type runner struct {
-	m    *Manager
-	job  *catalog.Job // as stored; replaced, never changed in place
-	g    *graph.Graph
-	opt  Options
-	view *View // of a materialized view, else nil
+	m   *Manager
+	job *catalog.Job // as it was started; live has its name and state now
+	g   *graph.Graph
+	opt Options
+	// parallelism is that of opt, which does not change while the job runs.
+	parallelism int
+	view        *View // of a materialized view, else nil
 
 	requests chan *request
-	stop     chan stopOrder
+	stop     chan *stopOrder
+	tune     chan Options  // options that take effect at once
 	done     chan struct{} // main has returned
 
 	live    liveStatus
@@ -47,8 +51,10 @@ type runner struct {
 // stopOrder tells a runner to end its run.
 type stopOrder struct {
 	final      bool // after a last checkpoint
+	must       bool // not without one, even if the job is between two attempts
 	drain      bool // and after the sources were ended where they stand
 	checkpoint chan<- requestResult
+	settled    atomic.Bool // by whoever is first: the runner, or who gave it and withdraws it
 }
 
 // outcome is why an attempt ended.
@@ -77,11 +83,15 @@ func (r *runner) main(ctx context.Context) {
 		}
 		failures = append(failures, r.m.opt.Clock.Now())
 		delay, again := r.opt.Restart.Next(failures)
-		again = again && !isBadRow(err) // it would come again
-		r.m.opt.Log.Warn("job failed", "job", r.job.Name, "id", r.job.ID, "err", err, "restart", again)
+		again = again && !isBadRow(err) && !errors.Is(err, errNoneIntact) // it would come again
+		r.m.opt.Log.Warn("job failed", "job", r.name(), "id", r.job.ID, "err", err, "restart", again)
 		r.event(ctx, "failed", err.Error())
 		if !again {
 			r.setState(ctx, "failed", err.Error())
+			if r.view != nil {
+				r.view.fail(pgerr.New(pgerr.ObjectNotInPrerequisiteState, "the materialized view has no rows: its job has failed: %s", err.Error()).
+					Hint("RESUME JOB %s starts it again.", r.name()))
+			}
 			return
 		}
 		r.setState(ctx, "restarting", err.Error())
@@ -89,6 +99,13 @@ func (r *runner) main(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// between is the error for those who want something of a job that keeps failing.
+func (r *runner) between() error {
+	j := r.live.current()
+	return pgerr.New(pgerr.ObjectNotInPrerequisiteState, "job %q is between two attempts: %s", j.Name, j.Failure).
+		Hint("SELECT * FROM millrace.job_events shows what happened.")
 }
 
 // pause waits before a restart; false means that the job was stopped meanwhile.
@@ -99,13 +116,18 @@ func (r *runner) pause(ctx context.Context, d time.Duration) bool {
 		case <-ctx.Done():
 			return false
 		case o := <-r.stop:
+			if o.must {
+				o.checkpoint <- requestResult{err: r.between()}
+				continue
+			}
 			if o.checkpoint != nil {
-				o.checkpoint <- requestResult{err: pgerr.New(pgerr.ObjectNotInPrerequisiteState, "job %q is between two attempts and cannot take a checkpoint", r.job.Name)}
+				o.checkpoint <- requestResult{}
 			}
 			return false
+		case o := <-r.tune:
+			r.opt = o
 		case q := <-r.requests:
-			q.done <- requestResult{err: pgerr.New(pgerr.ObjectNotInPrerequisiteState, "job %q is between two attempts: %s", r.job.Name, r.job.Failure).
-				Hint("SELECT * FROM millrace.job_events shows what happened.")}
+			q.done <- requestResult{err: r.between()}
 		case <-after:
 			return true
 		}
@@ -154,7 +176,7 @@ func (r *runner) begin(ctx context.Context, start *startingPoint) error {
 	run, err := exec.Start(ctx, r.g, exec.Options{
 		Parallelism: r.opt.Parallelism, BatchRows: r.opt.BatchRows, Factory: p,
 		OnReport: func(rep exec.Report) { r.reports <- rep }, Watermarks: start.watermarks,
-		Log: r.m.opt.Log.With("job", r.job.Name), Clock: r.m.opt.Clock,
+		Log: r.m.opt.Log.With("job", r.name()), Clock: r.m.opt.Clock,
 	})
 	if err != nil {
 		return err
@@ -194,14 +216,14 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
 	ended := r.run.Ended()
-	var order stopOrder
+	order := &stopOrder{}
 	// again follows a last checkpoint that failed: the end of the input cannot be
 	// taken back, a stop can, and whoever ordered it was told.
 	again := func() {
 		if r.finishing {
 			r.finishing, ended = false, r.run.Ended()
 		}
-		order = stopOrder{}
+		order = &stopOrder{}
 	}
 	next := r.m.opt.Clock.After(0)
 	for {
@@ -223,10 +245,12 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 				return failed, err
 			}
 			if final && res.err == nil {
-				if order.final {
+				switch {
+				case !order.final:
+					return finished, nil
+				case order.settled.CompareAndSwap(false, true):
 					return stopped, nil
 				}
-				return finished, nil
 			}
 			if final {
 				again()
@@ -245,6 +269,8 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 			} else {
 				r.coord.asked = append(r.coord.asked, &request{checkpoint: true, final: true, done: o.checkpoint})
 			}
+		case o := <-r.tune:
+			r.opt, r.coord.opt = o, o
 		case <-ended:
 			ended = nil
 			if !r.finishing && (r.view == nil || order.final) {
@@ -332,12 +358,10 @@ func (r *runner) publish(epoch uint64, reports []exec.Report) {
 
 // setState records what the job is doing.
 func (r *runner) setState(ctx context.Context, state, failure string) {
-	j := *r.job
-	j.State, j.Failure, j.Updated = state, failure, r.m.opt.Clock.Now()
-	r.job = &j
-	r.live.setJob(&j)
-	if err := r.m.opt.Store.SetJobState(context.WithoutCancel(ctx), j.ID, state, failure); err != nil {
-		r.m.opt.Log.Error("record job state", "job", j.Name, "state", state, "err", err)
+	now := r.m.opt.Clock.Now()
+	r.live.change(func(j *catalog.Job) { j.State, j.Failure, j.Updated = state, failure, now })
+	if err := r.m.opt.Store.SetJobState(context.WithoutCancel(ctx), r.job.ID, state, failure); err != nil {
+		r.m.opt.Log.Error("record job state", "job", r.name(), "state", state, "err", err)
 	}
 }
 
@@ -345,12 +369,12 @@ func (r *runner) setState(ctx context.Context, state, failure string) {
 func (r *runner) event(ctx context.Context, kind, message string) {
 	e := catalog.Event{JobID: r.job.ID, At: r.m.opt.Clock.Now(), Kind: kind, Message: message}
 	if err := r.m.opt.Store.AddEvent(context.WithoutCancel(ctx), e); err != nil {
-		r.m.opt.Log.Error("record job event", "job", r.job.Name, "err", err)
+		r.m.opt.Log.Error("record job event", "job", r.name(), "err", err)
 	}
 }
 
 func (r *runner) recordCheckpoint(ctx context.Context, c catalog.Checkpoint) {
 	if err := r.m.opt.Store.PutCheckpoint(context.WithoutCancel(ctx), c); err != nil {
-		r.m.opt.Log.Error("record checkpoint", "job", r.job.Name, "n", c.N, "err", err)
+		r.m.opt.Log.Error("record checkpoint", "job", r.name(), "n", c.N, "err", err)
 	}
 }

@@ -2,15 +2,14 @@ package job
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
-	"github.com/millrace/millrace/planner/upgrade"
 	"github.com/millrace/millrace/statestore/checkpoint"
 	"github.com/millrace/millrace/statestore/gc"
 	"github.com/millrace/millrace/statestore/manifest"
@@ -43,26 +42,32 @@ func (m *Manager) Savepoint(ctx context.Context, j *catalog.Job, spec SavepointS
 }
 
 // StopWithSavepoint stops a job after a last checkpoint and makes a savepoint of
-// that.
+// that. When the savepoint cannot be made the job goes on.
 func (m *Manager) StopWithSavepoint(ctx context.Context, j *catalog.Job, spec SavepointSpec, drain bool) (catalog.Savepoint, error) {
 	if err := m.checkSavepoint(ctx, spec); err != nil {
 		return catalog.Savepoint{}, err
 	}
 	unpin := m.pin(j.ID)
 	defer unpin()
-	n, err := m.Stop(ctx, j.Name, true, drain)
+	n, err := m.order(ctx, j.Name, &stopOrder{final: true, must: true, drain: drain})
 	if err != nil {
 		return catalog.Savepoint{}, err
 	}
-	return m.copySavepoint(context.WithoutCancel(ctx), j, n, spec)
+	sp, err := m.copySavepoint(context.WithoutCancel(ctx), j, n, spec)
+	if err != nil { // nothing has happened then
+		if e := m.Start(j); e != nil {
+			m.opt.Log.Error("start a job again that was to stop with a savepoint", "job", j.Name, "err", e)
+		}
+	}
+	return sp, err
 }
 
 // checkSavepoint refuses what could not be written before a job is disturbed.
 func (m *Manager) checkSavepoint(ctx context.Context, spec SavepointSpec) error {
-	switch strings.ToLower(spec.Format) {
-	case "", manifest.Native:
+	switch spec.Format {
+	case "", manifest.Native, manifest.Canonical:
 	default:
-		return pgerr.NotSupported(-1, "savepoint format "+strings.ToUpper(spec.Format)).Hint("FORMAT NATIVE is.")
+		return pgerr.New(pgerr.InvalidParameterValue, "unknown savepoint format %q", spec.Format).Hint("The formats are CANONICAL and NATIVE.")
 	}
 	if spec.Name != "" {
 		if _, err := m.opt.Store.FindSavepoint(ctx, spec.Name); err == nil {
@@ -82,13 +87,17 @@ func (m *Manager) checkSavepoint(ctx context.Context, spec SavepointSpec) error 
 	return nil
 }
 
-// copySavepoint makes a checkpoint into a savepoint that stands on its own.
+// copySavepoint makes a checkpoint into a savepoint that stands on its own, and
+// registers it. When it fails it leaves nothing behind.
 func (m *Manager) copySavepoint(ctx context.Context, j *catalog.Job, n int64, spec SavepointSpec) (sp catalog.Savepoint, err error) {
 	meta, err := checkpoint.Load(ctx, m.opt.Objects, j.ID, n)
 	if err != nil {
 		return sp, err
 	}
 	dropCommits(meta)
+	if meta.Catalog, err = m.opt.Describe(j); err != nil {
+		return sp, fmt.Errorf("describe what job %s refers to: %w", j.Name, err)
+	}
 	folder, err := checkpoint.SavepointFolder(j.ID)
 	if err != nil {
 		return sp, err
@@ -100,12 +109,23 @@ func (m *Manager) copySavepoint(ctx context.Context, j *catalog.Job, n int64, sp
 		}
 		base = spec.To
 	}
-	if meta, err = checkpoint.CopyToSavepoint(ctx, m.opt.Objects, to, folder, meta); err != nil {
-		return sp, err
-	}
 	sp = catalog.Savepoint{ID: NewID(), Name: spec.Name, JobID: j.ID, JobName: j.Name, URL: joinURL(base, folder), Format: manifest.Native, Created: m.opt.Clock.Now()}
 	if sp.Name == "" {
 		sp.Name = folder
+	}
+	defer func() {
+		if err != nil {
+			m.discard(to, folder, sp.Name)
+		}
+	}()
+	if spec.Format == manifest.Canonical {
+		sp.Format = manifest.Canonical
+		meta, err = m.writeCanonical(ctx, to, folder, meta)
+	} else {
+		meta, err = checkpoint.CopyToSavepoint(ctx, m.opt.Objects, to, folder, meta)
+	}
+	if err != nil {
+		return sp, err
 	}
 	sp.Rows, sp.Bytes = meta.Size()
 	if err := m.retainSavepoint(&sp, meta); err != nil {
@@ -113,6 +133,25 @@ func (m *Manager) copySavepoint(ctx context.Context, j *catalog.Job, n int64, sp
 	}
 	return sp, m.opt.Store.AddSavepoint(ctx, sp)
 }
+
+// discard removes what a savepoint that failed has left, as far as it can. A
+// savepoint of that name that is registered keeps what it holds.
+func (m *Manager) discard(store object.Store, folder, name string) {
+	ctx, cancel := context.WithTimeout(context.Background(), discardMax)
+	defer cancel()
+	if err := checkpoint.DropSavepoint(ctx, store, folder); err != nil {
+		m.opt.Log.Warn("remove what is left of a savepoint", "folder", folder, "err", err)
+	}
+	if _, err := m.opt.Store.FindSavepoint(ctx, name); err == nil {
+		return
+	}
+	if err := m.opt.Release(SavepointHolder(name)); err != nil {
+		m.opt.Log.Warn("release what a savepoint held", "savepoint", name, "err", err)
+	}
+}
+
+// discardMax is how long the removal of a failed savepoint may take.
+const discardMax = 30 * time.Second
 
 // dropCommits takes out what sinks had pre-committed: the job itself commits it,
 // and a restore must not do it again.
@@ -141,7 +180,8 @@ func (m *Manager) retainSavepoint(sp *catalog.Savepoint, meta *manifest.Metadata
 	if err != nil {
 		return err
 	}
-	start := startingPoint{meta: meta, sources: map[string]*exec.SourceState{}, watermarks: map[string]exec.Watermark{}, committed: map[string][][]byte{}}
+	start := newStartingPoint(nil)
+	start.meta = meta
 	if err := start.read(g); err != nil {
 		return err
 	}
@@ -158,24 +198,40 @@ func (m *Manager) DropSavepoint(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	parent, folder := splitURL(sp.URL)
-	store, err := object.Open(ctx, parent)
-	if err != nil {
+	if err := m.unused(ctx, sp); err != nil {
 		return err
 	}
-	if err := checkpoint.DropSavepoint(ctx, store, folder); err != nil {
+	if err := dropFolder(ctx, sp.URL); err != nil {
 		return err
 	}
-	if err := m.opt.Release("savepoint " + sp.Name); err != nil {
+	if err := m.opt.Release(SavepointHolder(sp.Name)); err != nil {
 		return err
 	}
 	return m.opt.Store.RemoveSavepoint(ctx, name)
 }
 
+// unused refuses to drop a savepoint that a job would need to start again.
+func (m *Manager) unused(ctx context.Context, sp catalog.Savepoint) error {
+	for _, j := range m.opt.Store.Snapshot().Jobs() {
+		if j.RestoreFrom != sp.URL || j.Wanted != "running" || j.State == "finished" {
+			continue
+		}
+		_, own, err := m.opt.Store.NewestCheckpoint(ctx, j.ID)
+		if err != nil {
+			return err
+		}
+		if !own {
+			return pgerr.New(pgerr.ObjectInUse, "savepoint %q is needed by job %q, which has not completed a checkpoint of its own yet", sp.Name, j.Name)
+		}
+	}
+	return nil
+}
+
 // splitURL takes the last folder off an object store's URL.
 func splitURL(url string) (parent, folder string) {
 	path, query, has := strings.Cut(url, "?")
-	i := strings.LastIndexByte(path, '/')
+	path = strings.TrimSuffix(path, "/")
+	i := max(strings.LastIndexByte(path, '/'), 0)
 	parent, folder = path[:i], path[i+1:]
 	if has {
 		parent += "?" + query
@@ -229,148 +285,8 @@ func (m *Manager) pinned(job string) bool {
 	return m.pins[job] > 0
 }
 
-// RestorePoint is where a RESTORE takes state from.
-type RestorePoint struct {
-	Kind string // savepoint, checkpoint, latest
-	Name string
-	URL  string
-	N    int64
-}
-
-// RestoreSpec is a RESTORE statement, planned.
-type RestoreSpec struct {
-	From    RestorePoint
-	SQL     string       // the new statement; "": as it is
-	Graph   *graph.Graph // its plan; nil: as it is
-	Depends []string
-	To      map[string]string // MAP
-	Discard []string
-	Allow   bool // ALLOW NON RESTORED STATE
-	Options map[string]string
-}
-
-// restoring is a restore that was looked at and may be carried out.
-type restoring struct {
-	from string
-	meta *manifest.Metadata
-	spec restoreMap
-}
-
-// planRestore loads what a restore begins with and compares plans.
-func (m *Manager) planRestore(ctx context.Context, j *catalog.Job, s RestoreSpec) (*restoring, *upgrade.Plan, error) {
-	from, err := m.resolve(ctx, j, s.From)
-	if err != nil {
-		return nil, nil, err
-	}
-	_, meta, err := m.open(ctx, from)
-	if err != nil {
-		return nil, nil, err
-	}
-	g := s.Graph
-	if g == nil {
-		if g, err = graph.Decode(j.Graph); err != nil {
-			return nil, nil, err
-		}
-	}
-	spec := restoreMap{To: s.To, Discard: s.Discard, AllowNonRestored: s.Allow}
-	plan, err := compare(meta, g, spec)
-	if err != nil {
-		return nil, nil, err
-	}
-	return &restoring{from: from, meta: meta, spec: spec}, plan, nil
-}
-
-// ExplainRestore tells what a restore would keep, without doing anything.
-func (m *Manager) ExplainRestore(ctx context.Context, j *catalog.Job, s RestoreSpec) (*upgrade.Plan, error) {
-	_, plan, err := m.planRestore(ctx, j, s)
-	return plan, err
-}
-
-// Restore stops a job and starts it, under a new id, from a savepoint or
-// checkpoint. When it refuses, the job goes on as it was.
-func (m *Manager) Restore(ctx context.Context, j *catalog.Job, s RestoreSpec) (*catalog.Job, error) {
-	what, plan, err := m.planRestore(ctx, j, s)
-	if err != nil {
-		return nil, err
-	}
-	if err := plan.Err(); err != nil {
-		return nil, err
-	}
-	next := *j
-	next.ID = NewID()
-	next.Lineage = append([]string{j.ID}, j.Lineage...)
-	next.RestoreFrom, next.FirstCheckpoint = what.from, what.meta.Checkpoint+1
-	next.Wanted, next.State, next.Failure = "running", "created", ""
-	if next.RestoreMap, err = what.spec.encode(); err != nil {
-		return nil, err
-	}
-	if next.Graph, err = graph.Encode(plan.Graph); err != nil {
-		return nil, err
-	}
-	if s.Graph != nil {
-		next.SQL, next.Depends = s.SQL, s.Depends
-	}
-	next.Options = mergeOptions(j.Options, s.Options)
-	if _, err := m.options(&next); err != nil {
-		return nil, err
-	}
-	if _, err := m.Stop(ctx, j.Name, false, false); err != nil && !errors.Is(err, ErrNotRunning) {
-		return nil, err
-	}
-	ctx = context.WithoutCancel(ctx)
-	tx := m.opt.Store.Begin()
-	made, err := tx.ReplaceJob(j.ID, next)
-	if err == nil {
-		err = tx.Commit(ctx)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("record the restored job: %w", err)
-	}
-	if err := m.opt.Store.AddEvent(ctx, catalog.Event{JobID: made.ID, At: m.opt.Clock.Now(), Kind: "restored", Message: "from " + what.from}); err != nil {
-		m.opt.Log.Warn("record job event", "job", j.Name, "err", err)
-	}
-	return made, m.Start(made)
-}
-
-func mergeOptions(a, b map[string]string) map[string]string {
-	out := map[string]string{}
-	for k, v := range a {
-		out[k] = v
-	}
-	for k, v := range b {
-		out[k] = v
-	}
-	return out
-}
-
 // Running reports whether a job has a runner that goes on.
 func (m *Manager) Running(name string) bool {
 	r := m.runner(name)
 	return r != nil && !r.ended()
-}
-
-// Drop ends a job that was removed from the catalog and deletes its checkpoints,
-// unless it retains them.
-func (m *Manager) Drop(ctx context.Context, j *catalog.Job) error {
-	if _, err := m.Stop(ctx, j.Name, false, false); err != nil && !errors.Is(err, ErrNotRunning) {
-		return err
-	}
-	m.Forget(j.Name)
-	o, err := ParseOptions(j.Options)
-	if err != nil || o.CheckpointRetention == "retain" {
-		return err
-	}
-	list, err := m.opt.Store.Checkpoints(ctx, j.ID)
-	if err != nil {
-		return err
-	}
-	for _, c := range list {
-		if err := m.opt.Release(CheckpointHolder(j.ID, c.N)); err != nil {
-			return err
-		}
-	}
-	if err := m.opt.Store.RemoveCheckpoints(ctx, j.ID); err != nil {
-		return err
-	}
-	return checkpoint.Drop(ctx, m.opt.Objects, j.ID)
 }

@@ -37,7 +37,7 @@ type SplitStatus struct {
 // liveStatus is the part of a runner that others may look at.
 type liveStatus struct {
 	mu      sync.Mutex
-	job     *catalog.Job
+	job     *catalog.Job // replaced, never changed in place
 	run     *exec.Run
 	rows    map[string]exec.Counters // of the last run, while there is none
 	sealed  map[string]exec.Counters
@@ -50,6 +50,25 @@ func (l *liveStatus) setJob(j *catalog.Job) {
 	defer l.mu.Unlock()
 	l.job = j
 }
+
+// change makes a changed copy what others see.
+func (l *liveStatus) change(f func(*catalog.Job)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	j := *l.job
+	f(&j)
+	l.job = &j
+}
+
+// current is the job with its name, state and options of now.
+func (l *liveStatus) current() *catalog.Job {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.job
+}
+
+// name is the job's name now.
+func (r *runner) name() string { return r.live.current().Name }
 
 func (l *liveStatus) setRun(r *exec.Run) {
 	l.mu.Lock()
@@ -92,7 +111,7 @@ func (m *Manager) Status(name string) (s Status, ok bool) {
 	l := &r.live
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s = Status{Job: *l.job, Parallelism: r.opt.Parallelism, Graph: r.g}
+	s = Status{Job: *l.job, Parallelism: r.parallelism, Graph: r.g}
 	rows := l.rows
 	if l.run != nil {
 		rows = l.run.Counters()

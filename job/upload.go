@@ -12,6 +12,7 @@ import (
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/exec/state/canonical"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/statestore/checkpoint"
 	"github.com/millrace/millrace/statestore/gc"
@@ -98,9 +99,9 @@ func (r *runner) metadata(p *pendingBarrier) (*manifest.Metadata, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &manifest.Metadata{Kind: manifest.Checkpoint, Format: manifest.Native, JobID: r.job.ID, JobName: r.job.Name,
+	return &manifest.Metadata{Kind: manifest.Checkpoint, Format: manifest.Native, JobID: r.job.ID, JobName: r.name(),
 		Incarnation: r.parts.start.incarnation, Engine: r.m.opt.Version, Checkpoint: p.checkpoint, Epoch: p.epoch,
-		Created: r.m.opt.Clock.Now().UnixMicro(), Parallelism: r.opt.Parallelism, SQL: r.job.SQL, Options: r.job.Options, Graph: plan}, nil
+		Created: r.m.opt.Clock.Now().UnixMicro(), Parallelism: r.opt.Parallelism, SQL: r.job.SQL, Options: r.live.current().Options, Graph: plan}, nil
 }
 
 // writeCheckpoint uploads the changed pages and completes the checkpoint.
@@ -244,7 +245,7 @@ func (r *runner) uploaded(ctx context.Context, u uploadResult) error {
 	r.uncommitted = nil
 	r.confirm(u)
 	if err := r.m.opt.Retain(CheckpointHolder(r.job.ID, c.N), ownOffsets(r.g, u.reports)); err != nil {
-		r.m.opt.Log.Warn("retain table changes for checkpoint", "job", r.job.Name, "n", c.N, "err", err)
+		r.m.opt.Log.Warn("retain table changes for checkpoint", "job", r.name(), "n", c.N, "err", err)
 	}
 	u.release()
 	r.recordCheckpoint(ctx, c)
@@ -253,6 +254,12 @@ func (r *runner) uploaded(ctx context.Context, u uploadResult) error {
 		return fmt.Errorf("commit checkpoint %d: %w", c.N, err)
 	}
 	r.collect(ctx, c.N)
+	if !r.parts.start.continues && !r.parts.claimed {
+		r.parts.claimed = true
+		if err := r.claimed(ctx); err != nil {
+			r.m.opt.Log.Warn("remove what the job was restored from with CLAIM", "job", r.name(), "from", r.job.RestoreFrom, "err", err)
+		}
+	}
 	r.coord.uploaded(now, nil)
 	return nil
 }
@@ -262,7 +269,7 @@ func (r *runner) uploaded(ctx context.Context, u uploadResult) error {
 func (r *runner) checkpointFailed(ctx context.Context, n int64, started time.Time, err error) error {
 	r.recordCheckpoint(ctx, catalog.Checkpoint{JobID: r.job.ID, N: n, State: "failed", Started: started, Ended: r.m.opt.Clock.Now(), Failure: err.Error()})
 	r.event(ctx, "checkpoint_failed", fmt.Sprintf("checkpoint %d: %s", n, err))
-	r.m.opt.Log.Warn("checkpoint failed", "job", r.job.Name, "n", n, "err", err)
+	r.m.opt.Log.Warn("checkpoint failed", "job", r.name(), "n", n, "err", err)
 	if r.coord.tooManyFailed() {
 		return fmt.Errorf("%d checkpoints in a row have failed, the last with: %w", r.coord.failed, err)
 	}
@@ -317,16 +324,21 @@ func (r *runner) collect(ctx context.Context, newest int64) {
 	if r.m.pinned(r.job.ID) {
 		return
 	}
-	deleted, err := checkpoint.Collect(ctx, r.m.opt.Objects, r.job.ID, r.opt.RetainedCheckpoints, nil)
+	wanted, err := r.wanted(ctx)
 	if err != nil {
-		r.m.opt.Log.Warn("delete old checkpoints", "job", r.job.Name, "err", err)
+		r.m.opt.Log.Warn("look who needs old checkpoints", "job", r.name(), "err", err)
+		return
+	}
+	deleted, err := checkpoint.Collect(ctx, r.m.opt.Objects, r.job.ID, r.opt.RetainedCheckpoints, wanted)
+	if err != nil {
+		r.m.opt.Log.Warn("delete old checkpoints", "job", r.name(), "err", err)
 	}
 	if len(deleted) == 0 {
 		return
 	}
 	list, err := r.m.opt.Store.Checkpoints(ctx, r.job.ID)
 	if err != nil {
-		r.m.opt.Log.Warn("list checkpoints", "job", r.job.Name, "err", err)
+		r.m.opt.Log.Warn("list checkpoints", "job", r.name(), "err", err)
 		return
 	}
 	gone := map[string]bool{}
@@ -338,10 +350,37 @@ func (r *runner) collect(ctx context.Context, newest int64) {
 			c.State, c.URL = "discarded", ""
 			r.recordCheckpoint(ctx, c)
 			if err := r.m.opt.Release(CheckpointHolder(r.job.ID, c.N)); err != nil {
-				r.m.opt.Log.Warn("release table changes of checkpoint", "job", r.job.Name, "n", c.N, "err", err)
+				r.m.opt.Log.Warn("release table changes of checkpoint", "job", r.name(), "n", c.N, "err", err)
 			}
 		}
 	}
+}
+
+// wanted are the job's checkpoints that other jobs begin with which have none of
+// their own yet.
+func (r *runner) wanted(ctx context.Context) (map[int64]bool, error) {
+	var out map[int64]bool
+	for _, j := range r.m.opt.Store.Snapshot().Jobs() {
+		from := j.RestoreFrom
+		if _, id, n, ok := checkpointURL(from); ok {
+			from = checkpointPlace(id, n)
+		}
+		id, n, ok := ownCheckpoint(from)
+		if !ok || id != r.job.ID {
+			continue
+		}
+		_, has, err := r.m.opt.Store.NewestCheckpoint(ctx, j.ID)
+		if err != nil {
+			return nil, err
+		}
+		if !has {
+			if out == nil {
+				out = map[int64]bool{}
+			}
+			out[n] = true
+		}
+	}
+	return out, nil
 }
 
 // commit makes what sinks pre-committed visible, and keeps bad rows.
@@ -355,7 +394,7 @@ func (p *parts) commit(ctx context.Context, commits []committable) error {
 		}
 		bySink[c.operator] = append(bySink[c.operator], c.data)
 	}
-	if err := p.keep(aside); err != nil {
+	if err := p.m.keep(aside); err != nil {
 		return err
 	}
 	for _, id := range sortedKeys(bySink) {
@@ -369,7 +408,7 @@ func (p *parts) commit(ctx context.Context, commits []committable) error {
 // recommit commits what the starting point had pre-committed, which the last run
 // may not have got to, and removes what dead runs left behind.
 func (p *parts) recommit(ctx context.Context) error {
-	if err := p.keep(p.start.aside); err != nil {
+	if err := p.m.keep(p.start.aside); err != nil {
 		return err
 	}
 	if p.m.opt.Letters != nil {
@@ -415,7 +454,11 @@ func (p *parts) table(op *graph.Operator, schema *graph.Table, task, tasks int) 
 	if old == nil {
 		return state.NewTable(*schema, opt)
 	}
-	t, err := state.Restore(p.ctx, p.start.store, old.Tables(from), *schema, state.RestoreOptions{Options: opt, Rename: rename, Continue: p.start.continues})
+	restore := state.RestoreOptions{Options: opt, Rename: rename, Continue: p.start.continues}
+	if p.start.meta.Format == manifest.Canonical {
+		return canonical.Restore(p.ctx, p.start.store, old.Tables(from), p.start.meta.Files, *schema, restore)
+	}
+	t, err := state.Restore(p.ctx, p.start.store, old.Tables(from), *schema, restore)
 	if checkpoint.IsDamage(err) && p.start.continues {
 		p.r.damaged[p.start.meta.Checkpoint] = err
 	}

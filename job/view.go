@@ -5,8 +5,12 @@ import (
 	"errors"
 	"sync"
 
+	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/statestore/checkpoint"
+	"github.com/millrace/millrace/statestore/manifest"
 )
 
 // View is what readers see of a materialized view: the rows of its job's newest
@@ -19,6 +23,7 @@ type View struct {
 	parts   []*state.Snapshot // one per task
 	changed chan struct{}     // closed at the next publication, or when the view goes
 	gone    bool
+	fault   error // why there are no rows, and none will come by themselves
 	spec    *graph.Materialize
 }
 
@@ -40,12 +45,31 @@ func (v *View) publish(epoch uint64, parts []*state.Snapshot) {
 		return
 	}
 	old := v.parts
-	v.epoch, v.parts = epoch, parts
+	v.epoch, v.parts, v.fault = epoch, parts, nil
 	v.serial++
 	close(v.changed)
 	v.changed = make(chan struct{})
 	v.mu.Unlock()
 	releaseAll(old)
+}
+
+// fail tells readers of a view without rows why there will be none.
+func (v *View) fail(err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.parts != nil || v.gone {
+		return
+	}
+	v.fault = err
+	close(v.changed)
+	v.changed = make(chan struct{})
+}
+
+// expect takes a fault back: a run of the job has begun.
+func (v *View) expect() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.fault = nil
 }
 
 // lastEpoch is the epoch that readers see, 0 for none.
@@ -98,6 +122,8 @@ func (v *View) Changed(after *Cut) (*Cut, <-chan struct{}, error) {
 	switch {
 	case v.gone:
 		return nil, nil, ErrViewGone
+	case v.fault != nil:
+		return nil, nil, v.fault
 	case v.parts == nil || after != nil && after.serial == v.serial:
 		return nil, v.changed, nil
 	}
@@ -138,4 +164,53 @@ func releaseAll(parts []*state.Snapshot) {
 	for _, p := range parts {
 		p.Release()
 	}
+}
+
+// show lets readers see what the newest checkpoint has of a view whose job was
+// stopped or paused before the server started.
+func (m *Manager) show(ctx context.Context, j *catalog.Job) {
+	v := m.view(j.ViewID)
+	spec, epoch, parts, err := m.viewRows(ctx, j)
+	switch {
+	case err != nil:
+		m.opt.Log.Warn("read the rows of a view whose job does not run", "job", j.Name, "err", err)
+		v.fail(pgerr.New(pgerr.ObjectNotInPrerequisiteState, "the rows of materialized view %q cannot be read: %s", j.Name, err.Error()).
+			Hint("RESUME JOB %s computes them again.", j.Name).Wrap(err))
+	case spec == nil:
+		v.fail(pgerr.New(pgerr.ObjectNotInPrerequisiteState, "materialized view %q has no rows: its job is %s", j.Name, j.State).Hint("RESUME JOB %s starts it.", j.Name))
+	default:
+		v.setSpec(spec)
+		v.publish(epoch, parts)
+	}
+}
+
+// viewRows reads a view's rows from its job's newest checkpoint; spec is nil when
+// there is none.
+func (m *Manager) viewRows(ctx context.Context, j *catalog.Job) (spec *graph.Materialize, epoch uint64, parts []*state.Snapshot, err error) {
+	meta, _, err := checkpoint.Newest(ctx, m.opt.Objects, j.ID, nil)
+	if err != nil || meta == nil {
+		return nil, 0, nil, err
+	}
+	g, err := graph.Decode(meta.Graph)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	var op *manifest.Operator
+	for i := range g.Operators {
+		if s := g.Operators[i].Materialize; s != nil {
+			spec, op = s, meta.Find(g.Operators[i].ID)
+		}
+	}
+	if op == nil {
+		return nil, 0, nil, nil
+	}
+	for _, t := range op.Tables("") {
+		s, err := state.Open(ctx, m.opt.Objects, t, m.slabs)
+		if err != nil {
+			releaseAll(parts)
+			return nil, 0, nil, err
+		}
+		parts = append(parts, s)
+	}
+	return spec, meta.Epoch, parts, nil
 }

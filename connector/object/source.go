@@ -98,6 +98,33 @@ func (s *source) Open(ctx context.Context, split connector.Split, offset []byte,
 	return r, nil
 }
 
+// CheckOffsets implements connector.OffsetChecker: a file that was not read to
+// its end must still be there.
+func (s *source) CheckOffsets(ctx context.Context, splits []connector.Split, offsets [][]byte) error {
+	list, err := s.Splits(ctx)
+	if err != nil {
+		return err
+	}
+	there := map[string]bool{}
+	for _, sp := range list {
+		there[sp.ID] = true
+	}
+	for i, sp := range splits {
+		if there[sp.ID] {
+			continue
+		}
+		at, oldest := "0", "there is no file"
+		if offsets[i] != nil {
+			at = string(offsets[i])
+		}
+		if len(list) > 0 {
+			oldest = fmt.Sprintf("the oldest there is is %q", list[0].ID)
+		}
+		return &connector.GoneError{Message: fmt.Sprintf("file %q cannot be read from byte %s any more: it is not in %s; %s", sp.ID, at, s.place.files.URL(), oldest)}
+	}
+	return nil
+}
+
 // reader reads one file. buf holds its content from byte start on, of which pos
 // bytes are dealt with.
 type reader struct {

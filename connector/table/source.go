@@ -108,16 +108,8 @@ func (s *source) Open(_ context.Context, split connector.Split, at []byte, want 
 			return nil, err
 		}
 	}
-	oldest := st.log.oldest() - 1
-	if r.offset.snapshot {
-		oldest = max(oldest, st.reclaimed)
-	}
-	if r.offset.position < oldest {
-		return nil, pgerr.New(pgerr.ObjectNotInPrerequisiteState, "table %q cannot be read from position %d any more: the oldest there is is %d", s.table.def.Name, r.offset.position, oldest)
-	}
-	if r.offset.position > st.durable {
-		return nil, pgerr.New(pgerr.ObjectNotInPrerequisiteState, "table %q cannot be read from position %d: the newest there is is %d", s.table.def.Name, r.offset.position, st.durable).
-			Hint("The offset is of another store, or the data folder was put back to an older state.")
+	if err := s.check(r.offset); err != nil {
+		return nil, pgerr.New(pgerr.ObjectNotInPrerequisiteState, "%s", err.Error()).Wrap(err)
 	}
 	r.pin = &pin{position: r.offset.position, snapshot: r.offset.snapshot}
 	st.pins[r.pin] = struct{}{}
@@ -125,6 +117,42 @@ func (s *source) Open(_ context.Context, split connector.Split, at []byte, want 
 		r.versions = s.table.rows.visible(r.offset.position, r.offset.row)
 	}
 	return r, nil
+}
+
+// CheckOffsets implements connector.OffsetChecker.
+func (s *source) CheckOffsets(_ context.Context, _ []connector.Split, offsets [][]byte) error {
+	s.store.mu.RLock()
+	defer s.store.mu.RUnlock()
+	for _, at := range offsets {
+		if at == nil {
+			continue
+		}
+		o, err := parseOffset(at)
+		if err == nil {
+			err = s.check(o)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// check refuses an offset whose rows or changes are not there. The store's lock
+// is held.
+func (s *source) check(o offset) error {
+	st := s.store
+	oldest := st.log.oldest() - 1
+	if o.snapshot {
+		oldest = max(oldest, st.reclaimed)
+	}
+	if o.position < oldest {
+		return &connector.GoneError{Message: fmt.Sprintf("table %q cannot be read from position %d any more: the oldest there is is %d", s.table.def.Name, o.position, oldest)}
+	}
+	if o.position > st.durable {
+		return &connector.GoneError{Message: fmt.Sprintf("table %q cannot be read from position %d: the newest there is is %d, so the position is of another store, or the data folder was put back to an older state", s.table.def.Name, o.position, st.durable)}
+	}
+	return nil
 }
 
 // reader delivers one table. offset is where it stands.

@@ -94,7 +94,7 @@ func (c *comparison) gone(o *graph.Operator) {
 // isEmpty reports whether it is known that the operator's tables have no rows.
 func (c *comparison) isEmpty(o *graph.Operator) bool {
 	size, known := c.opts.Stats[o.ID]
-	return known && size == Size{} && len(o.Tables) > 0
+	return known && size.Rows == 0 && len(o.Tables) > 0
 }
 
 // unfit says why n cannot take over any of o's state, "" when it can.

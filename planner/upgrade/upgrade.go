@@ -54,6 +54,7 @@ type Verdict struct {
 	Added      []string // state columns that start empty
 	Removed    []string // state columns that are given up
 	Candidates []string // of a blocked operator: ids that MAP could name
+	Unreadable bool     // a blocked source, whose input is not there any more
 }
 
 // Table says where a state table of the new graph takes its rows from. Keys are
@@ -103,32 +104,53 @@ func Compare(old, new *graph.Graph, opts Options) (*Plan, error) {
 	return c.plan, nil
 }
 
+// Unreadable blocks the source whose input cannot be read on from where the state
+// was taken. Nothing allows that: the source must be told to begin anew.
+func (p *Plan) Unreadable(operator, why string) {
+	for i := range p.Verdicts {
+		if v := &p.Verdicts[i]; v.Operator == operator && v.Result != Dropped {
+			v.Result, v.Why, v.Unreadable = Blocked, why, true
+		}
+	}
+}
+
 // Err is the refusal that names everything blocked, nil when nothing is.
 func (p *Plan) Err() error {
-	var lines []string
+	var unreadable, lost []string
 	for _, v := range p.Verdicts {
-		if v.Result != Blocked {
-			continue
-		}
 		id := v.From
 		if id == "" {
 			id = v.Operator
 		}
-		line := fmt.Sprintf("%s: %d rows, %d bytes; %s", id, v.Rows, v.Bytes, v.Why)
-		if len(v.Candidates) > 0 {
-			line += "; nearest: " + strings.Join(v.Candidates, ", ")
+		switch {
+		case v.Result != Blocked:
+		case v.Unreadable:
+			unreadable = append(unreadable, fmt.Sprintf("%s: %s", id, v.Why))
+		default:
+			line := fmt.Sprintf("%s: %d rows, %d bytes; %s", id, v.Rows, v.Bytes, v.Why)
+			if len(v.Candidates) > 0 {
+				line += "; nearest: " + strings.Join(v.Candidates, ", ")
+			}
+			lost = append(lost, line)
 		}
-		lines = append(lines, line)
 	}
-	if len(lines) == 0 {
-		return nil
+	detail := strings.Join(append(unreadable, lost...), "\n")
+	switch {
+	case len(unreadable) > 0:
+		return pgerr.New(pgerr.ObjectNotInPrerequisiteState, "%s cannot be read on from where the state was taken", counted(len(unreadable), "source")).
+			WithDetail("%s", detail).Hint("Restore from a newer savepoint or checkpoint, or write MAP ('source' => DISCARD) to read a source from its beginning.")
+	case len(lost) > 0:
+		return pgerr.New(pgerr.ObjectNotInPrerequisiteState, "state of %s would be lost", counted(len(lost), "operator")).WithDetail("%s", detail).
+			Hint("Write MAP ('old operator' => 'new operator') or MAP ('old operator' => DISCARD) for each, or ALLOW NON RESTORED STATE for all.")
 	}
-	what := "state of %d operators would be lost"
-	if len(lines) == 1 {
-		what = "state of %d operator would be lost"
+	return nil
+}
+
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
 	}
-	return pgerr.New(pgerr.ObjectNotInPrerequisiteState, what, len(lines)).WithDetail("%s", strings.Join(lines, "\n")).
-		Hint("Write MAP ('old operator' => 'new operator') or MAP ('old operator' => DISCARD) for each, or ALLOW NON RESTORED STATE for all.")
+	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // operators is a graph's operators with state, and what they are for.

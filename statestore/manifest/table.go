@@ -48,8 +48,12 @@ type Segment struct {
 	Bytes int64 `json:"bytes"`
 }
 
-// EncodedBytes is how many bytes the table refers to in segments and inline.
+// EncodedBytes is how many bytes the table refers to in segments and inline, or
+// has in its file.
 func (t *Table) EncodedBytes() (n int64) {
+	if t.File != "" {
+		return t.Bytes
+	}
 	for _, m := range []PageMap{t.Pages, t.Strings} {
 		for _, p := range m {
 			n += int64(p.Length)

@@ -79,7 +79,7 @@ func Restore(ctx context.Context, store object.Store, old []*manifest.Table, fil
 		return nil, err
 	}
 	for _, m := range old {
-		if m.Groups[0] >= t.Groups().Hi || m.Groups[1] <= t.Groups().Lo {
+		if (m.Groups[0] >= t.Groups().Hi || m.Groups[1] <= t.Groups().Lo) && m.Local == schema.Local {
 			continue
 		}
 		if err := restoreFile(ctx, store, m, files, t, opt.Rename); err != nil {

@@ -1,0 +1,345 @@
+package job
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/upgrade"
+	"github.com/millrace/millrace/statestore/manifest"
+	"github.com/millrace/millrace/statestore/object"
+)
+
+// RestorePoint is where a RESTORE takes state from.
+type RestorePoint struct {
+	Kind string // savepoint, checkpoint, latest
+	Name string
+	URL  string
+	N    int64
+}
+
+// RestoreSpec is a RESTORE statement, planned.
+type RestoreSpec struct {
+	From    RestorePoint
+	SQL     string       // the new statement; "": as it is
+	Graph   *graph.Graph // its plan; nil: as it is
+	Depends []string
+	To      map[string]string // MAP
+	Discard []string
+	Allow   bool // ALLOW NON RESTORED STATE
+	Claim   bool // what the job is restored from is its own from then on
+	Options map[string]string
+}
+
+// restoring is a restore that was looked at.
+type restoring struct {
+	from string
+	meta *manifest.Metadata
+	spec restoreMap
+	plan *upgrade.Plan
+}
+
+// planRestore loads what a restore of j begins with, compares plans, and looks
+// whether the sources can still be read from there.
+func (m *Manager) planRestore(ctx context.Context, j *catalog.Job, s RestoreSpec) (*restoring, error) {
+	from, err := m.resolve(ctx, j, s.From)
+	if err != nil {
+		return nil, err
+	}
+	store, meta, err := m.open(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	g := s.Graph
+	if g == nil {
+		if g, err = graph.Decode(j.Graph); err != nil {
+			return nil, err
+		}
+	}
+	what := &restoring{from: from, meta: meta, spec: restoreMap{To: s.To, Discard: s.Discard, AllowNonRestored: s.Allow, Claim: s.Claim}}
+	if what.plan, err = compare(meta, g, what.spec); err != nil {
+		return nil, err
+	}
+	return what, m.checkPositions(ctx, j, store, what)
+}
+
+// checkPositions marks the sources that cannot be read on from where the state
+// was taken.
+func (m *Manager) checkPositions(ctx context.Context, j *catalog.Job, store object.Store, what *restoring) error {
+	start := newStartingPoint(store)
+	start.meta, start.plan = what.meta, what.plan
+	if err := start.read(what.plan.Graph); err != nil {
+		return err
+	}
+	for i := range what.plan.Graph.Operators {
+		op := &what.plan.Graph.Operators[i]
+		state := start.sources[op.ID]
+		if op.Kind != graph.SourceKind || state == nil {
+			continue
+		}
+		src, err := m.opt.Sources(ctx, j, op, nil)
+		if err != nil {
+			return &exec.OperatorError{Operator: op.ID, Err: err}
+		}
+		checker, ok := src.(connector.OffsetChecker)
+		if !ok {
+			continue
+		}
+		var splits []connector.Split
+		var offsets [][]byte
+		for _, sp := range state.Splits {
+			if !sp.Ended {
+				splits, offsets = append(splits, connector.Split{ID: sp.ID, Data: sp.Data}), append(offsets, sp.Offset)
+			}
+		}
+		err = checker.CheckOffsets(ctx, splits, offsets)
+		if gone := (*connector.GoneError)(nil); errors.As(err, &gone) {
+			what.plan.Unreadable(op.ID, gone.Error())
+		} else if err != nil {
+			return &exec.OperatorError{Operator: op.ID, Err: err}
+		}
+	}
+	return nil
+}
+
+// ExplainRestore tells what a restore would keep, without doing anything.
+func (m *Manager) ExplainRestore(ctx context.Context, j *catalog.Job, s RestoreSpec) (*upgrade.Plan, error) {
+	what, err := m.planRestore(ctx, j, s)
+	if err != nil {
+		return nil, err
+	}
+	return what.plan, nil
+}
+
+// Restore stops a job and starts it, under a new id, from a savepoint or
+// checkpoint. When it refuses, the job goes on as it was.
+func (m *Manager) Restore(ctx context.Context, j *catalog.Job, s RestoreSpec) (*catalog.Job, error) {
+	unpin := m.pin(j.ID)
+	defer unpin()
+	what, err := m.planRestore(ctx, j, s)
+	if err != nil {
+		return nil, err
+	}
+	next, err := m.successor(j, what, s)
+	if err != nil {
+		return nil, err
+	}
+	next.Wanted = "running"
+	running := m.Running(j.Name)
+	if _, err := m.Stop(ctx, j.Name, false, false); err != nil && !errors.Is(err, ErrNotRunning) {
+		return nil, err
+	}
+	ctx = context.WithoutCancel(ctx)
+	if err := m.settle(ctx, j); err != nil {
+		err = fmt.Errorf("commit what job %s had written: %w", j.Name, err)
+		if newest, e := m.newest(ctx, j.ID); e != nil || newest == what.from {
+			return nil, m.goOn(j, running, err) // those rows would be lost
+		}
+		m.opt.Log.Warn("restore", "job", j.Name, "err", err) // they are written again
+	}
+	made, err := m.replace(ctx, j, next)
+	if err != nil {
+		return nil, m.goOn(j, running, err)
+	}
+	return made, m.Start(made)
+}
+
+// goOn starts a job again that was stopped for nothing, and returns err.
+func (m *Manager) goOn(j *catalog.Job, running bool, err error) error {
+	if running {
+		if e := m.Start(j); e != nil {
+			return errors.Join(err, e)
+		}
+	}
+	return err
+}
+
+// successor is the job that takes j's place after a restore.
+func (m *Manager) successor(j *catalog.Job, what *restoring, s RestoreSpec) (catalog.Job, error) {
+	next := *j
+	if err := what.plan.Err(); err != nil {
+		return next, err
+	}
+	next.ID = NewID()
+	next.Lineage = append([]string{j.ID}, j.Lineage...)
+	next.RestoreFrom, next.FirstCheckpoint = what.from, what.meta.Checkpoint+1
+	next.State, next.Failure = "created", ""
+	var err error
+	if next.RestoreMap, err = what.spec.encode(); err != nil {
+		return next, err
+	}
+	if next.Graph, err = graph.Encode(what.plan.Graph); err != nil {
+		return next, err
+	}
+	if s.Graph != nil {
+		next.SQL, next.Depends = s.SQL, s.Depends
+	}
+	next.Options = mergeOptions(j.Options, s.Options)
+	_, err = m.options(&next)
+	return next, err
+}
+
+// replace records that next has taken j's place.
+func (m *Manager) replace(ctx context.Context, j *catalog.Job, next catalog.Job) (*catalog.Job, error) {
+	tx := m.opt.Store.Begin()
+	made, err := tx.ReplaceJob(j.ID, next)
+	if err == nil {
+		err = tx.Commit(ctx)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("record the restored job: %w", err)
+	}
+	m.restored(ctx, made)
+	return made, nil
+}
+
+// restored adds to a job's history where its state is from.
+func (m *Manager) restored(ctx context.Context, j *catalog.Job) {
+	if err := m.opt.Store.AddEvent(ctx, catalog.Event{JobID: j.ID, At: m.opt.Clock.Now(), Kind: "restored", Message: "from " + j.RestoreFrom}); err != nil {
+		m.opt.Log.Warn("record job event", "job", j.Name, "err", err)
+	}
+}
+
+// Altered is what became of a job that got a new query.
+type Altered struct {
+	Job        *catalog.Job
+	Checkpoint int64 // that its state is from, 0 for none
+}
+
+// Alter puts a job on a new query: a running one after a last checkpoint, whose
+// state the new query takes over. When it refuses, the job goes on as it was. One
+// that was stopped stays so.
+func (m *Manager) Alter(ctx context.Context, j *catalog.Job, s RestoreSpec) (Altered, error) {
+	s.From = RestorePoint{Kind: "latest"}
+	unpin := m.pin(j.ID)
+	defer unpin()
+	running := m.Running(j.Name)
+	if running {
+		// Looked at before the job is disturbed.
+		n, err := m.Checkpoint(ctx, j.Name)
+		if err != nil {
+			return Altered{}, err
+		}
+		s.From = RestorePoint{Kind: "checkpoint", N: n}
+		what, err := m.planRestore(ctx, j, s)
+		if err != nil {
+			return Altered{}, err
+		}
+		if err := what.plan.Err(); err != nil {
+			return Altered{}, err
+		}
+		if s.From.N, err = m.order(ctx, j.Name, &stopOrder{final: true, must: true}); err != nil {
+			return Altered{}, err
+		}
+	}
+	ctx = context.WithoutCancel(ctx)
+	made, err := m.alter(ctx, j, s)
+	if err != nil {
+		return Altered{}, m.goOn(j, running, err)
+	}
+	if made.Wanted == "running" && made.State != "finished" {
+		err = m.Start(made)
+	}
+	return Altered{Job: made, Checkpoint: made.FirstCheckpoint - 1}, err
+}
+
+// alter replaces a job that does not run by one with another query.
+func (m *Manager) alter(ctx context.Context, j *catalog.Job, s RestoreSpec) (*catalog.Job, error) {
+	if s.From.Kind == "latest" && j.RestoreFrom == "" {
+		at, err := m.newest(ctx, j.ID)
+		if err != nil {
+			return nil, err
+		}
+		if at == "" {
+			return m.alterAnew(ctx, j, s)
+		}
+	}
+	what, err := m.planRestore(ctx, j, s)
+	if err != nil {
+		return nil, err
+	}
+	next, err := m.successor(j, what, s)
+	if err != nil {
+		return nil, err
+	}
+	if j.Wanted != "running" || j.State == "finished" {
+		next.State = j.State
+	}
+	if err := m.settle(ctx, j); err != nil {
+		return nil, fmt.Errorf("commit what job %s had written: %w", j.Name, err)
+	}
+	return m.replace(ctx, j, next)
+}
+
+// alterAnew changes the query of a job that has no state yet.
+func (m *Manager) alterAnew(ctx context.Context, j *catalog.Job, s RestoreSpec) (*catalog.Job, error) {
+	encoded, err := graph.Encode(s.Graph)
+	if err != nil {
+		return nil, err
+	}
+	tx := m.opt.Store.Begin()
+	if err := tx.UpdateJob(j.ID, func(j *catalog.Job) { j.SQL, j.Graph, j.Depends = s.SQL, encoded, s.Depends }); err != nil {
+		return nil, err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return nil, err
+	}
+	return m.opt.Store.Snapshot().FindJob(j.Name)
+}
+
+// Saved is what a savepoint or checkpoint says of its job.
+type Saved struct {
+	SQL, JobID, JobName string
+	Checkpoint          int64
+	Options             map[string]string
+	Graph               *graph.Graph
+	Catalog             json.RawMessage
+}
+
+// Saved reads what a fork can start from.
+func (m *Manager) Saved(ctx context.Context, p RestorePoint) (Saved, error) {
+	from, err := m.resolve(ctx, &catalog.Job{}, p)
+	if err != nil {
+		return Saved{}, err
+	}
+	_, meta, err := m.open(ctx, from)
+	if err != nil {
+		return Saved{}, err
+	}
+	g, err := graph.Decode(meta.Graph)
+	if err != nil {
+		return Saved{}, fmt.Errorf("decode the plan that wrote the state: %w", err)
+	}
+	return Saved{SQL: meta.SQL, JobID: meta.JobID, JobName: meta.JobName, Checkpoint: meta.Checkpoint, Options: meta.Options, Graph: g, Catalog: meta.Catalog}, nil
+}
+
+// Fork makes a new job, which is to be stored and started, of a savepoint or
+// checkpoint: it has a job id of its own, and so have its sinks' transactions.
+// s.Graph must be set.
+func (m *Manager) Fork(ctx context.Context, name string, s RestoreSpec) (catalog.Job, error) {
+	j := &catalog.Job{Name: name}
+	what, err := m.planRestore(ctx, j, s)
+	if err != nil {
+		return *j, err
+	}
+	next, err := m.successor(j, what, s)
+	next.Lineage = []string{what.meta.JobID}
+	next.Wanted = "running"
+	return next, err
+}
+
+func mergeOptions(a, b map[string]string) map[string]string {
+	out := map[string]string{}
+	for k, v := range a {
+		out[k] = v
+	}
+	for k, v := range b {
+		out[k] = v
+	}
+	return out
+}

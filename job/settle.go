@@ -1,0 +1,196 @@
+package job
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/statestore/checkpoint"
+	"github.com/millrace/millrace/statestore/manifest"
+)
+
+// newest names the newest checkpoint of the first of the jobs that has any; ""
+// when none has.
+func (m *Manager) newest(ctx context.Context, ids ...string) (string, error) {
+	for _, id := range ids {
+		numbers, err := checkpoint.List(ctx, m.opt.Objects, id)
+		if err != nil {
+			return "", err
+		}
+		if n := len(numbers); n > 0 {
+			return checkpointPlace(id, numbers[n-1]), nil
+		}
+	}
+	return "", nil
+}
+
+// checkpointPlace is how catalog.Job.RestoreFrom names a checkpoint of this
+// server's object store.
+func checkpointPlace(id string, n int64) string { return fmt.Sprintf("%s/chk-%d", id, n) }
+
+// settle ends what the last run of a stopped job left open in its sinks: what its
+// newest checkpoint covers is committed, the rest is removed. Nobody else would
+// do so once the job has another id.
+func (m *Manager) settle(ctx context.Context, j *catalog.Job) error {
+	meta, _, err := checkpoint.Newest(ctx, m.opt.Objects, j.ID, nil)
+	if err != nil {
+		return err
+	}
+	g, err := graph.Decode(j.Graph)
+	if err != nil {
+		return err
+	}
+	for i := range g.Operators {
+		op := &g.Operators[i]
+		aside, err := openBy(meta, op.ID, asideBlob)
+		if err == nil {
+			err = m.keep(aside)
+		}
+		if err != nil {
+			return err
+		}
+		if op.Kind != graph.SinkKind {
+			continue
+		}
+		list, err := openBy(meta, op.ID, commitBlob)
+		if err != nil {
+			return err
+		}
+		sink, err := m.opt.Sinks(ctx, j, op)
+		if err != nil {
+			return fmt.Errorf("%s: %w", op.ID, err)
+		}
+		if len(list) > 0 {
+			if err := sink.Commit(ctx, list); err != nil {
+				return fmt.Errorf("%s: %w", op.ID, err)
+			}
+		}
+		if err := sink.Abort(ctx, connector.WriterID{JobID: j.ID, Operator: op.ID}); err != nil {
+			m.opt.Log.Warn("remove what a run left behind", "job", j.Name, "sink", op.ID, "err", err)
+		}
+	}
+	return nil
+}
+
+// openBy is what an operator's tasks left for a checkpoint to make final.
+func openBy(meta *manifest.Metadata, id, blob string) (out [][]byte, err error) {
+	if meta == nil {
+		return nil, nil
+	}
+	op := meta.Find(id)
+	if op == nil {
+		return nil, nil
+	}
+	for _, task := range op.Tasks {
+		if b := task.Blobs[blob]; b != nil {
+			var list [][]byte
+			if err := json.Unmarshal(b, &list); err != nil {
+				return nil, fmt.Errorf("decode what %s has to make final: %w", id, err)
+			}
+			out = append(out, list...)
+		}
+	}
+	return out, nil
+}
+
+// Drop ends a job that was removed from the catalog, and deletes its checkpoints
+// and those of the jobs it was before, unless it retains them.
+func (m *Manager) Drop(ctx context.Context, j *catalog.Job) error {
+	if _, err := m.Stop(ctx, j.Name, false, false); err != nil && !errors.Is(err, ErrNotRunning) {
+		return err
+	}
+	m.Forget(j.Name)
+	if err := m.settle(ctx, j); err != nil {
+		m.opt.Log.Warn("commit what a dropped job had written", "job", j.Name, "err", err)
+	}
+	if Retains(j) {
+		return nil
+	}
+	for _, id := range append([]string{j.ID}, j.Lineage...) {
+		if m.inUse(id) {
+			continue
+		}
+		if err := m.dropCheckpoints(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Retains reports whether a job's checkpoints stay when it is dropped. Those of a
+// materialized view go with it unless it says otherwise: nothing else could read
+// them.
+func Retains(j *catalog.Job) bool {
+	if v, ok := j.Options["checkpoint_retention"]; !ok && j.ViewID != "" {
+		return false
+	} else if o, err := ParseOptions(map[string]string{"checkpoint_retention": v}); ok && err == nil {
+		return o.CheckpointRetention == "retain"
+	}
+	o, err := ParseOptions(nil)
+	return err == nil && o.CheckpointRetention == "retain"
+}
+
+// inUse reports whether a job has this id, or had it.
+func (m *Manager) inUse(id string) bool {
+	for _, j := range m.opt.Store.Snapshot().Jobs() {
+		if j.ID == id || slices.Contains(j.Lineage, id) {
+			return true
+		}
+	}
+	return false
+}
+
+// dropCheckpoints deletes all checkpoints of a job id.
+func (m *Manager) dropCheckpoints(ctx context.Context, id string) error {
+	list, err := m.opt.Store.Checkpoints(ctx, id)
+	if err != nil {
+		return err
+	}
+	for _, c := range list {
+		if err := m.opt.Release(CheckpointHolder(id, c.N)); err != nil {
+			return err
+		}
+	}
+	if err := m.opt.Store.RemoveCheckpoints(ctx, id); err != nil {
+		return err
+	}
+	return checkpoint.Drop(ctx, m.opt.Objects, id)
+}
+
+// claimed deletes what a job was restored from WITH CLAIM, now that it has a
+// checkpoint of its own.
+func (r *runner) claimed(ctx context.Context) error {
+	var spec restoreMap
+	if r.job.RestoreMap == "" {
+		return nil
+	}
+	if err := json.Unmarshal([]byte(r.job.RestoreMap), &spec); err != nil {
+		return fmt.Errorf("decode the MAP of job %s: %w", r.job.Name, err)
+	}
+	if !spec.Claim {
+		return nil
+	}
+	if id, _, ok := ownCheckpoint(r.job.RestoreFrom); ok {
+		for _, j := range r.m.opt.Store.Snapshot().Jobs() {
+			if j.ID == id || j.ID != r.job.ID && slices.Contains(j.Lineage, id) {
+				return nil // somebody else's as well
+			}
+		}
+		return r.m.dropCheckpoints(ctx, id)
+	}
+	list, err := r.m.opt.Store.Savepoints(ctx, "")
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		if p.URL == r.job.RestoreFrom {
+			return r.m.DropSavepoint(ctx, p.Name)
+		}
+	}
+	return dropFolder(ctx, r.job.RestoreFrom)
+}
