@@ -110,7 +110,7 @@ func jobOptions() []option {
 			}},
 		{"retained_checkpoints", "3", "complete checkpoints that are kept",
 			integer(1, 1000, func(o *Options, n int64) { o.RetainedCheckpoints = int(n) })},
-		{"checkpoint_retention", "delete", "what DROP JOB does with checkpoints: retain or delete",
+		{"checkpoint_retention", "retain", "what DROP JOB does with checkpoints: retain or delete",
 			oneOf([]string{"retain", "delete"}, func(o *Options) *string { return &o.CheckpointRetention })},
 		{"restart", "exponential_delay", "what follows a failure: none, fixed_delay, failure_rate, exponential_delay",
 			oneOf([]string{"none", "fixed_delay", "failure_rate", "exponential_delay"}, func(o *Options) *string { return &o.Restart.Kind })},

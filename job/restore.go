@@ -205,6 +205,54 @@ func (m *Manager) restored(ctx context.Context, j *catalog.Job) {
 	}
 }
 
+// Reconfigure changes a job's options, durably and, if it runs, at once: with a
+// restart from a last checkpoint where its tasks have to be made anew. When that
+// checkpoint fails the job goes on with its old options.
+func (m *Manager) Reconfigure(ctx context.Context, j *catalog.Job, options map[string]string) error {
+	next := *j
+	next.Options = options
+	before, err := m.options(j)
+	if err != nil {
+		return err
+	}
+	after, err := m.options(&next)
+	if err != nil {
+		return err
+	}
+	restart := m.Running(j.Name) && !atOnce(before, after)
+	if restart {
+		if _, err := m.Stop(ctx, j.Name, true, false); err != nil && !errors.Is(err, ErrNotRunning) {
+			return err
+		}
+		ctx = context.WithoutCancel(ctx)
+	}
+	tx := m.opt.Store.Begin()
+	if err = tx.UpdateJob(j.ID, func(j *catalog.Job) { j.Options = options }); err == nil {
+		err = tx.Commit(ctx)
+	}
+	if err != nil {
+		return m.goOn(j, restart, err)
+	}
+	now := m.opt.Store.Snapshot().JobByID(j.ID)
+	switch {
+	case now == nil:
+		return nil // dropped meanwhile
+	case restart:
+		return m.Start(now)
+	}
+	return m.Retune(ctx, now)
+}
+
+// atOnce reports whether a running job can go from one set of options to another
+// without its tasks being made anew.
+func atOnce(a, b Options) bool {
+	for _, o := range []*Options{&a, &b} {
+		o.CheckpointInterval, o.CheckpointTimeout, o.CheckpointMinPause, o.TolerableFailed = 0, 0, 0, 0
+		o.RetainedCheckpoints, o.CheckpointRetention, o.Restart = 0, "", RestartPolicy{}
+	}
+	return a == b
+}
+
 // Altered is what became of a job that got a new query.
 type Altered struct {
 	Job        *catalog.Job

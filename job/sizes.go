@@ -33,6 +33,15 @@ func (m *Manager) SavepointSizes(ctx context.Context, url string) ([]TableSize, 
 	return tableSizes(meta), nil
 }
 
+// SavedSizes lists the state tables of a savepoint, by its name or URL.
+func (m *Manager) SavedSizes(ctx context.Context, savepoint string) ([]TableSize, error) {
+	_, meta, err := m.openSaved(ctx, savepoint)
+	if err != nil {
+		return nil, err
+	}
+	return tableSizes(meta), nil
+}
+
 // tableSizes adds up the tables of all tasks, in the order of the metadata.
 // A source, whose state is its positions, has a line too.
 func tableSizes(meta *manifest.Metadata) []TableSize {

@@ -7,6 +7,7 @@ package server
 import (
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -206,7 +207,7 @@ func (s *Server) wireUp() error {
 			return h.Sink(ctx, j, op)
 		},
 		Retain:  func(holder string, offsets [][]byte) error { return s.tables.Retain(holder, offsets...) },
-		Release: s.tables.Release, Letters: s.letters,
+		Release: s.tables.Release, Letters: s.letters, Describe: func(j *catalog.Job) (json.RawMessage, error) { return h.Describe(j) },
 	})
 	var late struct{ session.Handler }
 	s.sessions = session.NewManager(session.Options{Handler: &late, Parse: parse.Statements, Clock: s.opt.Clock, Logger: s.opt.Log})
@@ -253,17 +254,13 @@ func (s *Server) recover(ctx context.Context) error {
 // that are gone.
 func (s *Server) releaseHolders(ctx context.Context) error {
 	live := map[string]bool{}
-	for _, j := range s.store.Snapshot().Jobs() {
-		for _, id := range append([]string{j.ID}, j.Lineage...) {
-			list, err := s.store.Checkpoints(ctx, id)
-			if err != nil {
-				return err
-			}
-			for _, c := range list {
-				if c.State != "discarded" {
-					live[job.CheckpointHolder(id, c.N)] = true
-				}
-			}
+	checkpoints, err := s.store.Checkpoints(ctx, "") // those of dropped jobs that retain them too
+	if err != nil {
+		return err
+	}
+	for _, c := range checkpoints {
+		if c.State != "discarded" {
+			live[job.CheckpointHolder(c.JobID, c.N)] = true
 		}
 	}
 	savepoints, err := s.store.Savepoints(ctx, "")

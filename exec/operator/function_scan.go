@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"regexp"
@@ -21,16 +22,24 @@ type functionScan struct {
 	spec   *graph.FunctionScan
 	fields []types.Field
 	args   program
-	task   int
+	env    *Env
 	out    *batch.Batch
 	limit  int
 	emit   exec.Output
 	count  int64
 }
 
+// RowReader delivers the rows of a function that lie outside of the query.
+type RowReader interface {
+	// Read fills out, which is empty, with at most limit rows; false tells that
+	// there are no more.
+	Read(ctx context.Context, out *batch.Batch, limit int) (bool, error)
+	Close()
+}
+
 func newFunctionScan(op *graph.Operator, env *Env) (exec.Operator, error) {
 	p, err := compileProgram(op.FunctionScan.Args, op.ID, env, nil)
-	return &functionScan{spec: op.FunctionScan, fields: op.Fields, args: p, task: env.Task, out: batch.New(layoutOf(op.Fields), 0), limit: env.BatchRows}, err
+	return &functionScan{spec: op.FunctionScan, fields: op.Fields, args: p, env: env, out: batch.New(layoutOf(op.Fields), 0), limit: env.BatchRows}, err
 }
 
 // OnBatch implements exec.Operator.
@@ -38,7 +47,7 @@ func (f *functionScan) OnBatch(int, *batch.Batch, exec.Output) error { return ni
 
 // OnEnd implements exec.Operator.
 func (f *functionScan) OnEnd(out exec.Output) error {
-	if f.task != 0 {
+	if f.env.Task != 0 {
 		return nil
 	}
 	cols, _, err := f.args.run(&batch.Batch{N: 1})
@@ -92,7 +101,40 @@ func (f *functionScan) rows(args []types.Value) error {
 		if strings.HasPrefix(name, "json") {
 			return f.json(strings.Replace(name, "jsonb_", "json_", 1), args[0].Bytes)
 		}
+		return f.outside(name, args)
+	}
+}
+
+// outside delivers what lies outside of the query.
+func (f *functionScan) outside(name string, args []types.Value) error {
+	if f.env.Rows == nil {
 		return pgerr.NotSupported(-1, "function "+name+" in FROM")
+	}
+	r, err := f.env.Rows(name, args)
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	for {
+		f.out.Reset()
+		given := *f.out
+		if f.spec.Ordinality {
+			given.Cols = given.Cols[:len(given.Cols)-1]
+		}
+		more, err := r.Read(f.env.Context, &given, f.limit)
+		if err != nil || !more {
+			f.out.Reset()
+			return err
+		}
+		f.out.N = given.N
+		for range given.N {
+			if f.count++; f.spec.Ordinality {
+				f.out.Cols[len(given.Cols)].Append(types.Value{Int: f.count})
+			}
+		}
+		if err := f.emit.Emit(f.out); err != nil {
+			return err
+		}
 	}
 }
 

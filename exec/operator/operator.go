@@ -56,6 +56,9 @@ type Env struct {
 	// Subquery runs the graph of an Apply to its end and gives its rows to take,
 	// which may keep them.
 	Subquery func(g *graph.Graph, take func(b *batch.Batch) error) error
+	// Rows opens a function in FROM whose rows lie outside of the query; nil: there
+	// are none.
+	Rows func(function string, args []types.Value) (RowReader, error)
 	// Counters are added to as the operator runs, by its goroutine alone.
 	Counters *exec.Counters
 }

@@ -78,7 +78,8 @@ func tableFunction(name string) []setFunction {
 		return []setFunction{setOverload(name, kinds(scalar.AnyArray), types.Field{Name: "x", Type: types.Of(scalar.AnyElement)}, named("n", i32))}
 	case "savepoint":
 		return []setFunction{
-			setOverload(name, kinds(text), named("operator", text), named("name", text), named("table_name", text), named("rows", i64), named("bytes", i64)),
+			setOverload(name, kinds(text), named("operator", text), named("kind", text), named("table_name", text),
+				types.Field{Name: "columns", Type: types.ArrayOf(types.Of(text))}, named("rows", i64), named("bytes", i64)),
 			// The columns of an operator's state are known to the server only.
 			setOverload(name, kinds(text, text)), setOverload(name, kinds(text, text, text)),
 		}

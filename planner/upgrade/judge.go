@@ -102,6 +102,9 @@ func (c *comparison) unfit(o, n *graph.Operator) string {
 	if o.Source != nil && n.Source != nil && o.Source.Connector != n.Source.Connector {
 		return fmt.Sprintf("positions of connector %q mean nothing to %q", o.Source.Connector, n.Source.Connector)
 	}
+	if o.Source != nil && n.Source != nil && n.Source.Connector == "" && o.Source.RelationID != n.Source.RelationID {
+		return "its position is in another table of that name"
+	}
 	if o.WindowAggregate != nil && n.WindowAggregate != nil && o.WindowAggregate.Spec != n.WindowAggregate.Spec {
 		return "its window was another one"
 	}

@@ -55,34 +55,21 @@ func (h *Handler) jobGraph(s *session.Session, inserts []*ast.Insert, options ma
 
 // createJob runs CREATE JOB.
 func (h *Handler) createJob(text string, st *ast.CreateJob) plan {
-	return planFunc(func(_ context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
+	return planFunc(func(ctx context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
 		const tag = "CREATE JOB"
 		if err := writable(s, tag); err != nil {
 			return nil, err
-		}
-		if st.From != nil {
-			return nil, pgerr.NotSupported(int(st.From.Pos), "CREATE JOB … FROM SAVEPOINT").
-				Hint("RESTORE JOB takes an existing job back to a savepoint.")
 		}
 		w := h.work(s)
 		if st.IfNotExists && w.names.Snapshot().Job(st.Name.Value) != nil {
 			s.Notice("NOTICE", pgerr.DuplicateObject, fmt.Sprintf("job %q already exists, skipping", st.Name.Value))
 			return session.Command(tag), nil
 		}
-		options, err := h.jobOptions(st.Options)
+		made, g, err := h.newJob(ctx, s, text, st)
 		if err != nil {
 			return nil, err
 		}
-		g, b, err := h.jobGraph(s, st.Inserts, options)
-		if err != nil {
-			return nil, err
-		}
-		encoded, err := graph.Encode(g)
-		if err != nil {
-			return nil, err
-		}
-		j, err := w.names.CreateJob(catalog.Job{Name: st.Name.Value, SQL: text, Graph: encoded, Options: options,
-			Wanted: "running", State: "created", FirstCheckpoint: 1, Depends: b.Depends})
+		j, err := w.names.CreateJob(made)
 		if err != nil {
 			return nil, pgerr.From(err).At(int(st.Name.Pos))
 		}
@@ -90,6 +77,24 @@ func (h *Handler) createJob(text string, st *ast.CreateJob) plan {
 		w.after = append(w.after, func(ctx context.Context) error { return h.startJob(ctx, j) })
 		return session.Command(tag), nil
 	})
+}
+
+// newJob plans the job of a CREATE JOB.
+func (h *Handler) newJob(ctx context.Context, s *session.Session, text string, st *ast.CreateJob) (catalog.Job, *graph.Graph, error) {
+	if st.From != nil {
+		return h.forkJob(ctx, s, st)
+	}
+	options, err := h.jobOptions(st.Options)
+	if err != nil {
+		return catalog.Job{}, nil, err
+	}
+	g, b, err := h.jobGraph(s, st.Inserts, options)
+	if err != nil {
+		return catalog.Job{}, nil, err
+	}
+	encoded, err := graph.Encode(g)
+	return catalog.Job{Name: st.Name.Value, SQL: text, Graph: encoded, Options: options,
+		Wanted: "running", State: "created", FirstCheckpoint: 1, Depends: b.Depends}, g, err
 }
 
 // findJob looks a job up by the name in a statement.
@@ -118,7 +123,8 @@ func (h *Handler) stopJob(st *ast.StopJob) plan {
 		}
 		j, err := h.findJob(s, st.Name)
 		if err != nil {
-			if st.IfExists {
+			if st.IfExists && pgerr.From(err).Code == pgerr.UndefinedObject {
+				s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("job %q does not exist, skipping", st.Name.Value))
 				return session.Command("STOP JOB"), nil
 			}
 			return nil, err
@@ -143,7 +149,7 @@ func (h *Handler) want(ctx context.Context, j *catalog.Job, wanted string) error
 	if err := h.opt.Catalog.SetJobWanted(ctx, j.ID, wanted); err != nil {
 		return err
 	}
-	if wanted == "running" {
+	if now := h.opt.Catalog.Snapshot().JobByID(j.ID); wanted == "running" || now != nil && now.State == "finished" {
 		return nil
 	}
 	return h.opt.Catalog.SetJobState(ctx, j.ID, wanted, "")
@@ -152,10 +158,13 @@ func (h *Handler) want(ctx context.Context, j *catalog.Job, wanted string) error
 // notRunning words the error for a statement that needs a running job.
 func notRunning(err error, j *catalog.Job, name ast.Name) error {
 	if errors.Is(err, job.ErrNotRunning) {
-		return pgerr.New(pgerr.ObjectNotInPrerequisiteState, "job %q is not running", j.Name).At(int(name.Pos)).
-			WithDetail("Its state is %s.", j.State).Hint("RESUME JOB %s starts it.", ast.QuoteName(j.Name))
+		e := pgerr.New(pgerr.ObjectNotInPrerequisiteState, "job %q is not running", j.Name).At(int(name.Pos)).WithDetail("Its state is %s.", j.State)
+		if j.State == "finished" {
+			return e
+		}
+		return e.Hint("RESUME JOB %s starts it.", ast.QuoteName(j.Name))
 	}
-	return err
+	return pgerr.From(err).At(int(name.Pos))
 }
 
 // pauseJob runs PAUSE JOB and RESUME JOB.
@@ -197,7 +206,7 @@ func (h *Handler) dropJobs(ctx context.Context, s *session.Session, st *ast.Drop
 		name := path.Last()
 		j, err := h.findJob(s, name)
 		if err != nil {
-			if st.IfExists {
+			if st.IfExists && pgerr.From(err).Code == pgerr.UndefinedObject {
 				s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("job %q does not exist, skipping", name.Value))
 				continue
 			}
@@ -222,6 +231,9 @@ func (h *Handler) dropJobs(ctx context.Context, s *session.Session, st *ast.Drop
 		if err := w.names.DropJob(j.ID); err != nil {
 			return pgerr.From(err).At(int(name.Pos))
 		}
+		if job.Retains(j) {
+			s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("the checkpoints of job %s stay, as its option checkpoint_retention says", j.Name))
+		}
 		w.after = append(w.after, func(ctx context.Context) error { return h.opt.Jobs.Drop(ctx, j) })
 	}
 	return nil
@@ -240,34 +252,54 @@ func (h *Handler) alterJob(st *ast.AlterJob) plan {
 		}
 		switch {
 		case st.Rename != nil:
-			return nil, pgerr.NotSupported(int(st.Rename.Pos), "ALTER JOB … RENAME")
+			err = h.renameJob(ctx, j, st)
 		case len(st.Inserts) > 0:
-			return nil, pgerr.NotSupported(int(st.Pos), "ALTER JOB … AS").
-				Hint("STOP JOB %s WITH SAVEPOINT, then RESTORE JOB %s FROM SAVEPOINT … AS INSERT ….", j.Name, j.Name)
+			err = h.alterQuery(ctx, s, j, st)
+		default:
+			options, e := h.changedOptions(j, st)
+			if err = e; err == nil {
+				err = h.opt.Jobs.Reconfigure(ctx, j, options)
+			}
 		}
-		options, err := h.changedOptions(j, st)
 		if err != nil {
 			return nil, err
 		}
-		tx := h.opt.Catalog.Begin()
-		if err := tx.UpdateJob(j.ID, func(j *catalog.Job) { j.Options = options }); err != nil {
-			return nil, err
-		}
-		if err := tx.Commit(ctx); err != nil {
-			return nil, err
-		}
-		if !h.opt.Jobs.Running(j.Name) {
-			return session.Command(tag), nil
-		}
-		if _, err := h.opt.Jobs.Stop(ctx, j.Name, true, false); err != nil && !errors.Is(err, job.ErrNotRunning) {
-			return nil, err
-		}
-		j, err = h.opt.Catalog.Snapshot().FindJob(j.Name)
-		if err != nil {
-			return nil, err
-		}
-		return session.Command(tag), h.startJob(context.WithoutCancel(ctx), j)
+		return session.Command(tag), nil
 	})
+}
+
+// renameJob runs ALTER JOB … RENAME TO.
+func (h *Handler) renameJob(ctx context.Context, j *catalog.Job, st *ast.AlterJob) error {
+	if j.ViewID != "" {
+		return pgerr.New(pgerr.WrongObjectType, "job %q keeps a materialized view and has its name", j.Name).At(int(st.Name.Pos))
+	}
+	if err := h.opt.Jobs.Rename(ctx, j, st.Rename.Value); err != nil {
+		return pgerr.From(err).At(int(st.Rename.Pos))
+	}
+	return nil
+}
+
+// alterQuery runs ALTER JOB … AS.
+func (h *Handler) alterQuery(ctx context.Context, s *session.Session, j *catalog.Job, st *ast.AlterJob) error {
+	if j.ViewID != "" {
+		return pgerr.New(pgerr.WrongObjectType, "job %q keeps a materialized view, whose query cannot be changed", j.Name).At(int(st.Name.Pos))
+	}
+	g, b, err := h.jobGraph(s, st.Inserts, j.Options)
+	if err != nil {
+		return err
+	}
+	create := &ast.CreateJob{Name: ast.Name{Value: j.Name}, Options: optionList(j.Options), Inserts: st.Inserts}
+	spec := job.RestoreSpec{SQL: ast.Print(create), Graph: g, Depends: b.Depends, Allow: st.AllowNonRestored}
+	spec.To, spec.Discard = mapping(st.Map)
+	done, err := h.opt.Jobs.Alter(ctx, j, spec)
+	if err != nil {
+		return pgerr.From(err).At(int(st.Inserts[0].Pos))
+	}
+	warnUnbounded(s, g)
+	if done.Checkpoint > 0 {
+		s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("job %s goes on as %s with the state of checkpoint %d", j.Name, done.Job.ID, done.Checkpoint))
+	}
+	return nil
 }
 
 // changedOptions are a job's options after SET and RESET.

@@ -22,7 +22,7 @@ import (
 // bindOptions are what statements of the session are bound against.
 func (h *Handler) bindOptions(s *session.Session, declared []types.Type) bind.Options {
 	return bind.Options{Catalog: h.names(s), ParamTypes: declared, SearchPath: s.SearchPath(), Database: s.Database,
-		TimeZone: s.TimeZone().Name(), ParseQuery: parse.Query, ParseExpr: parse.Expr, Print: printNode}
+		TimeZone: s.TimeZone().Name(), StateColumns: h.stateColumns, ParseQuery: parse.Query, ParseExpr: parse.Expr, Print: printNode}
 }
 
 func printNode(n ast.Node) string {

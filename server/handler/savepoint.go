@@ -77,25 +77,15 @@ func (h *Handler) prepareVerify(p *session.Prepared, st *ast.VerifySavepoint) er
 
 // restoreSpec plans what a RESTORE asks for.
 func (h *Handler) restoreSpec(s *session.Session, st *ast.RestoreJob, text string) (*catalog.Job, job.RestoreSpec, error) {
-	spec := job.RestoreSpec{From: job.RestorePoint{Kind: st.From.Kind, Name: st.From.Name, URL: st.From.URL, N: st.From.N},
-		Allow: st.AllowNonRestored, To: map[string]string{}}
+	spec := job.RestoreSpec{From: restorePoint(st.From), Allow: st.AllowNonRestored, Claim: st.Claim}
 	j, err := h.findJob(s, st.Job)
 	if err != nil {
 		return nil, spec, err
 	}
-	if st.Claim {
-		return nil, spec, pgerr.NotSupported(int(st.Pos), "RESTORE … CLAIM")
-	}
 	if spec.Options, err = h.jobOptions(st.Options); err != nil {
 		return nil, spec, err
 	}
-	for _, m := range st.Map {
-		if m.Discard {
-			spec.Discard = append(spec.Discard, m.Old)
-		} else {
-			spec.To[m.Old] = m.New
-		}
-	}
+	spec.To, spec.Discard = mapping(st.Map)
 	switch {
 	case len(st.Inserts) > 0:
 		if err := notView(j, "RESTORE", st.Job.Pos); err != nil {
@@ -105,7 +95,7 @@ func (h *Handler) restoreSpec(s *session.Session, st *ast.RestoreJob, text strin
 		if err != nil {
 			return nil, spec, err
 		}
-		spec.Graph, spec.Depends, spec.SQL = g, b.Depends, restoredSQL(j, st)
+		spec.Graph, spec.Depends, spec.SQL = g, b.Depends, restoredSQL(j, st, spec.Options)
 	case st.Query != nil:
 		return nil, spec, pgerr.NotSupported(int(st.Query.Pos), "RESTORE of a materialized view on another query")
 	}
@@ -113,9 +103,14 @@ func (h *Handler) restoreSpec(s *session.Session, st *ast.RestoreJob, text strin
 }
 
 // restoredSQL is the CREATE JOB that a restored job would be made with.
-func restoredSQL(j *catalog.Job, st *ast.RestoreJob) string {
-	create := &ast.CreateJob{Name: ast.Name{Value: j.Name}, Inserts: st.Inserts}
-	return ast.Print(create)
+func restoredSQL(j *catalog.Job, st *ast.RestoreJob, options map[string]string) string {
+	all := map[string]string{}
+	for _, from := range []map[string]string{j.Options, options} {
+		for k, v := range from {
+			all[k] = v
+		}
+	}
+	return ast.Print(&ast.CreateJob{Name: ast.Name{Value: j.Name}, Options: optionList(all), Inserts: st.Inserts})
 }
 
 // restoreJob runs RESTORE JOB.

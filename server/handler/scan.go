@@ -109,7 +109,7 @@ func (p *boundedParts) Operator(op *graph.Operator, task, tasks int) (exec.Made,
 		tables[schema.Name] = t
 	}
 	env := operator.Env{Table: func(name string) *state.Table { return tables[name] }, Task: task, Parallelism: tasks, Bounded: true,
-		Context: p.ctx, Clock: p.h.opt.Clock, Eval: p.eval, Collect: p.collect, Counters: &exec.Counters{}, Subquery: p.subquery}
+		Context: p.ctx, Clock: p.h.opt.Clock, Eval: p.eval, Collect: p.collect, Counters: &exec.Counters{}, Subquery: p.subquery, Rows: p.h.functionRows(p.ctx)}
 	for _, in := range op.Inputs {
 		env.Inputs = append(env.Inputs, p.g.Operators[in.Operator].Fields)
 	}
