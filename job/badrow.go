@@ -85,8 +85,8 @@ func (p *parts) undecodable(op *graph.Operator, count *atomic.Int64) func(connec
 // covers them. It implements exec.Aside.
 type refused struct {
 	aside    *deadletter.Aside // nil keeps nothing
-	job      func() string // its name now
-	relation string // of a source or sink
+	job      func() string     // its name now
+	relation string            // of a source or sink
 	policy   string
 	rows     map[rowShape]*json.Encoder
 	buf      []byte

@@ -43,6 +43,7 @@ type runner struct {
 	parts       *parts
 	reports     chan exec.Report
 	uploads     chan uploadResult
+	writing     bool // an upload will answer
 	collected   []exec.Report
 	uncommitted []committable // pre-committed by barriers whose checkpoint failed
 	finishing   bool          // a final checkpoint is under way
@@ -172,7 +173,7 @@ func (r *runner) begin(ctx context.Context, start *startingPoint) error {
 	}
 	r.reports = make(chan exec.Report, 1024)
 	r.uploads = make(chan uploadResult, 1)
-	r.uncommitted, r.collected, r.finishing = nil, nil, false
+	r.uncommitted, r.collected, r.finishing, r.writing = nil, nil, false, false
 	run, err := exec.Start(ctx, r.g, exec.Options{
 		Parallelism: r.opt.Parallelism, BatchRows: r.opt.BatchRows, Factory: p,
 		OnReport: func(rep exec.Report) { r.reports <- rep }, Watermarks: start.watermarks,
@@ -191,7 +192,7 @@ func (r *runner) begin(ctx context.Context, start *startingPoint) error {
 // end stops the run and gives up everything of the attempt.
 func (r *runner) end() {
 	r.run.Stop()
-	if r.coord.uploads != nil {
+	if r.writing {
 		res := <-r.uploads // it fails at once, as its context is the attempt's
 		res.release()
 	}
@@ -240,6 +241,7 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 				return failed, err
 			}
 		case res := <-r.uploads:
+			r.writing = false
 			final := r.coord.uploads.final
 			if err := r.uploaded(ctx, res); err != nil {
 				return failed, err

@@ -231,8 +231,11 @@ func (m *Manager) unused(ctx context.Context, sp catalog.Savepoint) error {
 func splitURL(url string) (parent, folder string) {
 	path, query, has := strings.Cut(url, "?")
 	path = strings.TrimSuffix(path, "/")
-	i := max(strings.LastIndexByte(path, '/'), 0)
-	parent, folder = path[:i], path[i+1:]
+	if i := strings.LastIndexByte(path, '/'); i >= 0 {
+		parent, folder = path[:i], path[i+1:]
+	} else {
+		folder = path
+	}
 	if has {
 		parent += "?" + query
 	}

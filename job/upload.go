@@ -61,6 +61,7 @@ func (r *runner) upload(ctx context.Context, p *pendingBarrier, reports []exec.R
 	if d := r.opt.CheckpointTimeout; d > 0 {
 		ctx, cancel = context.WithTimeoutCause(ctx, started.Add(d).Sub(r.m.opt.Clock.Now()), fmt.Errorf("it was not written within %s", d))
 	}
+	r.writing = true
 	go func() { // answers on r.uploads; end waits for it
 		defer cancel()
 		u := uploadResult{meta: meta, reports: reports, commits: commits, started: started}

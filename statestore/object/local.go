@@ -26,15 +26,12 @@ type Local struct {
 	mu   sync.Mutex // replacing, and checking that nobody else is
 }
 
-// OpenLocal opens a folder, which is made if it is missing.
+// OpenLocal opens a folder, which the first write makes if it is missing: to read
+// leaves no trace.
 func OpenLocal(dir string) (*Local, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, err
-	}
-	temp := filepath.Join(dir, tempFolder)
-	if err := os.MkdirAll(temp, 0o755); err != nil {
-		return nil, fmt.Errorf("open object folder: %w", err)
 	}
 	return &Local{root: dir}, nil
 }
@@ -56,6 +53,12 @@ func (l *Local) path(name string) (string, error) {
 func (l *Local) stage(data []byte) (string, error) {
 	temp := filepath.Join(l.root, tempFolder, fmt.Sprintf("%d-%d", os.Getpid(), l.seq.Add(1)))
 	f, err := os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := os.MkdirAll(filepath.Dir(temp), 0o755); err != nil {
+			return "", fmt.Errorf("make object folder: %w", err)
+		}
+		f, err = os.OpenFile(temp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -165,6 +168,9 @@ func (l *Local) Put(ctx context.Context, name string, data []byte) error {
 func (l *Local) Replace(ctx context.Context, name string, data []byte, etag string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := os.MkdirAll(filepath.Join(l.root, tempFolder), 0o755); err != nil {
+		return fmt.Errorf("make object folder: %w", err)
+	}
 	unlock, err := lockFile(filepath.Join(l.root, tempFolder, "lock"))
 	if err != nil {
 		return fmt.Errorf("replace %s: %w", name, err)
