@@ -211,7 +211,7 @@ func TestForkElsewhere(t *testing.T) {
 		writeFile(t, fmt.Sprintf("%s/in/%d.json", dir, i), `{"k":"a","v":`+fmt.Sprint(i+1)+"}\n")
 	}
 	a.exec(ddl...)
-	a.exec(`CREATE JOB c AS INSERT INTO out SELECT k, count(*) FROM big GROUP BY k`)
+	a.exec(`CREATE JOB c WITH (checkpoint_interval = '50ms') AS INSERT INTO out SELECT k, count(*) FROM big GROUP BY k`)
 	a.eventually(`SELECT sum(rows) FROM millrace.source_splits`, "3")
 	url := strings.Split(a.one(`SAVEPOINT JOB c TO 'file://`+dir+`/saved' FORMAT CANONICAL`), " | ")[1]
 	a.stop()
