@@ -120,6 +120,19 @@ func (k *Kind) Check(spec Spec) (*Settings, error) {
 	return s, nil
 }
 
+// CheckOwnTable is Check for a table without a connector: it has the options of
+// sources that are about pace and time.
+func CheckOwnTable(spec Spec) error {
+	k := &Kind{}
+	for _, o := range SourceOptions() {
+		if o.Name != "bad_data" {
+			k.Options = append(k.Options, o)
+		}
+	}
+	_, err := k.Check(spec)
+	return err
+}
+
 func (s *Settings) checkShared() error {
 	if _, ok := s.values["rows_per_second"]; ok {
 		if _, err := s.Int("rows_per_second", 0, 1<<40); err != nil {
@@ -170,6 +183,10 @@ func optionNames(accepts []Option, d Direction) string {
 }
 
 func unknownOption(kind, name string, accepts []Option, d Direction) error {
+	if kind == "" {
+		return pgerr.New(pgerr.InvalidParameterValue, "a table without a connector has no option %q", name).
+			Hint("Valid options are %s; with a connector = '…' there are more.", optionNames(accepts, d))
+	}
 	return pgerr.New(pgerr.InvalidParameterValue, "connector %q has no option %q", kind, name).
 		Hint("Valid options are %s.", optionNames(accepts, d))
 }

@@ -67,6 +67,9 @@ func (o *Options) EnsureDefaults() {
 	}
 }
 
+// ErrStopped says that a run takes no requests any more; Err tells why.
+var ErrStopped = errors.New("the run has stopped")
+
 // Run is a graph being executed.
 type Run struct {
 	opt     Options
@@ -311,7 +314,7 @@ func (r *Run) tell(ctx context.Context, s *sourceTask, c control) error {
 	case s.control <- c:
 		return nil
 	case <-r.done:
-		return errors.New("the run has stopped")
+		return ErrStopped
 	case <-ctx.Done():
 		return ctx.Err()
 	}

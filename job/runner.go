@@ -158,7 +158,11 @@ func (r *runner) attempt(ctx context.Context) (outcome, error) {
 	} else {
 		r.event(ctx, "started", fmt.Sprintf("from %s %d of job %s", meta.Kind, meta.Checkpoint, meta.JobID))
 	}
-	return r.loop(ctx)
+	out, err := r.loop(ctx)
+	if out == failed && errors.Is(err, exec.ErrStopped) && r.run.Err() != nil {
+		err = r.run.Err() // why it stopped, not that it did
+	}
+	return out, err
 }
 
 // begin builds the run from a checkpoint, or from nothing.

@@ -65,6 +65,8 @@ func (h *Handler) createRelation(st *ast.CreateRelation) plan {
 		} else if r.Kind != catalog.Table {
 			return nil, pgerr.New(pgerr.InvalidTableDefinition, "%s %q needs a connector", st.Kind, name).At(int(st.Pos)).
 				Hint("Write WITH (connector = '…'); connectors are %s.", strings.Join(h.opt.Connectors.Names(), ", "))
+		} else if err := connector.CheckOwnTable(specOf(r)); err != nil {
+			return nil, atOption(err, st)
 		}
 		r, err = w.names.CreateRelation(*r)
 		if err != nil {
@@ -85,28 +87,20 @@ func (h *Handler) connectRelation(ctx context.Context, r *catalog.Relation, st *
 	if err != nil {
 		return pgerr.From(err).At(optionPosition(st, "connector"))
 	}
-	at := func(err error) error {
-		e := pgerr.From(err)
-		for _, o := range st.Options {
-			if strings.Contains(e.Message, `"`+o.Name+`"`) {
-				return e.At(int(o.Pos))
-			}
-		}
-		return e.At(optionPosition(st, "connector"))
-	}
+	at := func(err error) error { return atOption(err, st) }
 	if r.Kind == catalog.Source && kind.NewSource == nil || r.Kind == catalog.Sink && kind.NewSink == nil {
 		return at(pgerr.New(pgerr.FeatureNotSupported, "connector %q cannot be a %s", kind.Name, r.Kind))
 	}
 	if _, err := kind.Check(specOf(r)); err != nil {
 		return at(err)
 	}
-	if r.Kind != catalog.Sink && kind.NewSource != nil {
-		if _, err := h.openSource(ctx, r, nil); err != nil {
+	if r.Kind != catalog.Source && kind.NewSink != nil { // first: it makes the folder that a table's source reads
+		if _, err := h.openSink(ctx, r, false); err != nil {
 			return at(err)
 		}
 	}
-	if r.Kind != catalog.Source && kind.NewSink != nil {
-		if _, err := h.openSink(ctx, r, false); err != nil {
+	if r.Kind != catalog.Sink && kind.NewSource != nil {
+		if _, err := h.openSource(ctx, r, nil); err != nil {
 			return at(err)
 		}
 	}
@@ -115,6 +109,17 @@ func (h *Handler) connectRelation(ctx context.Context, r *catalog.Relation, st *
 			Hint("Connector %q has no schema of its own: list the columns.", kind.Name)
 	}
 	return nil
+}
+
+// atOption places an error at the option that its message names.
+func atOption(err error, st *ast.CreateRelation) error {
+	e := pgerr.From(err)
+	for _, o := range st.Options {
+		if strings.Contains(e.Message, `"`+o.Name+`"`) {
+			return e.At(int(o.Pos))
+		}
+	}
+	return e.At(optionPosition(st, "connector"))
 }
 
 func optionPosition(st *ast.CreateRelation, name string) int {

@@ -127,6 +127,10 @@ func TestFailOnBadExpression(t *testing.T) {
 	}
 	s.restart()
 	s.state("j", "failed")
+	s.query(`ALTER JOB j SET (bad_data = 'dead_letter')`)
+	s.eventually(`SELECT * FROM b`, "1|2", "3|5")
+	s.checkpoint("j")
+	same(t, "dead letters", s.query(`SELECT error, encode(raw, 'escape') FROM millrace.dead_letters`), `division by zero in 10 / d|{"id":2,"d":0}`)
 }
 
 // TestLateRows has rows behind the watermark kept.

@@ -96,6 +96,23 @@ func TestChangesInFiles(t *testing.T) {
 	}
 }
 
+// TestTableOfFiles is written by one job and read by another.
+func TestTableOfFiles(t *testing.T) {
+	s := start(t)
+	dir := t.TempDir() + "/made"
+	s.query(`CREATE TABLE f (id bigint NOT NULL, twice bigint GENERATED ALWAYS AS (id * 2), tx text) APPEND ONLY WITH (connector = 'object', path = 'file://` + dir + `', format = 'csv')`)
+	s.query(`CREATE TABLE a (id bigint, tx text) APPEND ONLY`)
+	s.query(`CREATE TABLE b (id bigint, twice bigint, tx text)`)
+	s.query(`CREATE JOB w WITH (checkpoint_interval = '100ms') AS INSERT INTO f SELECT id, tx FROM a`)
+	s.query(`CREATE JOB r WITH (checkpoint_interval = '100ms') AS INSERT INTO b SELECT id, twice, tx FROM f`)
+	s.query(`INSERT INTO a VALUES (1, 'one'), (NULL, 'refused')`)
+	s.eventually(`SELECT * FROM b`, "1|2|one")
+	s.restart()
+	s.query(`INSERT INTO a VALUES (2, '')`)
+	s.eventually(`SELECT * FROM b`, "1|2|one", "2|4|")
+	s.eventually(`SELECT operator, error, relation FROM millrace.dead_letters`, `sink(f)|null value in column "id" of relation "f" violates not-null constraint|public.f`)
+}
+
 // TestBucketExactlyOnce copies a bucket's files through a job into another
 // prefix while the server is killed, and finds every row once.
 func TestBucketExactlyOnce(t *testing.T) {
