@@ -1,8 +1,6 @@
 package operator
 
 import (
-	"slices"
-
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/exec/state"
@@ -37,7 +35,7 @@ type join struct {
 	units    []joinUnit
 	pairs    joinRows // candidates that wait for the residual
 	tested   *batch.Batch
-	reads    [2][]int // columns of each side that the residual reads
+	reads    []joinColumn // what the residual reads
 	passed   []bool
 	selected []uint16
 	out      joinOutput
@@ -83,13 +81,7 @@ func newJoin(op *graph.Operator, env *Env) (exec.Operator, error) {
 	if op.Join.Residual == nil {
 		return j, nil
 	}
-	p, err := compilePredicate(op.Join.Residual, op.ID, env, slices.Concat(env.Inputs[0], env.Inputs[1]))
-	if err != nil {
-		return nil, err
-	}
-	j.residual = &p
-	j.startTests(env)
-	return j, nil
+	return j, j.startTests(op, env)
 }
 
 // OnBatch implements exec.Operator.

@@ -9,6 +9,7 @@ import (
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/types"
 )
 
 // joinRows are pairs of rows to be made columns of: own is a row of the batch, or,
@@ -137,22 +138,25 @@ func (o *joinOutput) flush() error {
 	return err
 }
 
-// startTests makes the batch that the residual is evaluated over.
-func (j *join) startTests(env *Env) {
+// startTests compiles the residual over a batch of just the columns that it reads.
+func (j *join) startTests(op *graph.Operator, env *Env) error {
 	j.tested = &batch.Batch{}
-	width := j.sides[0].width
-	for _, fields := range env.Inputs {
-		for _, f := range fields {
-			j.tested.Cols = append(j.tested.Cols, &batch.Column{Phys: f.Type.Phys()})
+	var fields []types.Field
+	at := map[int]int{}
+	for _, c := range scalar.Columns(op.Join.Residual) {
+		at[c] = len(j.reads)
+		r := joinColumn{0, c}
+		if c >= j.sides[0].width {
+			r = joinColumn{1, c - j.sides[0].width}
 		}
+		f := env.Inputs[r.side][r.column]
+		j.reads, fields = append(j.reads, r), append(fields, f)
+		j.tested.Cols = append(j.tested.Cols, &batch.Column{Phys: f.Type.Phys()})
 	}
-	for _, c := range scalar.Columns(j.spec.Residual) {
-		if c < width {
-			j.reads[0] = append(j.reads[0], c)
-		} else {
-			j.reads[1] = append(j.reads[1], c-width)
-		}
-	}
+	residual := scalar.Remap(op.Join.Residual, func(c int) int { return at[c] })
+	p, err := compilePredicate(residual, op.ID, env, fields)
+	j.residual = &p
+	return err
 }
 
 // collect notes a unit's candidates for the residual.
@@ -196,10 +200,8 @@ func (j *join) test() error {
 	clear(j.passed)
 	if n > 0 {
 		j.pairs.resolve(j.other)
-		for side, columns := range j.reads {
-			for _, c := range columns {
-				j.fill(j.tested.Cols[side*j.sides[0].width+c], &j.pairs, side, c)
-			}
+		for i, r := range j.reads {
+			j.fill(j.tested.Cols[i], &j.pairs, r.side, r.column)
 		}
 		j.tested.N = n
 		kept, err := j.residual.selectRows(j.tested, j.selected)
