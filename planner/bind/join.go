@@ -199,7 +199,7 @@ func (l *level) joinNode(left *bound, right *fromItem, x *ast.Join, cond *scalar
 			return nil, pgerr.New(pgerr.InvalidColumnReference, "invalid reference to FROM-clause entry from the right side of a %s join", upper(x.Kind)).
 				At(right.args[0].Pos).WithDetail("The combining JOIN type must be INNER or LEFT for a LATERAL reference.")
 		}
-		return &logical.Apply{Kind: kind, Input: left.node, Sub: right.node, Args: right.args, Condition: cond, Out: out}, nil
+		return &logical.Apply{Kind: kind, Input: left.node, Sub: right.node, Args: right.args, Condition: cond, Out: out, Pos: right.args[0].Pos}, nil
 	}
 	kind := logical.InnerJoin
 	switch x.Kind {

@@ -169,7 +169,7 @@ func (l *level) apply(node logical.Node, x *scalar.Expr) logical.Node {
 		become(c)
 		return node
 	}
-	a := &logical.Apply{Kind: p.kind, Input: node, Sub: p.node, Args: x.Args[:p.outerCount]}
+	a := &logical.Apply{Kind: p.kind, Input: node, Sub: p.node, Args: x.Args[:p.outerCount], Pos: x.Pos}
 	if len(x.Args) > p.outerCount {
 		a.Compare, _ = l.b.rewrite(x.Args[p.outerCount], func(s *scalar.Expr) (*scalar.Expr, error) {
 			if s.Op != opSub {

@@ -39,6 +39,10 @@ type Apply struct {
 	// nil is true.
 	Condition *scalar.Expr
 	Out       []Field
+	ID        string // pinned by a hint: that of the join it becomes
+	// Why says why it could not be made a join, which a continuous query needs.
+	Why string
+	Pos int // of the subquery in the statement, -1 for none
 }
 
 // Fields implements Node.

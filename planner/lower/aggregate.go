@@ -301,7 +301,7 @@ func (x *aggregation) unbounded() string {
 		}
 		return "no watermark on " + x.window.name + ": windows never close"
 	}
-	if len(x.exprs) == 0 {
+	if !slices.ContainsFunc(x.exprs, func(e *scalar.Expr) bool { return e.Op != scalar.OpConst }) {
 		return ""
 	}
 	return "one row per group for ever: no window in the keys and no state_ttl"

@@ -156,7 +156,7 @@ func duplicateID(o *operator) error {
 // giveRoles appends to each id of the group what the operator serves: the sinks
 // it feeds; for sinks, the relation it is fed from.
 func giveRoles(ops []*operator, group []int) error {
-	roles := map[string]bool{}
+	roles := map[string]int{}
 	for _, i := range group {
 		o := ops[i]
 		if o.pinned {
@@ -166,13 +166,43 @@ func giveRoles(ops []*operator, group []int) error {
 		if o.Kind != graph.SinkKind {
 			o.Role = strings.Join(feeds(ops, i), "+")
 		}
-		if roles[o.Role] {
+		roles[o.Role]++
+	}
+	taken := map[string]bool{}
+	for _, i := range group {
+		o := ops[i]
+		if roles[o.Role] > 1 && o.Kind == graph.JoinKind {
+			// A SELECT may have several subqueries over the same relation, which
+			// cannot all be pinned.
+			if where := conditions(ops, i); where != "" {
+				o.Role += " where " + where
+			}
+		}
+		if taken[o.Role] {
 			return duplicateID(o)
 		}
-		roles[o.Role] = true
+		taken[o.Role] = true
 		o.ID = o.base + "." + o.Role
 	}
 	return nil
+}
+
+// conditions are the filters right below operator i, and the condition of its own.
+func conditions(ops []*operator, i int) string {
+	var out []string
+	if j := ops[i].Join; j != nil && j.Residual != nil {
+		out = append(out, j.Residual.Text)
+	}
+	for _, in := range ops[i].Inputs {
+		o := ops[in.Operator]
+		for o.Kind == graph.FilterKind || o.Kind == graph.ProjectKind {
+			if o.Filter != nil {
+				out = append(out, o.Filter.Predicate.Text)
+			}
+			o = ops[o.Inputs[0].Operator]
+		}
+	}
+	return strings.Join(out, " and ")
 }
 
 // feeds lists the relations that rows of operator i end up in.

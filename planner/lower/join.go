@@ -106,9 +106,18 @@ func position(x *scalar.Expr) int {
 	return x.Pos
 }
 
+// applyNames are what people call the kinds of subqueries.
+var applyNames = map[logical.ApplyKind]string{logical.ScalarApply: "this scalar subquery", logical.ExistsApply: "this EXISTS subquery",
+	logical.AnyApply: "this IN or ANY subquery", logical.AllApply: "this ALL subquery", logical.ArrayApply: "an ARRAY subquery",
+	logical.CrossApply: "this LATERAL subquery", logical.LeftApply: "this LATERAL subquery"}
+
 func (b *builder) apply(n *logical.Apply) (stream, error) {
 	if !b.bounded {
-		return stream{}, pgerr.NotSupported(position(n.Compare), "a subquery in an expression of a continuous query")
+		err := pgerr.NotSupported(n.Pos, applyNames[n.Kind]+" in a continuous query")
+		if n.Why != "" {
+			err = err.WithDetail("It cannot be made a join: %s.", n.Why)
+		}
+		return stream{}, err
 	}
 	s, err := b.node(n.Input)
 	if err != nil {

@@ -131,6 +131,10 @@ func (j *regularJoin) columns(i int) error {
 		return pgerr.NotSupported(position(j.n.Condition), "joining the upsert stream "+b.ops[s.s.op].called+" by other columns than its key").
 			Hint("A row that moves to another key of the join cannot be found without its old version.")
 	}
+	// Of the right side of a semi join, it is enough to know how many rows each key
+	// has. Elsewhere rows are kept one by one even if nobody reads their columns
+	// now: what tells them apart should not depend on that.
+	more = more || i == 0 || j.n.Kind != logical.SemiJoin && j.n.Kind != logical.AntiJoin
 	single := upsert != nil && j.within(s, upsert)
 	switch {
 	case single || upsert != nil && more && b.modeOf(s.s.op) != graph.AppendOnly:
@@ -188,8 +192,9 @@ func (b *builder) identityOf(op int) []int {
 		for _, k := range o.source.scan.Relation.PrimaryKey {
 			o.sourceColumn(k)
 		}
-	} else if o.family != nil && o.family.agg.Global {
-		return []int{} // there is one row
+	} else if o.family != nil && o.family.window == nil && !slices.ContainsFunc(o.family.project.Project.Exprs[:o.family.keys],
+		func(x *scalar.Expr) bool { return x.Op != scalar.OpConst }) {
+		return []int{} // there is one row at most
 	}
 	return b.upsertKey(op)
 }
@@ -365,108 +370,6 @@ func (j *regularJoin) outputs(o *operator) stream {
 		emit(0)
 	}
 	return out
-}
-
-// identifying are the columns, left ones then right ones, that tell the output's
-// rows apart, nil when a side has no such columns. The keys of a side are among
-// them: rows that move from key to key pass through several tasks, in any order.
-func (j *regularJoin) identifying() []int {
-	l, r, left := &j.sides[0], &j.sides[1], len(j.sides[0].in.exprs)
-	var out []int
-	add := func(from int, s *joinSide) {
-		if !j.keyedBy(s) {
-			for c := range s.keys {
-				out = append(out, from+c)
-			}
-		}
-		for _, c := range s.upsert {
-			out = append(out, from+c)
-		}
-	}
-	only := j.n.Kind == logical.SemiJoin || j.n.Kind == logical.AntiJoin
-	if l.upsert == nil || r.upsert == nil && !only {
-		return nil
-	}
-	needLeft, needRight := true, !only
-	switch j.n.Kind {
-	case logical.InnerJoin:
-		needRight = !j.one(r)
-		needLeft = !needRight || !j.one(l)
-	case logical.LeftJoin:
-		needRight = !j.one(r)
-	case logical.RightJoin:
-		needLeft = !j.one(l)
-	}
-	if needLeft {
-		add(0, l)
-	}
-	if needRight {
-		add(left, r)
-	}
-	slices.Sort(out)
-	return slices.Compact(out)
-}
-
-// one reports whether the side has at most one row per join key.
-func (j *regularJoin) one(s *joinSide) bool {
-	for _, c := range s.upsert {
-		if c >= s.keys {
-			return false
-		}
-	}
-	return s.upsert != nil
-}
-
-// keyedBy reports whether the join keys are columns of the side's own key, so
-// that a row of that key stays in one task.
-func (j *regularJoin) keyedBy(s *joinSide) bool {
-	for c := range s.keys {
-		if !slices.Contains(s.upsert, c) {
-			return false
-		}
-	}
-	return true
-}
-
-// upsertKey maps the identifying columns to the output's.
-func (j *regularJoin) upsertKey(o *operator) {
-	if o.Mode == graph.AppendOnly {
-		return
-	}
-	for _, c := range j.identifying() {
-		at := slices.Index(o.Join.Output, c)
-		if at < 0 {
-			o.UpsertKey = nil
-			return
-		}
-		o.UpsertKey = append(o.UpsertKey, at)
-	}
-}
-
-// spread says that the output lies as the keys of a side do that is never filled
-// with nulls.
-func (j *regularJoin) spread(o *operator) {
-	sides, left := []int{0, 1}, len(j.sides[0].in.exprs)
-	switch j.n.Kind {
-	case logical.LeftJoin, logical.SemiJoin, logical.AntiJoin:
-		sides = []int{0}
-	case logical.RightJoin:
-		sides = []int{1}
-	case logical.FullJoin:
-		return
-	}
-	for _, i := range sides {
-		var cols []int
-		for c := range j.sides[i].keys {
-			if at := slices.Index(o.Join.Output, c+i*left); at >= 0 {
-				cols = append(cols, at)
-			}
-		}
-		if len(cols) == j.sides[i].keys && len(cols) > 0 {
-			o.spread = spread{known: true, cols: cols}
-			return
-		}
-	}
 }
 
 // unbounded says why the join's state grows for ever.

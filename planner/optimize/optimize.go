@@ -29,17 +29,28 @@ func optimize(n logical.Node, opts Options) logical.Node {
 	return prune(n)
 }
 
+// continuous optimizes a query that follows changes.
+func continuous(n logical.Node, opts Options) logical.Node {
+	n = fold(n, opts)
+	n = flattenUnions(n)
+	n = decorrelate(n)
+	n = pushFilters(n)
+	n = orderJoins(n)
+	n = mergeProjects(n)
+	return prune(n)
+}
+
 // Sink optimizes one INSERT of a job.
 func Sink(n *logical.Sink, opts Options) *logical.Sink {
 	c := *n
-	c.Input = optimize(n.Input, opts)
+	c.Input = continuous(n.Input, opts)
 	return &c
 }
 
 // Materialize optimizes the query of a materialized view.
 func Materialize(n *logical.Materialize, opts Options) *logical.Materialize {
 	c := *n
-	c.Input = optimize(n.Input, opts)
+	c.Input = continuous(n.Input, opts)
 	return &c
 }
 

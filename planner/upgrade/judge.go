@@ -111,6 +111,12 @@ func (c *comparison) unfit(o, n *graph.Operator) string {
 	if len(n.Tables) == 0 || len(o.Tables) == 0 {
 		return ""
 	}
+	if o.Join != nil && n.Join != nil {
+		return joinsDiffer(o, n, c.opts.Mapping.To[o.ID] == n.ID)
+	}
+	if o.SetOp != nil && n.SetOp != nil && *o.SetOp != *n.SetOp {
+		return "what it kept goes with another set operation"
+	}
 	return keysDiffer(&o.Tables[0], &n.Tables[0], c.opts.Mapping.To[o.ID] == n.ID)
 }
 

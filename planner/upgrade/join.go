@@ -1,0 +1,77 @@
+package upgrade
+
+import (
+	"fmt"
+
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/scalar"
+)
+
+// joinsDiffer says why the state of join o cannot be that of n, "" when it can.
+// Both sides must go on, since a row is there on account of both. A condition that
+// matches were counted by must stay the same.
+func joinsDiffer(o, n *graph.Operator, renamed bool) string {
+	switch {
+	case o.Join.Kind != n.Join.Kind:
+		return fmt.Sprintf("it was a %s join and is now a %s join", o.Join.Kind, n.Join.Kind)
+	case len(o.Tables) != 2 || len(n.Tables) != 2:
+		return ""
+	}
+	for i := range o.Tables {
+		if why := keysDiffer(&o.Tables[i], &n.Tables[i], renamed); why != "" {
+			return [2]string{"left: ", "right: "}[i] + why
+		}
+		if a, b := o.Join.Sides[i], n.Join.Sides[i]; a.Matches != b.Matches || a.Matches && !sameCondition(o, n) {
+			return "its condition was another one"
+		}
+	}
+	return ""
+}
+
+// sameCondition compares two residuals by the names of the state columns that
+// they read.
+func sameCondition(o, n *graph.Operator) bool {
+	was, is := joinColumns(o), joinColumns(n)
+	var same func(x, y *scalar.Expr) bool
+	same = func(x, y *scalar.Expr) bool {
+		if x == nil || y == nil {
+			return x == y
+		}
+		if x.Op == scalar.OpColumn && y.Op == scalar.OpColumn {
+			return x.Column < len(was) && y.Column < len(is) && was[x.Column] == is[y.Column]
+		}
+		if len(x.Args) != len(y.Args) {
+			return false
+		}
+		for i := range x.Args {
+			if !same(x.Args[i], y.Args[i]) {
+				return false
+			}
+		}
+		a, b := *x, *y
+		a.Args, b.Args = nil, nil
+		return scalar.Equal(&a, &b)
+	}
+	return same(o.Join.Residual, n.Join.Residual)
+}
+
+// joinColumns names the columns of a join's inputs, left ones first, by its state.
+func joinColumns(o *graph.Operator) (names []string) {
+	for i, t := range o.Tables {
+		keys := len(o.Join.LeftKeys)
+		columns := append(append([]graph.Column(nil), t.Keys...), t.Columns...)
+		if o.Join.Sides[i].Identity == graph.ByNumber {
+			columns = append(columns[:keys], columns[keys+1:]...)
+		}
+		if o.Join.Sides[i].Identity == graph.ByCopies {
+			columns = columns[:len(columns)-1]
+		}
+		if o.Join.Sides[i].Matches {
+			columns = columns[:len(columns)-1]
+		}
+		for _, c := range columns {
+			names = append(names, t.Name+"."+c.Name)
+		}
+	}
+	return names
+}
