@@ -37,7 +37,7 @@ func main() {
 	switch os.Args[1] {
 	case "server":
 		if err := run(os.Args[2:]); err != nil {
-			fmt.Fprintln(os.Stderr, "millrace:", err)
+			fmt.Fprintln(os.Stderr, "millrace:", strings.Join(strings.Fields(err.Error()), " "))
 			os.Exit(1)
 		}
 	case "version", "--version", "-v":
