@@ -177,7 +177,7 @@ func (c *changes) emitRows(out exec.Output, from, to int, updates bool) error {
 	}
 	c.out.N, c.out.Ops, c.out.Sel = to-from, c.ops[from:to], nil
 	if updates {
-		c.dropNoops()
+		c.sel = dropNoops(&c.out, c.sel[:0], c.upsert)
 	}
 	if c.out.Live() == 0 {
 		return nil
@@ -195,55 +195,28 @@ func same(old []uint64, row unsafe.Pointer) bool {
 	return true
 }
 
-// dropNoops deselects updates that change no output column, and, where readers
-// want upserts, the rows before updates.
-func (c *changes) dropNoops() {
-	c.sel = c.sel[:0]
-	all := true
-	for i := 0; i < c.out.N; i++ {
-		if c.out.Ops[i] != batch.UpdateBefore {
-			c.sel = append(c.sel, uint16(i))
-			continue
-		}
-		if equalRows(c.out.Cols, i, i+1) {
-			i++
-			all = false
-		} else if c.upsert {
-			all = false
-		} else {
-			c.sel = append(c.sel, uint16(i))
-		}
-	}
-	if !all {
-		c.out.Sel = c.sel
-	}
-}
-
 // equalRows reports whether two rows are the same in every column. Results come
 // last and are the likeliest to differ.
 func equalRows(cols []*batch.Column, i, j int) bool {
 	for k := len(cols) - 1; k >= 0; k-- {
-		c := cols[k]
-		if ni, nj := c.IsNull(i), c.IsNull(j); ni || nj {
-			if ni != nj {
-				return false
-			}
-			continue
-		}
-		switch c.Phys {
-		case types.PhysDecimal: // the display scale counts
-			if c.Dec[i] != c.Dec[j] {
-				return false
-			}
-		case types.PhysInterval:
-			if c.Interval[i] != c.Interval[j] {
-				return false
-			}
-		default:
-			if compareValues(c, i, c, j) != 0 {
-				return false
-			}
+		if !equalValues(cols[k], i, cols[k], j) {
+			return false
 		}
 	}
 	return true
+}
+
+// equalValues reports whether two values of one layout are the same, not only
+// equal.
+func equalValues(x *batch.Column, i int, y *batch.Column, j int) bool {
+	if nx, ny := x.IsNull(i), y.IsNull(j); nx || ny {
+		return nx == ny
+	}
+	switch x.Phys {
+	case types.PhysDecimal: // the display scale counts
+		return x.Dec[i] == y.Dec[j]
+	case types.PhysInterval:
+		return x.Interval[i] == y.Interval[j]
+	}
+	return compareValues(x, i, y, j) == 0
 }

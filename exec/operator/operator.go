@@ -115,6 +115,10 @@ func build(op *graph.Operator, env *Env) (exec.Operator, error) {
 		return union{}, nil
 	case graph.SortKind:
 		return newSort(op, env)
+	case graph.OverKind:
+		return newOver(op, env)
+	case graph.TopNKind:
+		return newTopN(op, env)
 	case graph.MaterializeKind:
 		return newMaterialize(op, env)
 	case graph.CollectKind:

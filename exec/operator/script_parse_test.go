@@ -180,6 +180,8 @@ func (s *script) parseOperator(kind, rest string) (*graph.Operator, error) {
 		return op, err
 	case graph.SortKind:
 		return op, s.parseSort(op, rest)
+	case graph.TopNKind:
+		return op, s.parseTopN(op, rest)
 	case graph.MaterializeKind:
 		return op, s.parseMaterialize(op, rest)
 	case graph.UnionKind:
@@ -214,14 +216,7 @@ func (s *script) parseSort(op *graph.Operator, text string) error {
 	spec := &graph.Sort{Limit: -1}
 	op.Sort, op.Fields = spec, s.fields
 	keys, opts, _ := strings.Cut(text, ";")
-	for _, k := range strings.Split(keys, ",") {
-		words := strings.Fields(k)
-		if len(words) == 0 {
-			continue
-		}
-		key := graph.SortKey{Column: s.column(words[0]), Desc: slices.Contains(words, "desc"), NullsFirst: slices.Contains(words, "nulls_first")}
-		spec.Keys = append(spec.Keys, key)
-	}
+	spec.Keys = s.parseOrder(keys)
 	words := strings.Fields(opts)
 	for i, w := range words {
 		switch w {
@@ -266,6 +261,8 @@ func (s *script) keys() []int {
 		return s.op.Aggregate.Keys
 	case s.op.WindowAggregate != nil:
 		return s.op.WindowAggregate.Keys
+	case s.op.TopN != nil:
+		return s.op.TopN.Keys
 	case s.op.Materialize != nil && s.op.Materialize.Key != nil:
 		return s.op.Materialize.Key
 	case s.op.Materialize != nil:

@@ -58,10 +58,8 @@ func newSort(op *graph.Operator, env *Env) (exec.Operator, error) {
 
 // OnBatch implements exec.Operator.
 func (s *sorter) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
-	for k := range in.Live() {
-		if in.Ops != nil && in.Ops[in.RowAt(k)] != batch.Insert {
-			return fmt.Errorf("sort: %s in finished data", in.Ops[in.RowAt(k)])
-		}
+	if err := insertsOnly(in); err != nil {
+		return err
 	}
 	if len(s.spec.Keys) == 0 {
 		return s.pass(in, out)
@@ -69,6 +67,25 @@ func (s *sorter) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	if s.keep == 0 {
 		return nil
 	}
+	s.add(in)
+	if s.keep > 0 && len(s.refs) > 4*s.keep+chunkRows {
+		s.trim()
+	}
+	return nil
+}
+
+// insertsOnly refuses changes in finished data.
+func insertsOnly(in *batch.Batch) error {
+	for k := range in.Live() {
+		if in.Ops != nil && in.Ops[in.RowAt(k)] != batch.Insert {
+			return fmt.Errorf("%s in finished data", in.Ops[in.RowAt(k)])
+		}
+	}
+	return nil
+}
+
+// add keeps the rows of a batch.
+func (s *sorter) add(in *batch.Batch) {
 	c := len(s.chunks) - 1
 	if c < 0 || s.chunks[c].N >= chunkRows || arenaBytes(s.chunks[c]) > chunkBytes {
 		c++
@@ -77,13 +94,15 @@ func (s *sorter) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	chunk := s.chunks[c]
 	from := chunk.N
 	chunk.AppendSelected(in, in.Sel)
+	if len(s.spec.Keys) == 0 { // there are no columns
+		for i := from; i < chunk.N; i++ {
+			s.refs = append(s.refs, ref{chunk: uint32(c), row: uint32(i)})
+		}
+		return
+	}
 	for i := from; i < chunk.N; i++ {
-		s.refs = append(s.refs, ref{prefix: s.prefix(chunk, i), chunk: uint32(c), row: uint32(i)})
+		s.refs = append(s.refs, ref{prefix: columnPrefix(s.spec.Keys[0], chunk.Cols[s.spec.Keys[0].Column], i), chunk: uint32(c), row: uint32(i)})
 	}
-	if s.keep > 0 && len(s.refs) > 4*s.keep+chunkRows {
-		s.trim()
-	}
-	return nil
 }
 
 // pass emits rows as they come, within skip and limit.
@@ -166,8 +185,13 @@ func (s *sorter) compare(a, b ref) int {
 	if a.prefix != b.prefix {
 		return cmp.Compare(a.prefix, b.prefix)
 	}
+	return s.compareBy(s.spec.Keys, a, b)
+}
+
+// compareBy orders two rows by some keys.
+func (s *sorter) compareBy(keys []graph.SortKey, a, b ref) int {
 	x, y := s.chunks[a.chunk], s.chunks[b.chunk]
-	for _, k := range s.spec.Keys {
+	for _, k := range keys {
 		if c := compareKey(k, x.Cols[k.Column], int(a.row), y.Cols[k.Column], int(b.row)); c != 0 {
 			return c
 		}
@@ -219,50 +243,4 @@ func compareValues(x *batch.Column, i int, y *batch.Column, j int) int {
 		return 1
 	}
 	return 0
-}
-
-// prefix orders rows as far as their first key's leading bits do; equal
-// prefixes decide nothing.
-func (s *sorter) prefix(b *batch.Batch, i int) uint64 {
-	k := s.spec.Keys[0]
-	c := b.Cols[k.Column]
-	if c.IsNull(i) {
-		if k.NullsFirst {
-			return 0
-		}
-		return math.MaxUint64
-	}
-	var p uint64
-	switch c.Phys {
-	case types.PhysInt:
-		p = uint64(c.Int[i]) ^ 1<<63
-	case types.PhysFloat:
-		v := c.Float[i]
-		if v == 0 {
-			v = 0 // minus zero is zero
-		}
-		p = math.Float64bits(v)
-		if p>>63 != 0 {
-			p = ^p
-		} else {
-			p |= 1 << 63
-		}
-		if v != v {
-			p = math.MaxUint64
-		}
-	case types.PhysBytes:
-		s := c.BytesAt(i)
-		for n := range 8 {
-			p <<= 8
-			if n < len(s) {
-				p |= uint64(s[n])
-			}
-		}
-	default:
-		return 1
-	}
-	if k.Desc {
-		p = ^p
-	}
-	return min(max(p>>1, 1), math.MaxUint64-1) // leaves both ends to nulls
 }

@@ -349,7 +349,7 @@ func (b *binder) returning(items []ast.SelectItem, rel *catalog.Relation, alias 
 	if len(s.aggs.list) > 0 {
 		return nil, nil, pgerr.New(pgerr.GroupingError, "aggregate functions are not allowed in RETURNING").At(s.aggs.list[0].Pos)
 	}
-	if len(s.pending) > 0 || len(s.srf) > 0 || s.numbers != nil {
+	if len(s.pending) > 0 || len(s.srf) > 0 {
 		return nil, nil, pgerr.NotSupported(int(items[0].X.Offset()), "a subquery in RETURNING")
 	}
 	var exprs []*scalar.Expr

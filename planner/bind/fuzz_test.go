@@ -186,7 +186,7 @@ func checkExpr(t *testing.T, n logical.Node, e *scalar.Expr, fields []logical.Fi
 			if scalar.ByKey(x.Func) == nil {
 				t.Errorf("%s: no function %s", logical.Describe(n), x.Func)
 			}
-		case opAggregate, opQuery, opSub, opFunction, opNumber:
+		case opAggregate, opQuery, opSub, opFunction, opOver:
 			t.Errorf("%s: %s is left", logical.Describe(n), x.Op)
 		}
 		if x.Type.Kind == 0 || x.Type.Kind == 1 || scalar.IsPseudo(x.Type.Kind) {

@@ -23,9 +23,10 @@ func (s *selection) bindGroupBy() error {
 		default:
 			return pgerr.NotSupported(int(g.Pos), upper(g.Kind))
 		}
-		s.aggs = nil
+		over := s.overs
+		s.aggs, s.overs = nil, nil
 		keys, err := s.groupKeys(g.X)
-		s.aggs = aggs
+		s.aggs, s.overs = aggs, over
 		if err != nil {
 			return err
 		}
@@ -104,6 +105,9 @@ func (s *selection) itemKey(i int, pos ast.Pos) ([]*scalar.Expr, error) {
 			return keys, nil
 		}
 	}
+	if !walk(e, func(x *scalar.Expr) bool { return x.Op != opOver }) {
+		return nil, pgerr.New(pgerr.WindowingError, "window functions are not allowed in GROUP BY").At(e.Pos)
+	}
 	if !walk(e, func(x *scalar.Expr) bool { return x.Op != opAggregate }) {
 		return nil, pgerr.New(pgerr.GroupingError, "aggregate functions are not allowed in GROUP BY").At(e.Pos)
 	}
@@ -167,8 +171,13 @@ func (s *selection) aggregate() error {
 			return err
 		}
 	}
-	if s.have != nil {
-		if s.have, err = s.regroup(s.have); err != nil {
+	for i := range s.on {
+		if s.on[i].expr, err = s.regroup(s.on[i].expr); err != nil {
+			return err
+		}
+	}
+	for _, e := range []**scalar.Expr{&s.have, &s.keep} {
+		if *e, err = s.regroup(*e); err != nil {
 			return err
 		}
 	}
@@ -225,7 +234,11 @@ func (s *selection) completeKeys() {
 	for i := range s.order {
 		use(s.order[i].expr)
 	}
+	for i := range s.on {
+		use(s.on[i].expr)
+	}
 	use(s.have)
+	use(s.keep)
 }
 
 // usedColumns calls f for the columns of e that no group key covers.

@@ -84,6 +84,11 @@ func pin(n logical.Node, id string) bool {
 		return pin(n.Input, id)
 	case *logical.Sort:
 		return pin(n.Input, id)
+	case *logical.Over:
+		if n.ID == "" {
+			n.ID = id
+		}
+		return n.ID == id
 	case *logical.Apply:
 		if n.ID == "" {
 			n.ID = id

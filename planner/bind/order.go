@@ -77,13 +77,6 @@ func (b *binder) sortAndLimit(n logical.Node, keys []scalar.SortKey, q *ast.Quer
 		}
 		return n, nil
 	}
-	if b.opts.Continuous {
-		x, what := q.Limit, "LIMIT"
-		if x == nil {
-			x, what = q.Skip, "OFFSET"
-		}
-		return nil, pgerr.NotSupported(int(x.Offset()), what+" in a continuous query")
-	}
 	for _, k := range keys {
 		if err := orderable(k.X); err != nil {
 			return nil, err

@@ -57,14 +57,17 @@ type level struct {
 	scope  *scope
 	clause string // "WHERE" …, for messages
 	// aggs collects aggregates; nil where they are not allowed.
-	aggs     *aggregation
-	inAgg    bool
-	pending  []*pendingQuery
-	planted  map[int]int // pending query → column of the node it was planted on
-	window   *groupWindow
-	srf      []*pendingFunction
-	numbers  *numbering
-	allowSRF bool // in the select list: set-returning functions and OVER
+	aggs    *aggregation
+	inAgg   bool
+	pending []*pendingQuery
+	planted map[int]int // pending query → column of the node it was planted on
+	window  *groupWindow
+	srf     []*pendingFunction
+	overs   *overs // collects window function calls; nil where they are not allowed
+	// alias finds an output column for a name that no input column has, nil for
+	// none; nil where output columns cannot be named.
+	alias    func(*ast.ColumnRef) (*scalar.Expr, error)
+	allowSRF bool // in the select list: set-returning functions
 	// dependents are the relations whose primary key may be among group keys.
 	dependents []dependent
 }
@@ -139,6 +142,14 @@ func (s *scope) hasRelation(schema, name string) bool {
 
 // columnRef resolves a column by going outwards through the queries.
 func (l *level) columnRef(x *ast.ColumnRef) (*scalar.Expr, error) {
+	if l.alias != nil && len(x.Path) == 1 {
+		if e, err := l.resolveHere(x.Path); err != nil || e != nil {
+			return e, err
+		}
+		if e, err := l.alias(x); err != nil || e != nil {
+			return e, err
+		}
+	}
 	e, err := l.resolvePath(x.Path)
 	if err != nil || e != nil {
 		return e, err

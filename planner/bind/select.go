@@ -18,30 +18,17 @@ type item struct {
 // selectBlock binds one SELECT; q carries ORDER BY and LIMIT where they are the
 // SELECT's own, nil elsewhere.
 func (b *binder) selectBlock(sel *ast.Select, q *ast.Query, e env, mode queryMode) (logical.Node, error) {
-	if err := refuseInSelect(sel); err != nil {
-		return nil, err
+	if sel.GroupAll {
+		return nil, pgerr.NotSupported(int(sel.Pos), "GROUP BY DISTINCT")
 	}
 	if q == nil {
 		q = &ast.Query{At: sel.At}
 	}
-	if sel.Distinct || len(q.OrderBy) > 0 || q.Limit != nil || q.Skip != nil {
+	if sel.Distinct || len(sel.DistinctOn) > 0 || sel.Qualify != nil || len(q.OrderBy) > 0 || q.Limit != nil || q.Skip != nil {
 		mode.keepUnknown = false // only a projection on top can be typed later
 	}
 	s := &selection{level: level{b: b, ctes: e.ctes, outer: e.outer}, sel: sel, q: q, mode: mode}
 	return s.bind()
-}
-
-// refuseInSelect names the clauses that parse but do not run yet.
-func refuseInSelect(sel *ast.Select) error {
-	switch {
-	case len(sel.DistinctOn) > 0:
-		return pgerr.NotSupported(int(sel.DistinctOn[0].Offset()), "DISTINCT ON")
-	case sel.Qualify != nil:
-		return pgerr.NotSupported(int(sel.Qualify.Offset()), "QUALIFY")
-	case sel.GroupAll:
-		return pgerr.NotSupported(int(sel.Pos), "GROUP BY DISTINCT")
-	}
-	return nil
 }
 
 // selection is the state of binding one SELECT.
@@ -53,8 +40,10 @@ type selection struct {
 	node  logical.Node
 	items []item
 	order []orderKey
+	on    []orderKey // DISTINCT ON
 	have  *scalar.Expr
-	id    string // pinned by a hint
+	keep  *scalar.Expr // QUALIFY
+	id    string       // pinned by a hint
 	idPos ast.Pos
 }
 
@@ -63,11 +52,13 @@ type orderKey struct {
 	item int
 	expr *scalar.Expr // when item is -1
 	it   *ast.OrderItem
+	key  scalar.SortKey // once the output is there
 }
 
 func (s *selection) bind() (logical.Node, error) {
 	s.hints()
-	steps := []func() error{s.bindFrom, s.bindWhere, s.bindWindow, s.bindItems, s.bindGroupBy, s.bindHaving, s.bindOrderBy, s.aggregate, s.project}
+	steps := []func() error{s.bindFrom, s.bindWhere, s.bindWindow, s.bindItems, s.bindGroupBy, s.bindHaving, s.bindQualify, s.bindOrderBy,
+		s.bindDistinctOn, s.aggregate, s.project}
 	for _, f := range steps {
 		if err := f(); err != nil {
 			return nil, err
@@ -124,6 +115,9 @@ func prefix(node logical.Node, n int) logical.Node {
 func (s *selection) bindItems() error {
 	s.clause = "SELECT"
 	s.aggs = &aggregation{}
+	if err := s.namedWindows(); err != nil {
+		return err
+	}
 	for i := range s.sel.Items {
 		it := &s.sel.Items[i]
 		switch x := it.X.(type) {
@@ -246,7 +240,10 @@ func (s *selection) bindHaving() error {
 	if s.sel.Having == nil {
 		return nil
 	}
+	over := s.overs
+	s.overs = nil
 	p, err := s.filter(s.sel.Having, "HAVING")
+	s.overs = over
 	if err != nil {
 		return err
 	}
@@ -260,109 +257,42 @@ func (s *selection) bindOrderBy() error {
 	s.clause = "ORDER BY"
 	for i := range s.q.OrderBy {
 		it := &s.q.OrderBy[i]
-		key, err := s.orderKey(it)
+		key, err := s.orderKey(it.X, "ORDER BY")
 		if err != nil {
 			return err
 		}
+		key.it = it
 		s.order = append(s.order, key)
 	}
 	return nil
 }
 
-func (s *selection) orderKey(it *ast.OrderItem) (orderKey, error) {
-	switch x := it.X.(type) {
+func (s *selection) orderKey(x ast.Expr, clause string) (orderKey, error) {
+	switch x := x.(type) {
 	case *ast.Literal:
-		i, err := ordinal(x, len(s.items), "ORDER BY")
-		return orderKey{item: i, it: it}, err
+		i, err := ordinal(x, len(s.items), clause)
+		return orderKey{item: i}, err
 	case *ast.ColumnRef:
 		if len(x.Path) == 1 {
-			i, err := s.itemNamed(x, "ORDER BY")
+			i, err := s.itemNamed(x, clause)
 			if err != nil || i >= 0 {
-				return orderKey{item: i, it: it}, err
+				return orderKey{item: i}, err
 			}
 		}
 	}
-	e, err := s.typed(it.X)
+	e, err := s.typed(x)
 	if err != nil {
 		return orderKey{}, err
 	}
 	for i := range s.items {
 		if exprEqual(s.items[i].expr, e) {
-			return orderKey{item: i, it: it}, nil
+			return orderKey{item: i}, nil
 		}
 	}
 	if s.sel.Distinct {
 		return orderKey{}, pgerr.New(pgerr.InvalidColumnReference, "for SELECT DISTINCT, ORDER BY expressions must appear in select list").At(e.Pos)
 	}
-	return orderKey{item: -1, expr: e, it: it}, nil
-}
-
-// project computes the output, removes copies for DISTINCT, sorts and cuts.
-func (s *selection) project() error {
-	var all []*scalar.Expr
-	for i := range s.items {
-		all = append(all, s.items[i].expr)
-	}
-	for i := range s.order {
-		if s.order[i].expr != nil {
-			all = append(all, s.order[i].expr)
-		}
-	}
-	n, err := s.plant(s.node, all...)
-	if err != nil {
-		return err
-	}
-	if n, err = s.plantNumbers(n, all); err != nil {
-		return err
-	}
-	if n, err = s.plantFunction(n, all); err != nil {
-		return err
-	}
-	in := n.Fields()
-	p := &logical.Project{Input: n}
-	add := func(e *scalar.Expr, name string) {
-		f := logical.Field{Name: name, Type: e.Type, Origin: e.Text}
-		if e.Op == scalar.OpColumn {
-			f = in[e.Column]
-			f.Name, f.Relation, f.Type = name, "", e.Type
-			f.Origin = e.Text
-		}
-		f.ProcTime = f.ProcTime || e.Op == scalar.OpCall && e.Func == "proctime()"
-		p.Exprs = append(p.Exprs, e)
-		p.Out = append(p.Out, f)
-	}
-	for i := range s.items {
-		add(s.items[i].expr, s.items[i].name)
-	}
-	var keys []scalar.SortKey
-	hidden := 0
-	for i := range s.order {
-		o := &s.order[i]
-		c := o.item
-		if c < 0 {
-			c = len(s.items) + hidden
-			hidden++
-			add(o.expr, "?column?")
-		}
-		keys = append(keys, sortKey(&scalar.Expr{Op: scalar.OpColumn, Column: c, Type: p.Exprs[c].Type, Text: p.Exprs[c].Text, Pos: int(o.it.Pos)}, o.it))
-	}
-	s.node = p
-	if s.sel.Distinct {
-		if err := s.distinct(); err != nil {
-			return err
-		}
-	}
-	if s.node, err = s.b.sortAndLimit(s.node, keys, s.q); err != nil {
-		return err
-	}
-	if hidden > 0 {
-		if _, sorted := s.node.(*logical.Sort); sorted {
-			s.node = prefix(s.node, len(s.items))
-		} else {
-			p.Exprs, p.Out = p.Exprs[:len(s.items)], p.Out[:len(s.items)]
-		}
-	}
-	return s.pinLeftover()
+	return orderKey{item: -1, expr: e}, nil
 }
 
 func (s *selection) distinct() error {

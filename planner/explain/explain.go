@@ -141,6 +141,10 @@ func (p *printer) spec(o *graph.Operator, add func(string, ...any)) {
 		p.aggregate(o, &w.Aggregate, add)
 	case graph.SortKind:
 		p.sort(o, add)
+	case graph.OverKind:
+		p.over(o, add)
+	case graph.TopNKind:
+		p.topN(o, add)
 	case graph.SinkKind:
 		s := o.Sink
 		var cols []string
@@ -217,19 +221,8 @@ func (p *printer) aggregate(o *graph.Operator, a *graph.Aggregate, add func(stri
 }
 
 func (p *printer) sort(o *graph.Operator, add func(string, ...any)) {
-	var keys []string
-	for _, k := range o.Sort.Keys {
-		s := p.names(o.Fields, []int{k.Column})
-		if k.Desc {
-			s += " desc"
-		}
-		if k.NullsFirst != k.Desc {
-			s += map[bool]string{true: " nulls first", false: " nulls last"}[k.NullsFirst]
-		}
-		keys = append(keys, s)
-	}
-	if len(keys) > 0 {
-		add("by: %s", strings.Join(keys, ", "))
+	if len(o.Sort.Keys) > 0 {
+		add("by: %s", p.order(o.Sort.Keys, o.Fields))
 	}
 	if o.Sort.Limit >= 0 {
 		add("limit: %d", o.Sort.Limit)

@@ -35,9 +35,11 @@ const (
 	AggregateKind       Kind = "aggregate"        // keyed or global
 	WindowAggregateKind Kind = "window_aggregate" // keys include a window
 	UnionKind           Kind = "union"
-	SortKind            Kind = "sort" // finished data, or top-N over a changelog
+	SortKind            Kind = "sort" // finished data
 	SinkKind            Kind = "sink"
 	MaterializeKind     Kind = "materialize"
+	TopNKind            Kind = "top_n"   // the first rows of each group
+	OverKind            Kind = "over"    // window functions
 	CollectKind         Kind = "collect" // hands rows to a bounded query's reader
 
 	// In bounded graphs only.
@@ -86,6 +88,8 @@ type Operator struct {
 	Aggregate       *Aggregate       `json:"aggregate,omitempty"`
 	WindowAggregate *WindowAggregate `json:"window_aggregate,omitempty"`
 	Sort            *Sort            `json:"sort,omitempty"`
+	TopN            *TopN            `json:"top_n,omitempty"`
+	Over            *Over            `json:"over,omitempty"`
 	Sink            *Sink            `json:"sink,omitempty"`
 	Materialize     *Materialize     `json:"materialize,omitempty"`
 	Join            *Join            `json:"join,omitempty"`

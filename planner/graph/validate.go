@@ -48,7 +48,7 @@ type checker struct {
 // inputsOf says how many inputs a kind has, -1 for one or more.
 var inputsOf = map[Kind]int{
 	SourceKind: 0, ValuesKind: 0, FunctionScanKind: 0, FilterKind: 1, ProjectKind: 1, WindowKind: 1, AggregateKind: 1,
-	WindowAggregateKind: 1, UnionKind: -1, SortKind: 1, SinkKind: 1, MaterializeKind: 1, CollectKind: 1, JoinKind: 2,
+	WindowAggregateKind: 1, UnionKind: -1, SortKind: 1, TopNKind: 1, OverKind: 1, SinkKind: 1, MaterializeKind: 1, CollectKind: 1, JoinKind: 2,
 	SetOpKind: 2, ApplyKind: 1,
 }
 
@@ -132,7 +132,7 @@ func (c *checker) onlySpec() error {
 	have := map[Kind]bool{
 		SourceKind: o.Source != nil, ValuesKind: o.Values != nil, FilterKind: o.Filter != nil, ProjectKind: o.Project != nil,
 		WindowKind: o.Window != nil, AggregateKind: o.Aggregate != nil, WindowAggregateKind: o.WindowAggregate != nil,
-		SortKind: o.Sort != nil, SinkKind: o.Sink != nil, MaterializeKind: o.Materialize != nil, JoinKind: o.Join != nil,
+		SortKind: o.Sort != nil, TopNKind: o.TopN != nil, OverKind: o.Over != nil, SinkKind: o.Sink != nil, MaterializeKind: o.Materialize != nil, JoinKind: o.Join != nil,
 		SetOpKind: o.SetOp != nil, ApplyKind: o.Apply != nil, FunctionScanKind: o.FunctionScan != nil,
 	}
 	want := 1
@@ -189,15 +189,14 @@ func (c *checker) spec() error {
 			}
 		}
 	case SortKind:
-		for _, k := range o.Sort.Keys {
-			if err := columns([]int{k.Column}, c.width(0)); err != nil {
-				return err
-			}
-		}
 		if o.Sort.Limit < -1 || o.Sort.Skip < 0 {
 			return errors.New("negative limit")
 		}
-		return c.like(0)
+		return errors.Join(c.order(o.Sort.Keys), c.like(0))
+	case TopNKind:
+		return c.topN(o.TopN)
+	case OverKind:
+		return c.over(o.Over)
 	case SinkKind:
 		s := o.Sink
 		if len(s.Columns) != c.width(0) {

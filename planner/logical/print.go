@@ -56,6 +56,10 @@ func Describe(n Node) string {
 		return string(n.Kind) + all + fields(n.Out)
 	case *Sort:
 		return describeSort(n)
+	case *Over:
+		return describeOver(n)
+	case *TopN:
+		return describeTopN(n)
 	case *Join:
 		s := string(n.Kind) + " join"
 		if n.Condition != nil {
@@ -133,6 +137,61 @@ func describeSort(n *Sort) string {
 		s += " with ties"
 	}
 	return s
+}
+
+func partitioned(by []*scalar.Expr, order []scalar.SortKey) string {
+	s := "by [" + exprs(by) + "]"
+	if len(order) > 0 {
+		s += " order [" + sortKeys(order) + "]"
+	}
+	return s
+}
+
+func describeOver(n *Over) string {
+	parts := make([]string, len(n.Calls))
+	for i := range n.Calls {
+		parts[i] = windowCall(&n.Calls[i])
+	}
+	return "over " + partitioned(n.PartitionBy, n.OrderBy) + " [" + strings.Join(parts, ", ") + "]" +
+		fields(n.Out[max(len(n.Out)-len(n.Calls), 0):]) + pinned(n.ID)
+}
+
+func windowCall(c *scalar.WindowCall) string {
+	name, _, _ := strings.Cut(c.Func, "(")
+	s := name + "(" + exprs(c.Args) + ")"
+	if c.Filter != nil {
+		s += " filter " + ExprString(c.Filter)
+	}
+	if f := c.Frame; f.Unit != "" {
+		s += " " + string(f.Unit) + " " + bound(f.Start) + " to " + bound(f.End)
+		if f.Exclude != "" {
+			s += " exclude " + f.Exclude
+		}
+	}
+	return s
+}
+
+func bound(b scalar.Bound) string {
+	if b.Offset != nil {
+		return ExprString(b.Offset) + " " + string(b.Kind)
+	}
+	return string(b.Kind)
+}
+
+func describeTopN(n *TopN) string {
+	s := fmt.Sprintf("top_n %s %s %d to ", partitioned(n.PartitionBy, n.OrderBy), n.Func, n.From)
+	if n.To == Unlimited {
+		s += "the last"
+	} else {
+		s += strconv.FormatInt(n.To, 10)
+	}
+	if n.WithTies {
+		s += " with ties"
+	}
+	if n.Numbered {
+		s += fields(n.Out[len(n.Out)-1:])
+	}
+	return s + pinned(n.ID)
 }
 
 func sortKeys(keys []scalar.SortKey) string {

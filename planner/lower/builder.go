@@ -94,6 +94,10 @@ func (b *builder) node(n logical.Node) (stream, error) {
 		return b.union(n)
 	case *logical.Sort:
 		return b.sort(n)
+	case *logical.Over:
+		return b.over(n)
+	case *logical.TopN:
+		return b.topN(n)
 	case *logical.Join:
 		return b.join(n)
 	case *logical.SetOp:

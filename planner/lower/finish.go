@@ -103,7 +103,8 @@ func isIdentity(exprs []*scalar.Expr, width int) bool {
 // keepsState reports whether an operator's id must be stable.
 func keepsState(k graph.Kind) bool {
 	switch k {
-	case graph.SourceKind, graph.AggregateKind, graph.WindowAggregateKind, graph.SinkKind, graph.MaterializeKind, graph.JoinKind, graph.SetOpKind:
+	case graph.SourceKind, graph.AggregateKind, graph.WindowAggregateKind, graph.SinkKind, graph.MaterializeKind, graph.JoinKind, graph.SetOpKind,
+		graph.TopNKind, graph.OverKind:
 		return true
 	}
 	return false

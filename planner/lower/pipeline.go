@@ -192,22 +192,7 @@ func (b *builder) sort(n *logical.Sort) (stream, error) {
 		return stream{}, refuseSort(n, spec)
 	}
 	width := len(s.exprs)
-	for _, k := range n.Keys {
-		x := scalar.Substitute(k.X, s.exprs)
-		at := -1
-		for i, e := range s.exprs {
-			if scalar.Equal(e, x) {
-				at = i
-				break
-			}
-		}
-		if at < 0 {
-			at = len(s.exprs)
-			s.exprs = append(s.exprs[:at:at], x)
-			s.names, s.attrs = append(s.names[:at:at], ""), append(s.attrs[:at:at], attr{})
-		}
-		spec.Keys = append(spec.Keys, graph.SortKey{Column: at, Desc: k.Desc, NullsFirst: k.NullsFirst})
-	}
+	spec.Keys = s.order(n.Keys)
 	if s, err = b.place(s); err != nil {
 		return stream{}, err
 	}

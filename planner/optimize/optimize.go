@@ -37,7 +37,7 @@ func continuous(n logical.Node, opts Options) logical.Node {
 	n = pushFilters(n)
 	n = orderJoins(n)
 	n = mergeProjects(n)
-	return prune(n)
+	return prune(topN(prune(n)))
 }
 
 // Sink optimizes one INSERT of a job.

@@ -45,6 +45,10 @@ func pruneNode(n logical.Node, need []bool) (logical.Node, []int) {
 			c.Keys = append(c.Keys, k)
 		}
 		return &c, to
+	case *logical.Over:
+		return pruneOver(n, need)
+	case *logical.TopN:
+		return pruneTopN(n, need)
 	case *logical.Join:
 		return pruneJoin(n, need)
 	case *logical.Apply:

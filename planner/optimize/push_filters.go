@@ -1,6 +1,8 @@
 package optimize
 
 import (
+	"slices"
+
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
 )
@@ -38,6 +40,16 @@ func push(n logical.Node, conds []*scalar.Expr) logical.Node {
 		for i, x := range down {
 			down[i] = scalar.Substitute(x, n.Keys)
 		}
+		c := *n
+		c.Input = push(n.Input, down)
+		return filtered(&c, stay)
+	case *logical.Over:
+		down, stay := split(conds, func(x *scalar.Expr) bool { return isMovable(x) && isOfPartition(x, n.PartitionBy) })
+		c := *n
+		c.Input = push(n.Input, down)
+		return filtered(&c, stay)
+	case *logical.TopN:
+		down, stay := split(conds, func(x *scalar.Expr) bool { return isMovable(x) && isOfPartition(x, n.PartitionBy) })
 		c := *n
 		c.Input = push(n.Input, down)
 		return filtered(&c, stay)
@@ -129,6 +141,17 @@ func split(conds []*scalar.Expr, down func(*scalar.Expr) bool) (yes, no []*scala
 		}
 	}
 	return yes, no
+}
+
+// isOfPartition reports whether x keeps or drops whole partitions.
+func isOfPartition(x *scalar.Expr, by []*scalar.Expr) bool {
+	cols := scalar.Columns(x)
+	for _, c := range cols {
+		if !slices.ContainsFunc(by, func(p *scalar.Expr) bool { return p.Op == scalar.OpColumn && p.Column == c }) {
+			return false
+		}
+	}
+	return len(cols) > 0
 }
 
 // isMovable: a volatile condition is decided where it is written.

@@ -42,6 +42,14 @@ func withInputs(n logical.Node, in []logical.Node) logical.Node {
 		c := *n
 		c.Input = in[0]
 		return &c
+	case *logical.Over:
+		c := *n
+		c.Input = in[0]
+		return &c
+	case *logical.TopN:
+		c := *n
+		c.Input = in[0]
+		return &c
 	case *logical.Join:
 		c := *n
 		c.Left, c.Right = in[0], in[1]
@@ -112,6 +120,17 @@ func mapExprs(n logical.Node, f func(*scalar.Expr) *scalar.Expr) logical.Node {
 	case *logical.Sort:
 		c := *n
 		c.Keys, c.Limit, c.Skip = keys(n.Keys), optional(n.Limit), optional(n.Skip)
+		return &c
+	case *logical.Over:
+		c := *n
+		c.PartitionBy, c.OrderBy, c.Calls = all(n.PartitionBy), keys(n.OrderBy), nil
+		for _, w := range n.Calls {
+			c.Calls = append(c.Calls, w.Map(f))
+		}
+		return &c
+	case *logical.TopN:
+		c := *n
+		c.PartitionBy, c.OrderBy = all(n.PartitionBy), keys(n.OrderBy)
 		return &c
 	case *logical.Join:
 		c := *n

@@ -145,8 +145,9 @@ func aggregateSections(b *strings.Builder) {
 	}
 	section(b, "Aggregates", "In continuous queries and in `SELECT`, with `DISTINCT` and `FILTER (WHERE …)`. `count()` is `count(*)`; `min` and `max` take `varchar` as `text`.", continuous)
 	section(b, "Aggregates of a SELECT without GROUP BY", "Over finished data only, with `ORDER BY` in the call if need be.", finished)
-	fmt.Fprintf(b, "\n## Known, but not carried out yet\n\nThese are recognized and refused with 0A000: the aggregates %s, and the window functions %s. "+
-		"`row_number()` alone is carried out, once in a `SELECT` over finished data and without a frame.\n", nameList(refused), nameList(scalar.ParseSignatures(scalar.WindowSignatures)))
+	section(b, "Window functions", "With `OVER`, in continuous queries and in `SELECT`; so may the aggregates of continuous queries, with any frame and with `FILTER (WHERE …)`.",
+		scalar.ParseSignatures(scalar.WindowSignatures))
+	fmt.Fprintf(b, "\n## Known, but not carried out yet\n\nThese are recognized and refused with 0A000: the aggregates %s.\n", nameList(refused))
 }
 
 // plans reports whether a query with the aggregate can be planned.

@@ -30,6 +30,9 @@ func (c *comparison) judge(n *graph.Operator) {
 	}
 	c.plan.Operators[n.ID] = o.ID
 	c.tables(o, n, &v)
+	if missing := missingRows(o, n); missing != "" {
+		v.Added = append(v.Added, missing)
+	}
 	v.Result = Kept
 	if len(v.Added)+len(v.Removed) > 0 {
 		v.Result = KeptPartly
@@ -107,6 +110,9 @@ func (c *comparison) unfit(o, n *graph.Operator) string {
 	}
 	if o.WindowAggregate != nil && n.WindowAggregate != nil && o.WindowAggregate.Spec != n.WindowAggregate.Spec {
 		return "its window was another one"
+	}
+	if why := unfitTopN(o, n); why != "" {
+		return why
 	}
 	if len(n.Tables) == 0 || len(o.Tables) == 0 {
 		return ""

@@ -1,0 +1,154 @@
+package operator
+
+import (
+	"slices"
+	"unsafe"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/planner/graph"
+)
+
+// deduplicate keeps one row per key of append-only input: the first in an order
+// and, among rows that the order does not tell apart, by their other columns. Its
+// state is one table, that row by its key; in the order of arrival the keys alone.
+// Changelog modes: inserts in; inserts and updates out, by arrival inserts alone.
+// A batch makes at most one change per key.
+type deduplicate struct {
+	exec.Stateless
+	rows    *table
+	keys    []int
+	order   *rowOrder
+	slots   []int
+	diff    *rowDiff
+	arrival bool
+
+	cols  []*batch.Column
+	ids   []uint32
+	state []unsafe.Pointer
+	fresh []uint16
+
+	epoch   uint32
+	seenAt  []uint32 // by row: the batch that last had its key
+	best    []int32  // by row: the first of that batch's rows, if it comes before the row
+	wins    []uint16 // batch rows that become a key's row
+	updates []uint32 // rows that one of the batch replaces
+	words   []uint64
+}
+
+const noneBetter = -1
+
+func newDeduplicate(op *graph.Operator, env *Env, rows *table) exec.Operator {
+	spec := op.TopN
+	d := &deduplicate{rows: rows, keys: spec.Keys, arrival: spec.Arrival, slots: rowSlots(len(env.Inputs[0]), spec.Keys, nil, spec.Arrival, false),
+		wins: []uint16{}}
+	if !d.arrival {
+		d.order = newRowOrder(rows, spec.Order, d.slots)
+		d.diff = newRowDiff(nil, rows, d.slots, op, env)
+	}
+	return d
+}
+
+// OnBatch implements exec.Operator.
+func (d *deduplicate) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
+	if in.Live() == 0 {
+		return nil
+	}
+	d.cols = d.cols[:0]
+	for _, c := range d.keys {
+		d.cols = append(d.cols, in.Cols[c])
+	}
+	d.ids, d.state = roomFor(d.ids, in.N), roomFor(d.state, in.N)
+	d.fresh = d.rows.find(d.cols, in.N, in.Sel, d.ids, d.state, d.fresh[:0])
+	if d.arrival {
+		if len(d.fresh) == 0 {
+			return nil
+		}
+		return out.Emit(&batch.Batch{N: in.N, Sel: d.fresh, Cols: in.Cols})
+	}
+	d.contend(in)
+	inserted := d.wins
+	for _, id := range d.updates {
+		d.wins = append(d.wins, uint16(d.best[id]))
+	}
+	d.saveOld()
+	for c, slot := range d.slots {
+		if slot >= len(d.keys) {
+			d.rows.WriteColumn(slot, d.state, in.Cols[c], in.N, d.wins)
+		}
+	}
+	if len(inserted) > 0 {
+		if err := out.Emit(&batch.Batch{N: in.N, Sel: inserted, Cols: in.Cols}); err != nil {
+			return err
+		}
+	}
+	return d.emitUpdates(out)
+}
+
+// contend finds the first row of each key of the batch: d.wins are those of new
+// keys, in order, d.updates the rows that have one before them.
+func (d *deduplicate) contend(in *batch.Batch) {
+	if d.epoch++; d.epoch == 0 {
+		clear(d.seenAt)
+		d.epoch = 1
+	}
+	if n := d.rows.idEnd(); len(d.seenAt) < n {
+		more := n - len(d.seenAt) + n/2
+		d.seenAt = append(d.seenAt, make([]uint32, more)...)
+		d.best = append(d.best, make([]int32, more)...)
+	}
+	d.order.in = in
+	d.wins, d.updates = d.wins[:0], d.updates[:0]
+	next := 0
+	for k := range in.Live() {
+		i := in.RowAt(k)
+		id := d.ids[i]
+		switch {
+		case next < len(d.fresh) && int(d.fresh[next]) == i:
+			next++
+			d.seenAt[id], d.best[id] = d.epoch, int32(i)
+		case d.seenAt[id] != d.epoch:
+			d.seenAt[id], d.best[id] = d.epoch, noneBetter
+			fallthrough
+		case d.best[id] == noneBetter:
+			if d.before(i, id) {
+				d.best[id] = int32(i)
+				d.updates = append(d.updates, id)
+			}
+		case d.before(i, uint32(d.best[id])|inBatch):
+			d.best[id] = int32(i)
+		}
+	}
+	d.order.in = nil
+	sorted := true
+	for _, i := range d.fresh {
+		best := uint16(d.best[d.ids[i]])
+		sorted = sorted && (len(d.wins) == 0 || d.wins[len(d.wins)-1] < best)
+		d.wins = append(d.wins, best)
+	}
+	if !sorted {
+		slices.Sort(d.wins)
+	}
+}
+
+// before reports whether row i of the batch comes before another row.
+func (d *deduplicate) before(i int, other uint32) bool {
+	return d.order.compare(uint32(i)|inBatch, other, len(d.order.keys)) < 0
+}
+
+// saveOld copies the rows that are about to be replaced.
+func (d *deduplicate) saveOld() {
+	d.words = d.words[:0]
+	for _, id := range d.updates {
+		d.words = append(d.words, unsafe.Slice((*uint64)(d.rows.read(id)), d.rows.width()/8)...)
+	}
+}
+
+func (d *deduplicate) emitUpdates(out exec.Output) error {
+	width := d.rows.width() / 8
+	for k, id := range d.updates {
+		d.diff.add(batch.UpdateBefore, unsafe.Pointer(&d.words[k*width]), 0)
+		d.diff.add(batch.UpdateAfter, d.rows.read(id), 0)
+	}
+	return d.diff.emit(out)
+}

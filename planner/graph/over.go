@@ -1,0 +1,124 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/types"
+)
+
+// Over adds to each row the results of window functions over the rows with equal
+// Keys in Order; where Order does not decide, the other columns do, in their
+// order, ascending, nulls last. Output: the input's columns, then one per call.
+//
+// State: unless AtEnd, one table without a name, of all rows of the input, as a
+// TopN's over a changelog: told apart by RowKey, or, with Copies, by all columns.
+type Over struct {
+	Keys  []int        `json:"keys,omitempty"`
+	Order []SortKey    `json:"order,omitempty"`
+	Calls []WindowCall `json:"calls"`
+	// RowKey and Copies are as in TopN.
+	RowKey []int `json:"row_key,omitempty"`
+	Copies bool  `json:"copies,omitempty"`
+	// AtEnd is set over finished data: rows are emitted once, when the input has
+	// ended.
+	AtEnd bool `json:"at_end,omitempty"`
+}
+
+// WindowCall is one result column. Func is a window function's name and Args its
+// input columns; or, with Accumulators, an Output's function over these, which
+// read the rows of the frame. The second argument of lag, lead and nth_value and
+// the third of lag and lead are columns too.
+type WindowCall struct {
+	Func         string        `json:"func"`
+	Args         []int         `json:"args,omitempty"`
+	Accumulators []Accumulator `json:"accumulators,omitempty"`
+	Frame        scalar.Frame  `json:"frame"`
+	Type         types.Type    `json:"type"`
+}
+
+// Tables is the operator's state over input columns with these names.
+func (o *Over) Tables(in []Column) []Table {
+	if o.AtEnd {
+		return nil
+	}
+	return []Table{rowTable(in, o.Keys, o.RowKey, o.Copies)}
+}
+
+// windowArity is how many arguments a window function takes at least and at most.
+var windowArity = map[string][2]int{"row_number": {}, "rank": {}, "dense_rank": {}, "percent_rank": {}, "cume_dist": {}, "ntile": {1, 1},
+	"lag": {1, 3}, "lead": {1, 3}, "first_value": {1, 1}, "last_value": {1, 1}, "nth_value": {2, 2}}
+
+func (c *checker) over(o *Over) error {
+	width := c.width(0)
+	if err := errors.Join(columns(o.Keys, width), columns(o.RowKey, width), c.order(o.Order)); err != nil {
+		return err
+	}
+	if len(c.o.Fields) != width+len(o.Calls) {
+		return fmt.Errorf("%d columns for %d calls", len(c.o.Fields), len(o.Calls))
+	}
+	for i := range o.Calls {
+		if err := c.windowCall(o, &o.Calls[i]); err != nil {
+			return fmt.Errorf("call %d: %w", i, err)
+		}
+	}
+	return c.tablesLike(o.Tables(c.inputColumns()))
+}
+
+func (c *checker) windowCall(o *Over, w *WindowCall) error {
+	if err := errors.Join(columns(w.Args, c.width(0)), checkType(w.Type, 0), c.frame(o, &w.Frame)); err != nil {
+		return err
+	}
+	if len(w.Accumulators) == 0 {
+		n, ok := windowArity[w.Func]
+		if !ok || len(w.Args) < n[0] || len(w.Args) > n[1] {
+			return fmt.Errorf("window function %q of %d arguments", w.Func, len(w.Args))
+		}
+		return nil
+	}
+	n, ok := outputArity[w.Func]
+	if !ok || n != 0 && len(w.Accumulators) != n || len(w.Accumulators) > 3 {
+		return fmt.Errorf("output %q of %d accumulators", w.Func, len(w.Accumulators))
+	}
+	for _, a := range w.Accumulators {
+		if a.Distinct != -1 {
+			return errors.New("a distinct argument")
+		}
+		if err := c.accumulator(&Aggregate{}, a); err != nil {
+			return fmt.Errorf("accumulator %q: %w", a.Name, err)
+		}
+	}
+	return nil
+}
+
+func (c *checker) frame(o *Over, f *scalar.Frame) error {
+	switch f.Unit {
+	case "":
+		return nil
+	case scalar.RowsFrame, scalar.RangeFrame, scalar.GroupsFrame:
+	default:
+		return fmt.Errorf("frame of %q", f.Unit)
+	}
+	switch f.Exclude {
+	case "", "current row", "group", "ties":
+	default:
+		return fmt.Errorf("frame excludes %q", f.Exclude)
+	}
+	for _, b := range []scalar.Bound{f.Start, f.End} {
+		offset := b.Kind == scalar.OffsetPreceding || b.Kind == scalar.OffsetFollowing
+		switch {
+		case offset != (b.Offset != nil):
+			return fmt.Errorf("frame bound %q with or without an offset", b.Kind)
+		case !offset && b.Kind != scalar.UnboundedPreceding && b.Kind != scalar.CurrentRow && b.Kind != scalar.UnboundedFollowing:
+			return fmt.Errorf("frame bound %q", b.Kind)
+		case offset && f.Unit == scalar.RangeFrame && len(o.Order) != 1:
+			return errors.New("a range frame without one key")
+		case offset:
+			if err := checkExpr(b.Offset, 0, 0); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,117 @@
+package lower
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/types"
+)
+
+// over lowers window functions: over finished data once at the end, else as
+// changes of the partitions that change.
+func (b *builder) over(n *logical.Over) (stream, error) {
+	s, err := b.node(n.Input)
+	if err != nil {
+		return stream{}, err
+	}
+	if s, err = b.resolve(s); err != nil {
+		return stream{}, err
+	}
+	width := len(s.exprs)
+	calls := make([]graph.WindowCall, len(n.Calls))
+	for i := range n.Calls {
+		if calls[i], err = s.windowCall(&n.Calls[i]); err != nil {
+			return stream{}, err
+		}
+	}
+	p, err := b.partition(s, n.PartitionBy, n.OrderBy)
+	if err != nil {
+		return stream{}, err
+	}
+	in := b.ops[p.op]
+	spec := &graph.Over{Keys: p.keys, Order: p.order, Calls: calls, AtEnd: b.bounded}
+	o := &operator{
+		Operator: graph.Operator{Kind: graph.OverKind, Inputs: []graph.Input{p.edge}, Mode: graph.Retract, Over: spec, Fields: slices.Clone(in.Fields)},
+		pos:      n.Calls[0].Pos, called: p.called + " over its rows", base: asText("over", in.called, prefix("by ", p.by)),
+		origins: slices.Clone(in.origins), attrs: make([]attr, len(in.attrs)+len(calls)),
+	}
+	for _, c := range n.Calls {
+		o.Fields = append(o.Fields, types.Field{Name: c.Text, Type: c.Type})
+		o.origins = append(o.origins, c.Text)
+	}
+	if b.bounded {
+		o.Mode, o.attrs = graph.AppendOnly, append(slices.Clone(in.attrs), o.attrs[len(in.attrs):]...)
+	} else {
+		spec.RowKey, spec.Copies = p.rowKey, p.copies
+		o.Tables = spec.Tables(p.columns)
+		o.UpsertKey = p.upsertKey()
+		if !b.opts.StateTTL {
+			o.Unbounded = "it keeps every row of its input: no state_ttl"
+		}
+	}
+	if n.ID != "" {
+		o.base, o.pinned = n.ID, true
+	}
+	if len(p.keys) > 0 {
+		o.spread = spread{known: true, cols: p.keys}
+	}
+	i := b.add(o, "")
+	all := b.identity(i)
+	out := stream{op: i, names: names(n.Out)}
+	out.exprs = append(slices.Clone(all.exprs[:width]), all.exprs[len(in.Fields):]...)
+	out.attrs = append(slices.Clone(all.attrs[:width]), all.attrs[len(in.Fields):]...)
+	return out.check(n.Out), nil
+}
+
+// upsertKey is the row's key with the partition's columns, so that all changes of
+// a key come the same way.
+func (p *partition) upsertKey() []int {
+	if p.copies {
+		return nil
+	}
+	key := slices.Clone(p.keys)
+	for _, c := range p.rowKey {
+		if !slices.Contains(key, c) {
+			key = append(key, c)
+		}
+	}
+	return key
+}
+
+// windowCall adds the columns that a call reads.
+func (s *stream) windowCall(w *scalar.WindowCall) (graph.WindowCall, error) {
+	name, _, _ := strings.Cut(w.Func, "(")
+	out := graph.WindowCall{Func: name, Frame: w.Frame, Type: w.Type}
+	if !w.Aggregate {
+		for _, a := range w.Args {
+			out.Args = append(out.Args, s.include(scalar.Substitute(a, s.exprs)))
+		}
+		return out, nil
+	}
+	r, ok := recipes[name]
+	switch {
+	case !ok:
+		return out, pgerr.NotSupported(w.Pos, "aggregate function "+name+" with OVER")
+	case len(w.Args) > 1:
+		return out, pgerr.NotSupported(w.Pos, "aggregate function "+name+" with several arguments")
+	}
+	acc := graph.Accumulator{Arg: -1, Filter: -1, Distinct: -1}
+	var t types.Type
+	if len(w.Args) == 1 {
+		x := scalar.Substitute(w.Args[0], s.exprs)
+		acc.Arg, t = s.include(x), x.Type
+	}
+	if w.Filter != nil {
+		acc.Filter = s.include(scalar.Substitute(w.Filter, s.exprs))
+	}
+	out.Func = r.output
+	for _, fn := range r.accumulators {
+		acc.Name, acc.Func, acc.Type = fn, fn, stateType(fn, t)
+		out.Accumulators = append(out.Accumulators, acc)
+	}
+	return out, nil
+}
