@@ -221,7 +221,13 @@ func (m *Manager) Reconfigure(ctx context.Context, j *catalog.Job, options map[s
 	}
 	restart := m.Running(j.Name) && !atOnce(before, after)
 	if restart {
-		if _, err := m.Stop(ctx, j.Name, true, false); err != nil && !errors.Is(err, ErrNotRunning) {
+		_, err := m.Stop(ctx, j.Name, true, false)
+		if err != nil && !errors.Is(err, ErrNotRunning) {
+			// Perhaps it failed meanwhile, and the options are what it needs: then
+			// it is between two attempts now, or has ended.
+			_, err = m.Stop(ctx, j.Name, true, false)
+		}
+		if err != nil && !errors.Is(err, ErrNotRunning) {
 			return err
 		}
 		ctx = context.WithoutCancel(ctx)

@@ -33,8 +33,8 @@ func (m *Manager) newest(ctx context.Context, ids ...string) (string, error) {
 // server's object store.
 func checkpointPlace(id string, n int64) string { return fmt.Sprintf("%s/chk-%d", id, n) }
 
-// settle ends what the last run of a stopped job left open in its sinks: what its
-// newest checkpoint covers is committed, the rest is removed. Nobody else would
+// settle ends what the last run of a stopped job left open in its sinks and of bad
+// rows: what its newest checkpoint covers is committed, the rest is removed. Nobody else would
 // do so once the job has another id.
 func (m *Manager) settle(ctx context.Context, j *catalog.Job) error {
 	meta, _, err := checkpoint.Newest(ctx, m.opt.Objects, j.ID, nil)
@@ -73,6 +73,9 @@ func (m *Manager) settle(ctx context.Context, j *catalog.Job) error {
 		if err := sink.Abort(ctx, connector.WriterID{JobID: j.ID, Operator: op.ID}); err != nil {
 			m.opt.Log.Warn("remove what a run left behind", "job", j.Name, "sink", op.ID, "err", err)
 		}
+	}
+	if m.opt.Letters != nil {
+		return m.opt.Letters.Discard(j.ID, "")
 	}
 	return nil
 }

@@ -160,11 +160,15 @@ func (r *reader) Read(ctx context.Context, out *batch.Batch, max int) (connector
 		r.rows.Cols = append(r.rows.Cols, out.Cols[k])
 	}
 	r.rows.N = 0
-	for r.rows.N == 0 {
+	for refused := 0; r.rows.N == 0; {
+		if refused >= max { // the caller has other things to do than to read bad rows
+			return connector.More, nil
+		}
 		n, bad := r.decoder.Decode(r.buf[r.pos:], r.end, &r.rows, max)
 		r.addMetadata(out)
 		from := r.start + int64(r.pos)
 		if bad != nil {
+			refused++
 			if err := r.report(from, bad); err != nil {
 				return connector.End, err
 			}

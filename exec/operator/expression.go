@@ -33,6 +33,9 @@ func (b *badRows) drop(err error, in *batch.Batch) ([]uint16, error) {
 		return nil, err
 	}
 	for i := range bad {
+		if in.Op(bad[i].Row).Retracts() {
+			continue // what it takes back was as bad, and has been told
+		}
 		b.counters.BadRows++
 		r := &exec.Refused{Operator: b.operator, Err: bad[i].Err, Expr: bad[i].Expr, Batch: in, Row: bad[i].Row, Fields: b.fields}
 		if err := b.report(b.ctx, r); err != nil {

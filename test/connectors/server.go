@@ -31,7 +31,7 @@ import (
 // to come true.
 const (
 	startMax = 60 * time.Second
-	waitMax  = 60 * time.Second
+	waitMax  = 2 * time.Minute
 )
 
 // build compiles the server once.
