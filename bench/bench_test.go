@@ -9,16 +9,23 @@ import (
 	"time"
 )
 
-// events is how many events a measurement is over.
-func events(tb testing.TB) uint64 {
+// eventsDefault is how many events a measurement of a fast query is over.
+const eventsDefault = 16_000_000
+
+// events is how many events a measurement of a query is over: the heavier the
+// query, the fewer.
+func events(tb testing.TB, q Query) uint64 {
+	n := uint64(eventsDefault)
 	if s := os.Getenv("MILLRACE_BENCH_EVENTS"); s != "" {
-		n, err := strconv.ParseUint(s, 10, 64)
-		if err != nil {
+		var err error
+		if n, err = strconv.ParseUint(s, 10, 64); err != nil {
 			tb.Fatalf("MILLRACE_BENCH_EVENTS: %v", err)
 		}
-		return n
 	}
-	return 20_000_000
+	if q.Goal < 10 {
+		n /= 4
+	}
+	return n
 }
 
 // cpuTime is the processor time that the process has used: on a machine that
@@ -31,28 +38,45 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// BenchmarkNexmark prints a line per query: millions of events per second of one
-// core, of the compiled plan at parallelism 1 and 2 and of the limit kernel, and
-// how far the plan is from its goal.
+// benchCheckpointInterval is far shorter than a job's usual 10 s, so that short
+// runs have several checkpoints, and their cost shows enlarged.
+const benchCheckpointInterval = 250 * time.Millisecond
+
+// BenchmarkNexmark prints a line per query, all rates in millions of events per
+// second of one core, by processor time:
+//
+//	plan, plan-at-2   the compiled plan at parallelism 1 and 2
+//	limit, of-limit   the hand-fused kernel in the same run, and plan as a part of it
+//	goal              what to aim for
+//	with-checkpoints  the plan as a job with a checkpoint every quarter of a second
+//	ckpt-ms, ckpt-KB  the slowest such checkpoint, and what one writes on average
+//	state-MB          what the last one refers to
 func BenchmarkNexmark(b *testing.B) {
-	n := events(b)
 	for _, q := range Queries() {
 		b.Run(q.Name, func(b *testing.B) {
 			g, err := Plan(q.SQL)
 			if err != nil {
 				b.Fatal(err)
 			}
+			n := events(b, q)
 			var plan, two, limit float64
+			var with checkpointed
 			for range b.N {
-				plan = max(plan, rate(b, n, func() error { _, err := run(context.Background(), g, n, 1); return err }))
+				plan = max(plan, rate(b, n, func() error { _, err := run(b.Context(), g, n, 1); return err }))
 				limit = max(limit, rate(b, n, func() error { return runLimit(q, n) }))
-				two = max(two, rate(b, n, func() error { _, err := run(context.Background(), g, n, 2); return err }))
+				two = max(two, rate(b, n, func() error { _, err := run(b.Context(), g, n, 2); return err }))
+				with = runWithCheckpoints(b, q, g, n, benchCheckpointInterval)
 			}
 			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(plan, "Mev/s/core")
-			b.ReportMetric(two, "Mev/s/core-at-2")
+			b.ReportMetric(plan, "plan")
+			b.ReportMetric(two, "plan-at-2")
 			b.ReportMetric(limit, "limit")
+			b.ReportMetric(plan/limit, "of-limit")
 			b.ReportMetric(q.Goal, "goal")
+			b.ReportMetric(with.rate, "with-checkpoints")
+			b.ReportMetric(with.took.Seconds()*1e3, "ckpt-ms")
+			b.ReportMetric(with.bytes/1e3, "ckpt-KB")
+			b.ReportMetric(float64(with.full)/1e6, "state-MB")
 		})
 	}
 }

@@ -64,8 +64,7 @@ type parts struct {
 // run executes a plan over the bids among the first events events, and returns
 // how many rows the sink got.
 func run(ctx context.Context, g *graph.Graph, events uint64, parallelism int) (int64, error) {
-	p := &parts{ctx: ctx, graph: g, slabs: state.NewSlabs(state.SlabOptions{}),
-		source: nexmark.New(nexmark.Options{Stream: nexmark.Bid, EventRate: EventRate, Events: events})}
+	p := &parts{ctx: ctx, graph: g, slabs: state.NewSlabs(state.SlabOptions{}), source: bids(events)}
 	defer p.slabs.Close()
 	r, err := exec.Start(ctx, g, exec.Options{Parallelism: parallelism, Factory: p})
 	if err != nil {
