@@ -312,7 +312,7 @@ func parseBinaryArray(t Type, b []byte) (string, error) {
 	if r.bad || n > dimensionsMax {
 		return "", errBinary(t)
 	}
-	if want := t.Elem.OID(); oid != want && t.Elem.IsString() != isStringOID(oid) {
+	if want := t.Elem.OID(); oid != want && !(t.Elem.IsString() && isStringOID(oid)) {
 		return "", pgerr.New(pgerr.DatatypeMismatch, "binary data has array element type %d instead of expected %d", oid, want)
 	}
 	var a ArrayValue

@@ -111,8 +111,15 @@ func prefix(node logical.Node, n int) logical.Node {
 	return p
 }
 
+// itemsMax bounds a select list, as in PostgreSQL; result messages count columns
+// in 16 bits.
+const itemsMax = 1664
+
 // bindItems binds the select list with * expanded.
 func (s *selection) bindItems() error {
+	if len(s.sel.Items) > itemsMax {
+		return tooManyItems(s.sel.Items[itemsMax].X)
+	}
 	s.clause = "SELECT"
 	s.aggs = &aggregation{}
 	if err := s.namedWindows(); err != nil {
@@ -151,7 +158,14 @@ func (s *selection) bindItems() error {
 		}
 		s.items = append(s.items, item{expr: e, name: name, x: it.X})
 	}
+	if len(s.items) > itemsMax {
+		return tooManyItems(s.sel.Items[0].X)
+	}
 	return nil
+}
+
+func tooManyItems(at ast.Expr) error {
+	return pgerr.New(pgerr.TooManyColumns, "target lists can have at most %d entries", itemsMax).At(int(at.Offset()))
 }
 
 // star expands * and t.*.

@@ -1,6 +1,7 @@
 package pgwire
 
 import (
+	"bytes"
 	"encoding/binary"
 	"unicode/utf8"
 
@@ -69,7 +70,7 @@ func typeByOID(oid uint32) (types.Type, bool) {
 func decodeParameter(t types.Type, format int16, raw []byte, s *session.Session) (types.Value, error) {
 	switch format {
 	case textFormat:
-		if !utf8.Valid(raw) {
+		if !utf8.Valid(raw) || bytes.IndexByte(raw, 0) >= 0 {
 			return types.Value{}, pgerr.New(pgerr.CharacterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\"")
 		}
 		return types.ParseText(t, string(raw), s.ParseOptions())

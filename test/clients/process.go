@@ -49,8 +49,8 @@ var build struct {
 	err      error
 }
 
-// binary builds the server once for all tests of the package.
-func binary(t testing.TB) string {
+// builtServer builds the server once for all tests of the package.
+func builtServer(t testing.TB) string {
 	t.Helper()
 	build.Do(func() {
 		if build.dir, build.err = os.MkdirTemp("", "millrace-clients-"); build.err != nil {
@@ -80,7 +80,7 @@ func launch(t testing.TB, data string, env []string, args ...string) *process {
 		t.Fatal(err)
 	}
 	all := append([]string{"server", "--data", data, "--listen", fmt.Sprintf("127.0.0.1:%d", p.Port), "--http", fmt.Sprintf("127.0.0.1:%d", p.HTTP)}, args...)
-	p.cmd = exec.Command(binary(t), all...)
+	p.cmd = exec.Command(builtServer(t), all...)
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p, p
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
