@@ -73,6 +73,8 @@ func New(fn string, arg types.Type, strings Bytes) (Accumulator, error) {
 		return newSum(arg)
 	case "sum_squares":
 		return newSumSquares(arg)
+	case "bit_and", "bit_or", "bit_xor":
+		return newBitAccumulator(fn, arg)
 	case "min", "max":
 		return newExtremum(fn == "max", arg, strings)
 	}

@@ -34,10 +34,13 @@ func newExtremum(greatest bool, arg types.Type, strings Bytes) (Accumulator, err
 			return pick(types.Interval{Micros: math.MinInt64, Days: math.MinInt32, Months: math.MinInt32}, intervals, maxOfInterval), nil
 		}
 		return pick(types.Interval{Micros: math.MaxInt64, Days: math.MaxInt32, Months: math.MaxInt32}, intervals, minOfInterval), nil
-	case types.PhysBytes:
-		if arg.IsString() {
-			return newStringExtremum(greatest, strings), nil
+	case types.PhysUUID:
+		if greatest {
+			return pick([16]byte{}, uuids, maxOfUUID), nil
 		}
+		return pick([16]byte{0: 255, 1: 255, 2: 255, 3: 255, 4: 255, 5: 255, 6: 255, 7: 255, 8: 255, 9: 255, 10: 255, 11: 255, 12: 255, 13: 255, 14: 255, 15: 255}, uuids, minOfUUID), nil
+	case types.PhysBytes:
+		return newStringExtremum(greatest, arg, strings), nil
 	}
 	if greatest {
 		return refuse("max", arg)
@@ -62,6 +65,9 @@ func merge[T any](better func(a, b T) T) func(into, from []unsafe.Pointer, off u
 func floats(c *batch.Column) []float64              { return c.Float }
 func decimals(c *batch.Column) []types.Decimal      { return c.Dec }
 func intervals(c *batch.Column) []types.Interval    { return c.Interval }
+func uuids(c *batch.Column) [][16]byte              { return c.UUID }
+func minOfUUID(a, b [16]byte) [16]byte              { return better(a, b, bytes.Compare(b[:], a[:]) < 0) }
+func maxOfUUID(a, b [16]byte) [16]byte              { return better(a, b, bytes.Compare(b[:], a[:]) > 0) }
 func minOfInt(a, b int64) int64                     { return min(a, b) }
 func maxOfInt(a, b int64) int64                     { return max(a, b) }
 func minOfFloat(a, b float64) float64               { return better(a, b, types.CompareFloat(b, a) < 0) }
@@ -155,10 +161,14 @@ func maxInt(in *Input, off uintptr, col *batch.Column) error {
 // unset marks a string slot that has no value yet. No arena reaches so far.
 var unset = batch.View{Off: math.MaxUint32, Len: 0}
 
-func newStringExtremum(greatest bool, strings Bytes) Accumulator {
-	beats := func(v, old []byte) bool { return bytes.Compare(v, old) < 0 }
+func newStringExtremum(greatest bool, arg types.Type, strings Bytes) Accumulator {
+	compare := bytes.Compare
+	if !arg.IsString() && arg.Kind != types.Bytea || arg.Kind == types.Char {
+		compare = func(a, b []byte) int { return types.CompareBytes(arg, string(a), string(b)) }
+	}
+	beats := func(v, old []byte) bool { return compare(v, old) < 0 }
 	if greatest {
-		beats = func(v, old []byte) bool { return bytes.Compare(v, old) > 0 }
+		beats = func(v, old []byte) bool { return compare(v, old) > 0 }
 	}
 	return Accumulator{
 		Init: fill(unset),

@@ -30,6 +30,8 @@ func NewOutput(fn string, slots []Slot, out types.Type, strings Bytes) (Output, 
 		return newAverage(slots, out)
 	case "stddev_samp", "stddev_pop", "var_samp", "var_pop":
 		return newVariance(fn, slots, out)
+	case "approx_count_distinct":
+		return newApproxCount(slots), nil
 	}
 	return nil, pgerr.NotSupported(-1, "aggregate function "+fn)
 }
@@ -84,6 +86,12 @@ func newValue(slots []Slot, out types.Type, strings Bytes) (Output, error) {
 		return guard(slots, func(rows []unsafe.Pointer, dst *batch.Column) {
 			for i, r := range rows {
 				dst.Interval[i] = *at[types.Interval](r, off)
+			}
+		}), nil
+	case types.PhysUUID:
+		return guard(slots, func(rows []unsafe.Pointer, dst *batch.Column) {
+			for i, r := range rows {
+				dst.UUID[i] = *at[[16]byte](r, off)
 			}
 		}), nil
 	case types.PhysBytes:

@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
@@ -21,6 +22,8 @@ type accumulators struct {
 	filtered  []selection
 	distincts []*distinct
 	extrema   []*extremum // min and max that can be retracted
+	lists     []*list
+	sketches  []*sketch
 	outputs   []agg.Output
 	ones      []int64 // 1 for each row
 	signs     []int64
@@ -32,7 +35,7 @@ type accumulator struct {
 	spec      graph.Accumulator
 	off       uintptr
 	selection int  // index in filtered
-	extremum  bool // kept by an extremum instead of its own kernel
+	kept      bool // by an extremum, a list, a sketch or another accumulator instead of its own kernel
 	column    int  // of the state table, keys first
 	// nullable is set once a group may be without a value. A slot without one is
 	// null for whoever reads the state, and holds the kernel's neutral value.
@@ -63,31 +66,116 @@ func newAccumulators(op *graph.Operator, spec *graph.Aggregate, env *Env, window
 		next++
 	}
 	for i, s := range spec.Accumulators {
-		acc := accumulator{spec: s, off: a.groups.column(i), column: a.groups.keys() + i,
-			extremum: spec.Retractable && (s.Func == "min" || s.Func == "max")}
-		if acc.Accumulator, err = agg.New(s.Func, argType(op, env, s), a.groups); err != nil {
-			return nil, err
+		acc := accumulator{spec: s, off: a.groups.column(i), column: a.groups.keys() + i}
+		extremum := spec.Retractable && (s.Func == "min" || s.Func == "max")
+		if acc.kept = extremum || s.List != nil || s.Sketch > 0; s.List == nil && s.Sketch == 0 {
+			if acc.Accumulator, err = agg.New(s.Func, argType(op, env, s), a.groups); err != nil {
+				return nil, err
+			}
+			acc.selection = a.selectionOf(s.Filter, s.Arg)
 		}
-		acc.selection = a.selectionOf(s.Filter, s.Arg)
 		a.all = append(a.all, acc)
-		if acc.extremum {
+		if extremum {
 			a.extrema = append(a.extrema, newExtremum(a, i, tables[next], window))
 			next++
 		}
 	}
+	if err := a.openLists(tables[next:], env.Inputs[0]); err != nil {
+		return nil, err
+	}
 	a.repair()
 	for _, o := range spec.Outputs {
-		slots := make([]agg.Slot, len(o.Accumulators))
-		for i, n := range o.Accumulators {
-			slots[i] = agg.Slot{Func: spec.Accumulators[n].Func, Off: a.all[n].off, Type: spec.Accumulators[n].Type}
-		}
-		out, err := agg.NewOutput(o.Func, slots, o.Type, a.groups)
+		out, err := a.newOutput(o)
 		if err != nil {
 			return nil, err
 		}
 		a.outputs = append(a.outputs, out)
 	}
 	return a, nil
+}
+
+func (a *accumulators) newOutput(o graph.Output) (agg.Output, error) {
+	slots := make([]agg.Slot, len(o.Accumulators))
+	for i, n := range o.Accumulators {
+		slots[i] = agg.Slot{Func: a.spec.Accumulators[n].Func, Off: a.all[n].off, Type: a.spec.Accumulators[n].Type}
+	}
+	if acc := &a.all[o.Accumulators[0]]; acc.spec.List != nil {
+		return func(rows []unsafe.Pointer, dst *batch.Column) error {
+			a.groups.ReadColumn(acc.column, rows, dst)
+			return nil
+		}, nil
+	}
+	return agg.NewOutput(o.Func, slots, o.Type, a.groups)
+}
+
+// openLists makes the lists and sketches over their tables.
+func (a *accumulators) openLists(tables []*table, fields []types.Field) error {
+	for i := range a.spec.Lists {
+		l := newList(a, i, tables[i], a.groups.keys(), fields)
+		for k := range a.all {
+			if r := a.all[k].spec.List; r != nil && r.List == i {
+				if err := l.read(&a.all[k], fields); err != nil {
+					return err
+				}
+			}
+		}
+		a.lists = append(a.lists, l)
+	}
+	for i := range a.spec.Sketches {
+		a.sketches = append(a.sketches, newSketch(a, i, tables[len(a.lists)+i]))
+	}
+	return nil
+}
+
+// restore fills in what is derived from tables that came with rows. onRead says
+// that groups are computed as they are emitted.
+func (a *accumulators) restore(onRead bool) error {
+	for _, x := range a.extrema {
+		if err := x.restore(); err != nil {
+			return err
+		}
+	}
+	for _, l := range a.lists {
+		l.onRead = onRead
+		added := false
+		for _, r := range l.readers {
+			added = added || slices.Contains(a.groups.Added(), r.acc.column-a.groups.keys())
+		}
+		if err := l.restore(onRead || added); err != nil {
+			return err
+		}
+	}
+	return a.settle()
+}
+
+// settleOne is settle for one group.
+func (a *accumulators) settleOne(group uint32) error {
+	for _, l := range a.lists {
+		if err := l.settleOne(group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// drop forgets what is derived of a group whose window has closed.
+func (a *accumulators) drop(group uint32) {
+	for _, x := range a.extrema {
+		x.drop(group)
+	}
+	for _, l := range a.lists {
+		l.drop(group)
+	}
+}
+
+// settle computes what depends on all rows of the groups touched.
+func (a *accumulators) settle() error {
+	for _, l := range a.lists {
+		if err := l.settle(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // argType is the type of an accumulator's argument.
@@ -129,11 +217,14 @@ func (a *accumulators) selectionOf(filter, arg int) int {
 func (a *accumulators) start(row unsafe.Pointer, in *batch.Batch) {
 	for i := range a.all {
 		acc := &a.all[i]
+		if acc.spec.List != nil {
+			a.groups.SetNull(row, acc.column, true)
+		}
 		if acc.Init == nil {
 			continue
 		}
 		acc.Init(unsafe.Add(row, acc.off))
-		if in == nil || acc.spec.Filter >= 0 || in.Cols[acc.spec.Arg].HasNulls || acc.extremum {
+		if in == nil || acc.spec.Filter >= 0 || in.Cols[acc.spec.Arg].HasNulls || acc.kept {
 			acc.nullable = true
 			a.groups.SetNull(row, acc.column, true)
 		}
@@ -184,13 +275,15 @@ func (a *accumulators) present(row unsafe.Pointer) bool {
 
 // work is one batch's rows with the groups they belong to.
 type work struct {
-	in   *batch.Batch
-	keys []*batch.Column // of the group table
-	sel  []uint16        // rows to fold; nil: all of in
-	ids  []uint32        // group of each row
-	rows []unsafe.Pointer
-	sign []int64        // nil: all +1
-	one  unsafe.Pointer // set when all rows are of this group
+	in *batch.Batch
+	// batch is the number of in, 1 for the first; its rows may come in parts.
+	batch uint64
+	keys  []*batch.Column // of the group table
+	sel   []uint16        // rows to fold; nil: all of in
+	ids   []uint32        // group of each row
+	rows  []unsafe.Pointer
+	sign  []int64        // nil: all +1
+	one   unsafe.Pointer // set when all rows are of this group
 }
 
 // fold adds the rows of w to their groups.
@@ -201,10 +294,16 @@ func (a *accumulators) fold(w *work) error {
 	for _, d := range a.distincts {
 		d.fold(w)
 	}
+	for _, l := range a.lists {
+		l.fold(w)
+	}
+	for _, s := range a.sketches {
+		s.fold(w)
+	}
 	in := agg.Input{Rows: w.rows, N: w.in.N, Sign: w.sign, One: w.one}
 	for i := range a.all {
 		acc := &a.all[i]
-		if acc.extremum {
+		if acc.kept {
 			continue
 		}
 		if acc.spec.Distinct >= 0 {

@@ -9,8 +9,8 @@ import (
 )
 
 // aggregate groups by keys, or everything into one group. Its state is the group
-// table, a table per distinct argument, and over changelogs a table per min and
-// max. Changelog modes: any but upsert in; out, per some batches, one change for
+// table, a table per distinct argument, list and sketch, and over changelogs a
+// table per min and max. Changelog modes: any but upsert in; out, per some batches, one change for
 // each group touched that now reads otherwise. Nothing is held back over a barrier
 // or a watermark. A group whose last row went is deleted;
 // a global aggregate has its row from the first barrier on, rows or not. Over
@@ -35,10 +35,8 @@ func newAggregate(op *graph.Operator, env *Env) (exec.Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, x := range a.extrema {
-		if err := x.restore(); err != nil {
-			return nil, err
-		}
+	if err := a.restore(false); err != nil {
+		return nil, err
 	}
 	layout := outputLayout{keys: len(op.Aggregate.Keys)}
 	g := &aggregate{a: a, changes: newChanges(a, layout, op.Mode == graph.Upsert, env.BatchRows), global: op.Aggregate.Global,
@@ -54,6 +52,7 @@ func (g *aggregate) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	}
 	w := &g.work
 	w.in, w.sel, w.sign = in, in.Sel, g.a.sign(in)
+	w.batch++
 	g.find(in)
 	if g.atEnd {
 		return g.a.fold(w)
@@ -81,6 +80,9 @@ func (g *aggregate) flush(out exec.Output) error {
 	g.pending = 0
 	fresh := !g.ready
 	g.ready = g.global
+	if err := g.a.settle(); err != nil {
+		return err
+	}
 	if err := g.changes.emit(out, g.global, fresh); err != nil {
 		return err
 	}
@@ -187,6 +189,9 @@ func (g *aggregate) emitEmpty(out exec.Output) error {
 
 // emitAll inserts every group that has rows.
 func (g *aggregate) emitAll(out exec.Output) error {
+	if err := g.a.settle(); err != nil {
+		return err
+	}
 	c := g.changes
 	b := &batch.Batch{Cols: c.out.Cols}
 	c.rows = c.rows[:0]

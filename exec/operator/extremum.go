@@ -2,7 +2,6 @@ package operator
 
 import (
 	"bytes"
-	"cmp"
 	"container/heap"
 	"unsafe"
 
@@ -24,7 +23,7 @@ type extremum struct {
 	values  *table
 	count   uintptr // of the count in a value's row
 	value   uintptr // of the value in a value's row
-	phys    types.Phys
+	typ     types.Type
 	better  int // -1 for min, 1 for max
 	heaps   map[uint32]*valueHeap
 	touched []uint32
@@ -57,7 +56,7 @@ func newExtremum(a *accumulators, number int, values *table, window bool) *extre
 		last++
 	}
 	x := &extremum{a: a, number: number, arg: spec.Arg, off: a.groups.column(number), values: values,
-		count: values.column(0), value: values.key(last), phys: spec.Type.Phys(), better: -1, heaps: map[uint32]*valueHeap{}}
+		count: values.column(0), value: values.key(last), typ: spec.Type, better: -1, heaps: map[uint32]*valueHeap{}}
 	if spec.Func == "max" {
 		x.better = 1
 	}
@@ -195,11 +194,13 @@ func (x *extremum) retire(id uint32) {
 }
 
 func (x *extremum) store(slot, value unsafe.Pointer) {
-	switch x.phys {
+	switch x.typ.Phys() {
 	case types.PhysDecimal:
 		*(*types.Decimal)(slot) = *(*types.Decimal)(value)
 	case types.PhysInterval:
 		*(*types.Interval)(slot) = *(*types.Interval)(value)
+	case types.PhysUUID:
+		*(*[16]byte)(slot) = *(*[16]byte)(value)
 	case types.PhysBytes:
 		v := x.values.Bytes(*(*batch.View)(value))
 		if old := *(*batch.View)(slot); agg.IsUnset(old) || !bytes.Equal(x.a.groups.Bytes(old), v) {
@@ -242,16 +243,5 @@ func (h *valueHeap) Less(i, j int) bool {
 
 // compare orders the values of two rows of the values table.
 func (x *extremum) compare(a, b unsafe.Pointer) int {
-	a, b = unsafe.Add(a, x.value), unsafe.Add(b, x.value)
-	switch x.phys {
-	case types.PhysFloat:
-		return types.CompareFloat(*(*float64)(a), *(*float64)(b))
-	case types.PhysDecimal:
-		return (*types.Decimal)(a).Cmp(*(*types.Decimal)(b))
-	case types.PhysInterval:
-		return (*types.Interval)(a).Cmp(*(*types.Interval)(b))
-	case types.PhysBytes:
-		return bytes.Compare(x.values.Bytes(*(*batch.View)(a)), x.values.Bytes(*(*batch.View)(b)))
-	}
-	return cmp.Compare(*(*int64)(a), *(*int64)(b))
+	return compareSlots(x.values, x.typ, unsafe.Add(a, x.value), unsafe.Add(b, x.value))
 }

@@ -63,12 +63,15 @@ func lowerAggregate(op *graph.Operator, spec *graph.Aggregate, s *script, text s
 				Keys: append(slices.Clone(keys), graph.Column{Name: "value", Type: a.Type}), Columns: []graph.Column{{Name: "count", Type: bigint}}})
 		}
 	}
-	return nil
+	return lowerListTables(op, spec, s, keys, local)
 }
 
 func lowerCall(op *graph.Operator, spec *graph.Aggregate, s *script, call string) error {
 	name, rest, _ := strings.Cut(call, "(")
 	arg, filterText, _ := strings.Cut(rest, ")")
+	if isListed(name, spec) {
+		return lowerListed(op, spec, s, call)
+	}
 	arg, distinct := strings.CutPrefix(arg, "distinct ")
 	in := graph.Accumulator{Arg: -1, Filter: -1, Distinct: -1}
 	var t types.Type
@@ -95,7 +98,8 @@ func lowerCall(op *graph.Operator, spec *graph.Aggregate, s *script, call string
 		in.Filter = -1
 	}
 	fns := map[string][]string{"count": {"count"}, "avg": {"sum", "count"}, "sum": {"sum", "count"}, "min": {"min", "count"}, "max": {"max", "count"},
-		"bool_and": {"bool_and", "count"}, "bool_or": {"bool_or", "count"}}[name]
+		"bool_and": {"bool_and", "count"}, "bool_or": {"bool_or", "count"},
+		"bit_and": {"bit_and", "count"}, "bit_or": {"bit_or", "count"}, "bit_xor": {"bit_xor", "count"}}[name]
 	out := graph.Output{Func: "value", Type: resultType(name, t)}
 	switch {
 	case name == "avg":
@@ -123,7 +127,7 @@ func lowerCall(op *graph.Operator, spec *graph.Aggregate, s *script, call string
 
 func accumulatorType(fn string, t types.Type) types.Type {
 	switch fn {
-	case "min", "max":
+	case "min", "max", "bit_and", "bit_or", "bit_xor":
 		return t
 	case "sum":
 		switch t.Kind {
@@ -153,7 +157,7 @@ func resultType(fn string, t types.Type) types.Type {
 			return t
 		}
 		return accumulatorType(fn, t)
-	case "min", "max":
+	case "min", "max", "bit_and", "bit_or", "bit_xor":
 		return t
 	case "bool_and", "bool_or":
 		return types.Of(types.Bool)

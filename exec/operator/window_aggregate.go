@@ -68,12 +68,7 @@ type slicing struct {
 
 func newSlicing(spec *graph.WindowAggregate, onClose bool) slicing {
 	s := slicing{spec: spec.Spec, unit: spec.Spec.Size, copy: 1}
-	shareable := onClose && len(spec.Distincts) == 0
-	for _, acc := range spec.Accumulators {
-		if acc.Func == "min" || acc.Func == "max" {
-			shareable = shareable && !spec.Retractable && acc.Type.Phys() != types.PhysBytes
-		}
-	}
+	shareable := onClose && spec.Mergeable()
 	switch {
 	case spec.Spec.Kind == logical.Hop && shareable:
 		s.unit = gcd(spec.Spec.Size, spec.Spec.Slide)
@@ -170,11 +165,19 @@ func (w *windowAggregate) indexTables(keys int) error {
 		x := newSliceIndex(e.values, e.values.key(keys))
 		e.created = func(row int, id uint32) { x.add(w.column.Int[row], id) }
 		w.slices = append(w.slices, x)
-		if err := e.restore(); err != nil {
-			return err
-		}
 	}
-	return nil
+	for _, l := range w.a.lists {
+		x := newSliceIndex(l.values, l.values.key(keys))
+		x.holes = true
+		l.created = func(row int, id uint32) { x.add(w.column.Int[row], id) }
+		w.slices = append(w.slices, x)
+	}
+	for _, s := range w.a.sketches {
+		x := newSliceIndex(s.values, s.values.key(keys))
+		s.created = func(row int, id uint32) { x.add(w.column.Int[row], id) }
+		w.slices = append(w.slices, x)
+	}
+	return w.a.restore(w.onClose)
 }
 
 // OnBatch implements exec.Operator.
@@ -187,6 +190,7 @@ func (w *windowAggregate) OnBatch(_ int, in *batch.Batch, out exec.Output) error
 	}
 	w.work.sign = w.a.sign(in)
 	w.work.in = in
+	w.work.batch++
 	if !w.onClose {
 		w.changes.begin(in.Live() * int(w.kind.copy))
 	}
@@ -205,6 +209,9 @@ func (w *windowAggregate) OnBatch(_ int, in *batch.Batch, out exec.Output) error
 	}
 	if w.onClose {
 		return nil
+	}
+	if err := w.a.settle(); err != nil {
+		return err
 	}
 	return w.changes.emit(out, false, false)
 }

@@ -20,6 +20,7 @@ type sliceIndex struct {
 	list  *[]uint32
 	order starts
 	spare [][]uint32
+	holes bool // rows may have been removed, and their ids given to others
 }
 
 // starts is a heap of slices, the earliest on top.
@@ -88,6 +89,9 @@ func (x *sliceIndex) drop(slice int64) {
 		return
 	}
 	for _, id := range *list {
+		if x.holes && !x.has(slice, id) {
+			continue
+		}
 		x.table.remove(id)
 	}
 	delete(x.ids, slice)
@@ -105,11 +109,16 @@ func (x *sliceIndex) drop(slice int64) {
 	}
 }
 
+// has reports whether id is still a row of the slice.
+func (x *sliceIndex) has(slice int64, id uint32) bool {
+	return x.table.Live(id) && *(*int64)(unsafe.Add(x.table.read(id), x.slot)) == slice
+}
+
 // free drops a slice from all tables.
 func (w *windowAggregate) free(slice int64) {
-	for _, e := range w.a.extrema {
+	if len(w.a.extrema)+len(w.a.lists) > 0 {
 		for _, id := range w.slices[0].rows(slice) {
-			e.drop(id)
+			w.a.drop(id)
 		}
 	}
 	for _, x := range w.slices {
@@ -121,6 +130,9 @@ func (w *windowAggregate) free(slice int64) {
 func (w *windowAggregate) emit(ids []uint32, out exec.Output) error {
 	w.rows = w.rows[:0]
 	for i, id := range ids {
+		if err := w.a.settleOne(id); err != nil {
+			return err
+		}
 		if row := w.a.groups.read(id); w.a.present(row) {
 			w.rows = append(w.rows, row)
 		}

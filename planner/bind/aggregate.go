@@ -1,8 +1,6 @@
 package bind
 
 import (
-	"strings"
-
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
@@ -24,9 +22,6 @@ func isAggregate(name string) bool { return len(scalar.AggregateFunctions(name))
 // aggregate binds a call of an aggregate function; the result refers to it.
 func (l *level) aggregate(name string, x *ast.Call) (*scalar.Expr, error) {
 	pos := int(x.Pos)
-	if len(x.WithinGroup) > 0 {
-		return nil, pgerr.NotSupported(pos, "WITHIN GROUP")
-	}
 	if l.inAgg {
 		return nil, pgerr.New(pgerr.GroupingError, "aggregate function calls cannot be nested").At(pos)
 	}
@@ -63,86 +58,6 @@ func (l *level) clauseName() string {
 		return "functions in FROM"
 	}
 	return l.clause
-}
-
-func (l *level) aggregateCall(name string, x *ast.Call) (*scalar.Aggregate, error) {
-	b, pos := l.b, int(x.Pos)
-	if x.Star && name != "count" {
-		return nil, pgerr.New(pgerr.UndefinedFunction, "function %s() does not exist", name).At(pos).
-			Hint("No function matches the given name and argument types. You might need to add explicit type casts.")
-	}
-	if len(x.Args) == 0 && !x.Star && name == "count" {
-		return nil, pgerr.New(pgerr.WrongObjectType, "count(*) must be used to call a parameterless aggregate function").At(pos)
-	}
-	args, err := l.exprs(x.Args)
-	if err != nil {
-		return nil, err
-	}
-	c, ambiguous := choose(scalar.AggregateFunctions(name), exprs2types(args), false)
-	if c == nil {
-		if ambiguous {
-			return nil, pgerr.New(pgerr.AmbiguousFunction, "function %s(%s) is not unique", name, typeList(args)).At(pos).
-				Hint("Could not choose a best candidate function. You might need to add explicit type casts.")
-		}
-		return nil, noSuchFunction(name, args, pos, nil)
-	}
-	call, err := b.applyCall(c, args, pos)
-	if err != nil {
-		return nil, err
-	}
-	a := &scalar.Aggregate{Func: c.f.Key, Args: call.Args, Distinct: x.Distinct, Type: call.Type, Pos: pos}
-	var text strings.Builder
-	text.WriteString(name + "(")
-	if x.Distinct {
-		text.WriteString("distinct ")
-		if len(args) == 1 {
-			if _, ok := scalar.Comparison("=", call.Args[0].Type); !ok {
-				return nil, pgerr.New(pgerr.UndefinedFunction, "could not identify an equality operator for type %s", bare(args[0].Type)).At(args[0].Pos)
-			}
-		}
-	}
-	if x.Star {
-		text.WriteString("*")
-	}
-	text.WriteString(b.texts(args))
-	for i := range x.OrderBy {
-		it := &x.OrderBy[i]
-		e, err := l.typed(it.X)
-		if err != nil {
-			return nil, err
-		}
-		k := sortKey(e, it)
-		if err := orderable(e); err != nil {
-			return nil, err
-		}
-		a.OrderBy = append(a.OrderBy, k)
-		if i == 0 {
-			text.WriteString(" order by ")
-		} else {
-			text.WriteString(", ")
-		}
-		text.WriteString(e.Text)
-		if k.Desc {
-			text.WriteString(" desc")
-		}
-		if k.NullsFirst != k.Desc {
-			text.WriteString(map[bool]string{true: " nulls first", false: " nulls last"}[k.NullsFirst])
-		}
-	}
-	text.WriteString(")")
-	if x.Filter != nil {
-		saved := l.clause
-		l.clause = "FILTER"
-		f, err := l.condition(x.Filter, "FILTER")
-		l.clause = saved
-		if err != nil {
-			return nil, err
-		}
-		a.Filter = f
-		text.WriteString(" filter (where " + f.Text + ")")
-	}
-	a.Text = text.String()
-	return a, nil
 }
 
 func aggregateEqual(a, b *scalar.Aggregate) bool {

@@ -202,12 +202,15 @@ type Window struct {
 // per accumulator. Then one per Distinct, of its name: the group keys and the
 // value (Local 1), one bigint count per filter. Then, if Retractable, one per
 // min and max accumulator, of its name: the group keys and the value (Local 1),
-// one bigint count. A WindowAggregate's tables have the slice of time, called as
-// SliceName says, as one more key right after the group keys (Local one higher).
+// one bigint count. Then one per List and one per Sketch, as these say. A
+// WindowAggregate's tables have the slice of time, called as SliceName says, as
+// one more key right after the group keys (Local one higher).
 type Aggregate struct {
 	Keys         []int         `json:"keys"`
 	Accumulators []Accumulator `json:"accumulators"`
 	Distincts    []Distinct    `json:"distincts,omitempty"`
+	Lists        []List        `json:"lists,omitempty"`
+	Sketches     []Sketch      `json:"sketches,omitempty"`
 	Outputs      []Output      `json:"outputs"`
 	// Retractable is set when the input is not append-only; min and max then
 	// keep their values in a table each.
@@ -230,6 +233,12 @@ type Aggregate struct {
 //	sum_squares             numeric for integers and numeric, else double precision
 //	min, max                the argument's type (never distinct)
 //	bool_and, bool_or       bigint: how many values were false, or true
+//	bit_and, bit_or, bit_xor
+//	                        the argument's type; the first two of append-only input
+//	sketch_sum, sketch_used bigint: of Sketch, what the estimate is made of
+//
+// With List the function is any that NewOrdered of exec/agg knows; the state
+// column holds its result, as of the last barrier at the least.
 type Accumulator struct {
 	Name   string     `json:"name"` // canonical: "count(*)", "sum(price)", "count(price) filter (price < 10)"
 	Func   string     `json:"func"` // "count", "sum", "min", "max", "bool_and", "bool_or" …
@@ -241,7 +250,68 @@ type Accumulator struct {
 	// which of the Distinct's filters it goes by.
 	Distinct int `json:"distinct"`
 	Mask     int `json:"mask,omitempty"`
+	// With are columns that must not be null either for a row to count; Func
+	// "sum_products" multiplies Arg by the first of them.
+	With []int `json:"with,omitempty"`
+	// Rest is, of a sum in double precision, the number of the accumulator that
+	// holds what its own column is too short for, 0 for none; that one's Func is
+	// "rest".
+	Rest int `json:"rest,omitempty"`
+	// List is set when the result depends on all rows of the group.
+	List *ListRead `json:"list,omitempty"`
+	// Sketch is one more than the index in Sketches, 0 for none.
+	Sketch int `json:"sketch,omitempty"`
 }
+
+// List is a table of the rows of each group: of input columns Args, with a count
+// of copies per filter. Aggregates whose result depends on all rows of a group,
+// in an order, read it; those over the same columns share it. Its table has the
+// group keys, then, all of them Local: with Arrival, a bigint that grows
+// from row to row of the group as they come; the Args. Its columns are a bigint count per
+// filter.
+type List struct {
+	Name    string `json:"name"` // "rows(id, name)"
+	Args    []int  `json:"args"`
+	Filters []int  `json:"filters"` // input columns, -1 for "all rows"
+	// Arrival is for append-only input, where nothing else gives an order.
+	Arrival bool `json:"arrival,omitempty"`
+	// First, when set, is for append-only input whose readers want the first row
+	// of an order only: no other is kept.
+	First *ListOrder `json:"first,omitempty"`
+}
+
+// ListOrder orders the rows of a list: by Keys, whose columns count the list's
+// Args, then by arrival (from the last row if Back), then by all Args.
+type ListOrder struct {
+	Keys []SortKey `json:"keys,omitempty"`
+	Back bool      `json:"back,omitempty"`
+}
+
+// ListRead is how an accumulator reads a list.
+type ListRead struct {
+	List     int           `json:"list"`
+	Mask     int           `json:"mask,omitempty"` // which of the list's filters
+	Values   []int         `json:"values"`         // the function's arguments among the list's Args
+	Order    ListOrder     `json:"order"`
+	Distinct bool          `json:"distinct,omitempty"` // copies count once
+	Params   []types.Value `json:"params,omitempty"`   // constant arguments: a separator, fractions
+	Many     bool          `json:"many,omitempty"`     // the fractions of a percentile were an array
+}
+
+// Sketch estimates how many different values column Arg has in each group, over
+// append-only input. Its table has the group keys and the number of a block of
+// registers (Local), and one bigint column per eight registers of the block.
+type Sketch struct {
+	Name   string `json:"name"` // "approx_count_distinct(bidder)"
+	Arg    int    `json:"arg"`
+	Filter int    `json:"filter"`
+}
+
+// The registers of a Sketch: a power of two in all, so many to a block.
+const (
+	SketchRegisters      = 1 << 12
+	SketchBlockRegisters = 64
+)
 
 // Distinct is a shared table of the values of column Arg per group with a count
 // per filter mask. Filters are input columns, -1 for "all rows".
@@ -260,6 +330,11 @@ type Distinct struct {
 //	avg                     [sum, count]
 //	stddev_samp, stddev_pop, var_samp, var_pop
 //	                        [sum_squares, sum, count]
+//	approx_count_distinct   [sketch_sum, sketch_used]
+//	corr, covar_pop, covar_samp, regr_avgx, regr_avgy, regr_intercept, regr_r2,
+//	regr_slope, regr_sxx, regr_sxy, regr_syy
+//	                        [count, sum of y, sum of x, sum of squares of y, of x,
+//	                        sum_products], of the rows that have both
 type Output struct {
 	Func         string     `json:"func"`
 	Accumulators []int      `json:"accumulators"`

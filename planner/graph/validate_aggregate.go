@@ -11,7 +11,9 @@ import (
 
 // outputArity is how many accumulators an output function takes; value takes
 // one or two.
-var outputArity = map[string]int{"value": 0, "avg": 2, "stddev_samp": 3, "stddev_pop": 3, "var_samp": 3, "var_pop": 3}
+var outputArity = map[string]int{"value": 0, "avg": 2, "stddev_samp": 3, "stddev_pop": 3, "var_samp": 3, "var_pop": 3,
+	"approx_count_distinct": 2, "corr": 6, "covar_pop": 6, "covar_samp": 6, "regr_avgx": 6, "regr_avgy": 6, "regr_intercept": 6,
+	"regr_r2": 6, "regr_slope": 6, "regr_sxx": 6, "regr_sxy": 6, "regr_syy": 6}
 
 // aggregate checks a spec whose output begins with lead window columns.
 func (c *checker) aggregate(a *Aggregate, lead int) error {
@@ -46,14 +48,14 @@ func (c *checker) aggregate(a *Aggregate, lead int) error {
 	}
 	for _, out := range a.Outputs {
 		n, ok := outputArity[out.Func]
-		if !ok || n != 0 && len(out.Accumulators) != n || len(out.Accumulators) == 0 || len(out.Accumulators) > 3 {
+		if !ok || n != 0 && len(out.Accumulators) != n || len(out.Accumulators) == 0 || n == 0 && len(out.Accumulators) > 2 {
 			return fmt.Errorf("output %q of %d accumulators", out.Func, len(out.Accumulators))
 		}
 		if err := columns(out.Accumulators, len(a.Accumulators)); err != nil {
 			return err
 		}
 	}
-	if err := c.tableCount(1 + len(a.Distincts) + values); err != nil {
+	if err := c.tableCount(1 + len(a.Distincts) + values + len(a.Lists) + len(a.Sketches)); err != nil {
 		return err
 	}
 	main := c.o.Tables[0]
@@ -65,7 +67,7 @@ func (c *checker) aggregate(a *Aggregate, lead int) error {
 			return fmt.Errorf("the state table %q does not fit", t.Name)
 		}
 	}
-	return nil
+	return c.lists(a, 1+len(a.Distincts)+values, len(main.Keys))
 }
 
 func (c *checker) accumulator(a *Aggregate, acc Accumulator) error {
@@ -78,15 +80,24 @@ func (c *checker) accumulator(a *Aggregate, acc Accumulator) error {
 		return err
 	}
 	switch acc.Func {
-	case "count":
-	case "sum", "sum_squares", "min", "max", "bool_and", "bool_or":
-		if acc.Arg < 0 {
+	case "count", "rest":
+	case "sum", "sum_squares", "sum_products", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor":
+		if acc.Arg < 0 && acc.List == nil {
 			return errors.New("no argument")
 		}
+	case "sketch_sum", "sketch_used":
+		if acc.Sketch == 0 {
+			return errors.New("no sketch")
+		}
 	default:
-		return fmt.Errorf("unknown function %q", acc.Func)
+		if acc.List == nil {
+			return fmt.Errorf("unknown function %q", acc.Func)
+		}
 	}
 	if err := checkType(acc.Type, 0); err != nil {
+		return err
+	}
+	if err := c.supplements(a, acc); err != nil {
 		return err
 	}
 	if acc.Distinct < -1 || acc.Distinct >= len(a.Distincts) {

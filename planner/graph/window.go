@@ -10,12 +10,7 @@ import (
 // states of smaller slices can be merged into windows: a change of it is a
 // change of what the state means.
 func (w *WindowAggregate) SliceName() string {
-	mergeable := (w.OnClose || w.AtEnd) && len(w.Distincts) == 0
-	for _, a := range w.Accumulators {
-		if a.Func == "min" || a.Func == "max" {
-			mergeable = mergeable && !w.Retractable && a.Type.Phys() != types.PhysBytes
-		}
-	}
+	mergeable := (w.OnClose || w.AtEnd) && w.Mergeable()
 	switch {
 	case w.Spec.Kind == logical.Hop && mergeable:
 		return "pane_start"
@@ -25,4 +20,18 @@ func (w *WindowAggregate) SliceName() string {
 		return "last_step_start"
 	}
 	return "window_start"
+}
+
+// Mergeable reports whether the states of two sets of rows give, slot by slot,
+// the state of both together.
+func (a *Aggregate) Mergeable() bool {
+	if len(a.Distincts)+len(a.Lists)+len(a.Sketches) > 0 {
+		return false
+	}
+	for _, acc := range a.Accumulators {
+		if (acc.Func == "min" || acc.Func == "max") && (a.Retractable || acc.Type.Phys() == types.PhysBytes || acc.Type.Phys() == types.PhysUUID) {
+			return false
+		}
+	}
+	return true
 }

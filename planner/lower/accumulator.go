@@ -1,6 +1,7 @@
 package lower
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 
@@ -32,6 +33,9 @@ var recipes = map[string]recipe{
 	"variance":    {"var_samp", []string{"sum_squares", "sum", "count"}},
 	"var_samp":    {"var_samp", []string{"sum_squares", "sum", "count"}},
 	"var_pop":     {"var_pop", []string{"sum_squares", "sum", "count"}},
+	"bit_and":     {"value", []string{"bit_and", "count"}},
+	"bit_or":      {"value", []string{"bit_or", "count"}},
+	"bit_xor":     {"value", []string{"bit_xor", "count"}},
 }
 
 // stateType is the type of accumulator fn's state column over arguments of type t.
@@ -52,23 +56,16 @@ func stateType(fn string, t types.Type) types.Type {
 			return types.Of(types.Numeric)
 		}
 		return types.Of(types.Float64)
-	case "min", "max":
+	case "min", "max", "bit_and", "bit_or", "bit_xor":
 		return t
 	}
-	return types.Of(types.Int64) // count, bool_and, bool_or
+	return types.Of(types.Int64) // count, bool_and, bool_or and what sketches need
 }
 
 // output returns which of o's outputs is aggregate a, and adds it when it is not
 // there.
 func (x *aggregation) output(o *operator, a scalar.Aggregate) (int, error) {
 	name, _, _ := strings.Cut(a.Func, "(")
-	r, ok := recipes[name]
-	switch {
-	case !ok:
-		return 0, pgerr.NotSupported(a.Pos, "aggregate function "+name)
-	case len(a.Args) > 1:
-		return 0, pgerr.NotSupported(a.Pos, "aggregate function "+name+" with several arguments")
-	}
 	f := o.family
 	in := reading{op: x.s.op, arg: -1, filter: -1, distinct: -1}
 	if a.Filter != nil {
@@ -76,10 +73,24 @@ func (x *aggregation) output(o *operator, a scalar.Aggregate) (int, error) {
 		in.filter = f.argument(x.b, x.s.op, e, attr{})
 		in.suffix = " filter (" + x.b.text(x.s.op, e) + ")"
 	}
+	if how, ok := listings[name]; ok && (f.agg.Retractable || !how.changing) {
+		at, err := x.listed(o, &a, how, in)
+		if err != nil {
+			return 0, err
+		}
+		return x.addOutput(o, graph.Output{Func: "value", Accumulators: []int{at}, Type: a.Type}, f.agg.Accumulators[at].Name), nil
+	}
+	if name == "approx_count_distinct" {
+		return x.approximate(o, a, in), nil
+	}
+	r, ok := recipes[name]
+	if !ok {
+		return 0, pgerr.NotSupported(a.Pos, "aggregate function "+name)
+	}
 	if len(a.Args) == 1 {
 		e := scalar.Substitute(a.Args[0], x.s.exprs)
 		in.arg, in.text, in.typ = f.argument(x.b, x.s.op, e, attr{}), x.b.text(x.s.op, e), e.Type
-		if a.Distinct && name != "min" && name != "max" && r.accumulators[0] != "bool_and" && r.accumulators[0] != "bool_or" {
+		if a.Distinct && !copiesMakeNoDifference[name] {
 			f.distinct(&in)
 		}
 	}
@@ -87,17 +98,52 @@ func (x *aggregation) output(o *operator, a scalar.Aggregate) (int, error) {
 	for _, fn := range r.accumulators {
 		out.Accumulators = append(out.Accumulators, f.accumulator(fn, in))
 	}
+	return x.addOutput(o, out, name+"("+in.what()+")"+in.suffix), nil
+}
+
+var copiesMakeNoDifference = map[string]bool{"min": true, "max": true, "bool_and": true, "bool_or": true, "every": true, "bit_and": true, "bit_or": true}
+
+// approximate is an estimate over append-only input. What a changelog takes back
+// no sketch can forget: there the values are counted.
+func (x *aggregation) approximate(o *operator, a scalar.Aggregate, in reading) int {
+	f := o.family
+	e := scalar.Substitute(a.Args[0], x.s.exprs)
+	in.arg, in.text, in.typ = f.argument(x.b, x.s.op, e, attr{}), x.b.text(x.s.op, e), e.Type
+	name := "approx_count_distinct(" + in.text + ")" + in.suffix
+	if f.agg.Retractable {
+		f.distinct(&in)
+		return x.addOutput(o, graph.Output{Func: "value", Accumulators: []int{f.accumulator("count", in)}, Type: a.Type}, name)
+	}
+	s := graph.Sketch{Name: name, Arg: in.arg, Filter: in.filter}
+	at := slices.IndexFunc(f.agg.Sketches, func(have graph.Sketch) bool { return have.Arg == s.Arg && have.Filter == s.Filter })
+	if at < 0 {
+		at = len(f.agg.Sketches)
+		for slices.ContainsFunc(f.agg.Sketches, func(have graph.Sketch) bool { return have.Name == s.Name }) {
+			s.Name += "'"
+		}
+		f.agg.Sketches = append(f.agg.Sketches, s)
+	}
+	out := graph.Output{Func: "approx_count_distinct", Type: a.Type}
+	for _, fn := range []string{"sketch_sum", "sketch_used"} {
+		acc := graph.Accumulator{Name: fn + "(" + in.text + ")" + in.suffix, Func: fn, Arg: -1, Filter: -1, Type: types.Of(types.Int64), Distinct: -1, Sketch: at + 1}
+		out.Accumulators = append(out.Accumulators, f.add(acc, shortType(in.typ)))
+	}
+	return x.addOutput(o, out, name)
+}
+
+// addOutput returns which of o's outputs out is, and adds it when it is not there.
+func (x *aggregation) addOutput(o *operator, out graph.Output, text string) int {
+	f := o.family
 	for i, have := range f.agg.Outputs {
 		if have.Func == out.Func && have.Type.Equal(out.Type) && slices.Equal(have.Accumulators, out.Accumulators) {
-			return i, nil
+			return i
 		}
 	}
 	f.agg.Outputs = append(f.agg.Outputs, out)
-	text := name + "(" + in.what() + ")" + in.suffix
-	o.Fields = append(o.Fields, types.Field{Name: text, Type: a.Type})
+	o.Fields = append(o.Fields, types.Field{Name: text, Type: out.Type})
 	o.origins = append(o.origins, text)
 	o.attrs = append(o.attrs, attr{})
-	return len(f.agg.Outputs) - 1, nil
+	return len(f.agg.Outputs) - 1
 }
 
 // reading is what an accumulator reads.
@@ -152,14 +198,22 @@ func (f *family) accumulator(fn string, in reading) int {
 	if in.distinct >= 0 {
 		acc.Filter = -1
 	}
+	return f.add(acc, shortType(in.typ))
+}
+
+// add returns which of the family's accumulators acc is, and adds it when it is
+// not there. typ tells it from one of the same words over another type.
+func (f *family) add(acc graph.Accumulator, typ string) int {
 	for i, have := range f.agg.Accumulators {
-		if have.Func == acc.Func && have.Arg == acc.Arg && have.Filter == acc.Filter && have.Distinct == acc.Distinct && have.Mask == acc.Mask {
+		have.Name = acc.Name
+		if reflect.DeepEqual(have, acc) {
 			return i
 		}
 	}
 	taken := func(a graph.Accumulator) bool { return a.Name == acc.Name }
 	if slices.ContainsFunc(f.agg.Accumulators, taken) { // the same words over another type
-		acc.Name = fn + "(" + in.what() + " as " + shortType(in.typ) + ")" + in.suffix
+		head, filter, _ := strings.Cut(acc.Name, ") filter (")
+		acc.Name = strings.TrimSuffix(head, ")") + " as " + typ + ")" + prefix(" filter (", filter)
 	}
 	for slices.ContainsFunc(f.agg.Accumulators, taken) {
 		acc.Name += "'"
@@ -190,26 +244,17 @@ func (f *family) tables() []graph.Table {
 	}
 	for _, d := range f.agg.Distincts {
 		t := value(d.Name, f.project.origins[d.Arg], d.Type)
-		for _, c := range d.Filters {
-			name := "count(*)"
-			if c >= 0 {
-				name += " filter (" + f.project.origins[c] + ")"
-			}
-			t.Columns = append(t.Columns, graph.Column{Name: name, Type: bigint})
-		}
+		t.Columns = f.counts(d.Filters)
 		out = append(out, t)
 	}
-	if !f.agg.Retractable {
-		return out
-	}
 	for _, a := range f.agg.Accumulators {
-		if a.Func == "min" || a.Func == "max" {
+		if f.agg.Retractable && (a.Func == "min" || a.Func == "max") {
 			t := value(a.Name, f.project.origins[a.Arg], a.Type)
 			t.Columns = []graph.Column{{Name: "count(*)", Type: bigint}}
 			out = append(out, t)
 		}
 	}
-	return out
+	return append(out, f.tablesOfLists(keys, local)...)
 }
 
 func unusedColumn(have []graph.Column, name string) string {

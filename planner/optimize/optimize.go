@@ -19,7 +19,7 @@ type Options struct {
 }
 
 // Node optimizes a query over finished data.
-func Node(n logical.Node, opts Options) logical.Node { return optimize(collectArrays(n), opts) }
+func Node(n logical.Node, opts Options) logical.Node { return optimize(n, opts) }
 
 func optimize(n logical.Node, opts Options) logical.Node {
 	n = fold(n, opts)

@@ -26,16 +26,18 @@ bool_or(boolean) boolean
 every(boolean) boolean
 string_agg(text,text) text [null]
 string_agg(bytea,bytea) bytea [null]
-listagg(text) text                                -- Flink, separated by commas
+listagg(text) text                                -- Flink, separated by commas; an order may follow in WITHIN GROUP
 listagg(text,text) text
 array_agg(anyelement) anyarray [null]
 jsonb_agg(anyelement) jsonb [null]
 json_agg(anyelement) jsonb [null]
 jsonb_object_agg(any,any) jsonb [null]
 json_object_agg(any,any) jsonb [null]
-approx_count_distinct(any) bigint
-any_value(anyelement) anyelement
-first_value(anyelement) anyelement [null]         -- Flink: the first by arrival
+approx_count_distinct(any) bigint                 -- an estimate, within 1.6 % as a rule, over append-only input; exact over rows that change
+any_value(anyelement) anyelement                  -- the first that is not null; over rows that change the least
+first(anyelement) anyelement [null]               -- first_value
+last(anyelement) anyelement [null]                -- last_value
+first_value(anyelement) anyelement [null]         -- Flink: by the ORDER BY in the call, else by arrival, which append-only input has
 last_value(anyelement) anyelement [null]
 corr(double precision,double precision) double precision
 covar_pop(double precision,double precision) double precision
@@ -49,9 +51,12 @@ regr_slope(double precision,double precision) double precision
 regr_sxx(double precision,double precision) double precision
 regr_sxy(double precision,double precision) double precision
 regr_syy(double precision,double precision) double precision
-percentile_cont(double precision,double precision) double precision -- WITHIN GROUP: the fraction, then the ordered argument
+percentile_cont(double precision,double precision) double precision -- the fraction, which is constant, and the argument of WITHIN GROUP (ORDER BY …)
 percentile_cont(double precision,interval) interval
+percentile_cont(double precision[],double precision) double precision[]
+percentile_cont(double precision[],interval) interval[]
 percentile_disc(double precision,anyelement) anyelement
+percentile_disc(double precision[],anyelement) anyarray
 mode(anyelement) anyelement
 `
 
@@ -76,7 +81,7 @@ nth_value(anyelement,integer) anyelement [null]
 
 var (
 	orderedTypes = []string{"smallint", "integer", "bigint", "real", "double precision", "numeric", "text", "char", "date",
-		"time", "timestamp", "timestamptz", "interval", "oid", "anyarray"}
+		"time", "timestamp", "timestamptz", "interval", "oid", "uuid", "bytea", "anyarray"}
 	numberTypes = []string{"smallint", "integer", "bigint", "numeric"}
 )
 

@@ -205,15 +205,23 @@ func dependent(n *graph.Operator, made []Table, used map[string]bool) {
 	for i, acc := range a.Accumulators {
 		switch {
 		case acc.Distinct >= 0:
-			name := a.Distincts[acc.Distinct].Name
-			at := slices.IndexFunc(made, func(t Table) bool { return t.Name == name })
-			if at < 0 || made[at].Columns[acc.Mask] < 0 {
+			if !keeps(made, a.Distincts[acc.Distinct].Name, acc.Mask) {
 				made[0].Columns[i] = -1
 			}
 		case a.Retractable && (acc.Func == "min" || acc.Func == "max") && !used[acc.Name]:
 			made[0].Columns[i] = -1
+		case acc.List != nil && !keeps(made, a.Lists[acc.List.List].Name, acc.List.Mask):
+			made[0].Columns[i] = -1
+		case acc.Sketch > 0 && !keeps(made, a.Sketches[acc.Sketch-1].Name, 0):
+			made[0].Columns[i] = -1
 		}
 	}
+}
+
+// keeps reports whether column i of the table of that name is carried over.
+func keeps(made []Table, name string, i int) bool {
+	at := slices.IndexFunc(made, func(t Table) bool { return t.Name == name })
+	return at >= 0 && made[at].Columns[i] >= 0
 }
 
 // report lists what t gains and loses.

@@ -1,0 +1,60 @@
+package agg
+
+import (
+	"slices"
+
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/types"
+)
+
+// newArrayAgg collects values, nulls too, into an array; of arrays it makes one
+// with a dimension more.
+func newArrayAgg(c Call) Ordered {
+	elem := *c.Type.Elem
+	if c.Args[0].Kind == types.Array {
+		return func(rows Rows) (types.Value, error) { return arrayOfArrays(elem, rows) }
+	}
+	return func(rows Rows) (types.Value, error) {
+		var list []types.Value
+		for i := range rows.Len() {
+			v := rows.Arg(i, 0)
+			for range rows.Copies(i) {
+				list = append(list, v)
+			}
+		}
+		if list == nil {
+			return types.NullValue, nil
+		}
+		return types.Value{Bytes: types.EncodeList(elem, list)}, nil
+	}
+}
+
+func arrayOfArrays(elem types.Type, rows Rows) (types.Value, error) {
+	var all types.ArrayValue
+	n := 0
+	for i := range rows.Len() {
+		v := rows.Arg(i, 0)
+		if v.Null {
+			return v, pgerr.New(pgerr.NullValueNotAllowed, "cannot accumulate null arrays")
+		}
+		a, err := types.DecodeArray(elem, v.Bytes)
+		switch {
+		case err != nil:
+			return v, err
+		case len(a.Dims) == 0:
+			return v, pgerr.New(pgerr.ArraySubscriptError, "cannot accumulate empty arrays")
+		case n > 0 && !slices.Equal(a.Dims, all.Dims):
+			return v, pgerr.New(pgerr.ArraySubscriptError, "cannot accumulate arrays of different dimensionality")
+		}
+		all.Dims = a.Dims
+		for range rows.Copies(i) {
+			all.Elems = append(all.Elems, a.Elems...)
+			n++
+		}
+	}
+	if n == 0 {
+		return types.NullValue, nil
+	}
+	all.Dims = append([]types.Dimension{{Len: n, Lower: 1}}, all.Dims...)
+	return types.Value{Bytes: types.EncodeArray(elem, all)}, nil
+}

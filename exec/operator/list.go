@@ -1,0 +1,297 @@
+package operator
+
+import (
+	"slices"
+	"unsafe"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec/agg"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/types"
+)
+
+// list is a table of the rows of each group, with a count of copies per filter,
+// and the aggregates that are computed from all of them. The table is all that a
+// checkpoint needs; the orders of each group's rows are derived from it. Rows are
+// only counted as they come: they are put in order, and the aggregates computed
+// into the group's row, when the group settles, which is before it is emitted.
+type list struct {
+	a       *accumulators
+	spec    graph.List
+	number  int
+	values  *table
+	columns []listColumn // of the list in the table's rows: arrival, if any, then the Args
+	counts  []uintptr
+	orders  []*listOrder
+	readers []*listReader
+	groups  map[uint32]*listGroup
+	touched []uint32
+	// onRead is set where groups settle one by one as they are emitted.
+	onRead bool
+
+	keys    []*batch.Column
+	arrival batch.Column
+	sel     []uint16
+	ids     []uint32
+	rows    []unsafe.Pointer
+	fresh   []uint16
+	view    rowView
+	cell    batch.Column
+	one     []unsafe.Pointer
+	// created, when set, is told of each new row: the batch's row and its id.
+	created func(row int, id uint32)
+}
+
+// listColumn is a key column of a list's table.
+type listColumn struct {
+	key int // number among the table's keys
+	off uintptr
+	t   types.Type
+}
+
+// listReader is an accumulator that is computed from a list.
+type listReader struct {
+	acc     *accumulator
+	order   int
+	compute agg.Ordered
+}
+
+// listGroup is the rows of one group: those in order, in each of the list's
+// orders, those that came since, and those that were without copies for a moment.
+type listGroup struct {
+	ordered [][]uint32
+	fresh   []uint32
+	gone    []uint32
+	dirty   bool
+	// Rows of batch number batch are numbered from base on; next is one more than
+	// the highest number there is.
+	batch      uint64
+	base, next int64
+}
+
+// newList makes list number n over its table. keys is how many of the table's
+// keys come before the list's columns.
+func newList(a *accumulators, n int, values *table, keys int, fields []types.Field) *list {
+	l := &list{a: a, spec: a.spec.Lists[n], number: n, values: values, groups: map[uint32]*listGroup{}, arrival: batch.Column{Phys: types.PhysInt}}
+	add := func(t types.Type) {
+		k := keys + len(l.columns)
+		l.columns = append(l.columns, listColumn{key: k, off: values.key(k), t: t})
+	}
+	if l.spec.Arrival {
+		add(types.Of(types.Int64))
+	}
+	for _, c := range l.spec.Args {
+		add(fields[c].Type)
+	}
+	for i := range l.spec.Filters {
+		l.counts = append(l.counts, values.column(i))
+	}
+	if l.spec.First != nil {
+		l.orderOf(*l.spec.First)
+	}
+	return l
+}
+
+// read adds an accumulator that the list computes.
+func (l *list) read(acc *accumulator, fields []types.Field) error {
+	r := acc.spec.List
+	call := agg.Call{Func: acc.spec.Func, Params: r.Params, Many: r.Many, Type: acc.spec.Type}
+	for _, v := range r.Values {
+		call.Args = append(call.Args, fields[l.spec.Args[v]].Type)
+	}
+	f, err := agg.NewOrdered(call)
+	if err != nil {
+		return err
+	}
+	l.readers = append(l.readers, &listReader{acc: acc, order: l.orderOf(r.Order), compute: f})
+	return nil
+}
+
+// orderOf is the number of an order of the list's rows.
+func (l *list) orderOf(o graph.ListOrder) int {
+	x := newListOrder(l, o)
+	for i, have := range l.orders {
+		if slices.Equal(have.keys, x.keys) {
+			return i
+		}
+	}
+	l.orders = append(l.orders, x)
+	return len(l.orders) - 1
+}
+
+// restore makes the groups of a table that came with rows. With all they are
+// computed anew, else only what has not been computed.
+func (l *list) restore(all bool) error {
+	if l.values.len() == 0 {
+		return nil
+	}
+	g := newGather(l.values, l.a.groups.keys())
+	return g.each(batch.RowsDefault, func(ids []uint32, _ []unsafe.Pointer, keys []*batch.Column) error {
+		groups, rows := make([]uint32, len(ids)), make([]unsafe.Pointer, len(ids))
+		for _, i := range l.a.groups.find(keys, len(ids), nil, groups, rows, nil) {
+			l.a.start(rows[i], nil)
+		}
+		for i, id := range ids {
+			x := l.group(groups[i])
+			x.fresh = append(x.fresh, id)
+			if l.copies(id) == 0 { // of a filter that is no more
+				x.gone = append(x.gone, id)
+			}
+			if l.spec.Arrival {
+				x.next = max(x.next, *(*int64)(unsafe.Add(l.values.read(id), l.columns[0].off))+1)
+			}
+			if all {
+				l.touch(groups[i], x)
+			}
+		}
+		return nil
+	})
+}
+
+func (l *list) group(id uint32) *listGroup {
+	g := l.groups[id]
+	if g == nil {
+		g = &listGroup{ordered: make([][]uint32, len(l.orders))}
+		l.groups[id] = g
+	}
+	return g
+}
+
+func (l *list) touch(id uint32, g *listGroup) {
+	if g.dirty {
+		return
+	}
+	g.dirty = true
+	if !l.onRead {
+		l.touched = append(l.touched, id)
+	}
+}
+
+// fold counts the rows of w.
+func (l *list) fold(w *work) {
+	n, sel := w.in.N, w.sel
+	if f := l.spec.Filters; len(f) == 1 && f[0] >= 0 {
+		l.sel = agg.SelectTrue(l.sel, sel, n, w.in.Cols[f[0]])
+		sel = l.sel
+	}
+	l.keys = append(l.keys[:0], w.keys...)
+	if l.spec.Arrival {
+		l.numberRows(w, sel)
+		l.keys = append(l.keys, &l.arrival)
+	}
+	for _, c := range l.spec.Args {
+		l.keys = append(l.keys, w.in.Cols[c])
+	}
+	l.ids, l.rows = roomFor(l.ids, n), roomFor(l.rows, n)
+	l.fresh = l.values.find(l.keys, n, sel, l.ids, l.rows, l.fresh[:0])
+	for _, i := range l.fresh {
+		g := l.group(w.ids[i])
+		g.fresh = append(g.fresh, l.ids[i])
+		if l.created != nil {
+			l.created(int(i), l.ids[i])
+		}
+	}
+	if sel != nil {
+		n = len(sel)
+	}
+	for k := range n {
+		i := k
+		if sel != nil {
+			i = int(sel[k])
+		}
+		l.count(w, i)
+	}
+}
+
+// numberRows gives each row a number in its group, higher than those of earlier
+// batches and in order of the batch, which may come to a group in several parts.
+func (l *list) numberRows(w *work, sel []uint16) {
+	l.arrival.Resize(w.in.N)
+	n := w.in.N
+	if sel != nil {
+		n = len(sel)
+	}
+	for k := range n {
+		i := k
+		if sel != nil {
+			i = int(sel[k])
+		}
+		g := l.group(w.ids[i])
+		if g.batch != w.batch {
+			g.batch, g.base = w.batch, g.next
+		}
+		l.arrival.Int[i] = g.base + int64(i)
+		g.next = max(g.next, l.arrival.Int[i]+1)
+	}
+}
+
+// count adds row i of w to the counts of its copies.
+func (l *list) count(w *work, i int) {
+	sign := int64(1)
+	if w.sign != nil {
+		sign = w.sign[i]
+	}
+	var left int64
+	for k, f := range l.spec.Filters {
+		c := (*int64)(unsafe.Add(l.rows[i], l.counts[k]))
+		if f < 0 || w.in.Cols[f].Bool[i] && !w.in.Cols[f].IsNull(i) {
+			*c += sign
+		}
+		left |= *c
+	}
+	g := l.group(w.ids[i])
+	if left == 0 {
+		g.gone = append(g.gone, l.ids[i])
+	}
+	l.touch(w.ids[i], g)
+}
+
+// settle computes the aggregates of the groups touched.
+func (l *list) settle() error {
+	for _, id := range l.touched {
+		if g := l.groups[id]; g != nil && g.dirty {
+			if err := l.settleGroup(id, g); err != nil {
+				return err
+			}
+		}
+	}
+	l.touched = l.touched[:0]
+	return nil
+}
+
+func (l *list) settleGroup(id uint32, g *listGroup) error {
+	g.dirty = false
+	l.arrange(g)
+	row := l.a.groups.write(id)
+	for _, r := range l.readers {
+		v, err := r.compute(l.rowsOf(r, g))
+		if err != nil {
+			return err
+		}
+		l.store(row, r, v)
+	}
+	if len(l.orders) == 0 || len(g.ordered[0]) == 0 {
+		delete(l.groups, id)
+	}
+	return nil
+}
+
+// store writes a result into the group's row.
+func (l *list) store(row unsafe.Pointer, r *listReader, v types.Value) {
+	t := l.a.groups
+	l.cell = batch.Column{Phys: t.Phys(r.acc.column), Arena: l.cell.Arena[:0]}
+	l.cell.Append(v)
+	l.one = append(l.one[:0], row)
+	t.WriteColumn(r.acc.column, l.one, &l.cell, 1, nil)
+}
+
+// settleOne computes the aggregates of one group.
+func (l *list) settleOne(id uint32) error {
+	if g := l.groups[id]; g != nil && g.dirty {
+		return l.settleGroup(id, g)
+	}
+	return nil
+}
+
+// drop forgets a group whose window has closed; its rows go with the window.
+func (l *list) drop(group uint32) { delete(l.groups, group) }
