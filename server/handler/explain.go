@@ -103,6 +103,10 @@ func (h *Handler) explained(s *session.Session, st *ast.Explain) (*graph.Graph, 
 		}
 		return h.boundedGraph(b.Root, nil)
 	case *ast.CreateJob:
+		if x.From != nil {
+			_, g, err := h.forkJob(context.Background(), s, x)
+			return g, err
+		}
 		options, err := h.jobOptions(x.Options)
 		if err != nil {
 			return nil, err
