@@ -170,12 +170,12 @@ func (w *world) checkpointed() int64 {
 
 // input is a source of one split whose rows tests add.
 type input struct {
-	mu    sync.Mutex
-	rows  []int64
-	gone  int // rows that cannot be read any more
-	fail  error
-	done  bool // no more rows come
-	at    int  // rows delivered to the newest reader
+	mu   sync.Mutex
+	rows []int64
+	gone int // rows that cannot be read any more
+	fail error
+	done bool // no more rows come
+	at   int  // rows delivered to the newest reader
 }
 
 func (in *input) add(rows ...int64) {
