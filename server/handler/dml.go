@@ -250,7 +250,8 @@ func (h *Handler) insertOrUpdate(ctx context.Context, s *session.Session, o *out
 	if err != nil {
 		return err
 	}
-	if fresh := in.Without(found); fresh.Live() > 0 {
+	fresh := in.Without(found)
+	if fresh.Live() > 0 {
 		skipped, err := x.Add(table.Change{Table: b.Relation.ID, Action: table.InsertNew, Rows: fresh})
 		if err != nil {
 			return err
@@ -261,9 +262,9 @@ func (h *Handler) insertOrUpdate(ctx context.Context, s *session.Session, o *out
 			}
 			return pgerr.New(pgerr.SerializationFailure, "could not serialize access due to concurrent update")
 		}
-		o.add(fresh, int64(fresh.Live()))
 	}
 	if len(found) == 0 {
+		o.add(fresh, int64(fresh.Live()))
 		return nil
 	}
 	seen := map[table.Ref]bool{}
@@ -309,13 +310,48 @@ func (h *Handler) insertOrUpdate(ctx context.Context, s *session.Session, o *out
 		c.Refs = append(c.Refs, refs[next.RowAt(k)])
 	}
 	if len(c.Refs) == 0 {
+		o.add(fresh, int64(fresh.Live()))
 		return nil
 	}
 	if _, err := x.Add(c); err != nil {
 		return err
 	}
-	o.add(next, int64(len(c.Refs)))
+	o.add(inOrder(b.Relation, in, found, fresh, next), int64(fresh.Live()+len(c.Refs)))
 	return nil
+}
+
+// inOrder puts the rows that were inserted and those that were updated in the
+// order of the statement's input, which is what clients that number the rows of
+// RETURNING expect. Row i of next is live row found[i] of in.
+func inOrder(rel *catalog.Relation, in *batch.Batch, found []int, fresh, next *batch.Batch) *batch.Batch {
+	if fresh.Live() == 0 {
+		return next
+	}
+	out := batch.New(layoutOf(rel), 0)
+	i := 0
+	for k := range next.Live() {
+		row := next.RowAt(k)
+		from := i
+		for i < fresh.Live() && fresh.RowAt(i) < in.RowAt(found[row]) {
+			i++
+		}
+		appendRows(out, fresh, from, i)
+		out.AppendSelected(next, []uint16{uint16(row)})
+	}
+	appendRows(out, fresh, i, fresh.Live())
+	return out
+}
+
+// appendRows appends a batch's live rows from to to.
+func appendRows(out, b *batch.Batch, from, to int) {
+	if from == to {
+		return // no selection would mean all rows
+	}
+	sel := make([]uint16, 0, to-from)
+	for k := from; k < to; k++ {
+		sel = append(sel, uint16(b.RowAt(k)))
+	}
+	out.AppendSelected(b, sel)
 }
 
 // substitute puts parameter values in an expression; nil stays nil.

@@ -65,12 +65,11 @@ func (p *parser) onConflict() *ast.OnConflict {
 	if p.accept("nothing") {
 		return c
 	}
-	t := p.cur()
 	p.expect("update", "set")
 	c.DoUpdate = true
 	if c.Columns == nil && c.Constraint == "" {
 		p.fail(pgerr.New(pgerr.SyntaxError, "ON CONFLICT DO UPDATE requires inference specification or constraint name").
-			At(t.pos).Hint("For example, ON CONFLICT (column_name)."))
+			At(int(c.Pos)).Hint("For example, ON CONFLICT (column_name)."))
 	}
 	c.Set = p.assignments()
 	if p.accept("where") {

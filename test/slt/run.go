@@ -162,15 +162,28 @@ func (r *runner) statement(ctx context.Context, rec *Record, seen map[*Record][]
 	}
 	wrote := false
 	for _, res := range results {
-		verb, _, _ := strings.Cut(res.CommandTag.String(), " ")
-		switch verb {
+		switch verb, _, _ := strings.Cut(res.CommandTag.String(), " "); verb {
 		case "SET", "PREPARE", "DEALLOCATE":
 			r.session = append(r.session, rec.SQL)
-		case "SELECT", "SHOW", "EXPLAIN", "BEGIN", "ROLLBACK", "SAVEPOINT", "RELEASE", "DECLARE", "FETCH", "FLUSH", "DISCARD", "":
 		default:
-			wrote = true
+			wrote = wrote || writes(res.CommandTag)
 		}
 	}
+	return r.barrier(ctx, wrote)
+}
+
+// writes reports whether a statement may have changed something durable.
+func writes(tag pgconn.CommandTag) bool {
+	switch verb, _, _ := strings.Cut(tag.String(), " "); verb {
+	case "SELECT", "SHOW", "EXPLAIN", "BEGIN", "ROLLBACK", "SAVEPOINT", "RELEASE", "DECLARE", "FETCH", "MOVE", "CLOSE", "FLUSH", "DISCARD", "RESET", "":
+		return false
+	}
+	return true
+}
+
+// barrier follows each step: in the modes with restarts the server is killed if
+// the step wrote something.
+func (r *runner) barrier(ctx context.Context, wrote bool) error {
 	if !wrote || r.conn.TxStatus() != 'I' {
 		return nil
 	}
@@ -187,13 +200,16 @@ func (r *runner) query(ctx context.Context, rec *Record, seen map[*Record][]stri
 			return err
 		}
 	}
-	var rows [][][]byte
+	var res pgconn.Result
 	var err error
 	if r.mode.Extended {
-		res := r.conn.ExecParams(ctx, r.sql(rec), nil, nil, nil, nil).Read()
-		rows, err = res.Rows, res.Err
+		res = *r.conn.ExecParams(ctx, r.sql(rec), nil, nil, nil, nil).Read()
+		err = res.Err
 	} else {
-		rows, err = run(ctx, r.conn, r.sql(rec))
+		var all []*pgconn.Result
+		if all, err = r.conn.Exec(ctx, r.sql(rec)).ReadAll(); err == nil {
+			res = *all[len(all)-1]
+		}
 	}
 	if err != nil {
 		if asPgError(err) == nil {
@@ -201,7 +217,10 @@ func (r *runner) query(ctx context.Context, rec *Record, seen map[*Record][]stri
 		}
 		return &failure{rec, describe(err) + "\n" + rec.SQL}
 	}
-	got := Format(rows, rec.Sorted)
+	if err := r.barrier(ctx, writes(res.CommandTag)); err != nil {
+		return err
+	}
+	got := Format(res.Rows, rec.Sorted)
 	if seen != nil {
 		seen[rec] = got
 		return nil
