@@ -2,6 +2,7 @@ package bind
 
 import (
 	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
 	"github.com/millrace/millrace/sql/ast"
@@ -64,6 +65,13 @@ func Delete(d *ast.Delete, opts Options) (*BoundDelete, error) {
 	return out, nil
 }
 
+// appendOnlyError refuses what would change or remove rows that jobs were
+// promised to stay.
+func appendOnlyError(rel *catalog.Relation, verb string) *pgerr.Error {
+	return pgerr.New(pgerr.WrongObjectType, "cannot %s table %q, which is APPEND ONLY", verb, rel.Name).
+		Hint("Rows can be inserted into it. What else is to be done needs a table without APPEND ONLY.")
+}
+
 // modification is the rows that an UPDATE or DELETE is about: the target's
 // columns come first in node.
 type modification struct {
@@ -77,6 +85,9 @@ func (b *binder) modification(path ast.Path, verb string, alias *ast.Name, w *as
 	rel, err := b.ownTable(path, verb)
 	if err != nil {
 		return nil, err
+	}
+	if rel.AppendOnly {
+		return nil, appendOnlyError(rel, verb).At(int(path.Offset()))
 	}
 	e, err := b.withQueries(w, env{})
 	if err != nil {

@@ -21,6 +21,10 @@ func (b *builder) sink(n *logical.Sink) error {
 	rel, in := n.Relation, b.ops[s.op]
 	spec := &graph.Sink{RelationID: rel.ID, Relation: qualified(rel), Connector: connectorOf(rel), Options: b.options(rel),
 		Schema: []types.Field{}, Columns: n.Columns, PrimaryKey: rel.PrimaryKey}
+	if rel.AppendOnly && in.Mode != graph.AppendOnly {
+		return pgerr.New(pgerr.WrongObjectType, "the query changes and removes rows that it gave before, and %q is APPEND ONLY", rel.Name).
+			Hint("Write to a table without APPEND ONLY, or group by a window, whose result is final.")
+	}
 	for i, c := range rel.Columns {
 		spec.Schema = append(spec.Schema, types.Field{Name: c.Name, Type: c.Type})
 		if c.NotNull {

@@ -176,9 +176,21 @@ func (h *Handler) prepare(ctx context.Context, s *session.Session, p *session.Pr
 			return session.Command(strings.ToUpper(st.Verb)), nil
 		})
 	default:
-		return pgerr.NotSupported(int(p.Statement.Statement.Offset()), "this statement")
+		return pgerr.NotSupported(int(p.Statement.Statement.Offset()), statementName(p.Statement.Text))
 	}
 	return nil
+}
+
+// statementName is what a statement is called after: its first word, or two
+// where the first says little.
+func statementName(text string) string {
+	words := strings.Fields(strings.ToUpper(text))
+	n := 1
+	switch words[0] {
+	case "ALTER", "CREATE", "DROP":
+		n = min(2, len(words))
+	}
+	return strings.Join(words[:n], " ")
 }
 
 // Execute implements session.Handler.

@@ -58,7 +58,9 @@ func oracle(ctx context.Context, conn *pgconn.PgConn, s *Script) (map[*Record][]
 			answers[r] = Format(rows, r.Sorted)
 		case err == nil:
 		case r.Fails:
-			answers[r] = []string{errorLine(err)}
+			if answers[r] = []string{errorLine(err)}; sql != r.SQL {
+				answers[r][0] = asPgError(err).Code // it points into another text
+			}
 		default:
 			return answers, fmt.Errorf("%s:%d: PostgreSQL: %w: %s", s.Path, r.Line, err, sql)
 		}
