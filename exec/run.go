@@ -78,6 +78,10 @@ type Run struct {
 	sources []*sourceTask
 	cancel  context.CancelFunc
 	ended   atomic.Int64
+	// silent counts the source tasks that have nothing to read and have not said
+	// so yet; quiet is closed when there are none left.
+	silent  atomic.Int64
+	quiet   chan struct{}
 	stopped atomic.Bool   // tasks are to return
 	allDone chan struct{} // every task has seen the end of its input
 	done    chan struct{} // every task has stopped
@@ -89,7 +93,7 @@ type Run struct {
 // ended stay for barriers.
 func Start(ctx context.Context, g *graph.Graph, opt Options) (*Run, error) {
 	opt.EnsureDefaults()
-	r := &Run{opt: opt, plan: Cut(g, opt.Parallelism), allDone: make(chan struct{}), done: make(chan struct{})}
+	r := &Run{opt: opt, plan: Cut(g, opt.Parallelism), allDone: make(chan struct{}), done: make(chan struct{}), quiet: make(chan struct{})}
 	ctx, r.cancel = context.WithCancel(ctx)
 	if err := r.build(ctx); err != nil {
 		r.cancel()
@@ -221,6 +225,14 @@ func (r *Run) connect(o int, nodes [][]*node) {
 func (r *Run) start(ctx context.Context) {
 	var wg sync.WaitGroup
 	var once sync.Once
+	for _, s := range r.sources {
+		if s.isSilent() {
+			r.silent.Add(1)
+		}
+	}
+	if r.silent.Load() == 0 {
+		close(r.quiet)
+	}
 	for _, t := range r.tasks {
 		wg.Add(1)
 		go func() {

@@ -102,6 +102,9 @@ func (s *sourceTask) main(ctx context.Context) error {
 	if err := s.open(ctx, s.in.Splits); err != nil {
 		return err
 	}
+	if err := s.letSilentTasksFirst(ctx); err != nil {
+		return err
+	}
 	for ctx.Err() == nil {
 		if err := s.handleControl(ctx); err != nil {
 			return err
@@ -142,6 +145,33 @@ func (s *sourceTask) main(ctx context.Context) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// isSilent reports whether the task will never have a row to deliver.
+func (s *sourceTask) isSilent() bool {
+	return s.in.Source != nil && !s.in.Source.Follows() && len(s.in.Splits) == 0
+}
+
+// letSilentTasksFirst ends the task if it is silent, and else waits until those
+// that are have ended. They hold event time back until then: were rows to pass
+// before, it would be chance which of them are judged late.
+func (s *sourceTask) letSilentTasksFirst(ctx context.Context) error {
+	run := s.task.run
+	if !s.isSilent() {
+		select {
+		case <-run.quiet:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	if err := s.finish(); err != nil {
+		return err
+	}
+	if run.silent.Add(-1) == 0 {
+		close(run.quiet)
+	}
+	return nil
 }
 
 // open starts readers for splits that this task has been given.
