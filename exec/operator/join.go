@@ -5,6 +5,7 @@ import (
 	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
 )
 
 // join pairs the rows of two changing inputs. Its state is a table per side: a
@@ -18,6 +19,7 @@ type join struct {
 	spec     *graph.Join
 	sides    [2]*joinSide
 	residual *predicate
+	plain    bool // an inner join without a residual
 
 	own, other *joinSide
 	port       int
@@ -78,6 +80,7 @@ func newJoin(op *graph.Operator, env *Env) (exec.Operator, error) {
 		j.before[i].N = 1
 	}
 	j.out.start(j, op, env.BatchRows)
+	j.plain = op.Join.Kind == logical.InnerJoin && op.Join.Residual == nil
 	if op.Join.Residual == nil {
 		return j, nil
 	}
@@ -92,7 +95,10 @@ func (j *join) OnBatch(port int, in *batch.Batch, out exec.Output) error {
 	j.port, j.own, j.other, j.in = port, j.sides[port], j.sides[1-port], in
 	j.forgetImages()
 	j.out.begin(out)
-	j.lookUp()
+	sel := j.lookUp()
+	if j.plain && in.Ops == nil {
+		return j.insertAll(sel)
+	}
 	for k := 0; k < in.Live(); k++ {
 		i := in.RowAt(k)
 		op := in.Op(i)
@@ -115,7 +121,7 @@ func (j *join) OnBatch(port int, in *batch.Batch, out exec.Output) error {
 }
 
 // lookUp finds the batch's rows on both sides.
-func (j *join) lookUp() {
+func (j *join) lookUp() []uint16 {
 	in, keys := j.in, j.in.Cols[:j.own.keys]
 	j.hashes, j.heads = roomFor(j.hashes, in.N), roomFor(j.heads, in.N)
 	sel := in.Sel
@@ -131,7 +137,37 @@ func (j *join) lookUp() {
 	}
 	state.HashKeys(keys, in.N, sel, j.hashes)
 	j.other.probe(keys, in.N, j.hashes, sel, j.heads)
-	j.own.enter(in, sel)
+	j.own.enter(in, j.hashes, sel)
+	return sel
+}
+
+// insertAll is OnBatch for rows that come, of joins in which no row is seen by
+// itself and every pair counts.
+// hot: it does what rows does, without looking at what cannot be.
+func (j *join) insertAll(sel []uint16) error {
+	own, other := j.own, j.other
+	for _, i := range sel {
+		if own.Identity != graph.ByNumber {
+			if own.Identity == graph.ByKey && own.there(own.ids[i]) { // it is replaced
+				if err := j.rows(int(i), batch.Insert, nothing); err != nil {
+					return err
+				}
+				continue
+			}
+			own.come(int(i), j.hashes[i])
+		} else if own.chains.Link(own.ids[i], j.hashes[i]); own.width > own.keys {
+			own.unsent = append(own.unsent, i)
+		}
+		for m := j.heads[i]; m != state.NoRow; m = other.after(m) {
+			for range other.count(m) {
+				if err := j.out.add(int32(i), m, batch.Insert); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	own.finish()
+	return j.out.flush()
 }
 
 // withKeys selects the rows of which no key is null, and marks the others.

@@ -161,7 +161,7 @@ func (s *joinSide) setMatches(id state.RowID, n int64) {
 
 // enter finds or makes the state rows of a batch's rows. Made ones are not there
 // until come says so.
-func (s *joinSide) enter(in *batch.Batch, sel []uint16) {
+func (s *joinSide) enter(in *batch.Batch, hashes []uint64, sel []uint16) {
 	s.in, s.gone, s.unsent = in, s.gone[:0], s.unsent[:0]
 	s.ids, s.rows = roomFor(s.ids, in.N), roomFor(s.rows, in.N)
 	s.cols = s.cols[:0]
@@ -185,6 +185,7 @@ func (s *joinSide) enter(in *batch.Batch, sel []uint16) {
 	}
 	if s.chains != nil {
 		s.chains.Reserve(len(s.fresh))
+		s.chains.Touch(hashes, sel)
 	}
 }
 

@@ -55,7 +55,7 @@ func (c *Chains) Reserve(n int) { c.index.reserve(n) }
 // Find gives, by physical row, the newest row of each selected key, NoRow for
 // none. hashes are the keys' as HashColumns makes them; no key may be null.
 func (c *Chains) Find(keys []*batch.Column, hashes []uint64, sel []uint16, heads []RowID) {
-	c.touch(hashes, sel)
+	c.Touch(hashes, sel)
 	for _, i := range sel {
 		heads[i] = c.find(keys, int(i), hashes[i])
 	}
@@ -83,9 +83,9 @@ func (c *Chains) find(keys []*batch.Column, i int, h uint64) RowID {
 	}
 }
 
-// touch brings the slots and rows that hashes lead to into the cache, as
+// Touch brings the slots and rows that hashes lead to into the cache, as
 // Table.touch does.
-func (c *Chains) touch(hashes []uint64, sel []uint16) {
+func (c *Chains) Touch(hashes []uint64, sel []uint16) {
 	if c.index.bits < touchBits {
 		return
 	}
@@ -169,6 +169,15 @@ func (c *Chains) Unlink(id RowID, h uint64) (last bool) {
 
 // same compares the first keys of two rows, none of which is null.
 func (c *Chains) same(a, b unsafe.Pointer) bool {
+	if c.ints {
+		from, to := c.t.firstKey(), c.t.firstKey()+uintptr(8*c.prefix)
+		for off := from; off < to; off += 8 {
+			if *(*int64)(unsafe.Add(a, off)) != *(*int64)(unsafe.Add(b, off)) {
+				return false
+			}
+		}
+		return true
+	}
 	for k := range c.prefix {
 		s := &c.t.slots[k]
 		p, q := unsafe.Add(a, s.off), unsafe.Add(b, s.off)

@@ -48,10 +48,18 @@ func (t *Table) replaceBytes(slot *batch.View, v []byte) {
 
 // WriteColumn puts a column's rows (the first n, or those that sel lists) into
 // column k of state rows, keys first; rows is indexed like the column. Key columns
-// must not be written.
+// of rows in the index must not be written.
 func (t *Table) WriteColumn(k int, rows []unsafe.Pointer, c *batch.Column, n int, sel []uint16) {
 	if sel == nil {
 		sel = identity(n)
+	}
+	if s := &t.slots[k]; s.phys == types.PhysInt && !c.HasNulls {
+		off, nulls, mask := s.off, s.nullOff, s.nullMask
+		for _, i := range sel {
+			*(*uint64)(unsafe.Add(rows[i], nulls)) &^= mask
+			*(*int64)(unsafe.Add(rows[i], off)) = c.Int[i]
+		}
+		return
 	}
 	for _, i := range sel {
 		t.setValue(rows[i], k, c, int(i))

@@ -215,11 +215,19 @@ func (t *Table) appendRows(keys []*batch.Column, n int, sel []uint16, ids []RowI
 	hashes := t.hashes[:n]
 	hashKeys(keys[:t.keys-t.schema.Local], n, sel, hashes)
 	for _, i := range sel {
-		id, row := t.alloc(hashes[i] % KeyGroups)
-		for k, c := range keys[:t.keys] {
-			t.setValue(row, k, c, int(i))
+		group := hashes[i] % KeyGroups
+		// hot: most rows go to the end of a page that is the table's own.
+		if id := t.end; t.free == NoRow && id&t.mask != 0 && t.rows[id>>t.shift].version == t.version {
+			row := unsafe.Add(t.rows[id>>t.shift].base, uintptr(id&t.mask)*t.width)
+			*header(row) = group | headerLive
+			t.end, t.live = id+1, t.live+1
+			ids[i], rows[i] = id, row
+			continue
 		}
-		ids[i], rows[i] = id, row
+		ids[i], rows[i] = t.alloc(group)
+	}
+	for k, c := range keys[:t.keys] {
+		t.WriteColumn(k, rows, c, n, sel)
 	}
 	return append(fresh, sel...)
 }
