@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/connector/nexmark"
 	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
@@ -130,7 +132,7 @@ func BenchmarkBarrier(b *testing.B) {
 	ctx, cancel := context.WithCancel(b.Context())
 	defer cancel()
 	source := &keyed{splits: 1, keys: stateKeys, window: stateKeys / 16, updates: true}
-	m := &barriers{parts: &parts{ctx: ctx, graph: g, slabs: state.NewSlabs(state.SlabOptions{}), source: source},
+	m := &barriers{parts: &parts{ctx: ctx, graph: g, slabs: state.NewSlabs(state.SlabOptions{}), source: func(nexmark.Stream) connector.Source { return source }},
 		objects: objects, uploads: make(chan exec.Report)}
 	defer m.slabs.Close()
 	r, err := exec.Start(ctx, g, exec.Options{Parallelism: 1, Factory: m, OnReport: m.reported})

@@ -91,6 +91,9 @@ func rate(b *testing.B, events uint64, f func() error) float64 {
 }
 
 func runLimit(q Query, events uint64) error {
+	if q.Kernel != nil {
+		return q.Kernel(events)
+	}
 	s, err := newStream(q.Columns)
 	if err != nil {
 		return err

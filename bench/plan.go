@@ -23,18 +23,26 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
-// Plan compiles a query over bid to a job into a sink that counts.
+// Plan compiles a query over bid, auction and person to a job into a sink that
+// counts.
 func Plan(sql string) (*graph.Graph, error) {
 	q, err := parse.Query(sql)
 	if err != nil {
 		return nil, fmt.Errorf("parse: %w", err)
 	}
-	bid := &catalog.Relation{ID: "bid", Schema: "public", Name: "bid", Kind: catalog.Source, Options: map[string]string{"connector": "nexmark"},
-		Watermark: &catalog.Watermark{Column: DateTime, X: "date_time - interval '4' second"}}
-	for _, c := range nexmark.Columns(nexmark.Bid) {
-		bid.Columns = append(bid.Columns, catalog.Column{Name: c.Name, Type: c.Type})
+	var relations bind.Relations
+	for _, stream := range []nexmark.Stream{nexmark.Bid, nexmark.Auction, nexmark.Person} {
+		name := string(stream)
+		r := &catalog.Relation{ID: name, Schema: "public", Name: name, Kind: catalog.Source, Options: map[string]string{"connector": "nexmark"}}
+		for i, c := range nexmark.Columns(stream) {
+			r.Columns = append(r.Columns, catalog.Column{Name: c.Name, Type: c.Type})
+			if c.Name == "date_time" {
+				r.Watermark = &catalog.Watermark{Column: i, X: "date_time - interval '4' second"}
+			}
+		}
+		relations = append(relations, r)
 	}
-	b, err := bind.Query(q, bind.Options{Catalog: bind.Relations{bid}, Continuous: true})
+	b, err := bind.Query(q, bind.Options{Catalog: relations, Continuous: true})
 	if err != nil {
 		return nil, fmt.Errorf("bind: %w", err)
 	}
@@ -56,15 +64,16 @@ func Plan(sql string) (*graph.Graph, error) {
 type parts struct {
 	ctx    context.Context
 	graph  *graph.Graph
-	source connector.Source
+	source func(of nexmark.Stream) connector.Source
 	slabs  *state.Slabs
 	rows   atomic.Int64
 }
 
-// run executes a plan over the bids among the first events events, and returns
+// run executes a plan over the first events events of all streams, and returns
 // how many rows the sink got.
 func run(ctx context.Context, g *graph.Graph, events uint64, parallelism int) (int64, error) {
-	p := &parts{ctx: ctx, graph: g, slabs: state.NewSlabs(state.SlabOptions{}), source: bids(events)}
+	p := &parts{ctx: ctx, graph: g, slabs: state.NewSlabs(state.SlabOptions{}),
+		source: func(of nexmark.Stream) connector.Source { return sourceOf(of, events) }}
 	defer p.slabs.Close()
 	r, err := exec.Start(ctx, g, exec.Options{Parallelism: parallelism, Factory: p})
 	if err != nil {
@@ -99,8 +108,9 @@ func (p *parts) Operator(op *graph.Operator, task, tasks int) (exec.Made, error)
 
 // Source implements exec.Factory.
 func (p *parts) Source(op *graph.Operator, task, tasks int) (*exec.SourceInput, error) {
-	in := &exec.SourceInput{Source: p.source, TimeColumn: op.TimeColumn}
-	splits, err := p.source.Splits(p.ctx)
+	source := p.source(nexmark.Stream(op.Source.RelationID))
+	in := &exec.SourceInput{Source: source, TimeColumn: op.TimeColumn}
+	splits, err := source.Splits(p.ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -19,16 +19,19 @@ import (
 const EventRate = 10_000_000
 
 // bidsPerEvent: of fifty events 46 are bids. Figures, goals and limits alike, are
-// in events of all three streams, as Nexmark counts: persons and auctions are
-// counted and, as no query here reads them, not generated, by plans and limit
-// kernels alike. The generator's work for the bids' columns that a query reads is
-// part of both.
+// in events of all three streams, as Nexmark counts: those of streams that a query
+// does not read are counted but not generated, by plans and limit kernels alike.
+// The generator's work for the columns that a query reads is part of both.
 const bidsPerEvent = 46.0 / 50
 
-// bids is the source of the bids among the first events events; 0 is no end.
-func bids(events uint64) connector.Source {
-	return nexmark.New(nexmark.Options{Stream: nexmark.Bid, EventRate: EventRate, Events: events})
+// sourceOf is the source of a stream's part of the first events events; 0 is no
+// end.
+func sourceOf(stream nexmark.Stream, events uint64) connector.Source {
+	return nexmark.New(nexmark.Options{Stream: stream, EventRate: EventRate, Events: events})
 }
+
+// bids is the source of the bids.
+func bids(events uint64) connector.Source { return sourceOf(nexmark.Bid, events) }
 
 // Positions of the columns of bid.
 const (
@@ -41,16 +44,18 @@ const (
 	Extra
 )
 
-// stream reads bids, the splits in turn.
+// stream reads one of the streams, the splits in turn.
 type stream struct {
 	readers []connector.Reader
 	next    int
 	out     *batch.Batch
 }
 
-func newStream(columns []int) (*stream, error) {
+func newStream(columns []int) (*stream, error) { return newStreamOf(nexmark.Bid, columns) }
+
+func newStreamOf(of nexmark.Stream, columns []int) (*stream, error) {
 	ctx := context.Background()
-	source := bids(0)
+	source := sourceOf(of, 0)
 	splits, err := source.Splits(ctx)
 	if err != nil {
 		return nil, err
@@ -65,7 +70,7 @@ func newStream(columns []int) (*stream, error) {
 	}
 	var layout []types.Phys
 	for _, c := range columns {
-		layout = append(layout, nexmark.Columns(nexmark.Bid)[c].Type.Phys())
+		layout = append(layout, nexmark.Columns(of)[c].Type.Phys())
 	}
 	s.out = batch.New(layout, batch.RowsDefault)
 	return s, nil
