@@ -84,6 +84,9 @@ func typedKernel(e *scalar.Expr, fn *scalar.Function) (k kernel, alias bool) {
 			if l.Phys() == types.PhysFloat && r.Phys() == types.PhysFloat && fn.Name != "%" {
 				return floatArith(fn.Name[0], fn.Ret), false
 			}
+			if l.Kind == types.Numeric && r.Kind == types.Numeric && fn.Name == "*" {
+				return multiplyDecimals(), false
+			}
 			if l.Kind == types.Numeric && r.Kind == types.Numeric {
 				return decimalArith(map[string]func(a, b types.Decimal) (types.Decimal, error){
 					"+": types.Decimal.Add, "-": types.Decimal.Sub, "*": types.Decimal.Mul, "/": types.Decimal.Div, "%": types.Decimal.Mod}[fn.Name]), false

@@ -138,6 +138,13 @@ func comparisonType(a, b types.Type) types.Type {
 // compileComparison makes = < … and is [not] distinct from.
 func compileComparison(e *scalar.Expr, op string, args []node, ctx *Context) (node, error) {
 	t := comparisonType(e.Args[0].Type, e.Args[1].Type)
+	if op == "=" {
+		for k := range 2 {
+			if n, err := compileLowered(e, e.Args[k], e.Args[1-k:2-k], ctx); n != nil || err != nil {
+				return n, err
+			}
+		}
+	}
 	for i, a := range e.Args {
 		if a.Type.IsTime() && a.Type.Kind != t.Kind {
 			n, err := castNode(args[i], a.Type, t, ctx)

@@ -58,13 +58,13 @@ func extractSlicer(e *scalar.Expr) slicer {
 // keyValueSlicer finds name at the start of s or after sep, and gives what
 // follows up to stop as group 2.
 func keyValueSlicer(sep byte, name string, stop byte) slicer {
+	find := newFinder(name)
 	return func(c *call, i int, s string) (int, int, bool, error) {
 		for from := 0; ; {
-			at := strings.Index(s[from:], name)
+			at := find.in(s, from)
 			if at < 0 {
 				return 0, 0, false, nil
 			}
-			at += from
 			if at > 0 && s[at-1] != sep {
 				from = at + 1
 				continue

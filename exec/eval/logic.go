@@ -23,6 +23,8 @@ func appendAll(dst []uint16, sel []uint16, n int) []uint16 {
 type logicNode struct {
 	args []node
 	or   bool
+	flat bool // all arguments are cheap, and cannot fail
+	cols []*batch.Column
 	out  batch.Column
 	sel  []uint16
 }
@@ -30,6 +32,9 @@ type logicNode struct {
 func (l *logicNode) eval(f *frame, sel []uint16) *batch.Column {
 	l.out.Reset()
 	l.out.Resize(f.n)
+	if l.flat && l.evalFlat(f, sel) {
+		return &l.out
+	}
 	l.sel = appendAll(l.sel, sel, f.n)
 	for _, i := range l.sel {
 		l.out.Bool[i] = !l.or
@@ -41,6 +46,10 @@ func (l *logicNode) eval(f *frame, sel []uint16) *batch.Column {
 		}
 		c := a.eval(f, rest)
 		keep := rest[:0] // a node never keeps the selection it was given
+		if !c.HasNulls && !l.out.HasNulls {
+			rest = l.decide(c.Bool, rest)
+			continue
+		}
 		for _, i := range rest {
 			switch {
 			case c.IsNull(int(i)):
@@ -65,6 +74,39 @@ func (l *logicNode) eval(f *frame, sel []uint16) *batch.Column {
 		}
 	}
 	return &l.out
+}
+
+// decide takes the answers of an argument where there are no nulls, and returns
+// the rows that they leave open.
+// hot: no branch on the answer.
+func (l *logicNode) decide(answers []bool, rest []uint16) []uint16 {
+	in, out, k := bytesOf(answers), bytesOf(l.out.Bool), 0
+	open := uint8(1)
+	if l.or {
+		open = 0
+	}
+	for _, i := range rest {
+		v := in[i]
+		out[i] = v
+		rest[k] = i
+		k += int(v ^ open ^ 1)
+	}
+	return rest[:k]
+}
+
+// evalFlat evaluates all arguments for all rows. It reports false if there are
+// nulls among the answers.
+func (l *logicNode) evalFlat(f *frame, sel []uint16) bool {
+	l.cols = l.cols[:0]
+	for _, a := range l.args {
+		c := a.eval(f, sel)
+		if c.HasNulls {
+			return false
+		}
+		l.cols = append(l.cols, c)
+	}
+	flatLogic(l.or, l.cols, l.out.Bool, sel, f.n)
+	return true
 }
 
 type notNode struct {
@@ -142,16 +184,7 @@ func (c *caseNode) eval(f *frame, sel []uint16) *batch.Column {
 			break
 		}
 		b := cond.eval(f, rest)
-		keep := rest[:0]
-		c.hit = c.hit[:0]
-		for _, i := range rest {
-			if b.Bool[i] && !b.IsNull(int(i)) {
-				c.hit = append(c.hit, i)
-			} else {
-				keep = append(keep, i)
-			}
-		}
-		rest = keep
+		rest = c.split(b, rest)
 		if len(c.hit) > 0 {
 			scatter(&c.out, c.thens[k].eval(f, c.hit), c.hit, f.n)
 		}
@@ -160,6 +193,37 @@ func (c *caseNode) eval(f *frame, sel []uint16) *batch.Column {
 		scatter(&c.out, c.otherwise.eval(f, rest), rest, f.n)
 	}
 	return &c.out
+}
+
+// split puts the rows for which a condition is true into hit and returns the
+// others.
+// hot: without nulls there is no branch on the answer.
+func (c *caseNode) split(b *batch.Column, rest []uint16) []uint16 {
+	keep := rest[:0]
+	if b.HasNulls {
+		c.hit = c.hit[:0]
+		for _, i := range rest {
+			if b.Bool[i] && !b.IsNull(int(i)) {
+				c.hit = append(c.hit, i)
+			} else {
+				keep = append(keep, i)
+			}
+		}
+		return keep
+	}
+	if cap(c.hit) < len(rest) {
+		c.hit = make([]uint16, 0, max(len(rest), batch.RowsDefault))
+	}
+	flags, hit, h, k := bytesOf(b.Bool), c.hit[:len(rest)], 0, 0
+	for _, i := range rest {
+		v := int(flags[i])
+		hit[h] = i
+		h += v
+		rest[k] = i
+		k += 1 - v
+	}
+	c.hit = hit[:h]
+	return rest[:k]
 }
 
 // coalesceNode evaluates each argument for the rows that were null so far.
@@ -218,6 +282,9 @@ type inNode struct {
 }
 
 func compileIn(e *scalar.Expr, ctx *Context) (node, error) {
+	if n, err := compileLowered(e, e.Args[0], e.Args[1:], ctx); n != nil || err != nil {
+		return n, err
+	}
 	a, err := compile(e.Args[0], ctx)
 	if err != nil {
 		return nil, err

@@ -23,8 +23,9 @@ func compile(e *scalar.Expr, ctx *Context) (node, error) {
 	case scalar.OpCast:
 		return compileCast(e, ctx)
 	case scalar.OpAnd, scalar.OpOr:
-		args, err := compileArgs(e.Args, ctx)
-		return &logicNode{args: args, or: e.Op == scalar.OpOr, out: batch.Column{Phys: types.PhysBool}}, err
+		ordered, flat := cheapestFirst(e.Args)
+		args, err := compileArgs(ordered, ctx)
+		return &logicNode{args: args, or: e.Op == scalar.OpOr, flat: flat && len(args) > 1, out: batch.Column{Phys: types.PhysBool}}, err
 	case scalar.OpNot, scalar.OpIsNull:
 		a, err := compile(e.Args[0], ctx)
 		out := batch.Column{Phys: types.PhysBool}

@@ -56,7 +56,8 @@ func compileSelector(e *scalar.Expr, ctx *Context) (selector, error) {
 	switch {
 	case e.Op == scalar.OpAnd:
 		s := &andSelector{}
-		for _, a := range e.Args {
+		ordered, _ := cheapestFirst(e.Args)
+		for _, a := range ordered {
 			x, err := compileSelector(a, ctx)
 			if err != nil {
 				return nil, err
@@ -91,6 +92,12 @@ type boolSelector struct{ arg node }
 
 func (s *boolSelector) pick(f *frame, sel, dst []uint16) []uint16 {
 	c := s.arg.eval(f, sel)
+	if !c.HasNulls {
+		if sel == nil {
+			sel = allRows(f.n)
+		}
+		return pickTrue(dst, c.Bool, sel)
+	}
 	if sel == nil {
 		for i, ok := range c.Bool[:f.n] {
 			if ok && !c.IsNull(i) {
@@ -105,6 +112,22 @@ func (s *boolSelector) pick(f *frame, sel, dst []uint16) []uint16 {
 		}
 	}
 	return dst
+}
+
+// pickTrue appends the rows of sel that are true to dst, which is empty and may
+// share sel's memory.
+// hot: no branch on the answer.
+func pickTrue(dst []uint16, b []bool, sel []uint16) []uint16 {
+	if cap(dst) < len(sel) {
+		dst = make([]uint16, 0, max(len(sel), batch.RowsDefault))
+	}
+	dst = dst[:len(sel)]
+	flags, k := bytesOf(b), 0
+	for _, i := range sel {
+		dst[k] = i
+		k += int(flags[i])
+	}
+	return dst[:k]
 }
 
 // intConstSelector compares integers, dates or times with a constant.
@@ -142,15 +165,24 @@ func compileConstSelector(e *scalar.Expr, ctx *Context) (selector, error) {
 	}
 	t := a.Type
 	plain := (t.IsString() && t.Kind != types.Char && b.Type.Kind != types.Char) && op.equal
-	if t.Phys() != types.PhysInt && !plain {
+	decimal := t.Kind == types.Numeric && b.Type.Kind == types.Numeric
+	if t.Phys() != types.PhysInt && !plain && !decimal {
 		return nil, nil
 	}
 	n, err := compile(a, ctx)
 	if err != nil {
 		return nil, err
 	}
+	if plain && op.equal && !op.negate {
+		if l, err := compileLowered(e, a, []*scalar.Expr{b}, ctx); l != nil || err != nil {
+			return &boolSelector{arg: l}, err
+		}
+	}
 	if plain {
 		return &stringConstSelector{arg: n, k: b.Value.Bytes, negate: op.negate}, nil
+	}
+	if decimal {
+		return newDecimalConst(n, op, b.Value.Dec), nil
 	}
 	return &intConstSelector{arg: n, op: op, k: b.Value.Int}, nil
 }

@@ -62,6 +62,9 @@ func splitRange(s, sep string, n int64) (lo, hi int, ok bool) {
 			return 0, 0, false
 		}
 	}
+	if len(sep) == 1 {
+		return splitByte(s, sep[0], int(min(n, int64(len(s))+2)))
+	}
 	for ; n > 1; n-- {
 		i := strings.Index(s[lo:], sep)
 		if i < 0 {
@@ -70,6 +73,19 @@ func splitRange(s, sep string, n int64) (lo, hi int, ok bool) {
 		lo += i + len(sep)
 	}
 	if i := strings.Index(s[lo:], sep); i >= 0 {
+		return lo, lo + i, true
+	}
+	return lo, len(s), true
+}
+
+// splitByte is splitRange at one byte, for n from 1 on.
+func splitByte(s string, sep byte, n int) (lo, hi int, ok bool) {
+	if n > 1 {
+		if lo = nthByte(s, sep, n-1) + 1; lo == 0 {
+			return 0, 0, false
+		}
+	}
+	if i := nthByte(s[lo:], sep, 1); i >= 0 {
 		return lo, lo + i, true
 	}
 	return lo, len(s), true
