@@ -110,6 +110,13 @@ type GoneError struct{ Message string }
 // Error implements error.
 func (e *GoneError) Error() string { return e.Message }
 
+// Staged is a Source whose splits all end and of which a task is to read only the
+// first so many at once, since one that is being read costs memory.
+type Staged interface {
+	Source
+	AtOnce() int
+}
+
 // Reader delivers the rows of one split in order. It is used by one goroutine.
 type Reader interface {
 	// Read fills out, which has the wanted columns, with at most max rows. It

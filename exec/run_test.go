@@ -383,3 +383,43 @@ func next(t *testing.T, reports <-chan Report, r *Run) Report {
 	}
 	return Report{}
 }
+
+// TestReportsDoNotChange keeps the positions that barriers reported while the
+// splits come to their ends: a checkpoint is written in the background.
+func TestReportsDoNotChange(t *testing.T) {
+	f := newFactory(t, 3, 20_000)
+	reports := make(chan Report, 4096)
+	r, err := Start(context.Background(), chain(graph.Hash), Options{BatchRows: 8, Factory: f, OnReport: func(rep Report) { reports <- rep }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kept []Report
+	for n := int64(1); n <= 200; n++ {
+		if err := r.Inject(context.Background(), Barrier{Epoch: uint64(n), Checkpoint: n}, false); err != nil {
+			t.Fatal(err)
+		}
+		for range r.Tasks() {
+			kept = append(kept, next(t, reports, r))
+		}
+	}
+	ended(t, r)
+	half := 0
+	for _, rep := range kept {
+		for _, op := range rep.Operators {
+			if op.Source == nil {
+				continue
+			}
+			for _, s := range op.Source.Splits {
+				if at := strconv.FormatInt(s.Rows, 10); string(s.Offset) != at {
+					t.Fatalf("barrier %d: split %s delivered %s rows and is at %s", rep.Barrier.Epoch, s.ID, at, s.Offset)
+				}
+				if s.Rows > 0 && !s.Ended {
+					half++
+				}
+			}
+		}
+	}
+	if half == 0 {
+		t.Error("no barrier came in the middle of a split: the test shows nothing")
+	}
+}

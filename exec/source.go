@@ -79,7 +79,8 @@ type sourceTask struct {
 	waiting   []control // barriers that wait for splits to catch up
 	started   time.Time
 	rows      int64
-	turn      int // the split to read next
+	turns     []*split // those to read in this round
+	turn      int      // the one to read next
 	alignment *alignment
 	marks     *alignment // the tasks' watermarks
 	slowest   Watermark  // of the splits of all tasks
@@ -109,11 +110,12 @@ func (s *sourceTask) main(ctx context.Context) error {
 		if err := s.handleControl(ctx); err != nil {
 			return err
 		}
+		s.takeTurns()
 		s.align()
 		progress, share := false, s.share()
-		for i := 0; i < len(s.splits) && s.due() > 0; i++ {
-			sp := s.splits[s.turn%len(s.splits)]
-			s.turn = (s.turn + 1) % len(s.splits)
+		for i := 0; i < len(s.turns) && s.due() > 0; i++ {
+			sp := s.turns[s.turn%len(s.turns)]
+			s.turn = (s.turn + 1) % len(s.turns)
 			if s.ahead(sp) {
 				continue
 			}
@@ -174,6 +176,25 @@ func (s *sourceTask) letSilentTasksFirst(ctx context.Context) error {
 	return nil
 }
 
+// takeTurns finds the splits to be read in this round. Those that have to wait
+// hold the watermark back all the same: nobody knows how old their rows are.
+func (s *sourceTask) takeTurns() {
+	limit := len(s.splits)
+	if staged, ok := s.in.Source.(connector.Staged); ok {
+		limit = staged.AtOnce()
+	}
+	clear(s.turns)
+	s.turns = s.turns[:0]
+	for _, sp := range s.splits {
+		if len(s.turns) == limit {
+			break
+		}
+		if sp.reader != nil {
+			s.turns = append(s.turns, sp)
+		}
+	}
+}
+
 // open starts readers for splits that this task has been given.
 func (s *sourceTask) open(ctx context.Context, states []SplitState) error {
 	now := s.task.run.opt.Clock.Now()
@@ -220,8 +241,8 @@ func (s *sourceTask) share() int {
 		return s.task.run.opt.BatchRows
 	}
 	active := 0
-	for _, sp := range s.splits {
-		if sp.reader != nil && !sp.idle {
+	for _, sp := range s.turns {
+		if !sp.idle {
 			active++
 		}
 	}
@@ -235,8 +256,8 @@ func (s *sourceTask) align() {
 		return
 	}
 	least := WatermarkMax
-	for _, sp := range s.splits {
-		if sp.reader != nil && !sp.idle {
+	for _, sp := range s.turns {
+		if !sp.idle {
 			least = min(least, sp.state.Watermark)
 		}
 	}
@@ -275,7 +296,7 @@ func (s *sourceTask) read(ctx context.Context, sp *split, limit int) (bool, erro
 		}
 	}
 	if status == connector.End {
-		sp.state.Offset = append(sp.state.Offset[:0], sp.reader.Offset()...)
+		sp.state.Offset = append([]byte(nil), sp.reader.Offset()...) // a report may hold the old one
 		sp.state.Ended = true
 		sp.reader.Close()
 		sp.reader = nil

@@ -57,6 +57,13 @@ func (s *source) Schema() []connector.Column { return nil }
 // Follows reports the option.
 func (s *source) Follows() bool { return s.follow }
 
+// filesAtOnce is how many files a task reads side by side.
+const filesAtOnce = 8
+
+// AtOnce implements connector.Staged: a file that is being read has a buffer and a
+// decompressor.
+func (s *source) AtOnce() int { return filesAtOnce }
+
 // Splits lists the files in name order.
 func (s *source) Splits(ctx context.Context) ([]connector.Split, error) {
 	list, err := s.place.files.List(ctx, "")

@@ -3,6 +3,7 @@ package connectors
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -130,4 +131,32 @@ func TestFileThatVanishes(t *testing.T) {
 	write(t, dir, "a.json", long.String())
 	s.state("j", "finished")
 	same(t, "rows", s.query(`SELECT count(*), count(DISTINCT id) FROM out`), "60000|60000")
+}
+
+// TestManyFiles reads far more files than are read side by side, with a window
+// that must not lose rows to the order they are read in, and a kill in between.
+func TestManyFiles(t *testing.T) {
+	s := start(t)
+	dir := t.TempDir()
+	const files, rows = 300, 20
+	for f := range files {
+		var b strings.Builder
+		for i := range rows {
+			fmt.Fprintf(&b, "%d,2024-01-01 %02d:%02d:%02d\n", f*rows+i, f/60, f%60, i)
+		}
+		write(t, dir, fmt.Sprintf("%03d.csv", (f*7)%files), b.String())
+	}
+	s.query(`CREATE SOURCE s (id bigint, ts timestamp, WATERMARK FOR ts AS ts) WITH (connector = 'object', path = 'file://` + dir + `', format = 'csv', follow = 'false', rows_per_second = '6000')`)
+	s.query(`CREATE TABLE out (w timestamp, n bigint, total numeric)`)
+	s.query(`CREATE JOB j WITH (checkpoint_interval = '100ms') AS INSERT INTO out SELECT window_start, count(*), sum(id) FROM TUMBLE(s, ts, INTERVAL '10' MINUTE) GROUP BY window_start, window_end`)
+	s.checkpoint("j")
+	s.restart()
+	s.state("j", "finished")
+	var want []string
+	for w := range files / 10 {
+		first := w * 10 * rows
+		want = append(want, fmt.Sprintf("2024-01-01 %02d:%02d:00|%d|%d", w/6, w%6*10, 10*rows, 10*rows*(first+first+10*rows-1)/2))
+	}
+	same(t, "windows", s.query(`SELECT * FROM out`), want...)
+	same(t, "splits", s.query(`SELECT count(*), sum(late_rows) FROM millrace.operators WHERE kind = 'window_aggregate'`), "1|0")
 }
