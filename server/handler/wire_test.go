@@ -22,11 +22,13 @@ const testMax = 2 * time.Minute
 
 // client is a server with one connection to it.
 type client struct {
-	t      *testing.T
-	ctx    context.Context
-	data   string
-	server *server.Server
-	conn   *pgx.Conn
+	t    *testing.T
+	ctx  context.Context
+	data string
+	// objects is where state goes, "" for the data folder.
+	objects string
+	server  *server.Server
+	conn    *pgx.Conn
 
 	mu      sync.Mutex
 	notices []string
@@ -38,17 +40,24 @@ func start(t *testing.T, data string) *client {
 	if data == "" {
 		data = t.TempDir()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), testMax)
-	t.Cleanup(cancel)
-	c := &client{t: t, ctx: ctx, data: data}
-	c.boot()
-	t.Cleanup(c.stop)
+	c := &client{t: t, data: data}
+	c.begin()
 	return c
+}
+
+// begin runs the server until the test ends.
+func (c *client) begin() {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), testMax)
+	c.ctx = ctx
+	c.t.Cleanup(cancel)
+	c.boot()
+	c.t.Cleanup(c.stop)
 }
 
 func (c *client) boot() {
 	c.t.Helper()
-	s, err := server.Start(c.ctx, server.Options{Listen: "127.0.0.1:0", Data: c.data, Parallelism: 2})
+	s, err := server.Start(c.ctx, server.Options{Listen: "127.0.0.1:0", Data: c.data, Objects: c.objects, Parallelism: 2})
 	if err != nil {
 		c.t.Fatal(err)
 	}
