@@ -14,8 +14,11 @@ import (
 
 // Graph prints a plan, sinks first and inputs below them, one line per string.
 // An operator with several readers is printed in full under the first.
-func Graph(g *graph.Graph) []string {
-	p := printer{g: g, done: make([]bool, len(g.Operators))}
+func Graph(g *graph.Graph) []string { return Annotated(g, nil) }
+
+// Annotated is Graph with lines of the caller's below operators, by id.
+func Annotated(g *graph.Graph, notes map[string][]string) []string {
+	p := printer{g: g, done: make([]bool, len(g.Operators)), notes: notes}
 	read := make([]bool, len(g.Operators))
 	for _, o := range g.Operators {
 		for _, in := range o.Inputs {
@@ -34,6 +37,7 @@ type printer struct {
 	g     *graph.Graph
 	done  []bool
 	lines []string
+	notes map[string][]string
 }
 
 func (p *printer) operator(i int, arrow, indent string) {
@@ -44,7 +48,7 @@ func (p *printer) operator(i int, arrow, indent string) {
 	}
 	p.done[i] = true
 	p.lines = append(p.lines, arrow+o.ID+"  "+p.changes(o))
-	for _, d := range p.details(o) {
+	for _, d := range append(p.details(o), p.notes[o.ID]...) {
 		p.lines = append(p.lines, indent+"     "+d)
 	}
 	for _, in := range o.Inputs {

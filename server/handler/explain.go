@@ -58,7 +58,7 @@ func (h *Handler) prepareExplain(s *session.Session, p *session.Prepared, st *as
 		return h.prepareExplainRestore(p, restore)
 	}
 	if st.Analyze {
-		return pgerr.NotSupported(int(st.Pos), "EXPLAIN ANALYZE")
+		return h.prepareAnalyze(s, p, st)
 	}
 	make_ := func(ctx context.Context, s *session.Session) (*graph.Graph, error) { return h.explained(s, st) }
 	if _, err := make_(context.Background(), s); err != nil {
