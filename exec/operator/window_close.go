@@ -3,12 +3,13 @@ package operator
 import (
 	"container/heap"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/internal/invariant"
 	"github.com/millrace/millrace/planner/graph"
-	"github.com/millrace/millrace/types"
 )
 
 // sliceIndex lists a table's rows by slice. It is derived from the table.
@@ -205,24 +206,28 @@ func (w *windowAggregate) carry(from, to int64) error {
 }
 
 // paneMerger puts the panes of a hopping window together in a table of its own,
-// which has the pane table's schema, is empty between windows and belongs to no
-// checkpoint.
+// which is empty between windows and belongs to no checkpoint. Its rows are laid
+// out as those of the pane table, but the window, which is the same in all of
+// them, is no part of the key.
 type paneMerger struct {
 	a      accumulators // over the table of one window
 	gather *gather
 	rows   []unsafe.Pointer
 	ids    []uint32
 	fresh  []uint16
-	start  batch.Column
+	window uintptr // where the window's start lies in a row
 }
 
 func newPaneMerger(op *graph.Operator, a *accumulators, keys int) (*paneMerger, error) {
-	scratch, err := newScratch(&op.Tables[0])
+	panes := &op.Tables[0]
+	schema := graph.Table{Name: panes.Name, Keys: panes.Keys[:keys], Columns: slices.Concat(panes.Keys[keys:], panes.Columns)}
+	scratch, err := newScratch(&schema)
 	if err != nil {
 		return nil, err
 	}
-	m := &paneMerger{a: *a, gather: newGather(a.groups, keys), start: batch.Column{Phys: types.PhysInt}}
+	m := &paneMerger{a: *a, gather: newGather(a.groups, keys), window: a.groups.key(keys)}
 	m.a.groups = scratch
+	invariant.Assert(scratch.width() == a.groups.width() && scratch.column(0) == m.window, "a merged window's rows are not laid out as those of its panes")
 	return m, nil
 }
 
@@ -285,14 +290,11 @@ func (m *paneMerger) add(start int64, ids []uint32) error {
 	for len(ids) > 0 {
 		n := min(len(ids), batch.RowsDefault)
 		keys, from := m.gather.gather(ids[:n])
-		m.start.Resize(n)
-		for i := range n {
-			m.start.Int[i] = start
-		}
 		m.rows, m.ids = roomFor(m.rows, n), roomFor(m.ids, n)
-		m.fresh = m.a.groups.find(append(keys, &m.start), n, nil, m.ids, m.rows, m.fresh[:0])
+		m.fresh = m.a.groups.find(keys, n, nil, m.ids, m.rows, m.fresh[:0])
 		for _, i := range m.fresh {
 			m.a.start(m.rows[i], nil)
+			*(*int64)(unsafe.Add(m.rows[i], m.window)) = start
 		}
 		if err := m.a.merge(m.rows[:n], from); err != nil {
 			return err
