@@ -185,6 +185,11 @@ func openPlace(ctx context.Context, o Options, s *connector.Settings, sink bool)
 		p.files = folder{root: filepath.Clean(filepath.FromSlash(u.Path))}
 		return p, nil
 	}
+	if p.local { // so that what cannot be written is told at CREATE, and the folder can be read
+		if err := os.MkdirAll(filepath.FromSlash(u.Path), 0o755); err != nil {
+			return nil, pgerr.New(pgerr.IOError, "folder %q of option \"path\" cannot be made: %s", u.Path, rootCause(err)).Wrap(err)
+		}
+	}
 	store, err := o.OpenStore(ctx, u.String(), Credentials{s.Text("access_key"), s.Text("secret_key")})
 	if err != nil {
 		e := pgerr.From(err)
