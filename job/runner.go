@@ -96,8 +96,14 @@ func (r *runner) main(ctx context.Context) {
 			return
 		}
 		r.setState(ctx, "restarting", err.Error())
+		if r.view != nil {
+			r.view.fail(r.between()) // rather than have readers wait without a word
+		}
 		if !r.pause(ctx, delay) {
 			return
+		}
+		if r.view != nil {
+			r.view.expect()
 		}
 	}
 }

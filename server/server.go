@@ -243,6 +243,14 @@ func (s *Server) recover(ctx context.Context) error {
 			}
 		}
 	}
+	for _, r := range snap.Relations() {
+		if !r.IsOwnTable() {
+			continue
+		}
+		if _, err := s.tables.Def(r.ID); err != nil {
+			s.opt.Log.Warn("the rows of a table are not in this data folder: it was made with another one", "table", r.Name)
+		}
+	}
 	if err := s.releaseHolders(ctx); err != nil {
 		return err
 	}

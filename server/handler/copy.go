@@ -258,7 +258,7 @@ func (k *copySink) Write(_ context.Context, in *batch.Batch) error {
 	}
 	c := table.Change{Table: k.relation.ID, Action: table.Insert, Rows: full}
 	if _, err := k.work.rows.Add(c); err != nil {
-		return err
+		return k.h.elsewhere(err, k.relation.ID)
 	}
 	k.rows += int64(n)
 	k.changes = append(k.changes, c)

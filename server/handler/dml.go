@@ -184,7 +184,8 @@ func (h *Handler) prepareInsert(s *session.Session, p *session.Prepared, st *ast
 		if err != nil {
 			return nil, err
 		}
-		return h.insert(ctx, s, x, b, params)
+		o, err := h.insert(ctx, s, x, b, params)
+		return o, h.elsewhere(err, b.Relation.ID)
 	}
 	h.prepareData(s, p, d, b.Params, b.Notices, b.Returning, b.ReturningColumns)
 	return nil

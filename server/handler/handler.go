@@ -6,6 +6,7 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"strings"
 
@@ -70,7 +71,8 @@ func (h *Handler) env(r *catalog.Relation, undecodable func(connector.BadRow) er
 func (h *Handler) Source(ctx context.Context, _ *catalog.Job, op *graph.Operator, undecodable func(connector.BadRow) error) (connector.Source, error) {
 	switch op.Source.Connector {
 	case "":
-		return h.opt.Tables.Source(op.Source.RelationID)
+		src, err := h.opt.Tables.Source(op.Source.RelationID)
+		return src, h.elsewhere(err, op.Source.RelationID)
 	case "view":
 		v, err := h.opt.Jobs.View(op.Source.RelationID)
 		return viewSource{v}, err
@@ -85,7 +87,8 @@ func (h *Handler) Source(ctx context.Context, _ *catalog.Job, op *graph.Operator
 // Sink opens what a job's sink operator writes.
 func (h *Handler) Sink(ctx context.Context, _ *catalog.Job, op *graph.Operator) (connector.Sink, error) {
 	if op.Sink.Connector == "" {
-		return h.opt.Tables.Sink(op.Sink.RelationID)
+		sink, err := h.opt.Tables.Sink(op.Sink.RelationID)
+		return sink, h.elsewhere(err, op.Sink.RelationID)
 	}
 	r, err := h.relationOf(op.Sink.RelationID, op.Sink.Relation)
 	if err != nil {
@@ -99,6 +102,18 @@ func (h *Handler) relationOf(id, name string) (*catalog.Relation, error) {
 		return r, nil
 	}
 	return nil, pgerr.New(pgerr.UndefinedTable, "relation %s, which the job was made for, does not exist any more", name)
+}
+
+// elsewhere explains that a table which the catalog has is not in the store: it
+// was made with another data folder.
+func (h *Handler) elsewhere(err error, id string) error {
+	var e *pgerr.Error
+	r := h.opt.Catalog.Snapshot().RelationByID(id)
+	if r == nil || !errors.As(err, &e) || e.Code != pgerr.UndefinedTable {
+		return err
+	}
+	return pgerr.New(pgerr.ObjectNotInPrerequisiteState, "the rows of table %q are not on this server", r.Name).Wrap(err).
+		Hint("They lie in the data folder of the server that the table was made on.")
 }
 
 // plan is a prepared statement's own part: what Execute runs.

@@ -74,7 +74,7 @@ func (p *boundedParts) tableSource(spec *graph.Source) (connector.Source, error)
 	}
 	def, err := p.own.Def(spec.RelationID)
 	if err != nil {
-		return nil, err
+		return nil, p.h.elsewhere(err, spec.RelationID)
 	}
 	return &tableSource{cut: p.own, id: spec.RelationID, columns: len(def.Columns)}, nil
 }

@@ -320,7 +320,7 @@ func TestTakeOver(t *testing.T) {
 	url := servers.StartPostgres(t).CreateDatabase(t, "meta")
 	env := append(minio.Env(), "MILLRACE_METADATA="+url, "MILLRACE_OBJECTS="+minio.URL("state", "m"))
 	first := launch(t, t.TempDir(), env).ready(t)
-	if got := run(first.connect(t), "CREATE SOURCE bid WITH (connector = 'nexmark', stream = 'bid', events = 5000); CREATE MATERIALIZED VIEW m WITH (checkpoint_interval = '500ms') AS SELECT count(*) AS n FROM bid; FLUSH"); strings.Contains(got, "!") {
+	if got := run(first.connect(t), "CREATE SOURCE bid WITH (connector = 'nexmark', stream = 'bid', events = 5000); CREATE MATERIALIZED VIEW m WITH (checkpoint_interval = '500ms') AS SELECT count(*) AS n FROM bid; CREATE TABLE t (n int); INSERT INTO t VALUES (1); CREATE MATERIALIZED VIEW of_t AS SELECT * FROM t; FLUSH"); strings.Contains(got, "!") {
 		t.Fatal(got)
 	}
 	second := launch(t, t.TempDir(), env)
@@ -350,6 +350,17 @@ func TestTakeOver(t *testing.T) {
 	}
 	if got != want || !strings.HasSuffix(got, "SELECT 1") {
 		t.Errorf("after the take-over the view is %s, before it was %s", got, want)
+	}
+	// Own tables lie in the first one's folder: that is told, and nobody waits.
+	c := second.connect(t)
+	for _, sql := range []string{"SELECT * FROM t", "INSERT INTO t VALUES (2)", "UPDATE t SET n = 3"} {
+		if got := run(c, sql); got != "!55000" {
+			t.Errorf("%s: %s", sql, got)
+		}
+	}
+	_ = run(c, "SET statement_timeout = '10s'")
+	if got := run(c, "SELECT * FROM of_t"); !strings.HasPrefix(got, "!55000") && got != "(1) SELECT 1" {
+		t.Error(got)
 	}
 	if code := second.stop(syscall.SIGTERM); code != 0 {
 		t.Errorf("exit code %d: %s", code, second.output())
