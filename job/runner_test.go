@@ -78,11 +78,7 @@ const query = "INSERT INTO out SELECT k FROM raw"
 // create makes and starts a job; options alternate names and values.
 func (w *world) create(sql string, options ...string) *catalog.Job {
 	w.t.Helper()
-	g, err := fixture.Graph(sql)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	encoded, err := graph.Encode(g)
+	encoded, err := graph.Encode(w.graph(sql))
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -102,6 +98,15 @@ func (w *world) create(sql string, options ...string) *catalog.Job {
 		w.t.Fatal(err)
 	}
 	return made
+}
+
+func (w *world) graph(sql string) *graph.Graph {
+	w.t.Helper()
+	g, err := fixture.Graph(sql)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return g
 }
 
 // eventually waits until a condition holds.
