@@ -1,6 +1,7 @@
 package table
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -333,10 +334,21 @@ func TestOffsetsThatAreGoneAreRefused(t *testing.T) {
 			t.Fatalf("%s: %v", keep, err)
 		}
 		r.Close()
+		look := func(at string) error {
+			return src.(connector.OffsetChecker).CheckOffsets(bg(), []connector.Split{{ID: SplitID}, {ID: SplitID}}, [][]byte{nil, []byte(at)})
+		}
+		must(t, look(keep))
 		must(t, s.Release("savepoint"))
 		compact()
 		if _, err := src.Open(bg(), connector.Split{ID: SplitID}, []byte(keep), []int{0}); err == nil || !strings.Contains(err.Error(), "any more: the oldest there is is") {
 			t.Errorf("%s: %v", keep, err)
+		}
+		var gone *connector.GoneError
+		if err := look(keep); !errors.As(err, &gone) || !strings.Contains(err.Error(), "any more: the oldest there is is") {
+			t.Errorf("%s: %v", keep, err)
+		}
+		if err := look("log:999999"); !errors.As(err, &gone) || !strings.Contains(err.Error(), "the newest there is is") {
+			t.Errorf("a position of another store: %v", err)
 		}
 		for _, bad := range []string{"", "log", "log:x", "snapshot:1", "other:1", "log:999999"} {
 			if _, err := src.Open(bg(), connector.Split{ID: SplitID}, []byte(bad), []int{0}); err == nil {

@@ -191,3 +191,16 @@ func TestViewJobs(t *testing.T) {
 		c.expect(`SELECT count(*) FROM millrace.checkpoints`, "0")
 	})
 }
+
+// TestViewOfAFailedJob answers at once when there are no rows and none will come.
+func TestViewOfAFailedJob(t *testing.T) {
+	c := start(t, "")
+	c.exec(`CREATE TABLE numbers (n bigint)`, `INSERT INTO numbers VALUES (0)`)
+	// The rows are there before the first epoch, so the job fails before it.
+	_, _ = c.conn.Exec(c.ctx, `CREATE MATERIALIZED VIEW v WITH (bad_data = 'fail', restart = 'none') AS SELECT 1 / n AS x FROM numbers`)
+	c.eventually(`SELECT state FROM millrace.jobs`, "failed")
+	e := c.fails("55000", `SELECT * FROM v`)
+	contains(t, e.Message+e.Hint, "its job has failed", "division by zero", "RESUME JOB v")
+	c.exec(`DELETE FROM numbers`, `INSERT INTO numbers VALUES (2)`, `DROP MATERIALIZED VIEW v`, `CREATE MATERIALIZED VIEW v AS SELECT 4 / n AS x FROM numbers`)
+	c.expect(`SELECT * FROM v`, "2")
+}
