@@ -102,7 +102,9 @@ func (c *coordinator) decide(now time.Time) (inject, bool) {
 	return d, true
 }
 
-// reported counts a task's report. passed is set when it was the last one.
+// reported counts a task's report. passed is set when it was the last one: once
+// readers see its epoch, its requests are to be answered, unless they wait for the
+// checkpoint's upload.
 func (c *coordinator) reported(epoch uint64) (passed *pendingBarrier) {
 	if c.pending == nil || c.pending.epoch != epoch {
 		return nil
@@ -115,9 +117,8 @@ func (c *coordinator) reported(epoch uint64) (passed *pendingBarrier) {
 	c.pending = nil
 	if passed.checkpoint != 0 && !passed.expired {
 		c.uploads = &upload{checkpoint: passed.checkpoint, final: passed.final, started: passed.started, requests: passed.requests}
-		return passed
+		passed.requests = nil
 	}
-	answer(passed.requests, requestResult{})
 	return passed
 }
 

@@ -337,6 +337,7 @@ func (r *runner) reported(ctx context.Context, rep exec.Report) error {
 	reports := r.collected
 	r.collected = nil
 	r.publish(passed.epoch, reports)
+	answer(passed.requests, requestResult{})
 	if passed.expired {
 		r.uncommitted = append(r.uncommitted, committables(reports)...)
 	}
