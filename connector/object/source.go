@@ -1,6 +1,7 @@
 package object
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"strconv"
@@ -142,8 +143,10 @@ type reader struct {
 	buf        []byte
 	start      int64
 	pos        int
-	end        bool // the stream has no more
-	header     bool // the header has been read
+	end        bool  // the stream has no more
+	header     bool  // the header has been read
+	skipping   bool  // pos is in the middle of a row that was given up, which
+	skipFrom   int64 // begins here
 	rows       batch.Batch
 	fileCols   []int
 	pathCols   []int
@@ -171,6 +174,9 @@ func (r *reader) Read(ctx context.Context, out *batch.Batch, max int) (connector
 		if refused >= max { // the caller has other things to do than to read bad rows
 			return connector.More, nil
 		}
+		if done, err := r.skipLine(ctx); err != nil || !done {
+			return connector.More, err
+		}
 		n, bad := r.decoder.Decode(r.buf[r.pos:], r.end, &r.rows, max)
 		r.addMetadata(out)
 		from := r.start + int64(r.pos)
@@ -181,6 +187,9 @@ func (r *reader) Read(ctx context.Context, out *batch.Batch, max int) (connector
 			}
 		}
 		r.pos += n
+		if bad != nil && r.pos > 0 && r.buf[r.pos-1] != '\n' { // too long to be seen to its end
+			r.skipping, r.skipFrom = true, from+int64(bad.Start)
+		}
 		if r.rows.N > 0 || bad != nil || n > 0 {
 			continue
 		}
@@ -194,6 +203,21 @@ func (r *reader) Read(ctx context.Context, out *batch.Batch, max int) (connector
 	}
 	out.N = r.rows.N
 	return connector.More, nil
+}
+
+// skipLine takes a step over the rest of a row that was given up, and reports
+// whether there is none left.
+func (r *reader) skipLine(ctx context.Context) (done bool, err error) {
+	if !r.skipping {
+		return true, nil
+	}
+	if i := bytes.IndexByte(r.buf[r.pos:], '\n'); i >= 0 {
+		r.pos += i + 1
+	} else if r.pos = len(r.buf); !r.end {
+		return false, r.fetch(ctx)
+	}
+	r.skipping = false
+	return true, nil
 }
 
 // addMetadata fills the columns that do not come from the file's content.
@@ -286,8 +310,14 @@ func (r *reader) release() {
 // Ready is nil: files do not wait.
 func (r *reader) Ready() <-chan struct{} { return nil }
 
-// Offset is the byte of the decompressed content behind the last row delivered.
-func (r *reader) Offset() []byte { return strconv.AppendInt(nil, r.start+int64(r.pos), 10) }
+// Offset is the byte of the decompressed content behind the last row delivered,
+// or the beginning of a row that is being skipped.
+func (r *reader) Offset() []byte {
+	if r.skipping {
+		return strconv.AppendInt(nil, r.skipFrom, 10)
+	}
+	return strconv.AppendInt(nil, r.start+int64(r.pos), 10)
+}
 
 // Close frees the decompressor.
 func (r *reader) Close() error {

@@ -68,6 +68,23 @@ func TestUndecodableRows(t *testing.T) {
 	same(t, "dead letters after a restart", s.query(letters), want...)
 }
 
+// TestOverlongRows has rows that are longer than any row may be: their beginning
+// is kept, and the rows around them are read.
+func TestOverlongRows(t *testing.T) {
+	s := start(t)
+	dir := t.TempDir()
+	long := strings.Repeat("x", 17<<20)
+	write(t, dir, "a.json", `{"id":1,"t":"a"}`+"\n"+`{"id":2,"t":"`+long+`"}`+"\n"+`{"id":3,"t":"c"}`+"\n")
+	write(t, dir, "b.json", `{"id":4,"t":"`+long) // without an end
+	s.query(`CREATE SOURCE s (id bigint, t text) WITH (connector = 'object', path = 'file://` + dir + `', format = 'json', follow = 'false')`)
+	s.query(`CREATE TABLE out (id bigint, t text)`)
+	s.query(`CREATE JOB j AS INSERT INTO out SELECT id, t FROM s`)
+	s.state("j", "finished")
+	same(t, "rows", s.query(`SELECT * FROM out`), "1|a", "3|c")
+	same(t, "dead letters", s.query(`SELECT partition, position, error, length(raw) FROM millrace.dead_letters`),
+		"a.json|17|row is longer than 16777216 bytes|4194304", "b.json|0|row is longer than 16777216 bytes|4194304")
+}
+
 // TestBadExpressions has rows whose expressions fail in the middle of a job, in
 // its filter, its projection and its generated columns, and rows that a table
 // refuses; the server is killed and the job starts from the beginning and from
