@@ -112,7 +112,10 @@ func (m *Manager) Drop(ctx context.Context, j *catalog.Job) error {
 		m.opt.Log.Warn("commit what a dropped job had written", "job", j.Name, "err", err)
 	}
 	if Retains(j) {
-		return nil
+		if m.tablesThere(j) {
+			return nil
+		}
+		return m.release(ctx, j.ID)
 	}
 	for _, id := range append([]string{j.ID}, j.Lineage...) {
 		if m.inUse(id) {
@@ -148,8 +151,24 @@ func (m *Manager) inUse(id string) bool {
 	return false
 }
 
-// dropCheckpoints deletes all checkpoints of a job id.
-func (m *Manager) dropCheckpoints(ctx context.Context, id string) error {
+// tablesThere reports whether the own tables that a job reads are in the catalog.
+// Without them its checkpoints have no use for what the tables' log keeps.
+func (m *Manager) tablesThere(j *catalog.Job) bool {
+	g, err := graph.Decode(j.Graph)
+	if err != nil {
+		return true
+	}
+	snap := m.opt.Store.Snapshot()
+	for i := range g.Operators {
+		if s := g.Operators[i].Source; s != nil && s.Connector == "" && snap.RelationByID(s.RelationID) == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// release lets own tables forget what they keep for the checkpoints of a job id.
+func (m *Manager) release(ctx context.Context, id string) error {
 	list, err := m.opt.Store.Checkpoints(ctx, id)
 	if err != nil {
 		return err
@@ -158,6 +177,14 @@ func (m *Manager) dropCheckpoints(ctx context.Context, id string) error {
 		if err := m.opt.Release(CheckpointHolder(id, c.N)); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// dropCheckpoints deletes all checkpoints of a job id.
+func (m *Manager) dropCheckpoints(ctx context.Context, id string) error {
+	if err := m.release(ctx, id); err != nil {
+		return err
 	}
 	if err := m.opt.Store.RemoveCheckpoints(ctx, id); err != nil {
 		return err

@@ -1,8 +1,10 @@
 package handler_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -159,4 +161,86 @@ func TestRefusedSavepoints(t *testing.T) {
 	e = c.fails("55000", `SAVEPOINT JOB j AS later`)
 	contains(t, e.Detail+e.Hint, "paused", "RESUME JOB j")
 	c.expect(`SHOW SAVEPOINTS FOR JOB k`)
+}
+
+// TestSavepointMetadata reads a savepoint's _metadata as another program would.
+func TestSavepointMetadata(t *testing.T) {
+	formats(t, func(t *testing.T, format string) {
+		c := start(t, "")
+		orders(c, "WITH (checkpoint_interval = '9s')")
+		url := strings.Split(c.one(`SAVEPOINT JOB j AS sp FORMAT `+format), " | ")[1]
+		dir := strings.TrimPrefix(url, "file://")
+		data, err := os.ReadFile(dir + "/_metadata")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m struct {
+			Metadata struct {
+				Kind, Format, SQL, Engine string
+				Options                   map[string]string
+				Graph                     json.RawMessage
+				Catalog                   struct {
+					Relations []struct{ Schema, Name, Kind, SQL string }
+				}
+				Operators []struct {
+					ID, Kind string
+					Tasks    []struct {
+						Tables []struct {
+							Columns []struct{ Name string }
+							File    string
+						}
+						Blobs map[string][]byte
+					}
+				}
+				Files []struct {
+					Name string
+					Size int64
+					Sum  *uint32 `json:"crc32c"`
+				}
+			}
+		}
+		if err := json.Unmarshal(data, &m); err != nil {
+			t.Fatal(err)
+		}
+		s := m.Metadata
+		if s.Kind != "savepoint" || s.Format != strings.ToLower(format) || s.Engine == "" || !strings.HasPrefix(s.SQL, "CREATE JOB j") || s.Options["checkpoint_interval"] != "9s" || len(s.Graph) == 0 {
+			t.Errorf("its head is %+v", s)
+		}
+		var names []string
+		for _, r := range s.Catalog.Relations {
+			names = append(names, r.Kind+" "+r.Schema+"."+r.Name)
+			if !strings.HasPrefix(r.SQL, "CREATE TABLE "+r.Name) {
+				t.Errorf("%s was made by %q", r.Name, r.SQL)
+			}
+		}
+		slices.Sort(names)
+		if strings.Join(names, ", ") != "table public.orders, table public.totals" {
+			t.Errorf("it refers to %v", names)
+		}
+		kinds := map[string]string{}
+		for _, o := range s.Operators {
+			kinds[o.ID] = o.Kind
+			for _, task := range o.Tasks {
+				if task.Blobs["commit"] != nil {
+					t.Errorf("%s has a commit, which only the job itself may finish", o.ID)
+				}
+				for _, table := range task.Tables {
+					if table.Columns[0].Name != "customer" || (table.File != "") != (format == "CANONICAL") {
+						t.Errorf("a table of %s is %+v", o.ID, table)
+					}
+				}
+			}
+		}
+		if kinds["source(orders)"] != "source" || kinds["aggregate(orders by customer)"] != "aggregate" || kinds["sink(totals)"] != "sink" {
+			t.Errorf("operators are %v", kinds)
+		}
+		if format == "CANONICAL" && len(s.Files) != 2 {
+			t.Errorf("files are %+v", s.Files)
+		}
+		for _, f := range s.Files {
+			if info, err := os.Stat(dir + "/" + f.Name); err != nil || info.Size() != f.Size || f.Sum == nil {
+				t.Errorf("file %+v: %v", f, err)
+			}
+		}
+	})
 }
