@@ -35,6 +35,10 @@ func Queries() []Query {
 			Limit: limitQ5, Columns: []int{Auction, DateTime}, Goal: 22},
 		{Name: "q7", SQL: `SELECT max(price) AS maxprice, window_end FROM TUMBLE(bid, date_time, INTERVAL '10' SECOND) GROUP BY window_start, window_end`,
 			Limit: limitQ7, Columns: []int{Price, DateTime}, Goal: 35},
+		{Name: "q11", SQL: `SELECT bidder, count(*) AS bid_count, SESSION_START(date_time, INTERVAL '10' SECOND) AS starttime,
+				SESSION_END(date_time, INTERVAL '10' SECOND) AS endtime
+			FROM bid GROUP BY bidder, SESSION(date_time, INTERVAL '10' SECOND)`,
+			Limit: limitQ11, Columns: []int{Bidder, DateTime}, Goal: 26},
 		{Name: "q12", SQL: `SELECT bidder, count(*) AS bid_count, window_start, window_end
 			FROM TUMBLE(bid, date_time, INTERVAL '10' SECOND) GROUP BY bidder, window_start, window_end`,
 			Limit: limitQ12, Columns: []int{Bidder, DateTime}, Goal: 26},
@@ -79,6 +83,11 @@ func Queries() []Query {
 				min(price) AS min_price, max(price) AS max_price, avg(price) AS avg_price, sum(price) AS sum_price
 			FROM bid GROUP BY auction, to_char(date_time, 'YYYY-MM-DD')`,
 			Limit: limitQ17, Columns: []int{Auction, Price, DateTime}, Goal: 22},
+		{Name: "q18", SQL: `SELECT auction, bidder, price, channel, url, date_time, extra
+			FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY bidder, auction ORDER BY date_time DESC) AS rank_number FROM bid) t WHERE rank_number <= 1`,
+			Limit: limitQ18, Columns: []int{Auction, Bidder, Price, Channel, URL, DateTime, Extra}, Goal: 10},
+		{Name: "q19", SQL: `SELECT * FROM (SELECT *, ROW_NUMBER() OVER (PARTITION BY auction ORDER BY price DESC) AS rank_number FROM bid) t WHERE rank_number <= 10`,
+			Limit: limitQ19, Columns: []int{Auction, Bidder, Price, Channel, URL, DateTime, Extra}, Goal: 12},
 		{Name: "q21", SQL: `SELECT auction, bidder, price, channel,
 				CASE WHEN lower(channel) = 'apple' THEN '0' WHEN lower(channel) = 'google' THEN '1'
 					WHEN lower(channel) = 'facebook' THEN '2' WHEN lower(channel) = 'baidu' THEN '3'

@@ -192,7 +192,7 @@ func (g *rowGroups) store(in *batch.Batch, sel []uint16, last *batch.Column, ids
 	if last != nil {
 		g.rowKeys = append(g.rowKeys, last)
 	}
-	fresh = g.rows.find(g.rowKeys, in.N, sel, ids, rows, fresh)
+	fresh = g.rows.FindOrInsert(g.rowKeys, in.N, sel, ids, rows, fresh) // rows seldom come back
 	if last != nil {
 		for c, slot := range g.slots {
 			if slot >= n {
