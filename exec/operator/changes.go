@@ -37,6 +37,7 @@ type outputLayout struct {
 	keys   int
 	window func(key int64) (start, end int64) // nil: none
 	slot   uintptr                            // of the window in a state row
+	end    func(row unsafe.Pointer) int64     // of a window whose end its key does not tell
 }
 
 func newChanges(a *accumulators, layout outputLayout, upsert bool, limit int) *changes {
@@ -66,6 +67,11 @@ func (l *outputLayout) fill(a *accumulators, rows []unsafe.Pointer, cols []*batc
 		for i, r := range rows {
 			cols[0].Int[i], cols[1].Int[i] = l.window(*(*int64)(unsafe.Add(r, l.slot)))
 		}
+		if l.end != nil {
+			for i, r := range rows {
+				cols[1].Int[i] = l.end(r)
+			}
+		}
 		cols = cols[2:]
 	}
 	for i := range l.keys {
@@ -89,9 +95,7 @@ func (c *changes) begin(n int) {
 
 // touch notes the groups of w's rows and how they are before w is folded.
 func (c *changes) touch(w *work) {
-	if n := c.a.groups.idEnd(); len(c.mark) < n {
-		c.mark = append(c.mark, make([]uint32, n-len(c.mark)+n/2)...)
-	}
+	c.grow()
 	if w.one != nil && w.in.N > 0 {
 		i := 0
 		if w.sel != nil {
@@ -113,6 +117,13 @@ func (c *changes) touch(w *work) {
 		if id := w.ids[i]; mark[id] != epoch {
 			c.touchGroup(id, w.rows[i])
 		}
+	}
+}
+
+// grow makes room for the groups there are.
+func (c *changes) grow() {
+	if n := c.a.groups.idEnd(); len(c.mark) < n {
+		c.mark = append(c.mark, make([]uint32, n-len(c.mark)+n/2)...)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/types"
 )
 
@@ -44,6 +45,10 @@ func lowerAggregate(op *graph.Operator, spec *graph.Aggregate, s *script, text s
 		if err := lowerCall(op, spec, s, strings.TrimSpace(call)); err != nil {
 			return err
 		}
+	}
+	if w := op.WindowAggregate; w != nil && w.Spec.Kind == logical.Session {
+		t := s.fields[w.TimeColumn].Type
+		spec.Accumulators = append(spec.Accumulators, graph.Accumulator{Name: "max(time)", Func: "max", Arg: w.TimeColumn, Filter: -1, Type: t, Distinct: -1})
 	}
 	main := graph.Table{Keys: keys, Local: local}
 	for _, a := range spec.Accumulators {

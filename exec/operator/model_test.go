@@ -42,8 +42,11 @@ func TestModel(t *testing.T) {
 		"window_aggregate cumulate(ts,12,4) by k: ", "window_aggregate on close cumulate(ts,12,4,1) by k, j: ",
 	}
 	panes := "count(*), count(v), sum(v), min(v), max(v), avg(v), sum(d), count(v) filter f, min(d)" // that panes can be merged by
+	sessions := "count(*), sum(v), min(v), max(v), avg(d), min(s), max(s), bool_and(g), sum(v) filter f, stddev_samp(v)"
 	for i, op := range append(ops, "window_aggregate on close hop(ts,10,4) by k: "+panes, "window_aggregate on close cumulate(ts,12,4,1) by k, j: "+panes,
-		"window_aggregate on close retract hop(ts,12,3,1) by j: count(*), sum(v), avg(d)") {
+		"window_aggregate on close retract hop(ts,12,3,1) by j: count(*), sum(v), avg(d)",
+		"window_aggregate on close session(ts,6) by k: "+sessions, "window_aggregate session(ts,4) by k, j: "+sessions, "window_aggregate session(ts,2) by : "+sessions,
+		"window_aggregate on close session(ts,3) by j: "+sessions) {
 		calls := []string{""}
 		if !strings.Contains(op, "count") {
 			calls = []string{modelCalls, modelLists}
@@ -139,6 +142,9 @@ func randomSteps(s *script, rng *rand.Rand, n int) (live [][]types.Value) {
 func (s *script) model(rows [][]types.Value) map[string]int {
 	groups := map[string][][]types.Value{}
 	keys := s.keys()
+	if w := s.op.WindowAggregate; w != nil && w.Spec.Kind == logical.Session {
+		rows = s.inSessions(rows)
+	}
 	for _, row := range rows {
 		for _, w := range s.modelWindows(row) {
 			var words []string
@@ -174,12 +180,56 @@ func (s *script) outputs() []graph.Output {
 	return s.op.WindowAggregate.Outputs
 }
 
+// inSessions adds to each row where its session begins and ends.
+func (s *script) inSessions(rows [][]types.Value) (out [][]types.Value) {
+	w := s.op.WindowAggregate
+	rows = slices.Clone(rows)
+	at := func(r []types.Value) int64 { return r[w.TimeColumn].Int }
+	slices.SortStableFunc(rows, func(a, b []types.Value) int { return int(at(a) - at(b)) })
+	open := map[string]int{} // of each key: its session's first row in out
+	for _, r := range rows {
+		key := ""
+		for _, k := range s.keys() {
+			key += " " + showValue(s.fields[k].Type, r[k])
+		}
+		first, ok := open[key]
+		if !ok || at(r) > out[first][len(r)+1].Int {
+			first = len(out)
+			open[key] = first
+		}
+		start := at(r)
+		if first < len(out) {
+			start = out[first][len(r)].Int
+		}
+		out = append(out, append(slices.Clone(r), types.Value{Int: start}, types.Value{}))
+		end := types.Value{Int: at(r) + w.Spec.Size}
+		for i := first; i < len(out); i++ {
+			if i == first || out[i][len(r)].Int == start && s.sameKey(out[i], r) {
+				out[i][len(r)+1] = end
+			}
+		}
+	}
+	return out
+}
+
+func (s *script) sameKey(a, b []types.Value) bool {
+	for _, k := range s.keys() {
+		if showValue(s.fields[k].Type, a[k]) != showValue(s.fields[k].Type, b[k]) {
+			return false
+		}
+	}
+	return true
+}
+
 // modelWindows lists the windows of a row by trying them all.
 func (s *script) modelWindows(row []types.Value) (all [][]string) {
 	if s.op.Aggregate != nil {
 		return [][]string{nil}
 	}
 	spec := s.op.WindowAggregate.Spec
+	if spec.Kind == logical.Session { // inSessions has found it
+		return [][]string{{fmt.Sprint(row[len(row)-2].Int), fmt.Sprint(row[len(row)-1].Int)}}
+	}
 	t := row[s.op.WindowAggregate.TimeColumn].Int
 	for start := t - 100; start <= t; start++ {
 		unit := spec.Size

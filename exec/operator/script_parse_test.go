@@ -201,6 +201,9 @@ func (s *script) parseWindow(text string) (spec logical.WindowSpec, col int, err
 	spec.Kind = logical.WindowKind(name)
 	parts := strings.Split(args, ",")
 	nums := []*int64{&spec.Size, &spec.Slide, &spec.Offset}
+	if spec.Kind == logical.Session {
+		nums = []*int64{&spec.Size}
+	}
 	if spec.Kind == logical.Tumble {
 		nums = []*int64{&spec.Size, &spec.Offset}
 	}

@@ -32,14 +32,13 @@ import (
 // to Env.Late if that is set. The end of the input closes every window.
 // Changelog modes: any but upsert in; inserts out on close, changes otherwise.
 type windowAggregate struct {
-	a        *accumulators
-	spec     *graph.WindowAggregate
-	kind     slicing
-	onClose  bool
-	limit    int
-	env      *Env
-	bad      badRows
-	counters *exec.Counters
+	a       *accumulators
+	spec    *graph.WindowAggregate
+	kind    slicing
+	onClose bool
+	limit   int
+	env     *Env
+	bad     badRows
 
 	watermark exec.Watermark
 	restored  bool // state came with the operator; the first watermark is the one it was cut at
@@ -128,6 +127,9 @@ func (s *slicing) sliceOf(t, n int64) (int64, bool) {
 
 func newWindowAggregate(op *graph.Operator, env *Env) (exec.Operator, error) {
 	spec := op.WindowAggregate
+	if spec.Spec.Kind == logical.Session {
+		return newSessionAggregate(op, env)
+	}
 	if err := checkWindow(spec.Spec); err != nil {
 		return nil, err
 	}
@@ -137,7 +139,7 @@ func newWindowAggregate(op *graph.Operator, env *Env) (exec.Operator, error) {
 	}
 	onClose := spec.OnClose || spec.AtEnd || env.Bounded
 	w := &windowAggregate{live: []uint16{}, pick: []uint16{}, a: a, spec: spec, kind: newSlicing(spec, onClose), onClose: onClose, limit: env.BatchRows, env: env,
-		bad: newBadRows(op.ID, env, env.Inputs[0]), counters: env.Counters, watermark: exec.WatermarkMin, restored: a.groups.len() > 0, column: batch.Column{Phys: types.PhysInt}}
+		bad: newBadRows(op.ID, env, env.Inputs[0]), watermark: exec.WatermarkMin, restored: a.groups.len() > 0, column: batch.Column{Phys: types.PhysInt}}
 	keys := len(spec.Keys)
 	w.layout = outputLayout{keys: keys, window: w.kind.window, slot: a.groups.key(keys)}
 	w.out.Cols = w.layout.columns(a)
@@ -348,13 +350,16 @@ func (w *windowAggregate) placeAgain(times []int64, n int64) []uint16 {
 	return w.pick
 }
 
-func (w *windowAggregate) reportLate(in *batch.Batch) error {
-	w.counters.Late += int64(len(w.late))
-	if len(w.late) == 0 || w.env.Late == nil {
+func (w *windowAggregate) reportLate(in *batch.Batch) error { return reportLate(w.env, in, w.late) }
+
+// reportLate counts late rows and hands them on.
+func reportLate(env *Env, in *batch.Batch, late []uint16) error {
+	env.Counters.Late += int64(len(late))
+	if len(late) == 0 || env.Late == nil {
 		return nil
 	}
-	slices.Sort(w.late)
-	if err := w.env.Late(in, w.late); err != nil {
+	slices.Sort(late)
+	if err := env.Late(in, late); err != nil {
 		return fmt.Errorf("keep late rows: %w", err)
 	}
 	return nil

@@ -55,10 +55,11 @@ func (l *level) windowTable(x *ast.TableFunc) (*fromItem, error) {
 	if err != nil {
 		return nil, err
 	}
-	if kind == logical.Session {
-		return nil, pgerr.NotSupported(int(c.Pos), "SESSION")
-	}
 	node := windowNode(in.node, t, spec)
+	node.Pos = int(c.Pos)
+	if node.PartitionBy, err = inner.windowPartition(kind, args.data); err != nil {
+		return nil, err
+	}
 	sc := &scope{rels: in.scope.rels, cols: append([]column(nil), in.scope.cols...)}
 	name := ""
 	if len(in.scope.rels) > 0 {
@@ -175,6 +176,31 @@ func (l *level) windowInput(kind logical.WindowKind, x ast.Expr) (*bound, error)
 		return nil, err
 	}
 	return f.bound(), nil
+}
+
+// windowPartition binds the columns that sessions are told apart by.
+func (l *level) windowPartition(kind logical.WindowKind, data ast.Expr) ([]int, error) {
+	t, ok := data.(*ast.TableArg)
+	if !ok || len(t.PartitionBy) == 0 {
+		return nil, nil
+	}
+	if kind != logical.Session {
+		return nil, pgerr.New(pgerr.SyntaxError, "%s takes no PARTITION BY", upper(string(kind))).At(int(t.PartitionBy[0].Offset())).
+			Hint("SESSION alone depends on how rows are partitioned.")
+	}
+	var out []int
+	for _, x := range t.PartitionBy {
+		e, err := l.expr(x)
+		if err != nil {
+			return nil, err
+		}
+		if e.Op != scalar.OpColumn {
+			return nil, pgerr.New(pgerr.SyntaxError, "PARTITION BY of SESSION must name columns of its input").At(int(x.Offset())).
+				Hint("Compute the value in a subquery.")
+		}
+		out = append(out, e.Column)
+	}
+	return out, nil
 }
 
 // timeColumn finds the column that a window goes by.
@@ -326,11 +352,9 @@ func (s *selection) bindWindow() error {
 		if s.window != nil {
 			return pgerr.New(pgerr.FeatureNotSupported, "only one window function is allowed in GROUP BY").At(int(c.Pos))
 		}
-		if kind == logical.Session {
-			return pgerr.NotSupported(int(c.Pos), "SESSION")
-		}
 		w.first = len(s.node.Fields())
 		node := windowNode(s.node, w.time, w.spec)
+		node.ByGroup, node.Pos = true, int(c.Pos)
 		for k := w.first; k < len(node.Out); k++ {
 			s.scope.cols = append(s.scope.cols, column{field: node.Out[k], expr: columnExpr(k, node.Out[k])})
 		}

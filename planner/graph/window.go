@@ -12,6 +12,8 @@ import (
 func (w *WindowAggregate) SliceName() string {
 	mergeable := (w.OnClose || w.AtEnd) && w.Mergeable()
 	switch {
+	case w.Spec.Kind == logical.Session:
+		return "session_start"
 	case w.Spec.Kind == logical.Hop && mergeable:
 		return "pane_start"
 	case w.Spec.Kind == logical.Cumulate && mergeable:

@@ -97,9 +97,13 @@ type WindowSpec struct {
 type Window struct {
 	Input       Node
 	TimeColumn  int
-	PartitionBy []int // session only
-	Spec        WindowSpec
-	Out         []Field
+	PartitionBy []int // session only: each combination has sessions of its own
+	// ByGroup is set for the window function of a GROUP BY: sessions are then
+	// those of each combination of the other group keys.
+	ByGroup bool
+	Spec    WindowSpec
+	Out     []Field
+	Pos     int // where the statement asks for it, -1 for nowhere
 }
 
 // Aggregate groups by Keys (expressions over Input) and computes Aggregates.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
 	"github.com/millrace/millrace/types"
 )
@@ -67,6 +68,9 @@ func stateType(fn string, t types.Type) types.Type {
 func (x *aggregation) output(o *operator, a scalar.Aggregate) (int, error) {
 	name, _, _ := strings.Cut(a.Func, "(")
 	f := o.family
+	if a.Distinct && x.window != nil && x.window.spec.Kind == logical.Session {
+		return 0, pgerr.NotSupported(a.Pos, "DISTINCT in an aggregate of SESSION windows")
+	}
 	in := reading{op: x.s.op, arg: -1, filter: -1, distinct: -1}
 	if a.Filter != nil {
 		e := scalar.Substitute(a.Filter, x.s.exprs)

@@ -145,6 +145,9 @@ func (x *aggregation) operator() (int, error) {
 	if i, ok := b.families[key]; ok && exprsKey(x.exprs) != "" {
 		return i, nil
 	}
+	if err := x.session(); err != nil {
+		return 0, err
+	}
 	o := x.newOperator(onClose)
 	i := b.add(o, "")
 	b.families[key] = i
@@ -217,7 +220,10 @@ func (x *aggregation) newOperator(onClose bool) *operator {
 			o.base = "window_aggregate(" + under + ", " + wt + ")"
 		}
 		o.called = under + " per " + strings.TrimPrefix(by+", "+wt, ", ")
-		o.windowBounds(w, x.attached == nil)
+		o.windowBounds(w, x.attached == nil && w.spec.Kind != logical.Session)
+		if w.spec.Kind == logical.Session { // the latest time says where a session ends
+			f.accumulator("max", reading{op: s.op, arg: at, filter: -1, distinct: -1, text: w.name, typ: w.time.Type})
+		}
 	} else {
 		o.Kind, o.Aggregate = graph.AggregateKind, &spec
 		f.agg = o.Aggregate
@@ -283,6 +289,9 @@ func (x *aggregation) outputKeys(o *operator) {
 	}
 	if len(o.Fields) > 0 {
 		o.UpsertKey = sequence(0, len(o.Fields))
+		if x.window != nil && x.window.spec.Kind == logical.Session { // an end moves as rows come
+			o.UpsertKey = slices.Delete(o.UpsertKey, 1, 2)
+		}
 	}
 	if len(x.exprs) > 0 {
 		o.spread = spread{known: true, cols: sequence(from, len(x.exprs))}
@@ -353,6 +362,15 @@ func (x *aggregation) outputs(i int) (stream, error) {
 // bound is window_start, window_end or window_time of the operator's rows.
 func (x *aggregation) bound(which string, t types.Type, o *operator) (*scalar.Expr, attr) {
 	end, w, a := column(1, t, "window_end"), x.window, attr{bound: which, window: x.window}
+	if w.spec.Kind == logical.Session {
+		switch which {
+		case "time":
+			return windowTime(end), attr{}
+		case "end":
+			return end, attr{}
+		}
+		return column(0, t, "window_start"), attr{}
+	}
 	if x.attached != nil {
 		w, a.window = x.attached, x.attached
 	}

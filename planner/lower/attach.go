@@ -16,7 +16,7 @@ func (x *aggregation) attach() {
 	}
 	for _, k := range x.n.Keys {
 		a := x.keyAttr(k)
-		if a.bound != "end" && a.bound != "start" || !a.window.attr.time || a.window.spec.Kind == logical.Cumulate {
+		if a.bound != "end" && a.bound != "start" || !a.window.attr.time || a.window.spec.Kind == logical.Cumulate || a.window.spec.Kind == logical.Session {
 			continue
 		}
 		end := x.boundColumn(a.window)

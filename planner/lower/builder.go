@@ -220,7 +220,7 @@ func (b *builder) projectedKey(s stream) []int {
 	key := b.upsertKey(s.op)
 	out := mapColumns(key, s.exprs)
 	f := b.through(s.op).family
-	if out != nil || f == nil || f.window == nil {
+	if out != nil || f == nil || f.window == nil || f.window.Spec.Kind == logical.Session {
 		return out
 	}
 	if out = mapColumns(key[1:], s.exprs); out == nil && f.window.Spec.Kind != logical.Cumulate {

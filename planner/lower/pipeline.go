@@ -33,6 +33,9 @@ func (b *builder) filter(n *logical.Filter) (stream, error) {
 	if err != nil {
 		return stream{}, err
 	}
+	if s.window != nil && s.window.spec.Kind == logical.Session && !s.window.byGroup {
+		return stream{}, sessionRows(s.window)
+	}
 	for _, c := range scalar.Columns(n.Predicate) {
 		if dear(s.exprs[c]) {
 			if s, err = b.place(s); err != nil {

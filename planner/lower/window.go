@@ -1,7 +1,6 @@
 package lower
 
 import (
-	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
@@ -21,12 +20,14 @@ type pendingWindow struct {
 	time *scalar.Expr // over the operator's columns
 	attr attr         // of time
 	name string       // of the time column
+	// Of sessions: what tells them apart, over the operator's columns, unless
+	// the group keys above do.
+	partition []*scalar.Expr
+	byGroup   bool
+	pos       int
 }
 
 func (b *builder) window(n *logical.Window) (stream, error) {
-	if n.Spec.Kind == logical.Session {
-		return stream{}, pgerr.NotSupported(-1, "SESSION windows")
-	}
 	s, err := b.node(n.Input)
 	if err != nil {
 		return stream{}, err
@@ -36,7 +37,10 @@ func (b *builder) window(n *logical.Window) (stream, error) {
 	}
 	t := s.exprs[n.TimeColumn]
 	out := stream{op: s.op, exprs: append([]*scalar.Expr(nil), s.exprs...), names: names(n.Out), attrs: append([]attr(nil), s.attrs...)}
-	out.window = &pendingWindow{spec: n.Spec, time: t, attr: s.attrs[n.TimeColumn], name: b.text(s.op, t)}
+	out.window = &pendingWindow{spec: n.Spec, time: t, attr: s.attrs[n.TimeColumn], name: b.text(s.op, t), byGroup: n.ByGroup, pos: n.Pos}
+	for _, p := range n.PartitionBy {
+		out.window.partition = append(out.window.partition, s.exprs[p])
+	}
 	for i, bound := range []string{"start", "end", "time"} {
 		if len(out.exprs) == len(n.Out) {
 			break // without window_time
@@ -65,6 +69,9 @@ func (b *builder) resolve(s stream) (stream, error) {
 	w := s.window
 	if w == nil {
 		return s, nil
+	}
+	if w.spec.Kind == logical.Session {
+		return stream{}, sessionRows(w)
 	}
 	s.window = nil
 	var read []int

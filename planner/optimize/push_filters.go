@@ -28,7 +28,9 @@ func push(n logical.Node, conds []*scalar.Expr) logical.Node {
 		return filtered(&c, stay)
 	case *logical.Window:
 		width := len(n.Input.Fields())
-		down, stay := split(conds, func(x *scalar.Expr) bool { return isMovable(x) && below(x, width) })
+		down, stay := split(conds, func(x *scalar.Expr) bool {
+			return isMovable(x) && below(x, width) && (n.Spec.Kind != logical.Session || n.ByGroup || isOfColumns(x, n.PartitionBy))
+		})
 		c := *n
 		c.Input = push(n.Input, down)
 		return filtered(&c, stay)
@@ -152,6 +154,11 @@ func isOfPartition(x *scalar.Expr, by []*scalar.Expr) bool {
 		}
 	}
 	return len(cols) > 0
+}
+
+func isOfColumns(x *scalar.Expr, by []int) bool {
+	cols := scalar.Columns(x)
+	return len(cols) > 0 && !slices.ContainsFunc(cols, func(c int) bool { return !slices.Contains(by, c) })
 }
 
 // isMovable: a volatile condition is decided where it is written.
