@@ -40,6 +40,9 @@ type slot struct {
 	off uintptr
 }
 
+// invertible are the accumulators that can take values away.
+var invertible = map[string]bool{"count": true, "sum": true, "sum_squares": true, "bool_and": true, "bool_or": true}
+
 // pieceRows is how many rows a kernel takes at once.
 const pieceRows = 1024
 
@@ -58,7 +61,7 @@ func newAggregate(w *graph.WindowCall, in []types.Field, f *frame) (call, error)
 		if err != nil {
 			return nil, err
 		}
-		a.inverse = a.inverse && s.Func != "min" && s.Func != "max" && (s.Type.Phys() != types.PhysFloat)
+		a.inverse = a.inverse && invertible[s.Func] && s.Type.Phys() != types.PhysFloat
 		a.slots = append(a.slots, slot{k, off})
 		slots = append(slots, agg.Slot{Func: s.Func, Off: off, Type: s.Type})
 		off += uintptr(max(s.Type.Phys().RowWidth(), 8))

@@ -68,8 +68,14 @@ func stateType(fn string, t types.Type) types.Type {
 func (x *aggregation) output(o *operator, a scalar.Aggregate) (int, error) {
 	name, _, _ := strings.Cut(a.Func, "(")
 	f := o.family
-	if a.Distinct && x.window != nil && x.window.spec.Kind == logical.Session {
-		return 0, pgerr.NotSupported(a.Pos, "DISTINCT in an aggregate of SESSION windows")
+	if x.window != nil && x.window.spec.Kind == logical.Session {
+		_, plain := recipes[name]
+		switch {
+		case !plain:
+			return 0, pgerr.NotSupported(a.Pos, "aggregate function "+name+" of SESSION windows")
+		case a.Distinct && !copiesMakeNoDifference[name]:
+			return 0, pgerr.NotSupported(a.Pos, "DISTINCT in an aggregate of SESSION windows")
+		}
 	}
 	in := reading{op: x.s.op, arg: -1, filter: -1, distinct: -1}
 	if a.Filter != nil {

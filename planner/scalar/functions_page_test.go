@@ -187,7 +187,7 @@ func setReturningSection(b *strings.Builder) {
 		}
 		b.WriteString(" `" + name + "`")
 	}
-	b.WriteString(".\n[sql.md](sql.md#windows) has the window functions `TUMBLE`, `HOP` and `CUMULATE`.\n")
+	b.WriteString(".\n[sql.md](sql.md#windows) has the window functions `TUMBLE`, `HOP`, `CUMULATE` and `SESSION`.\n")
 }
 
 func catalogSection(b *strings.Builder) {
