@@ -45,9 +45,20 @@ func appendTyped[T any](dst, src []T, sel []uint16, n int) {
 }
 
 // appendViews copies strings. Rows with one and the same place in src's arena
-// one after the other (constants) are copied once.
+// one after the other (constants) are copied once, and not at all if the row that
+// is the last so far has that string: so a constant keeps one place however many
+// batches are put together.
 func (c *Column) appendViews(dst []View, src *Column, sel []uint16, n int) {
 	last, place := View{}, View{}
+	if at := len(c.Views) - len(dst); at > 0 && n > 0 {
+		i := 0
+		if sel != nil {
+			i = int(sel[0])
+		}
+		if v := src.Views[i]; v.Len > 0 && v.Len == c.Views[at-1].Len && c.Str(at-1) == src.Str(i) {
+			last, place = v, c.Views[at-1]
+		}
+	}
 	for k := range n {
 		i := k
 		if sel != nil {

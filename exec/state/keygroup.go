@@ -213,8 +213,16 @@ func hashColumn(c *batch.Column, sel []uint16, out []uint64, first bool) {
 			out[i] = combineHash(out[i], hashInt(uint64(c.Int[i])))
 		}
 	case types.PhysBytes:
-		for _, i := range sel {
-			put(out, i, hashBytes(c.BytesAt(int(i))), first)
+		last, h := batch.View{}, hashBytes(nil)
+		for _, i := range sel { // constants are hashed once
+			if v := c.Views[i]; v != last {
+				last, h = v, hashBytes(c.BytesAt(int(i)))
+			}
+			if first {
+				out[i] = h
+			} else {
+				out[i] = combineHash(out[i], h)
+			}
 		}
 	default:
 		for _, i := range sel {
