@@ -9,6 +9,7 @@ import (
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connector"
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/upgrade"
 	"github.com/millrace/millrace/statestore/manifest"
@@ -83,6 +84,9 @@ func (m *Manager) checkPositions(ctx context.Context, j *catalog.Job, store obje
 			continue
 		}
 		src, err := m.opt.Sources(ctx, j, op, nil)
+		if err != nil && j.ID == "" && pgerr.From(err).Code == pgerr.UndefinedTable {
+			continue // made in the same transaction as the job
+		}
 		if err != nil {
 			return &exec.OperatorError{Operator: op.ID, Err: err}
 		}

@@ -222,8 +222,7 @@ func TestForkElsewhere(t *testing.T) {
 	if strings.Contains(e.Detail, "hush") {
 		t.Errorf("a secret is shown: %s", e.Detail)
 	}
-	b.exec(ddl...)
-	b.exec(`CREATE JOB c FROM SAVEPOINT '` + url + `'`)
+	b.exec(strings.Join(append(ddl, `CREATE JOB c FROM SAVEPOINT '`+url+`'`), ";\n")) // one transaction
 	writeFile(t, dir+"/in/9.json", `{"k":"a","v":9}`+"\n")
 	b.eventually(`SELECT sum(rows) FROM millrace.source_splits`, "4")
 	n := b.query(`SELECT "count(*)" FROM savepoint('` + url + `', 'aggregate(events by k)')`)
