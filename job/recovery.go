@@ -269,14 +269,15 @@ func (sp *startingPoint) readTask(id string, task manifest.Task) error {
 		}
 		sp.sources[id].Splits = append(sp.sources[id].Splits, s.Splits...)
 	}
+	mark := exec.WatermarkMin // a task that had reached none wrote none
 	if b := task.Blobs[watermarkBlob]; b != nil {
-		w, err := strconv.ParseInt(string(b), 10, 64)
-		if err != nil {
+		var err error
+		if mark, err = strconv.ParseInt(string(b), 10, 64); err != nil {
 			return fmt.Errorf("decode watermark: %w", err)
 		}
-		if have, ok := sp.watermarks[id]; !ok || w < have {
-			sp.watermarks[id] = w
-		}
+	}
+	if have, ok := sp.watermarks[id]; !ok || mark < have {
+		sp.watermarks[id] = mark
 	}
 	if b := task.Blobs[commitBlob]; b != nil && sp.continues {
 		var list [][]byte

@@ -57,7 +57,7 @@ func (g *generator) constant(k kind) string {
 	case text:
 		return g.oneOf("'a'", "'b'", "'ab'", "'B'", "''", "'é'")
 	case decimal:
-		return g.oneOf("0.5", "-1.25", "2.50", "10", "7.75", "0")
+		return g.oneOf("0.5", "-1.25", "2.50", "10.0", "7.75", "0.0")
 	}
 	return g.oneOf("true", "false")
 }

@@ -123,7 +123,13 @@ func (d *duel) play(ctx context.Context, rng *rand.Rand) bool {
 			return false
 		}
 		switch {
-		case g.chance(60):
+		case g.chance(40):
+			if g.chance(2) {
+				if err := awaitCheckpoints(ctx, d.ours); err != nil {
+					d.t.Error(err)
+					return false
+				}
+			}
 			d.m.Kill()
 			_ = d.ours.Close(ctx)
 			d.start(ctx, rng)
@@ -156,7 +162,7 @@ func (d *duel) view(ctx context.Context, g *generator, relations *[]relation, n 
 	query, cols := g.query(*relations, 2)
 	name := fmt.Sprintf("v%d", n)
 	sql := "CREATE MATERIALIZED VIEW " + name + " AS " + query
-	if _, err := run(ctx, d.ours, sql); err != nil && asPgError(err) != nil && asPgError(err).Code == "42710" {
+	if _, err := run(ctx, d.ours, often(sql)); err != nil && asPgError(err) != nil && asPgError(err).Code == "42710" {
 		return true // two operators mean the same, and one needs a pin
 	} else if err != nil {
 		d.script = append(d.script, sql)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,7 +22,8 @@ type Mode struct {
 	Name string
 	// BatchRows is how many rows a batch has, 0 for the engine's choice.
 	BatchRows int
-	// Restart kills the server after every step that wrote something.
+	// Restart kills the server after every step that wrote something: two times at
+	// once, then after every job has completed a checkpoint that has all of it.
 	Restart bool
 	// Parallelism is what jobs have after each start, in turn.
 	Parallelism []int
@@ -116,6 +118,11 @@ func (r *runner) start(ctx context.Context) error {
 
 // restart kills the server for real and starts it again.
 func (r *runner) restart(ctx context.Context) error {
+	if r.mode.Restart && r.starts%3 == 0 {
+		if err := awaitCheckpoints(ctx, r.conn); err != nil {
+			return err
+		}
+	}
 	r.server.Kill()
 	_ = r.conn.Close(ctx) // the other side is gone
 	r.unseen = true
@@ -139,8 +146,51 @@ func (r *runner) step(ctx context.Context, rec *Record, seen map[*Record][]strin
 	return r.statement(ctx, rec, seen)
 }
 
+// jobHead is how the definition of a job begins that has no options.
+var jobHead = regexp.MustCompile(`(?i)^(CREATE (?:MATERIALIZED VIEW|JOB) \w+\s*(?:\([^)]*\)\s*)?)AS\b`)
+
+// often gives a job without options frequent checkpoints.
+func often(sql string) string {
+	return jobHead.ReplaceAllString(sql, "${1}WITH (checkpoint_interval = '50ms') AS")
+}
+
 func (r *runner) sql(rec *Record) string {
-	return strings.ReplaceAll(rec.SQL, "${dir}", "file://"+r.dir)
+	sql := strings.ReplaceAll(rec.SQL, "${dir}", "file://"+r.dir)
+	if r.mode.Restart && !rec.Fails {
+		sql = often(sql)
+	}
+	return sql
+}
+
+// awaitCheckpoints waits until every job that runs has read what was written and
+// completed a checkpoint that began after that.
+func awaitCheckpoints(ctx context.Context, conn *pgconn.PgConn) error {
+	if _, err := run(ctx, conn, "FLUSH"); err != nil {
+		return fmt.Errorf("FLUSH before a kill: %w", err)
+	}
+	const completed = "SELECT name, coalesce(last_checkpoint, 0) FROM millrace.jobs WHERE state = 'running' AND options ? 'checkpoint_interval' ORDER BY name"
+	before := map[string]int64{}
+	for deadline := time.Now().Add(settleMax); ; time.Sleep(2 * time.Millisecond) {
+		rows, err := run(ctx, conn, completed)
+		if err != nil {
+			return fmt.Errorf("read the jobs' checkpoints: %w", err)
+		}
+		done := true
+		for _, row := range rows {
+			n, _ := strconv.ParseInt(string(row[1]), 10, 64)
+			had, seen := before[string(row[0])]
+			if !seen {
+				before[string(row[0])] = n
+			}
+			done = done && seen && n >= had+2 // the next one may have begun before
+		}
+		if done {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("no job completes checkpoints: %s", Format(rows, false))
+		}
+	}
 }
 
 func (r *runner) statement(ctx context.Context, rec *Record, seen map[*Record][]string) error {
