@@ -21,11 +21,13 @@ var parsers = sync.Pool{New: func() any {
 	return p
 }}
 
-// run has TiDB parse the rewritten query. The rewriter takes only what it knows,
-// so an error here means that it wrote something that TiDB does not take.
-func (r *rewriter) run() (*tidb.SelectStmt, *decoder) {
+// run has TiDB parse the rewritten query and calls decode with the tree. The
+// rewriter takes only what it knows, so an error here means that it wrote
+// something that TiDB does not take. The parser is kept until the tree is
+// decoded: it goes on writing to the last nodes it made when it is used again.
+func (r *rewriter) run(decode func(*tidb.SelectStmt, *decoder)) {
 	if r.err != nil {
-		return nil, nil
+		return
 	}
 	sql, m := r.render()
 	p := parsers.Get().(*tidbparser.Parser)
@@ -33,38 +35,34 @@ func (r *rewriter) run() (*tidb.SelectStmt, *decoder) {
 	stmts, _, err := p.ParseSQL(sql)
 	if err != nil {
 		r.fail(r.translate(err, sql, m))
-		return nil, nil
+		return
 	}
 	if len(stmts) == 1 {
 		if sel, ok := stmts[0].(*tidb.SelectStmt); ok {
-			return sel, &decoder{cursor: r.cursor, marks: r.marks, positions: m}
+			decode(sel, &decoder{cursor: r.cursor, marks: r.marks, positions: m})
+			return
 		}
 	}
 	r.unexpected()
-	return nil, nil
 }
 
 // finish parses and decodes a query.
-func (r *rewriter) finish() *ast.Query {
-	sel, d := r.run()
-	if sel == nil {
-		return nil
-	}
-	return d.query(sel)
+func (r *rewriter) finish() (q *ast.Query) {
+	r.run(func(sel *tidb.SelectStmt, d *decoder) { q = d.query(sel) })
+	return q
 }
 
 // finishExpr parses and decodes a lone expression.
-func (r *rewriter) finishExpr() ast.Expr {
-	sel, d := r.run()
-	if sel == nil {
-		return nil
-	}
-	call, ok := sel.Fields.Fields[0].Expr.(*tidb.FuncCallExpr)
-	if !ok || len(call.Args) != 1 {
-		r.unexpected()
-		return nil
-	}
-	return d.expr(call.Args[0])
+func (r *rewriter) finishExpr() (x ast.Expr) {
+	r.run(func(sel *tidb.SelectStmt, d *decoder) {
+		call, ok := sel.Fields.Fields[0].Expr.(*tidb.FuncCallExpr)
+		if !ok || len(call.Args) != 1 {
+			r.unexpected()
+			return
+		}
+		x = d.expr(call.Args[0])
+	})
+	return x
 }
 
 var nearText = regexp.MustCompile(`(?s)^line \d+ column \d+ near "(.*)"[^"]*?(?:\(total length (\d+)\))?\s*$`)
