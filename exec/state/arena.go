@@ -23,6 +23,8 @@ type arena struct {
 	used     int   // bytes in pages
 	baseline int   // bytes in pages after the last collection
 
+	shared []batch.View // places of strings that many rows have, by hash; nil: none yet
+
 	collecting bool
 	next       RowID // the first row that the collection has not looked at
 	emptied    []int // old pages that no row refers to any more
@@ -84,6 +86,26 @@ func (a *arena) store(p []byte, version uint32) batch.View {
 	return batch.View{Off: uint32(number)<<arenaWordBits | at/wordBytes, Len: uint32(len(p))}
 }
 
+// sharedStrings is how many places of strings are remembered, a power of two.
+const sharedStrings = 1 << 12
+
+// storeShared is store for keys: the rows of a group, and groups that have a part
+// of their key in common, share one copy of a string where that is remembered.
+func (a *arena) storeShared(p []byte, version uint32) batch.View {
+	if len(p) == 0 {
+		return batch.View{}
+	}
+	if a.shared == nil {
+		a.shared = make([]batch.View, sharedStrings)
+	}
+	at := &a.shared[hashBytes(p)&(sharedStrings-1)]
+	if v := *at; int(v.Len) == len(p) && !a.pages[viewPage(v)].old && string(viewBytes(a.pages, v)) == string(p) {
+		return v
+	}
+	*at = a.store(p, version)
+	return *at
+}
+
 func (a *arena) newPage(size int, version uint32) int {
 	g := arenaPage{page: page{base: a.ret.slabs.get(size), version: version, size: uint32(size)}}
 	clear(g.bytes())
@@ -143,13 +165,17 @@ func (a *arena) finish() {
 // moveStrings copies a row's strings out of old pages.
 func (t *Table) moveStrings(id RowID, row unsafe.Pointer) {
 	a := &t.strings
-	for _, off := range t.layout.strings {
+	for k, off := range t.layout.strings {
 		v := *(*batch.View)(unsafe.Add(row, off))
 		if v.Len == 0 || viewPage(v) >= len(a.pages) || !a.pages[viewPage(v)].old {
 			continue
 		}
 		row = t.Write(id)
-		*(*batch.View)(unsafe.Add(row, off)) = a.store(viewBytes(a.pages, v), t.version)
+		store := a.store
+		if k < t.keyStrings {
+			store = a.storeShared
+		}
+		*(*batch.View)(unsafe.Add(row, off)) = store(viewBytes(a.pages, v), t.version)
 	}
 }
 
@@ -157,6 +183,9 @@ func (t *Table) moveStrings(id RowID, row unsafe.Pointer) {
 // rows obtained before must not be used after it. Seal does it too.
 func (t *Table) Tidy() {
 	a := &t.strings
+	if len(a.emptied) > 0 {
+		clear(a.shared) // some may lie in pages that go
+	}
 	for _, i := range a.emptied {
 		g := a.pages[i]
 		a.used -= int(g.size)
@@ -173,5 +202,6 @@ func (a *arena) reset(version uint32) {
 		a.ret.retire(a.pages[i].page, version)
 	}
 	clear(a.pages)
-	*a = arena{ret: a.ret, pages: a.pages[:0], free: a.free[:0], emptied: a.emptied[:0], last: -1}
+	clear(a.shared)
+	*a = arena{shared: a.shared, ret: a.ret, pages: a.pages[:0], free: a.free[:0], emptied: a.emptied[:0], last: -1}
 }

@@ -31,7 +31,11 @@ func (t *Table) setValue(row unsafe.Pointer, k int, c *batch.Column, i int) {
 	case types.PhysDecimal:
 		*(*types.Decimal)(p) = c.Dec[i]
 	case types.PhysBytes:
-		t.replaceBytes((*batch.View)(p), c.BytesAt(i))
+		if k < t.keys {
+			*(*batch.View)(p) = t.strings.storeShared(c.BytesAt(i), t.version)
+		} else {
+			t.replaceBytes((*batch.View)(p), c.BytesAt(i))
+		}
 	case types.PhysInterval:
 		*(*types.Interval)(p) = c.Interval[i]
 	case types.PhysUUID:

@@ -42,15 +42,17 @@ func (s *slot) setNull(row unsafe.Pointer, null bool) {
 
 // layout is how a schema's rows lie in pages.
 type layout struct {
-	schema   graph.Table
-	slots    []slot // the keys, then the columns
-	strings  []uintptr
-	keys     int
-	width    uintptr
-	keyNulls uint64 // null bits of the keys in the header word
-	shift    uint   // a page has 1<<shift rows
-	mask     uint32
-	bytes    int // of a page
+	schema  graph.Table
+	slots   []slot // the keys, then the columns
+	strings []uintptr
+	keys    int
+	// keyStrings is how many of strings are keys: the first ones.
+	keyStrings int
+	width      uintptr
+	keyNulls   uint64 // null bits of the keys in the header word
+	shift      uint   // a page has 1<<shift rows
+	mask       uint32
+	bytes      int // of a page
 }
 
 // newLayout lays a schema out in pages of at most pageBytes, unless one row is
@@ -77,6 +79,9 @@ func newLayout(schema graph.Table, pageBytes int) (*layout, error) {
 		}
 		if s.phys == types.PhysBytes {
 			l.strings = append(l.strings, off)
+			if i < l.keys {
+				l.keyStrings++
+			}
 		}
 		l.slots = append(l.slots, s)
 		off += uintptr(s.phys.RowWidth())

@@ -242,7 +242,11 @@ func (t *Table) copySlot(row unsafe.Pointer, to *slot, old unsafe.Pointer, k int
 		to.setNull(row, true)
 	}
 	if v := (*batch.View)(unsafe.Add(old, at.off)); to.phys == types.PhysBytes && v.Len > 0 {
-		*(*batch.View)(unsafe.Add(row, to.off)) = t.StoreBytes(viewBytes(s.strings, *v))
+		if k < t.keys {
+			*(*batch.View)(unsafe.Add(row, to.off)) = t.strings.storeShared(viewBytes(s.strings, *v), t.version)
+		} else {
+			*(*batch.View)(unsafe.Add(row, to.off)) = t.StoreBytes(viewBytes(s.strings, *v))
+		}
 		return
 	}
 	copyBytes(unsafe.Add(row, to.off), unsafe.Add(old, at.off), to.phys.RowWidth())
