@@ -23,6 +23,8 @@ type rowGroups struct {
 	directory *table
 	list      uintptr
 	bound     uintptr
+	// created, if not nil, is told of new groups.
+	created func(group uint32, row unsafe.Pointer)
 	// touch is told of a group before its first change since settle.
 	touch func(group, list uint32) error
 
@@ -134,6 +136,9 @@ func (g *rowGroups) locate(keys []*batch.Column, n int, sel []uint16) {
 	for _, i := range g.fresh {
 		*(*uint64)(unsafe.Add(g.groupRows[i], g.list)) = uint64(g.lists.add())
 		g.setBound(g.groupRows[i], math.MaxUint64)
+		if g.created != nil {
+			g.created(g.groupIDs[i], g.groupRows[i])
+		}
 	}
 	if n := len(g.lists.lists); len(g.touchedAt) < n {
 		g.touchedAt = append(g.touchedAt, make([]uint32, n-len(g.touchedAt)+n/2)...)

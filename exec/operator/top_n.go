@@ -25,6 +25,9 @@ type topN struct {
 	places  bool // output rows are told apart by their number in the group
 	fold    int
 	pending int
+	// windowed groups are dropped when their window closes, not when they are
+	// empty.
+	windowed bool
 
 	touched []touchedGroup
 	old     []numbered // windows as they were when their group was touched
@@ -75,10 +78,17 @@ func newTopN(op *graph.Operator, env *Env) (exec.Operator, error) {
 	}
 	t.groups.touch = t.touch
 	t.diff = newRowDiff(t.groups, tables[0], t.groups.slots, op, env)
-	if spec.Retractable {
-		return t, nil
+	var made exec.Operator = t
+	if !spec.Retractable {
+		if err := t.restore(); err != nil {
+			return nil, err
+		}
+		made = &topNAppend{t}
 	}
-	return &topNAppend{t}, t.restore()
+	if spec.Window != nil {
+		made = newTopNWindow(op, env, t, made)
+	}
+	return made, nil
 }
 
 // OnBatch implements exec.Operator.
@@ -151,7 +161,7 @@ func (t *topN) windowOf(list uint32, dst []numbered) (out []numbered, kept int) 
 // flush emits what has changed since the last one.
 func (t *topN) flush(out exec.Output) error {
 	t.pending = 0
-	if len(t.touched) == 0 {
+	if len(t.touched)+len(t.gone)+len(t.groups.absent) == 0 {
 		return nil
 	}
 	for i := range t.touched {
@@ -168,7 +178,7 @@ func (t *topN) flush(out exec.Output) error {
 		return err
 	}
 	for _, g := range t.touched {
-		if t.groups.lists.len(g.list) == 0 {
+		if !t.windowed && t.groups.lists.len(g.list) == 0 {
 			t.groups.dropGroup(g.group, g.list)
 		}
 	}

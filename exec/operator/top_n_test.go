@@ -40,6 +40,8 @@ func (s *script) parseTopN(op *graph.Operator, text string) error {
 			spec.Retractable = true
 		case "key":
 			spec.RowKey, spec.Copies = s.parseColumns(words[i+1]), false
+		case "window", "onclose":
+			spec.Window = &graph.TopNWindow{End: s.column(words[i+1]), OnClose: w == "onclose"}
 		case "arrival":
 			spec.Arrival = true
 		}

@@ -31,6 +31,13 @@ func (p *printer) topN(o *graph.Operator, add func(string, ...any)) {
 		rows += ", with ties"
 	}
 	add("keeps: %s", rows)
+	if t.Window != nil {
+		when := "forgets a window when it closes"
+		if t.Window.OnClose {
+			when = "emits on close"
+		}
+		add("window: ends at %s, %s", p.names(in, []int{t.Window.End}), when)
+	}
 }
 
 // order prints sort keys over columns.

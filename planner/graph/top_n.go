@@ -3,6 +3,7 @@ package graph
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/types"
 )
@@ -36,11 +37,21 @@ type TopN struct {
 	// Arrival is set when the order is that of arrival and the first row alone
 	// counts: it then never changes, and the table has no columns.
 	Arrival bool `json:"arrival,omitempty"`
+	// Window is set when each group is of one window.
+	Window *TopNWindow `json:"window,omitempty"`
+}
+
+// TopNWindow says that groups are done with when the watermark reaches the value
+// of End, one of the keys. OnClose rows are emitted then and not before. Late
+// rows, those of closed windows, are counted.
+type TopNWindow struct {
+	End     int  `json:"end"`
+	OnClose bool `json:"on_close,omitempty"`
 }
 
 // Single reports whether the state is one row per group.
 func (t *TopN) Single() bool {
-	return !t.Retractable && t.Func == "row_number" && t.From == 1 && t.To == 1 && !t.WithTies
+	return t.Window == nil && !t.Retractable && t.Func == "row_number" && t.From == 1 && t.To == 1 && !t.WithTies
 }
 
 var bigint = types.Of(types.Int64)
@@ -113,6 +124,8 @@ func (c *checker) topN(t *TopN) error {
 		return fmt.Errorf("unknown numbering %q", t.Func)
 	case t.From < 1 || t.To < 0:
 		return fmt.Errorf("rows %d to %d", t.From, t.To)
+	case t.Window != nil && !slices.Contains(t.Keys, t.Window.End):
+		return errors.New("the end of a window is no key")
 	case t.Arrival && !t.Single():
 		return errors.New("more than the first row to arrive")
 	}

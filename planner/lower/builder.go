@@ -36,6 +36,7 @@ type operator struct {
 	pinned  bool      // base was given by a hint
 	pos     int       // where the statement asks for it, -1 for nowhere
 	called  string    // how operators above name their input
+	under   string    // how it names its own input
 	origins []string  // canonical text of each output column
 	attrs   []attr    // of each output column
 	spread  spread    // how the rows lie over the tasks

@@ -20,7 +20,12 @@ func (b *builder) topN(n *logical.TopN) (stream, error) {
 		return stream{}, err
 	}
 	width := len(s.exprs)
-	p, err := b.partition(s, n.PartitionBy, n.OrderBy)
+	window, end := b.windowOf(&s, n.PartitionBy)
+	by := n.PartitionBy
+	if window != nil {
+		by = append(slices.Clone(by), end)
+	}
+	p, err := b.partition(s, by, n.OrderBy)
 	if err != nil {
 		return stream{}, err
 	}
@@ -29,6 +34,14 @@ func (b *builder) topN(n *logical.TopN) (stream, error) {
 		Numbered: n.Numbered && n.From != n.To, Retractable: in.Mode != graph.AppendOnly}
 	if spec.Retractable {
 		spec.RowKey, spec.Copies = p.rowKey, p.copies
+	}
+	onClose, endColumn := false, -1
+	if window != nil {
+		if onClose, err = b.closesTop(window, in.Mode); err != nil {
+			return stream{}, err
+		}
+		endColumn = slices.IndexFunc(in.attrs, func(a attr) bool { return a.bound == "end" && a.window == window })
+		spec.Window = &graph.TopNWindow{}
 	}
 	spec.Arrival = spec.Single() && len(spec.Order) == 1 && !spec.Order[0].Desc && in.attrs[spec.Order[0].Column].proc
 	o := &operator{
@@ -43,10 +56,17 @@ func (b *builder) topN(n *logical.TopN) (stream, error) {
 	if spec.Arrival {
 		o.Mode = graph.AppendOnly
 	}
+	if window != nil {
+		o.under = in.called
+		o.windowed(window, p, endColumn, onClose)
+	}
 	for i := range o.attrs {
+		if window != nil && o.attrs[i].bound == "time" {
+			continue
+		}
 		// Changes come at any time: what bounded the input's times does not bound
 		// those of changes.
-		o.attrs[i].time = o.attrs[i].time && o.Mode == graph.AppendOnly
+		o.attrs[i].time = o.attrs[i].time && o.Mode == graph.AppendOnly && window == nil
 	}
 	if n.ID != "" {
 		o.base, o.pinned = n.ID, true
@@ -56,7 +76,7 @@ func (b *builder) topN(n *logical.TopN) (stream, error) {
 	if len(p.keys) > 0 {
 		o.spread = spread{known: true, cols: p.keys}
 	}
-	if !b.opts.StateTTL {
+	if !b.opts.StateTTL && window == nil {
 		switch {
 		case spec.Retractable:
 			o.Unbounded = "it keeps every row of its input: no state_ttl"
