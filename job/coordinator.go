@@ -10,7 +10,7 @@ import (
 type coordinator struct {
 	opt      Options
 	tasks    int
-	seals    bool // somebody reads sealed epochs
+	seals    bool // somebody waits for sealed epochs
 	epoch    uint64
 	next     int64 // number of the next checkpoint
 	pending  *pendingBarrier

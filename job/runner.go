@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -194,7 +195,7 @@ func (r *runner) begin(ctx context.Context, start *startingPoint) error {
 	}
 	r.run = run
 	r.live.setRun(run)
-	r.coord = coordinator{opt: r.opt, tasks: run.Tasks(), seals: r.view != nil, epoch: start.epoch, next: start.next,
+	r.coord = coordinator{opt: r.opt, tasks: run.Tasks(), seals: r.view != nil || consolidates(r.g), epoch: start.epoch, next: start.next,
 		lastDone: r.m.opt.Clock.Now()}
 	return nil
 }
@@ -349,6 +350,11 @@ func (r *runner) reported(ctx context.Context, rep exec.Report) error {
 	}
 	r.live.setReports(reports)
 	return r.upload(ctx, passed, reports)
+}
+
+// consolidates reports whether changes are held back until the next barrier.
+func consolidates(g *graph.Graph) bool {
+	return slices.ContainsFunc(g.Operators, func(o graph.Operator) bool { return o.Kind == graph.ConsolidateKind })
 }
 
 // publish shows the view's rows of a sealed epoch to readers.

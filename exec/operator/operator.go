@@ -121,6 +121,8 @@ func build(op *graph.Operator, env *Env) (exec.Operator, error) {
 		return newTopN(op, env)
 	case graph.MaterializeKind:
 		return newMaterialize(op, env)
+	case graph.ConsolidateKind:
+		return newConsolidate(op, env)
 	case graph.CollectKind:
 		return newCollect(env)
 	case graph.JoinKind:

@@ -191,6 +191,12 @@ func (s *script) parseOperator(kind, rest string) (*graph.Operator, error) {
 		return op, s.parseJoin(op, rest)
 	case graph.SetOpKind:
 		return op, s.parseSetOp(op, rest)
+	case graph.ConsolidateKind:
+		op.Consolidate, op.Fields = &graph.Consolidate{}, s.fields
+		for _, k := range strings.Split(strings.TrimPrefix(rest, "by "), ", ") {
+			op.Consolidate.Key = append(op.Consolidate.Key, s.column(k))
+		}
+		return op, nil
 	}
 	return nil, fmt.Errorf("unknown operator %q", kind)
 }
@@ -270,6 +276,8 @@ func (s *script) keys() []int {
 		return s.op.Materialize.Key
 	case s.op.Materialize != nil:
 		return identityInts(len(s.fields))
+	case s.op.Consolidate != nil:
+		return s.op.Consolidate.Key
 	case s.op.SetOp != nil:
 		return identityInts(len(s.fields))
 	case s.op.Join != nil:

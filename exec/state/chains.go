@@ -109,6 +109,14 @@ func (c *Chains) Touch(hashes []uint64, sel []uint16) {
 // Next is the next older row of id's chain, NoRow after the oldest.
 func (c *Chains) Next(id RowID) RowID { return *c.older(id) }
 
+// Head is the newest row of id's chain.
+func (c *Chains) Head(id RowID) RowID {
+	for *c.newer(id) != NoRow {
+		id = *c.newer(id)
+	}
+	return id
+}
+
 func (c *Chains) older(id RowID) *RowID {
 	return (*RowID)(unsafe.Add(c.links[id>>linkBits], uintptr(id&(1<<linkBits-1))*linkBytes))
 }

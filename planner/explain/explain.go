@@ -156,6 +156,8 @@ func (p *printer) spec(o *graph.Operator, add func(string, ...any)) {
 			cols = append(cols, s.Schema[c].Name)
 		}
 		add("into: %s (%s)%s", s.Relation, strings.Join(cols, ", "), via(s.Connector))
+	case graph.ConsolidateKind:
+		add("by: %s, until the next barrier", p.names(o.Fields, o.Consolidate.Key))
 	case graph.MaterializeKind:
 		if o.Materialize.Key == nil {
 			add("rows: by all columns, with the number of copies")

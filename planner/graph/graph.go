@@ -38,13 +38,14 @@ const (
 	SortKind            Kind = "sort" // finished data
 	SinkKind            Kind = "sink"
 	MaterializeKind     Kind = "materialize"
-	TopNKind            Kind = "top_n"   // the first rows of each group
-	OverKind            Kind = "over"    // window functions
-	CollectKind         Kind = "collect" // hands rows to a bounded query's reader
+	TopNKind            Kind = "top_n"       // the first rows of each group
+	OverKind            Kind = "over"        // window functions
+	ConsolidateKind     Kind = "consolidate" // adds changes up until a barrier
+	CollectKind         Kind = "collect"     // hands rows to a bounded query's reader
+	JoinKind            Kind = "join"
+	SetOpKind           Kind = "set_op"
 
 	// In bounded graphs only.
-	JoinKind         Kind = "join"
-	SetOpKind        Kind = "set_op"
 	ApplyKind        Kind = "apply"
 	FunctionScanKind Kind = "function_scan"
 )
@@ -92,6 +93,7 @@ type Operator struct {
 	Over            *Over            `json:"over,omitempty"`
 	Sink            *Sink            `json:"sink,omitempty"`
 	Materialize     *Materialize     `json:"materialize,omitempty"`
+	Consolidate     *Consolidate     `json:"consolidate,omitempty"`
 	Join            *Join            `json:"join,omitempty"`
 	SetOp           *SetOp           `json:"set_op,omitempty"`
 	Apply           *Apply           `json:"apply,omitempty"`
@@ -364,6 +366,13 @@ type SortKey struct {
 	Column     int  `json:"column"`
 	Desc       bool `json:"desc,omitempty"`
 	NullsFirst bool `json:"nulls_first,omitempty"`
+}
+
+// Consolidate adds the changes of each Key up until the next barrier, and then
+// emits what is left of them, what goes before what comes: before it, the versions
+// of a row may come from several tasks, in any order.
+type Consolidate struct {
+	Key []int `json:"key"`
 }
 
 // Sink writes to a relation; Columns are the relation's columns that the input

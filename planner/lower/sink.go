@@ -41,6 +41,8 @@ func (b *builder) sink(n *logical.Sink) error {
 		key = append(key, at)
 	}
 	switch {
+	case len(key) > 0 && b.wanders(s.op, key):
+		edge = forward(b.consolidated(s.op, key))
 	case len(key) > 0:
 		edge = b.hashed(s.op, key)
 	case in.Mode != graph.AppendOnly && in.UpsertKey != nil:

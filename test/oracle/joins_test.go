@@ -81,6 +81,14 @@ var joinViews = []string{
 	"SELECT x.k, x.n, a.id FROM (SELECT k, count(*) AS n FROM c GROUP BY k) x LEFT JOIN a ON a.k = x.k AND a.v < x.n",
 }
 
+// jobs write to own tables by key what these queries give.
+var joinJobs = []string{
+	"SELECT a.id, b.s FROM a JOIN b ON a.k = b.id",
+	"SELECT a.id, b.s FROM a LEFT JOIN b ON a.k = b.id",
+	"SELECT a.id, a.s FROM a WHERE EXISTS (SELECT 1 FROM d WHERE d.k = a.k)",
+	"SELECT b.id, a.s FROM a RIGHT JOIN b ON a.id = b.k",
+}
+
 // TestJoins changes the tables at random and compares all views every now and
 // then, with the server killed and started again, at another parallelism, in
 // between.
@@ -111,6 +119,10 @@ func TestJoins(t *testing.T) {
 	for i, q := range views {
 		must(t, s.conn, fmt.Sprintf("CREATE MATERIALIZED VIEW v%d AS %s", i, named(t, pg, q)))
 	}
+	for i, q := range joinJobs {
+		must(t, s.conn, fmt.Sprintf("CREATE TABLE t%d (id bigint PRIMARY KEY, s text)", i))
+		must(t, s.conn, fmt.Sprintf("CREATE JOB j%d WITH (checkpoint_interval = '1s') AS INSERT INTO t%d %s", i, i, q))
+	}
 	changes := newChanges(rng)
 	rounds := 12
 	if testing.Short() {
@@ -127,12 +139,18 @@ func TestJoins(t *testing.T) {
 			s.start(t, 1+rng.IntN(3))
 		}
 		must(t, s.conn, "FLUSH")
-		for i, q := range views {
+		compare := func(relation, q string) {
 			want := rowsOf(t, pg, q)
-			got := rowsOf(t, s.conn, fmt.Sprintf("SELECT * FROM v%d", i))
+			got := rowsOf(t, s.conn, "SELECT * FROM "+relation)
 			if !slices.Equal(got, want) {
-				t.Errorf("round %d: view %d, %s:\n%s\nPostgreSQL has\n%s", round, i, q, strings.Join(got, "\n"), strings.Join(want, "\n"))
+				t.Errorf("round %d: %s, %s:\n%s\nPostgreSQL has\n%s", round, relation, q, strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
+		}
+		for i, q := range views {
+			compare(fmt.Sprint("v", i), q)
+		}
+		for i, q := range joinJobs {
+			compare(fmt.Sprint("t", i), q)
 		}
 		if t.Failed() {
 			return
@@ -185,7 +203,9 @@ func (c *randomChanges) text() string {
 func (c *randomChanges) statement() string {
 	rng := c.rng
 	table := []string{"a", "b", "p", "c", "d"}[rng.IntN(5)]
-	switch what := rng.IntN(10); {
+	switch what := rng.IntN(11); {
+	case what == 10: // most rows move to other keys
+		return fmt.Sprintf("UPDATE %s SET k = (k + %d) %% 6", []string{"a", "b", "c", "d"}[rng.IntN(4)], 1+rng.IntN(3))
 	case what < 5:
 		return c.insert(table)
 	case what < 8:
