@@ -27,6 +27,8 @@ type Input struct {
 	// One is set when all rows to fold in belong to one group, whose state row
 	// it is: kernels then fold in a register.
 	One unsafe.Pointer
+	// Other is the second factor of sum_products, else nil.
+	Other *batch.Column
 }
 
 // Len is how many rows are to be folded in.
@@ -58,6 +60,20 @@ type Accumulator struct {
 	Merge func(into, from []unsafe.Pointer, off uintptr) error
 }
 
+// NewExact returns the kernels of a sum of double precision values whose rest is
+// kept at offset rest; NaN and the infinities are left out.
+func NewExact(fn string, rest uintptr) (Accumulator, error) {
+	switch fn {
+	case "sum":
+		return newExact(itself, rest), nil
+	case "sum_squares":
+		return newExact(square, rest), nil
+	case "sum_products":
+		return newExact(product, rest), nil
+	}
+	return Accumulator{}, pgerr.NotSupported(-1, "an exact "+fn)
+}
+
 // New returns the kernels of accumulator function fn over arguments of type arg
 // (the zero Type for count(*)). strings serves min and max of strings and may
 // be nil otherwise.
@@ -73,6 +89,14 @@ func New(fn string, arg types.Type, strings Bytes) (Accumulator, error) {
 		return newSum(arg)
 	case "sum_squares":
 		return newSumSquares(arg)
+	case "sum_finite":
+		return newFiniteSum(sumDecimal), nil
+	case "sum_squares_finite":
+		return newFiniteSum(squaresDecimal), nil
+	case "count_nan", "count_inf", "count_neg_inf":
+		return newSpecialCount(fn, arg), nil
+	case "rest":
+		return Accumulator{Merge: func(_, _ []unsafe.Pointer, _ uintptr) error { return nil }}, nil
 	case "bit_and", "bit_or", "bit_xor":
 		return newBitAccumulator(fn, arg)
 	case "min", "max":

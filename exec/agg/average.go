@@ -11,7 +11,7 @@ import (
 )
 
 // newAverage is sum / count, null for no values.
-func newAverage(slots []Slot, out types.Type) (Output, error) {
+func newAverage(slots []Slot, scale uintptr, out types.Type) (Output, error) {
 	sum, count := slots[0].Off, slots[1].Off
 	switch {
 	case slots[0].Type.Phys() == types.PhysFloat:
@@ -32,8 +32,12 @@ func newAverage(slots []Slot, out types.Type) (Output, error) {
 			return err
 		}), nil
 	case slots[0].Type.Phys() == types.PhysDecimal:
-		return perRow(count, func(r unsafe.Pointer, n int64, dst *batch.Column, i int) (err error) {
-			dst.Dec[i], err = divCount(*at[types.Decimal](r, sum), n)
+		return perRow(count, func(r unsafe.Pointer, n int64, dst *batch.Column, i int) error {
+			d, err := scaledAt(r, sum, scale, 1)
+			if err != nil {
+				return err
+			}
+			dst.Dec[i], err = divCount(d, n)
 			return err
 		}), nil
 	}

@@ -13,7 +13,19 @@ import (
 type Slot struct {
 	Func string
 	Off  uintptr
+	Rest uintptr // of an exact sum
 	Type types.Type
+}
+
+// Supplement is what an output goes by beside its accumulators.
+type Supplement struct {
+	// Specials are the offsets of the counts of NaN, infinity and minus infinity
+	// among the argument's values, or of each argument's in turn; nil: they are in
+	// the sums.
+	Specials []uintptr
+	// Scale is the slot of the greatest scale among the values, 0 for none: sums
+	// have it, whatever the scale of values that are gone.
+	Scale uintptr
 }
 
 // Output computes one result column: value i from state row rows[i]. The column
@@ -22,14 +34,28 @@ type Output func(rows []unsafe.Pointer, dst *batch.Column) error
 
 // NewOutput returns the kernel of output function fn over the slots that the
 // graph lists for it, giving values of type out.
-func NewOutput(fn string, slots []Slot, out types.Type, strings Bytes) (Output, error) {
+func NewOutput(fn string, slots []Slot, more Supplement, out types.Type, strings Bytes) (Output, error) {
+	if len(slots) == 6 && len(more.Specials) == 6 {
+		return newRegression(fn, slots, [2]specials{specials(more.Specials[:3]), specials(more.Specials[3:])}), nil
+	}
+	o, err := newOutput(fn, slots, more.Scale, out, strings)
+	if err == nil && len(more.Specials) == 3 {
+		o = withSpecials(o, specials(more.Specials), slots[0].Func == "sum_squares" || slots[0].Func == "sum_squares_finite")
+	}
+	return o, err
+}
+
+func newOutput(fn string, slots []Slot, scale uintptr, out types.Type, strings Bytes) (Output, error) {
 	switch fn {
 	case "value":
+		if scale > 0 {
+			return newScaledSum(slots, scale), nil
+		}
 		return newValue(slots, out, strings)
 	case "avg":
-		return newAverage(slots, out)
+		return newAverage(slots, scale, out)
 	case "stddev_samp", "stddev_pop", "var_samp", "var_pop":
-		return newVariance(fn, slots, out)
+		return newVariance(fn, slots, scale, out)
 	case "approx_count_distinct":
 		return newApproxCount(slots), nil
 	}

@@ -217,12 +217,16 @@ func mergeDecimal(into, from []unsafe.Pointer, off uintptr) error {
 
 func sumFloat(in *Input, off uintptr, col *batch.Column) error {
 	vals, rows := col.Float, in.Rows
+	over := false
 	if in.Sel == nil && in.Sign == nil {
 		rows = rows[:in.N]
 		for i, v := range vals[:len(rows)] {
-			*at[float64](rows[i], off) += v
+			p := at[float64](rows[i], off)
+			s := *p + v
+			over = over || s-s != 0 && v-v == 0 && *p-*p == 0
+			*p = s
 		}
-		return nil
+		return floatSum(over)
 	}
 	for k := range in.Len() {
 		i := k
@@ -233,7 +237,18 @@ func sumFloat(in *Input, off uintptr, col *batch.Column) error {
 		if in.Sign != nil {
 			v *= float64(in.Sign[i])
 		}
-		*at[float64](rows[i], off) += v
+		p := at[float64](rows[i], off)
+		s := *p + v
+		over = over || s-s != 0 && v-v == 0 && *p-*p == 0
+		*p = s
+	}
+	return floatSum(over)
+}
+
+// floatSum is the error of a sum of finite values that came out infinite.
+func floatSum(over bool) error {
+	if over {
+		return floatOverflow()
 	}
 	return nil
 }

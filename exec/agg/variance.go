@@ -12,7 +12,7 @@ import (
 // newVariance computes the variance or its root from count, sum and sum of
 // squares, of the sample or of the population. It runs once per emitted group,
 // so that big integers are affordable: n·Σx² − (Σx)² does not fit in 128 bits.
-func newVariance(fn string, slots []Slot, out types.Type) (Output, error) {
+func newVariance(fn string, slots []Slot, scale uintptr, out types.Type) (Output, error) {
 	squares, sum, count := slots[0].Off, slots[1].Off, slots[2].Off
 	sample := fn == "stddev_samp" || fn == "var_samp"
 	root := fn == "stddev_samp" || fn == "stddev_pop"
@@ -25,17 +25,15 @@ func newVariance(fn string, slots []Slot, out types.Type) (Output, error) {
 				setNull(dst, i, len(rows))
 				continue
 			}
+			if slots[0].Rest > 0 {
+				dst.Float[i] = varianceExact(r, slots, n, sample, root)
+				continue
+			}
 			if out.Phys() == types.PhysFloat {
 				dst.Float[i] = varianceFloat(*at[float64](r, squares), *at[float64](r, sum), float64(n), sample, root)
 				continue
 			}
-			var s types.Decimal
-			if sumIsInt {
-				addInt(&s, *at[int64](r, sum))
-			} else {
-				s = *at[types.Decimal](r, sum)
-			}
-			v, err := varianceDecimal(*at[types.Decimal](r, squares), s, n, sample, root)
+			v, err := varianceAt(r, squares, sum, scale, sumIsInt, n, sample, root)
 			if err != nil {
 				return err
 			}
@@ -43,6 +41,36 @@ func newVariance(fn string, slots []Slot, out types.Type) (Output, error) {
 		}
 		return nil
 	}, nil
+}
+
+// varianceAt is the variance of numbers, whose scale is given back to the sums.
+func varianceAt(r unsafe.Pointer, squares, sum, scale uintptr, sumIsInt bool, n int64, sample, root bool) (types.Decimal, error) {
+	q, err := scaledAt(r, squares, scale, 2)
+	if err != nil {
+		return q, err
+	}
+	var s types.Decimal
+	if sumIsInt {
+		addInt(&s, *at[int64](r, sum))
+	} else if s, err = scaledAt(r, sum, scale, 1); err != nil {
+		return s, err
+	}
+	return varianceDecimal(q, s, n, sample, root)
+}
+
+// varianceExact is the variance of double precision values from exact sums.
+func varianceExact(r unsafe.Pointer, slots []Slot, n int64, sample, root bool) float64 {
+	sum := exactAt(r, slots[1])
+	v := max(deviations(n, exactAt(r, slots[0]), sum, sum), 0) / float64(n)
+	if sample {
+		v /= float64(n - 1)
+	} else {
+		v /= float64(n)
+	}
+	if root {
+		return math.Sqrt(v)
+	}
+	return v
 }
 
 func varianceFloat(squares, sum, n float64, sample, root bool) float64 {

@@ -46,6 +46,7 @@ type accumulator struct {
 // an argument column; it is made once per batch for all accumulators that need it.
 type selection struct {
 	filter, arg int
+	with        []int // more argument columns
 	made        bool
 	sel         []uint16 // nil: all that the batch selects
 	buf         []uint16
@@ -68,11 +69,17 @@ func newAccumulators(op *graph.Operator, spec *graph.Aggregate, env *Env, window
 	for i, s := range spec.Accumulators {
 		acc := accumulator{spec: s, off: a.groups.column(i), column: a.groups.keys() + i}
 		extremum := spec.Retractable && (s.Func == "min" || s.Func == "max")
-		if acc.kept = extremum || s.List != nil || s.Sketch > 0; s.List == nil && s.Sketch == 0 {
-			if acc.Accumulator, err = agg.New(s.Func, argType(op, env, s), a.groups); err != nil {
+		acc.kept = extremum || s.List != nil || s.Sketch > 0 || s.Func == "rest"
+		if s.List == nil && s.Sketch == 0 {
+			if s.Rest > 0 {
+				acc.Accumulator, err = agg.NewExact(s.Func, a.groups.column(s.Rest))
+			} else {
+				acc.Accumulator, err = agg.New(s.Func, argType(op, env, s), a.groups)
+			}
+			if err != nil {
 				return nil, err
 			}
-			acc.selection = a.selectionOf(s.Filter, s.Arg)
+			acc.selection = a.selectionOf(s)
 		}
 		a.all = append(a.all, acc)
 		if extremum {
@@ -97,7 +104,18 @@ func newAccumulators(op *graph.Operator, spec *graph.Aggregate, env *Env, window
 func (a *accumulators) newOutput(o graph.Output) (agg.Output, error) {
 	slots := make([]agg.Slot, len(o.Accumulators))
 	for i, n := range o.Accumulators {
-		slots[i] = agg.Slot{Func: a.spec.Accumulators[n].Func, Off: a.all[n].off, Type: a.spec.Accumulators[n].Type}
+		s := &a.spec.Accumulators[n]
+		slots[i] = agg.Slot{Func: s.Func, Off: a.all[n].off, Type: s.Type}
+		if s.Rest > 0 {
+			slots[i].Rest = a.all[s.Rest].off
+		}
+	}
+	var more agg.Supplement
+	for _, n := range o.Specials {
+		more.Specials = append(more.Specials, a.all[n].off)
+	}
+	if o.Scale > 0 {
+		more.Scale = a.all[o.Scale].off
 	}
 	if acc := &a.all[o.Accumulators[0]]; acc.spec.List != nil {
 		return func(rows []unsafe.Pointer, dst *batch.Column) error {
@@ -105,7 +123,7 @@ func (a *accumulators) newOutput(o graph.Output) (agg.Output, error) {
 			return nil
 		}, nil
 	}
-	return agg.NewOutput(o.Func, slots, o.Type, a.groups)
+	return agg.NewOutput(o.Func, slots, more, o.Type, a.groups)
 }
 
 // openLists makes the lists and sketches over their tables.
@@ -202,13 +220,13 @@ func openTables(op *graph.Operator, env *Env) ([]*table, error) {
 	return all, nil
 }
 
-func (a *accumulators) selectionOf(filter, arg int) int {
+func (a *accumulators) selectionOf(acc graph.Accumulator) int {
 	for i, s := range a.filtered {
-		if s.filter == filter && s.arg == arg {
+		if s.filter == acc.Filter && s.arg == acc.Arg && slices.Equal(s.with, acc.With) {
 			return i
 		}
 	}
-	a.filtered = append(a.filtered, selection{filter: filter, arg: arg})
+	a.filtered = append(a.filtered, selection{filter: acc.Filter, arg: acc.Arg, with: acc.With})
 	return len(a.filtered) - 1
 }
 
@@ -313,7 +331,7 @@ func (a *accumulators) fold(w *work) error {
 			continue
 		}
 		col := columnOf(w.in, acc.spec.Arg)
-		if acc.UpdateIf != nil && w.sel == nil && acc.spec.Filter >= 0 && (col == nil || !col.HasNulls) {
+		if acc.UpdateIf != nil && w.sel == nil && acc.spec.Filter >= 0 && acc.spec.With == nil && (col == nil || !col.HasNulls) {
 			if flags := w.in.Cols[acc.spec.Filter]; !flags.HasNulls {
 				in.Sel = nil
 				acc.UpdateIf(&in, acc.off, flags.Bool)
@@ -323,6 +341,10 @@ func (a *accumulators) fold(w *work) error {
 		in.Sel = a.rowsOf(acc.selection, w)
 		if in.Sel != nil && len(in.Sel) == 0 {
 			continue
+		}
+		in.Other = nil
+		if acc.spec.Func == "sum_products" {
+			in.Other = w.in.Cols[acc.spec.With[0]]
 		}
 		if err := acc.Update(&in, acc.off, col); err != nil {
 			return err
@@ -371,6 +393,12 @@ func (a *accumulators) rowsOf(n int, w *work) []uint16 {
 		if col := columnOf(w.in, s.arg); col != nil && col.HasNulls {
 			s.buf = agg.SelectNotNull(s.buf, s.sel, w.in.N, col)
 			s.sel = s.buf
+		}
+		for _, c := range s.with {
+			if col := w.in.Cols[c]; col.HasNulls {
+				s.buf = agg.SelectNotNull(s.buf, s.sel, w.in.N, col)
+				s.sel = s.buf
+			}
 		}
 	}
 	return s.sel

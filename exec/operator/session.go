@@ -104,7 +104,7 @@ func newSessionAggregate(op *graph.Operator, env *Env) (exec.Operator, error) {
 	last := slices.IndexFunc(spec.Accumulators, func(acc graph.Accumulator) bool {
 		return acc.Func == "max" && acc.Arg == spec.TimeColumn && acc.Filter == -1
 	})
-	if last < 0 || spec.Retractable || len(spec.Distincts) > 0 {
+	if last < 0 || spec.Retractable || len(spec.Distincts)+len(spec.Lists)+len(spec.Sketches) > 0 {
 		return nil, pgerr.New(pgerr.InternalError, "the sessions of %s cannot be kept", op.ID)
 	}
 	s := &sessionAggregate{a: a, spec: spec, gap: spec.Spec.Size, onClose: spec.OnClose || spec.AtEnd || env.Bounded, limit: env.BatchRows, env: env,

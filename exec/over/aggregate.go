@@ -72,7 +72,7 @@ func newAggregate(w *graph.WindowCall, in []types.Field, f *frame) (call, error)
 		a.sign = append(a.sign, -1)
 	}
 	var err error
-	a.output, err = agg.NewOutput(w.Func, slots, w.Type, &a.strings)
+	a.output, err = agg.NewOutput(w.Func, slots, agg.Supplement{}, w.Type, &a.strings)
 	return a, err
 }
 

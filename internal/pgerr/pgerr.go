@@ -90,6 +90,7 @@ const (
 	WrongObjectType              Code = "42809"
 	ProgramLimitExceeded         Code = "54000"
 	StatementTooComplex          Code = "54001"
+	TooManyArguments             Code = "54023"
 	TooManyColumns               Code = "54011"
 	ObjectNotInPrerequisiteState Code = "55000"
 	ObjectInUse                  Code = "55006"

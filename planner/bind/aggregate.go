@@ -15,6 +15,11 @@ const opAggregate scalar.Op = "bind.aggregate"
 type aggregation struct {
 	list []scalar.Aggregate
 	keys []*scalar.Expr
+	// sets are the grouping sets, nil for the one of all keys; groupings are the
+	// keys of each GROUPING(…) call, whose columns come last.
+	sets      []groupingSet
+	groupings [][]int
+	asked     bool // there is such a call
 }
 
 func isAggregate(name string) bool { return len(scalar.AggregateFunctions(name)) > 0 }
@@ -114,6 +119,9 @@ func (l *level) regroup(e *scalar.Expr) (*scalar.Expr, error) {
 	return l.b.rewrite(e, func(x *scalar.Expr) (*scalar.Expr, error) {
 		if x.Op == opAggregate {
 			return &scalar.Expr{Op: scalar.OpColumn, Column: len(a.keys) + x.Column, Type: x.Type, Text: x.Text, Pos: x.Pos}, nil
+		}
+		if x.Op == opGrouping {
+			return a.groupingColumn(x)
 		}
 		for i, k := range a.keys {
 			if exprEqual(k, x) {

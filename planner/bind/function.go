@@ -24,7 +24,7 @@ func (l *level) call(x *ast.Call) (*scalar.Expr, error) {
 		return w, err
 	}
 	if name == "grouping" {
-		return nil, pgerr.NotSupported(pos, "GROUPING")
+		return l.grouping(x)
 	}
 	if isAggregate(name) {
 		return l.aggregate(name, x)

@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"slices"
 	"strconv"
 
 	"github.com/millrace/millrace/internal/pgerr"
@@ -13,43 +14,53 @@ import (
 // ordinals, as PostgreSQL does.
 func (s *selection) bindGroupBy() error {
 	s.clause = "GROUP BY"
-	aggs := s.aggs
-	for i := range s.sel.GroupBy {
-		g := &s.sel.GroupBy[i]
-		switch g.Kind {
-		case "expr", "":
-		case "empty":
-			continue
-		default:
-			return pgerr.NotSupported(int(g.Pos), upper(g.Kind))
-		}
-		over := s.overs
-		s.aggs, s.overs = nil, nil
-		keys, err := s.groupKeys(g.X)
-		s.aggs, s.overs = aggs, over
-		if err != nil {
-			return err
-		}
-		for _, k := range keys {
-			if err := s.addKey(k); err != nil {
-				return err
+	if s.sel.GroupItems {
+		return s.groupByItems()
+	}
+	sets, err := s.sets(s.sel.GroupBy)
+	if err != nil {
+		return err
+	}
+	if s.sel.GroupAll { // GROUP BY DISTINCT
+		for i := 0; i < len(sets); i++ {
+			if slices.ContainsFunc(sets[:i], func(x groupingSet) bool { return slices.Equal(x, sets[i]) }) {
+				sets = slices.Delete(sets, i, i+1)
+				i--
 			}
+		}
+	}
+	if len(sets) != 1 || len(sets[0]) != len(s.aggs.keys) {
+		s.aggs.sets = sets
+	}
+	return nil
+}
+
+// groupByItems is GROUP BY ALL: by each output column that holds no aggregate.
+func (s *selection) groupByItems() error {
+	for i := range s.items {
+		e := s.items[i].expr
+		if e.Op == scalar.OpConst || !walk(e, func(x *scalar.Expr) bool { return x.Op != opAggregate && x.Op != opOver }) {
+			continue
+		}
+		if _, err := s.addKey(e); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-func (s *selection) addKey(k *scalar.Expr) error {
-	for _, have := range s.aggs.keys {
+// addKey returns which of the group keys k is, and adds it when it is not there.
+func (s *selection) addKey(k *scalar.Expr) (int, error) {
+	for i, have := range s.aggs.keys {
 		if exprEqual(have, k) {
-			return nil
+			return i, nil
 		}
 	}
 	if _, ok := scalar.Comparison("=", k.Type); !ok {
-		return pgerr.New(pgerr.UndefinedFunction, "could not identify an equality operator for type %s", bare(k.Type)).At(k.Pos)
+		return 0, pgerr.New(pgerr.UndefinedFunction, "could not identify an equality operator for type %s", bare(k.Type)).At(k.Pos)
 	}
 	s.aggs.keys = append(s.aggs.keys, k)
-	return nil
+	return len(s.aggs.keys) - 1, nil
 }
 
 func (s *selection) groupKeys(x ast.Expr) ([]*scalar.Expr, error) {
@@ -136,15 +147,21 @@ func ordinal(x *ast.Literal, n int, clause string) (int, error) {
 // aggregate adds the aggregation, when there is one, and rewrites everything
 // after it to its output.
 func (s *selection) aggregate() error {
-	if len(s.sel.GroupBy) == 0 && s.have == nil && len(s.aggs.list) == 0 {
+	if len(s.sel.GroupBy) == 0 && s.have == nil && len(s.aggs.list) == 0 && !s.aggs.asked && !s.sel.GroupItems {
 		return nil
 	}
 	if s.window != nil && s.window.rowtime {
-		if err := s.addKey(s.windowColumn(2, s.window.pos)); err != nil {
+		at, err := s.addKey(s.windowColumn(2, s.window.pos))
+		if err != nil {
 			return err
 		}
+		for i, set := range s.aggs.sets {
+			s.aggs.sets[i] = set.with(groupingSet{at})
+		}
 	}
-	s.completeKeys()
+	if s.aggs.sets == nil {
+		s.completeKeys()
+	}
 	var inside []*scalar.Expr
 	inside = append(inside, s.aggs.keys...)
 	for i := range s.aggs.list {
@@ -188,7 +205,11 @@ func (s *selection) aggregate() error {
 			}
 		}
 	}
-	s.node = s.aggs.build(n, s.id)
+	if s.aggs.sets != nil {
+		s.node = s.aggs.union(n, s.id)
+	} else {
+		s.node = s.aggs.build(n, s.id)
+	}
 	s.takeID()
 	s.planted = nil
 	if s.have != nil {
@@ -223,7 +244,7 @@ func (s *selection) completeKeys() {
 		s.usedColumns(e, func(x *scalar.Expr) {
 			for _, d := range s.dependents {
 				if d.grouped && x.Column >= d.first && x.Column < d.end {
-					_ = s.addKey(x)
+					_, _ = s.addKey(x)
 				}
 			}
 		})

@@ -18,9 +18,6 @@ type item struct {
 // selectBlock binds one SELECT; q carries ORDER BY and LIMIT where they are the
 // SELECT's own, nil elsewhere.
 func (b *binder) selectBlock(sel *ast.Select, q *ast.Query, e env, mode queryMode) (logical.Node, error) {
-	if sel.GroupAll {
-		return nil, pgerr.NotSupported(int(sel.Pos), "GROUP BY DISTINCT")
-	}
 	if q == nil {
 		q = &ast.Query{At: sel.At}
 	}

@@ -255,9 +255,11 @@ type Accumulator struct {
 	// With are columns that must not be null either for a row to count; Func
 	// "sum_products" multiplies Arg by the first of them.
 	With []int `json:"with,omitempty"`
-	// Rest is, of a sum in double precision, the number of the accumulator that
-	// holds what its own column is too short for, 0 for none; that one's Func is
-	// "rest".
+	// Rest is, of an exact sum of double precision values, the number of the
+	// accumulator that holds what its own column is too short for, 0 for none;
+	// that one's Func is "rest". Such a sum leaves out NaN and the infinities, as
+	// sum_finite and sum_squares_finite of numerics do: count_nan, count_inf and
+	// count_neg_inf count them.
 	Rest int `json:"rest,omitempty"`
 	// List is set when the result depends on all rows of the group.
 	List *ListRead `json:"list,omitempty"`
@@ -341,6 +343,12 @@ type Output struct {
 	Func         string     `json:"func"`
 	Accumulators []int      `json:"accumulators"`
 	Type         types.Type `json:"type"`
+	// Specials are the accumulators that count NaN, infinity and minus infinity,
+	// where the sums leave them out; of regressions those of y, then of x.
+	Specials []int `json:"specials,omitempty"`
+	// Scale is the accumulator of the greatest scale among numerics, 0 for none:
+	// the scale of a sum that values may have been taken away from.
+	Scale int `json:"scale,omitempty"`
 }
 
 // WindowAggregate is an aggregation whose keys include a window over TimeColumn.

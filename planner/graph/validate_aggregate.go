@@ -51,8 +51,11 @@ func (c *checker) aggregate(a *Aggregate, lead int) error {
 		if !ok || n != 0 && len(out.Accumulators) != n || len(out.Accumulators) == 0 || n == 0 && len(out.Accumulators) > 2 {
 			return fmt.Errorf("output %q of %d accumulators", out.Func, len(out.Accumulators))
 		}
-		if err := columns(out.Accumulators, len(a.Accumulators)); err != nil {
+		if err := errors.Join(columns(out.Accumulators, len(a.Accumulators)), columns(out.Specials, len(a.Accumulators)), columns([]int{out.Scale}, len(a.Accumulators))); err != nil {
 			return err
+		}
+		if s := len(out.Specials); n == 6 && s != 6 && out.Func != "value" || s != 0 && s != 3 && s != 6 {
+			return fmt.Errorf("output %q with %d counts of special values", out.Func, s)
 		}
 	}
 	if err := c.tableCount(1 + len(a.Distincts) + values + len(a.Lists) + len(a.Sketches)); err != nil {
@@ -81,7 +84,7 @@ func (c *checker) accumulator(a *Aggregate, acc Accumulator) error {
 	}
 	switch acc.Func {
 	case "count", "rest":
-	case "sum", "sum_squares", "sum_products", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor":
+	case "sum", "sum_squares", "sum_products", "sum_finite", "sum_squares_finite", "count_nan", "count_inf", "count_neg_inf", "min", "max", "bool_and", "bool_or", "bit_and", "bit_or", "bit_xor":
 		if acc.Arg < 0 && acc.List == nil {
 			return errors.New("no argument")
 		}

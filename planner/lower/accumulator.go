@@ -52,7 +52,7 @@ func stateType(fn string, t types.Type) types.Type {
 			return types.Of(types.IntervalK)
 		}
 		return types.Of(types.Float64)
-	case "sum_squares":
+	case "sum_squares", "sum_products":
 		if t.IsInteger() || t.Kind == types.Numeric {
 			return types.Of(types.Numeric)
 		}
@@ -71,7 +71,7 @@ func (x *aggregation) output(o *operator, a scalar.Aggregate) (int, error) {
 	if x.window != nil && x.window.spec.Kind == logical.Session {
 		_, plain := recipes[name]
 		switch {
-		case !plain:
+		case !plain && !pairAggregates[name]:
 			return 0, pgerr.NotSupported(a.Pos, "aggregate function "+name+" of SESSION windows")
 		case a.Distinct && !copiesMakeNoDifference[name]:
 			return 0, pgerr.NotSupported(a.Pos, "DISTINCT in an aggregate of SESSION windows")
@@ -93,6 +93,9 @@ func (x *aggregation) output(o *operator, a scalar.Aggregate) (int, error) {
 	if name == "approx_count_distinct" {
 		return x.approximate(o, a, in), nil
 	}
+	if len(a.Args) == 2 {
+		return x.pairs(o, a, name, in)
+	}
 	r, ok := recipes[name]
 	if !ok {
 		return 0, pgerr.NotSupported(a.Pos, "aggregate function "+name)
@@ -105,8 +108,15 @@ func (x *aggregation) output(o *operator, a scalar.Aggregate) (int, error) {
 		}
 	}
 	out := graph.Output{Func: r.output, Type: a.Type}
+	exact := exactness(f.agg.Retractable, r, in.typ)
 	for _, fn := range r.accumulators {
-		out.Accumulators = append(out.Accumulators, f.accumulator(fn, in))
+		out.Accumulators = append(out.Accumulators, f.exactAccumulator(fn, in, exact))
+	}
+	if exact != plain {
+		out.Specials = f.specials(in)
+	}
+	if exact == finite {
+		out.Scale = x.greatestScale(f, in)
 	}
 	return x.addOutput(o, out, name+"("+in.what()+")"+in.suffix), nil
 }
@@ -145,7 +155,7 @@ func (x *aggregation) approximate(o *operator, a scalar.Aggregate, in reading) i
 func (x *aggregation) addOutput(o *operator, out graph.Output, text string) int {
 	f := o.family
 	for i, have := range f.agg.Outputs {
-		if have.Func == out.Func && have.Type.Equal(out.Type) && slices.Equal(have.Accumulators, out.Accumulators) {
+		if reflect.DeepEqual(have, out) {
 			return i
 		}
 	}
@@ -162,6 +172,7 @@ type reading struct {
 	distinct, mask  int
 	text, suffix    string
 	typ             types.Type
+	with            []int // columns that must not be null either
 }
 
 func (s *reading) what() string {
@@ -203,12 +214,16 @@ func (f *family) unusedDistinct(name string) string {
 }
 
 func (f *family) accumulator(fn string, in reading) int {
-	acc := graph.Accumulator{Func: fn, Arg: in.arg, Filter: in.filter, Type: stateType(fn, in.typ), Distinct: in.distinct, Mask: in.mask,
+	return f.add(f.newAccumulator(fn, in), shortType(in.typ))
+}
+
+func (f *family) newAccumulator(fn string, in reading) graph.Accumulator {
+	acc := graph.Accumulator{Func: fn, Arg: in.arg, Filter: in.filter, Type: stateType(fn, in.typ), Distinct: in.distinct, Mask: in.mask, With: in.with,
 		Name: fn + "(" + in.what() + ")" + in.suffix}
 	if in.distinct >= 0 {
 		acc.Filter = -1
 	}
-	return f.add(acc, shortType(in.typ))
+	return acc
 }
 
 // add returns which of the family's accumulators acc is, and adds it when it is

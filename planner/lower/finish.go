@@ -19,6 +19,7 @@ func (b *builder) finish() (*graph.Graph, error) {
 		case o.source != nil:
 			b.finishSource(o)
 		case o.family != nil:
+			o.family.supplementsLast()
 			o.Tables = o.family.tables()
 			if a := o.family.agg; a.Global && len(o.Tables) > 1 && !b.bounded && !b.opts.StateTTL {
 				o.Unbounded = "it keeps every different value: no window in the keys and no state_ttl"

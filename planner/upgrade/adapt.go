@@ -19,17 +19,27 @@ func adapt(o, n *graph.Operator) {
 	for i := range is.Outputs {
 		out := &is.Outputs[i]
 		primary := is.Accumulators[out.Accumulators[0]].Name
-		before := accumulatorsOf(was, out.Func, primary)
+		before := outputOf(was, out.Func, primary)
 		since := before == nil && mixed(&o.Tables[0], &n.Tables[0], out)
 		for k, a := range out.Accumulators {
 			name := is.Accumulators[a].Name
 			switch {
-			case before != nil && len(before) == len(out.Accumulators):
-				name = before[k]
+			case before != nil && len(before.Accumulators) == len(out.Accumulators):
+				name = was.Accumulators[before.Accumulators[k]].Name
 			case since && column(&o.Tables[0], &n.Tables[0], a) >= 0:
 				name += " since " + primary
 			}
 			out.Accumulators[k] = copied(n, is, a, name)
+		}
+		for k, a := range out.Specials { // of the values that the accumulators have seen
+			name := is.Accumulators[a].Name
+			switch {
+			case before != nil && len(before.Specials) == len(out.Specials):
+				name = was.Accumulators[before.Specials[k]].Name
+			case since:
+				name += " since " + primary
+			}
+			out.Specials[k] = copied(n, is, a, name)
 		}
 	}
 }
@@ -41,18 +51,13 @@ func aggregateOf(o *graph.Operator) *graph.Aggregate {
 	return o.Aggregate
 }
 
-// accumulatorsOf names what the output of function fn over accumulator primary
-// is made of, nil when there is no such output.
-func accumulatorsOf(a *graph.Aggregate, fn, primary string) []string {
-	for _, out := range a.Outputs {
-		if out.Func != fn || a.Accumulators[out.Accumulators[0]].Name != primary {
-			continue
+// outputOf is the output of function fn over accumulator primary, nil when there
+// is no such output.
+func outputOf(a *graph.Aggregate, fn, primary string) *graph.Output {
+	for i := range a.Outputs {
+		if out := &a.Outputs[i]; out.Func == fn && a.Accumulators[out.Accumulators[0]].Name == primary {
+			return out
 		}
-		var names []string
-		for _, i := range out.Accumulators {
-			names = append(names, a.Accumulators[i].Name)
-		}
-		return names
 	}
 	return nil
 }
@@ -81,6 +86,9 @@ func copied(n *graph.Operator, a *graph.Aggregate, i int, name string) int {
 	}
 	c := a.Accumulators[i]
 	c.Name = name
+	if c.Rest > 0 {
+		c.Rest = copied(n, a, c.Rest, "rest of "+name)
+	}
 	a.Accumulators = append(a.Accumulators, c)
 	n.Tables[0].Columns = append(n.Tables[0].Columns, graph.Column{Name: name, Type: c.Type})
 	return len(a.Accumulators) - 1

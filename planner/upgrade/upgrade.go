@@ -235,6 +235,7 @@ func clone(g *graph.Graph) *graph.Graph {
 		a.Accumulators, a.Outputs = slices.Clone(a.Accumulators), slices.Clone(a.Outputs)
 		for k := range a.Outputs {
 			a.Outputs[k].Accumulators = slices.Clone(a.Outputs[k].Accumulators)
+			a.Outputs[k].Specials = slices.Clone(a.Outputs[k].Specials)
 		}
 	}
 	return &c

@@ -96,6 +96,9 @@ func (p *printer) selectBlock(s *Select) {
 		p.tables(s.From)
 	}
 	p.where(s.Where)
+	if s.GroupItems {
+		p.put(" GROUP BY ALL")
+	}
 	if len(s.GroupBy) > 0 {
 		p.put(" GROUP BY ")
 		p.flag(s.GroupAll, "DISTINCT ")

@@ -52,6 +52,7 @@ type (
 		Where      Expr
 		GroupBy    []GroupItem
 		GroupAll   bool // GROUP BY DISTINCT / ALL are accepted; this is the DISTINCT one
+		GroupItems bool // GROUP BY ALL and no more: by what is selected and aggregates nothing
 		Having     Expr
 		Windows    []NamedWindow
 		Qualify    Expr

@@ -126,13 +126,21 @@ type groupExpr struct {
 	item ast.GroupItem
 }
 
+// groupByEnds reports whether nothing follows GROUP BY ALL that could be grouped by.
+func (r *rewriter) groupByEnds() bool {
+	t := r.cur()
+	return r.atEnd() || t.is(")") || t.is(";") || r.clauseAhead() ||
+		t.isAny("having", "window", "qualify", "order", "limit", "offset", "fetch", "union", "except", "intersect", "for")
+}
+
 func (r *rewriter) groupBy(s *ast.Select) {
 	t := r.cur()
 	r.expect("group", "by")
 	if r.accept("distinct") {
 		s.GroupAll = true
-	} else {
-		r.accept("all")
+	} else if r.accept("all") && r.groupByEnds() {
+		s.GroupItems = true
+		return
 	}
 	r.emit("GROUP BY", t.pos)
 	l := list{r: r}
