@@ -66,7 +66,6 @@ type parts struct {
 	graph  *graph.Graph
 	source func(of nexmark.Stream) connector.Source
 	slabs  *state.Slabs
-	tables []*state.Table
 	rows   atomic.Int64
 }
 
@@ -75,11 +74,6 @@ type parts struct {
 func run(ctx context.Context, g *graph.Graph, events uint64, parallelism int, slabs *state.Slabs) (int64, error) {
 	p := &parts{ctx: ctx, graph: g, slabs: slabs,
 		source: func(of nexmark.Stream) connector.Source { return sourceOf(of, events) }}
-	defer func() {
-		for _, t := range p.tables {
-			t.Close()
-		}
-	}()
 	r, err := exec.Start(ctx, g, exec.Options{Parallelism: parallelism, Factory: p})
 	if err != nil {
 		return 0, err
@@ -102,7 +96,6 @@ func (p *parts) Operator(op *graph.Operator, task, tasks int) (exec.Made, error)
 			return exec.Made{}, err
 		}
 		tables[schema.Name] = t
-		p.tables = append(p.tables, t)
 	}
 	env := operator.Env{Table: func(name string) *state.Table { return tables[name] }, Task: task, Parallelism: tasks, Context: p.ctx, Counters: &exec.Counters{}}
 	for _, in := range op.Inputs {
