@@ -74,7 +74,7 @@ func (m *Manager) newParts(ctx context.Context, r *runner, start *startingPoint)
 // goesByTime reports whether any operator asks for watermarks.
 func goesByTime(g *graph.Graph) bool {
 	for i := range g.Operators {
-		if o := &g.Operators[i]; o.Kind == graph.WindowAggregateKind || o.TopN != nil && o.TopN.Window != nil {
+		if o := &g.Operators[i]; o.Kind == graph.WindowAggregateKind || o.TopN != nil && o.TopN.Window != nil || o.Over != nil && o.Over.Progress != nil {
 			return true
 		}
 	}

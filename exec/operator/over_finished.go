@@ -29,7 +29,11 @@ func newOver(op *graph.Operator, env *Env) (exec.Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !spec.AtEnd && !env.Bounded {
+	switch {
+	case spec.AtEnd || env.Bounded:
+	case spec.Progress != nil:
+		return newOverProgress(op, env, calls)
+	default:
 		return newOverChanges(op, env, calls)
 	}
 	sort := &graph.Sort{Limit: -1}

@@ -182,6 +182,8 @@ func (s *script) parseOperator(kind, rest string) (*graph.Operator, error) {
 		return op, s.parseSort(op, rest)
 	case graph.TopNKind:
 		return op, s.parseTopN(op, rest)
+	case graph.OverKind:
+		return op, s.parseOver(op, rest)
 	case graph.MaterializeKind:
 		return op, s.parseMaterialize(op, rest)
 	case graph.UnionKind:
@@ -270,6 +272,8 @@ func (s *script) keys() []int {
 		return s.op.Aggregate.Keys
 	case s.op.WindowAggregate != nil:
 		return s.op.WindowAggregate.Keys
+	case s.op.Over != nil:
+		return s.op.Over.Keys
 	case s.op.TopN != nil:
 		return s.op.TopN.Keys
 	case s.op.Materialize != nil && s.op.Materialize.Key != nil:

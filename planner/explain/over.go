@@ -15,6 +15,9 @@ func (p *printer) over(o *graph.Operator, add func(string, ...any)) {
 	if len(w.Order) > 0 {
 		add("by: %s", p.order(w.Order, in))
 	}
+	if w.Progress != nil {
+		add("emits: once the watermark has passed %s", p.names(in, []int{w.Progress.Time}))
+	}
 	for i, c := range w.Calls {
 		s := o.Fields[len(in)+i].Name
 		if c.Frame.Unit != "" {

@@ -24,6 +24,22 @@ type Over struct {
 	// AtEnd is set over finished data: rows are emitted once, when the input has
 	// ended.
 	AtEnd bool `json:"at_end,omitempty"`
+	// Progress is set over append-only input in order of event time whose calls
+	// look back a bounded way.
+	Progress *OverProgress `json:"progress,omitempty"`
+}
+
+// OverProgress says that a row is emitted once, when the watermark has passed its
+// Time, the column of the one order key, and is kept as long as later rows look
+// back at it: while fewer than Rows rows have passed since, and until the
+// watermark is more than Micros microseconds past it. Late rows, those behind the
+// watermark, are counted. RowKey and Copies are not used: the table's Local key is
+// "row", a bigint that means nothing else, and its last column, "emitted", tells
+// whether the row has been.
+type OverProgress struct {
+	Time   int   `json:"time"`
+	Rows   int64 `json:"rows,omitempty"`
+	Micros int64 `json:"micros,omitempty"`
 }
 
 // WindowCall is one result column. Func is a window function's name and Args its
@@ -43,7 +59,13 @@ func (o *Over) Tables(in []Column) []Table {
 	if o.AtEnd {
 		return nil
 	}
-	return []Table{rowTable(in, o.Keys, o.RowKey, o.Copies)}
+	if o.Progress == nil {
+		return []Table{rowTable(in, o.Keys, o.RowKey, o.Copies)}
+	}
+	t := rowTable(in, o.Keys, nil, false)
+	t.Keys, t.Local = append(t.Keys, Column{Name: unusedName(t.Keys, rowName), Type: bigint}), 1
+	t.Columns = append(t.Columns, Column{Name: unusedName(t.Columns, "emitted"), Type: types.Of(types.Bool)})
+	return []Table{t}
 }
 
 // windowArity is how many arguments a window function takes at least and at most.
@@ -54,6 +76,14 @@ func (c *checker) over(o *Over) error {
 	width := c.width(0)
 	if err := errors.Join(columns(o.Keys, width), columns(o.RowKey, width), c.order(o.Order)); err != nil {
 		return err
+	}
+	if p := o.Progress; p != nil {
+		if err := columns([]int{p.Time}, width); err != nil {
+			return err
+		}
+		if len(o.Order) != 1 || o.Order[0].Column != p.Time || o.Order[0].Desc || c.fields(0)[p.Time].Type.Phys() != types.PhysInt {
+			return errors.New("rows that pass in another order than that of time")
+		}
 	}
 	if len(c.o.Fields) != width+len(o.Calls) {
 		return fmt.Errorf("%d columns for %d calls", len(c.o.Fields), len(o.Calls))

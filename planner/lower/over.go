@@ -46,12 +46,20 @@ func (b *builder) over(n *logical.Over) (stream, error) {
 	if b.bounded {
 		o.Mode, o.attrs = graph.AppendOnly, append(slices.Clone(in.attrs), o.attrs[len(in.attrs):]...)
 	} else {
-		spec.RowKey, spec.Copies = p.rowKey, p.copies
-		o.Tables = spec.Tables(p.columns)
-		o.UpsertKey = p.upsertKey()
-		if !b.opts.StateTTL {
-			o.Unbounded = "it keeps every row of its input: no state_ttl"
+		if spec.Progress = b.progress(p, n.Calls); spec.Progress != nil {
+			if err := b.useTime(p.op, in.attrs[spec.Progress.Time]); err != nil {
+				return stream{}, err
+			}
+			o.Mode, o.attrs = graph.AppendOnly, append(slices.Clone(in.attrs), o.attrs[len(in.attrs):]...)
+			b.closes = true
+		} else {
+			spec.RowKey, spec.Copies = p.rowKey, p.copies
+			o.UpsertKey = p.upsertKey()
+			if !b.opts.StateTTL {
+				o.Unbounded = "it keeps every row of its input: no state_ttl"
+			}
 		}
+		o.Tables = spec.Tables(p.columns)
 	}
 	if n.ID != "" {
 		o.base, o.pinned = n.ID, true

@@ -24,9 +24,13 @@ func unfitTopN(o, n *graph.Operator) string {
 	return ""
 }
 
-// missingRows says which rows an otherwise fitting top-N would have kept and the
+// missingRows says which rows an otherwise fitting top-N or OVER would have kept and the
 // old one did not, "" for none.
 func missingRows(o, n *graph.Operator) string {
+	if o.Over != nil && n.Over != nil && o.Over.Progress != nil && n.Over.Progress != nil &&
+		(o.Over.Progress.Rows < n.Over.Progress.Rows || o.Over.Progress.Micros < n.Over.Progress.Micros) {
+		return "rows further back than the old frames"
+	}
 	was, is := o.TopN, n.TopN
 	if was == nil || is == nil || was.Retractable || was.Func == is.Func && was.To >= is.To && (was.WithTies || !is.WithTies) {
 		return ""
