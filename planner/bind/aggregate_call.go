@@ -99,10 +99,14 @@ func checkAggregateForm(name string, x *ast.Call) error {
 			return pgerr.New(pgerr.UndefinedFunction, "%s takes one ordered argument, not %d", name, len(x.WithinGroup)).At(int(x.WithinGroup[1].Pos))
 		}
 	case len(x.WithinGroup) > 0 && name != "listagg":
-		return pgerr.New(pgerr.WrongObjectType, "%s is not an ordered-set aggregate, so it cannot have WITHIN GROUP", name).At(pos).
+		return pgerr.New(pgerr.UndefinedFunction, "%s is not an ordered-set aggregate, so it cannot have WITHIN GROUP", name).At(pos).
 			Hint("Write the order into the call: %s(x ORDER BY y).", name)
 	case orderedSet[name]:
-		return pgerr.New(pgerr.WrongObjectType, "WITHIN GROUP is required for ordered-set aggregate %s", name).At(pos)
+		code := pgerr.UndefinedFunction // for PostgreSQL counts the ordered argument too
+		if len(x.Args) > 0 && name == "mode" || len(x.Args) > 1 {
+			code = pgerr.WrongObjectType
+		}
+		return pgerr.New(code, "WITHIN GROUP is required for ordered-set aggregate %s", name).At(pos)
 	}
 	return nil
 }
