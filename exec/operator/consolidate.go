@@ -53,7 +53,7 @@ func newConsolidate(op *graph.Operator, env *Env) (exec.Operator, error) {
 	if c.table, err = state.NewTable(schema, state.Options{}); err != nil {
 		return nil, err
 	}
-	c.chains = c.table.Chain(c.keys)
+	c.chains = c.table.Chain(c.keys, true)
 	return c, nil
 }
 

@@ -15,7 +15,6 @@ import (
 // graph.Join's kind makes of it: inserts alone for inner and semi joins of inserts.
 // An update that keeps its join key stays an update.
 type join struct {
-	exec.Stateless
 	spec     *graph.Join
 	sides    [2]*joinSide
 	residual *predicate
@@ -33,6 +32,10 @@ type join struct {
 	// are images of rows from the state.
 	before [2]*batch.Batch
 	image  batch.Column
+
+	watermark exec.Watermark
+	timely    []uint16
+	cut       batch.Batch // the rows of a batch that are not late
 
 	units    []joinUnit
 	pairs    joinRows // candidates that wait for the residual
@@ -67,7 +70,7 @@ func newJoin(op *graph.Operator, env *Env) (exec.Operator, error) {
 	if op.Join.Sides == nil {
 		return newBoundedJoin(op, env)
 	}
-	j := &join{spec: op.Join, selected: []uint16{}}
+	j := &join{spec: op.Join, selected: []uint16{}, watermark: exec.WatermarkMin}
 	for i := range j.sides {
 		var err error
 		if j.sides[i], err = newJoinSide(op, env, i); err != nil {
@@ -95,6 +98,20 @@ func (j *join) OnBatch(port int, in *batch.Batch, out exec.Output) error {
 	j.port, j.own, j.other, j.in = port, j.sides[port], j.sides[1-port], in
 	j.forgetImages()
 	j.out.begin(out)
+	if e := j.own.expiry; e != nil {
+		sel := in.Sel
+		if sel == nil {
+			sel = state.Identity(in.N)
+		}
+		var err error
+		if j.timely, err = e.onTime(in, sel, j.watermark, j.timely); err != nil || len(j.timely) == 0 {
+			return err
+		}
+		if len(j.timely) < len(sel) {
+			j.cut = batch.Batch{N: in.N, Sel: j.timely, Ops: in.Ops, Cols: in.Cols}
+			in, j.in = &j.cut, &j.cut
+		}
+	}
 	sel := j.lookUp()
 	if j.plain && in.Ops == nil {
 		return j.insertAll(sel)
@@ -118,6 +135,20 @@ func (j *join) OnBatch(port int, in *batch.Batch, out exec.Output) error {
 	}
 	j.own.finish()
 	return j.out.flush()
+}
+
+// OnEnd implements exec.Operator.
+func (j *join) OnEnd(exec.Output) error { return nil }
+
+// OnWatermark implements exec.Operator: rows that are out of time are forgotten.
+func (j *join) OnWatermark(w exec.Watermark, _ exec.Output) error {
+	j.watermark = w
+	for _, s := range j.sides {
+		if s.expiry != nil {
+			s.expiry.forget(w)
+		}
+	}
+	return nil
 }
 
 // lookUp finds the batch's rows on both sides.

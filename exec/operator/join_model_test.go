@@ -185,6 +185,9 @@ func (s *script) modelJoin(live [2][][]types.Value) map[string]int {
 			return true
 		}
 		v, w := l[2], r[2]
+		if j.Residual.Func == ">(bigint,bigint)" {
+			return v.Int > w.Int
+		}
 		return !v.Null && !w.Null && v.Int < w.Int
 	}
 	matched := make([]bool, len(live[1]))

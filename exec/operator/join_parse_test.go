@@ -14,7 +14,9 @@ import (
 
 // parseJoin reads "left on 1 by key 1, copies where v < w": the kind, how many of
 // the first columns are keys, what identifies the rows of each side (by key: that
-// many columns more), and a comparison of a left with a right column.
+// many columns more; "expire v 10" after it says that rows are forgotten once the
+// watermark is 10 ahead of column v), and a comparison of a left with a right
+// column.
 func (s *script) parseJoin(op *graph.Operator, text string) error {
 	text, where, residual := strings.Cut(text, " where ")
 	kind, rest, _ := strings.Cut(text, " on ")
@@ -72,8 +74,16 @@ func columnX(i int, t types.Type) *scalar.Expr {
 
 // joinTable is the state of side i, as the planner lays it out.
 func joinTable(j *graph.Join, i int, identity string, fields []types.Field) (t graph.Table, key []int, err error) {
+	identity, expire, expires := strings.Cut(identity, " expire ")
 	word, count, _ := strings.Cut(identity, " ")
 	spec := graph.JoinSide{Identity: graph.Identity(word), Matches: j.Residual != nil && (j.Outer(i) || i == 0 && j.LeftOnly())}
+	if expires {
+		name, keep, _ := strings.Cut(expire, " ")
+		spec.Expiry = &graph.Expiry{Column: slices.IndexFunc(fields, func(f types.Field) bool { return f.Name == name })}
+		if spec.Expiry.Keep, err = strconv.ParseInt(keep, 10, 64); err != nil {
+			return t, nil, err
+		}
+	}
 	j.Sides[i] = spec
 	t = graph.Table{Name: [2]string{"left", "right"}[i], Unindexed: spec.Identity == graph.ByNumber}
 	keys := len(j.LeftKeys)

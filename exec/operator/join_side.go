@@ -28,10 +28,11 @@ type joinSide struct {
 	// side have the same upsert key, so that one can become the other.
 	quiet bool
 	// stale says that rows that go are read from the state, not from the input.
-	stale bool
-	nulls unsafe.Pointer // a state row of nulls
-	alive []bool         // ByKey: by row, whether it is there
-	next  int64          // ByNumber: the next row's number
+	stale  bool
+	nulls  unsafe.Pointer // a state row of nulls
+	expiry *expiry        // nil: rows are never forgotten
+	alive  []bool         // ByKey: by row, whether it is there
+	next   int64          // ByNumber: the next row's number
 
 	in     *batch.Batch
 	cols   []*batch.Column
@@ -41,6 +42,8 @@ type joinSide struct {
 	fresh  []uint16
 	gone   []state.RowID
 	unsent []uint16 // rows whose columns are not written yet
+	// changed are rows whose state row was there before, if it can expire.
+	changed []uint16
 }
 
 // alone says when a row of a side is in the output by itself.
@@ -65,7 +68,7 @@ func newJoinSide(op *graph.Operator, env *Env, i int) (*joinSide, error) {
 	}
 	schema := s.table.Schema()
 	if schema.Local > 0 {
-		s.chains = s.table.Chain(s.keys)
+		s.chains = s.table.Chain(s.keys, s.Identity != graph.ByNumber || s.Expiry != nil)
 	}
 	last := len(schema.Columns) - 1
 	if s.Matches {
@@ -86,11 +89,17 @@ func newJoinSide(op *graph.Operator, env *Env, i int) (*joinSide, error) {
 	})
 	s.stale = s.Upsert || len(s.table.Added()) > 0
 	s.nulls = nullRow(s.table)
+	if s.Expiry != nil {
+		s.expiry = newExpiry(s, env)
+	}
 	return s, s.table.Each(s.restored)
 }
 
 // restored takes note of a row that was there before the operator.
 func (s *joinSide) restored(id state.RowID, row unsafe.Pointer) error {
+	if s.expiry != nil {
+		s.expiry.note(id, row)
+	}
 	switch s.Identity {
 	case graph.ByKey:
 		s.grow()
@@ -212,6 +221,9 @@ func (s *joinSide) come(i int, h uint64) (created, first bool) {
 		}
 	case graph.ByKey:
 		s.alive[id] = true
+		if s.expiry != nil {
+			s.changed = append(s.changed, uint16(i))
+		}
 		s.unsent = append(s.unsent, uint16(i))
 	default:
 		s.unsent = append(s.unsent, uint16(i))
@@ -245,7 +257,12 @@ func (s *joinSide) leave(i int, h uint64) (removed, last bool) {
 }
 
 // change replaces the columns of row i's state row, which is there, by row i's.
-func (s *joinSide) change(i int) { s.unsent = append(s.unsent, uint16(i)) }
+func (s *joinSide) change(i int) {
+	s.unsent = append(s.unsent, uint16(i))
+	if s.expiry != nil {
+		s.changed = append(s.changed, uint16(i))
+	}
+}
 
 // write puts the columns into the state that are not there yet.
 func (s *joinSide) write() {
@@ -267,6 +284,17 @@ func (s *joinSide) write() {
 // finish ends a batch: columns are written, and rows that are not there go.
 func (s *joinSide) finish() {
 	s.write()
+	if s.expiry != nil {
+		for _, i := range s.fresh {
+			s.expiry.note(s.ids[i], s.rows[i])
+		}
+		if s.Identity == graph.ByKey { // a row may have another time now
+			for _, i := range s.changed {
+				s.expiry.note(s.ids[i], s.rows[i])
+			}
+			s.changed = s.changed[:0]
+		}
+	}
 	for _, id := range s.gone {
 		s.drop(id)
 	}

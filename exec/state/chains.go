@@ -18,9 +18,10 @@ type Chains struct {
 	t      *Table
 	prefix int
 	ints   bool // the keys are integers
+	linked bool // rows know the next newer one, and can be unlinked
 	index  index
 	// links has the next older row and the next newer one of each row, NoRow for
-	// none. Rows of an unindexed table are never unlinked, and know no newer one.
+	// none, if rows are unlinked at all.
 	links   []unsafe.Pointer
 	seen    []uint64 // touch's
 	touched uint64
@@ -31,11 +32,12 @@ const (
 	linkBytes = 8
 )
 
-// Chain makes chains of the rows that share the first prefix keys. A table has
-// at most one such set; it goes with the table.
-func (t *Table) Chain(prefix int) *Chains {
+// Chain makes chains of the rows that share the first prefix keys; unlink says that
+// rows will be taken out of them. A table has at most one such set; it goes with the
+// table.
+func (t *Table) Chain(prefix int, unlink bool) *Chains {
 	invariant.Assert(t.chains == nil && prefix <= t.keys, "table %q is chained by %d keys, or again", t.schema.Name, prefix)
-	c := &Chains{t: t, prefix: prefix, ints: true, index: newIndex(t.opt.Slabs, false)}
+	c := &Chains{t: t, prefix: prefix, ints: true, linked: unlink, index: newIndex(t.opt.Slabs, false)}
 	for i := range prefix {
 		c.ints = c.ints && t.slots[i].phys == types.PhysInt
 	}
@@ -147,7 +149,7 @@ func (c *Chains) Link(id RowID, h uint64) (first bool) {
 			continue
 		}
 		*c.older(id) = head
-		if !c.t.schema.Unindexed {
+		if c.linked {
 			*c.newer(head) = id
 		}
 		*s = h>>32<<32 | uint64(id+1)
@@ -158,7 +160,7 @@ func (c *Chains) Link(id RowID, h uint64) (first bool) {
 // Unlink takes a row out of its chain and reports whether it was the only one. h
 // is the hash of its first keys, which must not have changed.
 func (c *Chains) Unlink(id RowID, h uint64) (last bool) {
-	invariant.Assert(!c.t.schema.Unindexed, "a row of the unindexed table %q is unlinked", c.t.schema.Name)
+	invariant.Assert(c.linked, "a row of table %q is unlinked", c.t.schema.Name)
 	older, newer := *c.older(id), *c.newer(id)
 	if older != NoRow {
 		*c.newer(older) = newer
@@ -173,6 +175,11 @@ func (c *Chains) Unlink(id RowID, h uint64) (last bool) {
 	}
 	c.index.replace(h>>32, id, older)
 	return false
+}
+
+// Hash is the hash of a row's first keys.
+func (c *Chains) Hash(id RowID) uint64 {
+	return hashRow(c.t.layout, c.t.strings.pages, c.t.Read(id), c.prefix)
 }
 
 // same compares the first keys of two rows, none of which is null.

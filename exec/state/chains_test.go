@@ -35,7 +35,7 @@ func checkChains(t *testing.T, kinds []types.Kind) {
 		t.Fatal(err)
 	}
 	defer table.Close()
-	c := table.Chain(len(kinds))
+	c := table.Chain(len(kinds), true)
 	want := map[int][]RowID{} // newest first
 	one := func(key, id int) *batch.Batch {
 		var row []types.Value
@@ -99,7 +99,7 @@ func checkChains(t *testing.T, kinds []types.Kind) {
 	// Chains of a table that has rows already: the order is another one.
 	c.close()
 	table.chains = nil
-	again := table.Chain(len(kinds))
+	again := table.Chain(len(kinds), true)
 	for key, list := range want {
 		b := one(key, 0)
 		hashOf(b)

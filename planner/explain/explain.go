@@ -167,6 +167,18 @@ func (p *printer) spec(o *graph.Operator, add func(string, ...any)) {
 	}
 }
 
+// expiry is the time at which rows are forgotten.
+func expiry(e *graph.Expiry, fields []types.Field) string {
+	s := fields[e.Column].Name
+	switch {
+	case e.Keep > 0:
+		s += " + " + duration(e.Keep)
+	case e.Keep < 0:
+		s += " - " + duration(-e.Keep)
+	}
+	return s
+}
+
 // of names the columns of one side of a join.
 func of(side string, fields []types.Field) []types.Field {
 	var out []types.Field
@@ -245,6 +257,9 @@ func (p *printer) bounded(o *graph.Operator, add func(string, ...any)) {
 			add("kind: %s", o.Join.Kind)
 		}
 		l, r := p.input(o, 0).Fields, p.input(o, 1).Fields
+		if s := o.Join.Sides; s != nil && s[0].Expiry != nil {
+			add("keeps: left rows until the watermark is past %s, right rows until it is past %s", expiry(s[0].Expiry, l), expiry(s[1].Expiry, r))
+		}
 		for i, k := range o.Join.LeftKeys {
 			add("on: %s = %s", Expr(k, l), Expr(o.Join.RightKeys[i], r))
 		}

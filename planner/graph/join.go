@@ -6,6 +6,7 @@ import (
 
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/types"
 )
 
 // Join pairs the rows of inputs 0 (left) and 1 (right) whose LeftKeys and
@@ -36,8 +37,20 @@ type JoinSide struct {
 	// side's rows that match a row: without a residual that is known from the
 	// keys.
 	Matches bool `json:"matches,omitempty"`
+	// Expiry says when rows are forgotten; nil: never.
+	Expiry *Expiry `json:"expiry,omitempty"`
 	// Upsert says that the input tells of a change by the new row alone.
 	Upsert bool `json:"upsert,omitempty"`
+}
+
+// Expiry bounds what a join keeps by the watermark. The event time of a row is
+// column Column of the input plus Shift, in microseconds: rows behind the watermark
+// are late and left out, and a row is forgotten once the watermark is more than
+// Keep ahead of it, since what is to come cannot match it.
+type Expiry struct {
+	Column int   `json:"column"`
+	Shift  int64 `json:"shift,omitempty"`
+	Keep   int64 `json:"keep,omitempty"`
 }
 
 // Identity says what tells the rows of one join key apart.
@@ -124,6 +137,14 @@ func (c *checker) joinTable(side, keys int) error {
 			return errors.New("there is no column for matches")
 		}
 		all = all[:len(all)-1]
+	}
+	if s.Expiry != nil {
+		if err := columns([]int{s.Expiry.Column}, len(in)); err != nil {
+			return fmt.Errorf("expiry: %w", err)
+		}
+		if in[s.Expiry.Column].Type.Phys() != types.PhysInt {
+			return fmt.Errorf("expiry: column %d is no time", s.Expiry.Column)
+		}
 	}
 	fits := len(t.Keys) >= keys && t.Local == len(t.Keys)-keys
 	switch s.Identity {

@@ -17,6 +17,7 @@ type regularJoin struct {
 	n        *logical.Join
 	sides    [2]joinSide
 	residual *scalar.Expr // over the left columns, then the right ones
+	windowed bool         // rows are joined within windows that close
 }
 
 // joinSide is one input: what it is projected to, in the order of the state
@@ -222,6 +223,9 @@ func (j *regularJoin) operator() (stream, error) {
 	for i := range j.sides {
 		o.Tables = append(o.Tables, j.table(i, spec))
 	}
+	if err := j.expire(spec); err != nil {
+		return stream{}, err
+	}
 	o.called = left.called + ", " + right.called
 	o.base = joinVerbs[n.Kind] + "(" + o.called + prefix(" on ", j.keyText()) + ")"
 	if spec.LeftOnly() {
@@ -233,7 +237,9 @@ func (j *regularJoin) operator() (stream, error) {
 	s := j.outputs(o)
 	j.upsertKey(o)
 	j.spread(o)
-	o.Unbounded = j.unbounded()
+	if spec.Sides[0].Expiry == nil {
+		o.Unbounded = j.unbounded()
+	}
 	key := strings.Join([]string{string(n.Kind), exprsKey([]*scalar.Expr{spec.Residual}), intsKey(spec.Output), n.ID}, "|")
 	s.op = b.add(o, key)
 	return s.check(n.Out), nil
@@ -344,7 +350,7 @@ func (j *regularJoin) outputs(o *operator) stream {
 		seen[c] = len(o.Fields)
 		o.Join.Output = append(o.Join.Output, c)
 		o.Fields = append(o.Fields, types.Field{Name: p.Fields[k].Name, Type: p.Fields[k].Type})
-		o.origins, o.attrs = append(o.origins, origin), append(o.attrs, attr{})
+		o.origins, o.attrs = append(o.origins, origin), append(o.attrs, attr{}) // set below
 		return seen[c]
 	}
 	for c, f := range j.n.Out {
@@ -359,7 +365,10 @@ func (j *regularJoin) outputs(o *operator) stream {
 			continue
 		}
 		at = emit(at + i*left)
-		out.exprs, out.attrs = append(out.exprs, column(at, f.Type, o.origins[at])), append(out.attrs, attr{})
+		if j.windowed && !j.filled(i) {
+			o.attrs[at] = j.sides[i].s.attrs[k].ofWindow(o.Mode)
+		}
+		out.exprs, out.attrs = append(out.exprs, column(at, f.Type, o.origins[at])), append(out.attrs, o.attrs[at])
 	}
 	if o.Mode != graph.AppendOnly {
 		for _, c := range j.identifying() {
