@@ -100,6 +100,8 @@ func newCall(w *graph.WindowCall, in []types.Field, f *frame) (call, error) {
 	switch w.Func {
 	case "row_number", "rank", "dense_rank", "percent_rank", "cume_dist":
 		return &ranking{fn: w.Func}, nil
+	case "session_start", "session_end":
+		return &session{arg: w.Args[0], gap: w.Gap, end: w.Func == "session_end"}, nil
 	case "ntile":
 		return &ntile{arg: w.Args[0]}, nil
 	case "lag", "lead":

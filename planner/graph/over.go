@@ -52,6 +52,9 @@ type WindowCall struct {
 	Accumulators []Accumulator `json:"accumulators,omitempty"`
 	Frame        scalar.Frame  `json:"frame"`
 	Type         types.Type    `json:"type"`
+	// Gap is, of session_start and session_end, in microseconds, how far the rows
+	// of a session, in order of the argument, may lie apart.
+	Gap int64 `json:"gap,omitempty"`
 }
 
 // Tables is the operator's state over input columns with these names.
@@ -70,7 +73,8 @@ func (o *Over) Tables(in []Column) []Table {
 
 // windowArity is how many arguments a window function takes at least and at most.
 var windowArity = map[string][2]int{"row_number": {}, "rank": {}, "dense_rank": {}, "percent_rank": {}, "cume_dist": {}, "ntile": {1, 1},
-	"lag": {1, 3}, "lead": {1, 3}, "first_value": {1, 1}, "last_value": {1, 1}, "nth_value": {2, 2}}
+	"lag": {1, 3}, "lead": {1, 3}, "first_value": {1, 1}, "last_value": {1, 1}, "nth_value": {2, 2},
+	"session_start": {1, 1}, "session_end": {1, 1}}
 
 func (c *checker) over(o *Over) error {
 	width := c.width(0)

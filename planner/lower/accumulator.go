@@ -7,7 +7,6 @@ import (
 
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
-	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
 	"github.com/millrace/millrace/types"
 )
@@ -68,15 +67,6 @@ func stateType(fn string, t types.Type) types.Type {
 func (x *aggregation) output(o *operator, a scalar.Aggregate) (int, error) {
 	name, _, _ := strings.Cut(a.Func, "(")
 	f := o.family
-	if x.window != nil && x.window.spec.Kind == logical.Session {
-		_, plain := recipes[name]
-		switch {
-		case !plain && !pairAggregates[name]:
-			return 0, pgerr.NotSupported(a.Pos, "aggregate function "+name+" of SESSION windows")
-		case a.Distinct && !copiesMakeNoDifference[name]:
-			return 0, pgerr.NotSupported(a.Pos, "DISTINCT in an aggregate of SESSION windows")
-		}
-	}
 	in := reading{op: x.s.op, arg: -1, filter: -1, distinct: -1}
 	if a.Filter != nil {
 		e := scalar.Substitute(a.Filter, x.s.exprs)
@@ -119,6 +109,14 @@ func (x *aggregation) output(o *operator, a scalar.Aggregate) (int, error) {
 		out.Scale = x.greatestScale(f, in)
 	}
 	return x.addOutput(o, out, name+"("+in.what()+")"+in.suffix), nil
+}
+
+// joinable reports whether the state of an aggregate of one group can be made part
+// of another's.
+func joinable(a *scalar.Aggregate) bool {
+	name, _, _ := strings.Cut(a.Func, "(")
+	_, plain := recipes[name]
+	return (plain || pairAggregates[name]) && (!a.Distinct || copiesMakeNoDifference[name])
 }
 
 var copiesMakeNoDifference = map[string]bool{"min": true, "max": true, "bool_and": true, "bool_or": true, "every": true, "bit_and": true, "bit_or": true}

@@ -36,9 +36,14 @@ func (b *builder) aggregate(n *logical.Aggregate) (stream, error) {
 		return stream{}, err
 	}
 	x := aggregation{b: b, n: n, s: s}
-	if windowed(n, s) {
+	if windowed(n, s) && (!s.isSession() || b.findsSessions(n, s)) {
 		x.window = s.window
 	} else {
+		if s.isSession() && s.window.byGroup {
+			w := *s.window
+			w.partition = groupKeys(n, s)
+			s.window = &w
+		}
 		if x.s, err = b.resolve(s); err != nil {
 			return stream{}, err
 		}
@@ -144,9 +149,6 @@ func (x *aggregation) operator() (int, error) {
 	key := strings.Join([]string{kind, window, exprsKey(x.exprs), x.n.ID, strconv.Itoa(x.s.op), strconv.FormatBool(onClose)}, "|")
 	if i, ok := b.families[key]; ok && exprsKey(x.exprs) != "" {
 		return i, nil
-	}
-	if err := x.session(); err != nil {
-		return 0, err
 	}
 	o := x.newOperator(onClose)
 	i := b.add(o, "")

@@ -33,8 +33,10 @@ func (b *builder) filter(n *logical.Filter) (stream, error) {
 	if err != nil {
 		return stream{}, err
 	}
-	if s.window != nil && s.window.spec.Kind == logical.Session && !s.window.byGroup {
-		return stream{}, sessionRows(s.window)
+	if s.isSession() { // a row less may be two sessions instead of one
+		if s, err = b.resolve(s); err != nil {
+			return stream{}, err
+		}
 	}
 	for _, c := range scalar.Columns(n.Predicate) {
 		if dear(s.exprs[c]) {

@@ -70,8 +70,8 @@ func (b *builder) resolve(s stream) (stream, error) {
 	if w == nil {
 		return s, nil
 	}
-	if w.spec.Kind == logical.Session {
-		return stream{}, sessionRows(w)
+	if s.isSession() {
+		return b.sessionRows(s)
 	}
 	s.window = nil
 	var read []int
