@@ -90,6 +90,7 @@ func newAccumulators(op *graph.Operator, spec *graph.Aggregate, env *Env, window
 	if err := a.openLists(tables[next:], env.Inputs[0]); err != nil {
 		return nil, err
 	}
+	a.zeroAdded(tables)
 	a.repair()
 	for _, o := range spec.Outputs {
 		out, err := a.newOutput(o)
@@ -246,6 +247,30 @@ func (a *accumulators) start(row unsafe.Pointer, in *batch.Batch) {
 			acc.nullable = true
 			a.groups.SetNull(row, acc.column, true)
 		}
+	}
+}
+
+// zeroAdded makes the columns that a restore found no state for zeros, as those of
+// new rows are, for all but the accumulators that know what null means: a null
+// that a value is added to would be lost in the next savepoint.
+func (a *accumulators) zeroAdded(tables []*table) {
+	for _, t := range tables {
+		var zero []int
+		for _, c := range t.Added() {
+			if t != a.groups || a.all[c].Init == nil && a.all[c].spec.List == nil {
+				zero = append(zero, t.keys()+c)
+			}
+		}
+		if len(zero) == 0 {
+			continue
+		}
+		_ = t.each(func(id uint32, _ unsafe.Pointer) error {
+			row := t.write(id)
+			for _, c := range zero {
+				t.SetNull(row, c, false)
+			}
+			return nil
+		})
 	}
 }
 

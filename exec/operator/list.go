@@ -24,8 +24,9 @@ type list struct {
 	counts  []uintptr
 	orders  []*listOrder
 	readers []*listReader
-	groups  map[uint32]*listGroup
+	groups  []*listGroup // by the group's row, nil for none
 	touched []uint32
+	crowded []*listGroup
 	// onRead is set where groups settle one by one as they are emitted.
 	onRead bool
 
@@ -48,6 +49,9 @@ type listColumn struct {
 	off uintptr
 	t   types.Type
 }
+
+// crowd is how many rows a group may get before those that nobody wants go.
+const crowd = 64
 
 // listReader is an accumulator that is computed from a list.
 type listReader struct {
@@ -72,7 +76,7 @@ type listGroup struct {
 // newList makes list number n over its table. keys is how many of the table's
 // keys come before the list's columns.
 func newList(a *accumulators, n int, values *table, keys int, fields []types.Field) *list {
-	l := &list{a: a, spec: a.spec.Lists[n], number: n, values: values, groups: map[uint32]*listGroup{}, arrival: batch.Column{Phys: types.PhysInt}}
+	l := &list{a: a, spec: a.spec.Lists[n], number: n, values: values, arrival: batch.Column{Phys: types.PhysInt}}
 	add := func(t types.Type) {
 		k := keys + len(l.columns)
 		l.columns = append(l.columns, listColumn{key: k, off: values.key(k), t: t})
@@ -149,12 +153,23 @@ func (l *list) restore(all bool) error {
 }
 
 func (l *list) group(id uint32) *listGroup {
+	if int(id) >= len(l.groups) {
+		l.groups = append(l.groups, make([]*listGroup, int(id)+1-len(l.groups)+len(l.groups)/2)...)
+	}
 	g := l.groups[id]
 	if g == nil {
 		g = &listGroup{ordered: make([][]uint32, len(l.orders))}
 		l.groups[id] = g
 	}
 	return g
+}
+
+// at is the group, nil if it has no rows.
+func (l *list) at(id uint32) *listGroup {
+	if int(id) < len(l.groups) {
+		return l.groups[id]
+	}
+	return nil
 }
 
 func (l *list) touch(id uint32, g *listGroup) {
@@ -186,7 +201,9 @@ func (l *list) fold(w *work) {
 	l.fresh = l.values.find(l.keys, n, sel, l.ids, l.rows, l.fresh[:0])
 	for _, i := range l.fresh {
 		g := l.group(w.ids[i])
-		g.fresh = append(g.fresh, l.ids[i])
+		if g.fresh = append(g.fresh, l.ids[i]); len(g.fresh) == crowd && l.spec.First != nil {
+			l.crowded = append(l.crowded, g)
+		}
 		if l.created != nil {
 			l.created(int(i), l.ids[i])
 		}
@@ -201,6 +218,10 @@ func (l *list) fold(w *work) {
 		}
 		l.count(w, i)
 	}
+	for _, g := range l.crowded { // of which one row is wanted
+		l.arrange(g)
+	}
+	l.crowded = l.crowded[:0]
 }
 
 // numberRows gives each row a number in its group, higher than those of earlier
@@ -249,7 +270,7 @@ func (l *list) count(w *work, i int) {
 // settle computes the aggregates of the groups touched.
 func (l *list) settle() error {
 	for _, id := range l.touched {
-		if g := l.groups[id]; g != nil && g.dirty {
+		if g := l.at(id); g != nil && g.dirty {
 			if err := l.settleGroup(id, g); err != nil {
 				return err
 			}
@@ -271,7 +292,7 @@ func (l *list) settleGroup(id uint32, g *listGroup) error {
 		l.store(row, r, v)
 	}
 	if len(l.orders) == 0 || len(g.ordered[0]) == 0 {
-		delete(l.groups, id)
+		l.groups[id] = nil
 	}
 	return nil
 }
@@ -287,11 +308,15 @@ func (l *list) store(row unsafe.Pointer, r *listReader, v types.Value) {
 
 // settleOne computes the aggregates of one group.
 func (l *list) settleOne(id uint32) error {
-	if g := l.groups[id]; g != nil && g.dirty {
+	if g := l.at(id); g != nil && g.dirty {
 		return l.settleGroup(id, g)
 	}
 	return nil
 }
 
 // drop forgets a group whose window has closed; its rows go with the window.
-func (l *list) drop(group uint32) { delete(l.groups, group) }
+func (l *list) drop(group uint32) {
+	if int(group) < len(l.groups) {
+		l.groups[group] = nil
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/internal/pgerr"
@@ -175,7 +176,7 @@ func (c *listCall) fractions(e *scalar.Expr) error {
 			return refused
 		}
 		c.params = []types.Value{p}
-		return nil
+		return c.checkFractions(e)
 	}
 	for e.Op == scalar.OpCast {
 		e = e.Args[0]
@@ -208,6 +209,15 @@ func (c *listCall) fractions(e *scalar.Expr) error {
 		return refused
 	}
 	c.many = true
+	return c.checkFractions(e)
+}
+
+func (c *listCall) checkFractions(e *scalar.Expr) error {
+	for _, p := range c.params {
+		if !p.Null && !(p.Float >= 0 && p.Float <= 1) {
+			return pgerr.New(pgerr.NumericValueOutOfRange, "percentile value %s is not between 0 and 1", strconv.FormatFloat(p.Float, 'g', 6, 64)).At(e.Pos)
+		}
+	}
 	return nil
 }
 
