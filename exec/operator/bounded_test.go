@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/logical"
@@ -108,14 +109,27 @@ func TestJoin(t *testing.T) {
 		{logical.AntiJoin, true, nil, "4 40, null 0"},
 		{logical.SemiJoin, false, call(types.Bool, "=(bigint,bigint)", col(0), num(4)), "4 40"},
 	} {
-		op := &graph.Operator{ID: "join", Kind: graph.JoinKind, Fields: fieldsOf(4), Join: &graph.Join{Kind: c.kind, Residual: c.residual}}
-		if c.kind == logical.SemiJoin || c.kind == logical.AntiJoin {
-			op.Fields = fieldsOf(2)
+		op := &graph.Operator{ID: "join", Kind: graph.JoinKind, Fields: fieldsOf(4), Join: &graph.Join{Kind: c.kind, Residual: c.residual,
+			Sides: &[2]graph.JoinSide{}, Output: []int{0, 1, 2, 3}, AtEnd: true}}
+		if op.Join.LeftOnly() {
+			op.Fields, op.Join.Output = fieldsOf(2), []int{0, 1}
 		}
 		if c.keys {
 			op.Join.LeftKeys, op.Join.RightKeys = []*scalar.Expr{col(0)}, []*scalar.Expr{col(0)}
 		}
-		got, err := runBounded(t, op, Env{}, bigints(t, left), bigints(t, right))
+		tables := map[string]*state.Table{}
+		for side, identity := range []string{"number", "copies"} {
+			schema, _, err := joinTable(op.Join, side, identity, []types.Field{{Name: "a", Type: bigint}, {Name: "b", Type: bigint}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if tables[schema.Name], err = state.NewTable(schema, state.Options{}); err != nil {
+				t.Fatal(err)
+			}
+			op.Tables = append(op.Tables, schema)
+		}
+		env := Env{Table: func(name string) *state.Table { return tables[name] }}
+		got, err := runBounded(t, op, env, bigints(t, left), bigints(t, right))
 		if err != nil || got != c.want {
 			t.Errorf("%s join, keys %v: %v\n%s\nwant\n%s", c.kind, c.keys, err, got, c.want)
 		}

@@ -1,9 +1,12 @@
 package operator
 
 import (
+	"unsafe"
+
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/logical"
 )
@@ -68,7 +71,7 @@ const (
 
 func newJoin(op *graph.Operator, env *Env) (exec.Operator, error) {
 	if op.Join.Sides == nil {
-		return newBoundedJoin(op, env)
+		return nil, pgerr.New(pgerr.InternalError, "join %s has no state", op.ID)
 	}
 	j := &join{spec: op.Join, selected: []uint16{}, watermark: exec.WatermarkMin}
 	for i := range j.sides {
@@ -138,7 +141,58 @@ func (j *join) OnBatch(port int, in *batch.Batch, out exec.Output) error {
 }
 
 // OnEnd implements exec.Operator.
-func (j *join) OnEnd(exec.Output) error { return nil }
+func (j *join) OnEnd(out exec.Output) error {
+	if !j.spec.AtEnd {
+		return nil
+	}
+	for i, s := range j.sides {
+		if s.final == never {
+			continue
+		}
+		if err := j.emitAlone(i, out); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// emitAlone emits the rows of side i that are in the output by themselves, with
+// nulls for the other side.
+func (j *join) emitAlone(i int, out exec.Output) error {
+	j.port, j.own, j.other, j.in = 1-i, j.sides[1-i], j.sides[i], j.before[1-i]
+	j.out.begin(out)
+	s := j.other
+	keys := newGather(newTable(s.table), s.keys)
+	err := keys.each(batch.RowsDefault, func(ids []uint32, _ []unsafe.Pointer, cols []*batch.Column) error {
+		n := len(ids)
+		if !s.Matches {
+			j.hashes, j.heads = roomFor(j.hashes, n), roomFor(j.heads, n)
+			state.HashKeys(cols, n, nil, j.hashes)
+			j.own.probe(cols, n, j.hashes, state.Identity(n), j.heads)
+		}
+		for k, id := range ids {
+			matches := int64(0)
+			if s.Matches {
+				matches = s.getMatches(id)
+			} else {
+				matches = count(j.heads[k] != state.NoRow)
+			}
+			if !s.final.visible(matches) {
+				continue
+			}
+			for range s.count(id) {
+				if err := j.out.add(nulled, id, batch.Insert); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return j.out.flush()
+}
 
 // OnWatermark implements exec.Operator: rows that are out of time are forgotten.
 func (j *join) OnWatermark(w exec.Watermark, _ exec.Output) error {
@@ -244,8 +298,11 @@ func (j *join) sameKeys(i, n int) bool {
 func (j *join) rows(i int, op batch.Op, next int) error {
 	u := joinUnit{old: nothing, new: nothing, head: j.heads[i], going: -1, gone: -1, row: i}
 	if j.null(i) {
-		if j.own.alone != whenUnmatched {
+		if j.own.final != whenUnmatched {
 			return nil
+		}
+		if j.spec.AtEnd {
+			return j.out.add(int32(i), state.NoRow, batch.Insert)
 		}
 		switch {
 		case next != nothing:
@@ -463,7 +520,7 @@ func (j *join) exchange(u *joinUnit, m state.RowID, old, new int32, goes, comes,
 // and matches after it; where nobody asks for the number, whether it does.
 func (j *join) othersMatches(u *joinUnit, m state.RowID, before, after bool) (was, is int64) {
 	switch {
-	case j.other.alone == never:
+	case j.other.alone == never && !j.other.Matches:
 		return 0, 0
 	case !j.other.Matches:
 		return count(u.was), count(u.is)

@@ -24,6 +24,7 @@ type joinSide struct {
 	copies  uintptr       // ByCopies: where the number of copies is
 	matches uintptr
 	alone   alone
+	final   alone // over finished data: what holds at the end, alone being never
 	// quiet says that a row by itself and the same row beside one of the other
 	// side have the same upsert key, so that one can become the other.
 	quiet bool
@@ -83,6 +84,9 @@ func newJoinSide(op *graph.Operator, env *Env, i int) (*joinSide, error) {
 		s.alone = whenMatched
 	case spec.Outer(i):
 		s.alone = whenUnmatched
+	}
+	if s.final = s.alone; spec.AtEnd {
+		s.alone = never
 	}
 	s.quiet = op.UpsertKey != nil && !slices.ContainsFunc(op.UpsertKey, func(k int) bool {
 		return (spec.Output[k] < len(env.Inputs[0])) == (i == 1)

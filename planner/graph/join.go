@@ -15,10 +15,9 @@ import (
 // every pair is looked at. Output: the left columns, then, except for semi and
 // anti joins, the right ones; of these, if Output is set, those that it lists.
 //
-// Over finished data, Sides is nil: the operator has no state tables and emits
-// when both inputs have ended. Otherwise it works on changelogs. Its state is a
-// table "left" and a table "right", as Sides says; the keys are then the first
-// columns of each input, in order.
+// Its state is a table "left" and a table "right", as Sides says; the keys are the
+// first columns of each input, in order. Over finished data (AtEnd), rows without a
+// partner, and those of semi and anti joins, come when both inputs have ended.
 type Join struct {
 	Kind      logical.JoinKind `json:"kind"`
 	LeftKeys  []*scalar.Expr   `json:"left_keys,omitempty"`  // over the left columns
@@ -26,6 +25,7 @@ type Join struct {
 	Residual  *scalar.Expr     `json:"residual,omitempty"`
 	Sides     *[2]JoinSide     `json:"sides,omitempty"`
 	Output    []int            `json:"output,omitempty"`
+	AtEnd     bool             `json:"at_end,omitempty"`
 }
 
 // JoinSide is what a join keeps of one side. Its table has the join keys, what

@@ -100,7 +100,7 @@ func (b *builder) node(n logical.Node) (stream, error) {
 	case *logical.TopN:
 		return b.topN(n)
 	case *logical.Join:
-		return b.join(n)
+		return b.regularJoin(n)
 	case *logical.SetOp:
 		return b.setOp(n)
 	case *logical.Apply:

@@ -42,28 +42,6 @@ func (b *builder) finished(o *operator, out []logical.Field) stream {
 	return b.identity(b.add(o, ""))
 }
 
-func (b *builder) join(n *logical.Join) (stream, error) {
-	if !b.bounded {
-		return b.regularJoin(n)
-	}
-	spec := &graph.Join{Kind: n.Kind}
-	o := &operator{Operator: graph.Operator{Kind: graph.JoinKind, Join: spec}, base: string(n.Kind) + " join"}
-	if _, _, err := b.binary(n.Left, n.Right, o); err != nil {
-		return stream{}, err
-	}
-	width := len(n.Left.Fields())
-	var rest []*scalar.Expr
-	for _, c := range scalar.Conjuncts(n.Condition) {
-		if l, r := equiKeys(c, width); l != nil {
-			spec.LeftKeys, spec.RightKeys = append(spec.LeftKeys, l), append(spec.RightKeys, r)
-		} else {
-			rest = append(rest, c)
-		}
-	}
-	spec.Residual = scalar.And(rest...)
-	return b.finished(o, n.Out), nil
-}
-
 // equiKeys splits left = right into a key of each side, nil when it is no such
 // comparison or equality there is not equality of bytes.
 func equiKeys(x *scalar.Expr, width int) (l, r *scalar.Expr) {

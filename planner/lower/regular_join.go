@@ -11,7 +11,7 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
-// regularJoin is the lowering of one logical.Join over changing inputs.
+// regularJoin is the lowering of one logical.Join.
 type regularJoin struct {
 	b        *builder
 	n        *logical.Join
@@ -207,7 +207,7 @@ var joinVerbs = map[logical.JoinKind]string{logical.InnerJoin: "join", logical.L
 func (j *regularJoin) operator() (stream, error) {
 	b, n := j.b, j.n
 	l, r := &j.sides[0], &j.sides[1]
-	spec := &graph.Join{Kind: n.Kind, Sides: &[2]graph.JoinSide{}, Output: []int{}}
+	spec := &graph.Join{Kind: n.Kind, Sides: &[2]graph.JoinSide{}, Output: []int{}, AtEnd: b.bounded}
 	left, right := b.ops[l.op], b.ops[r.op]
 	o := &operator{Operator: graph.Operator{Kind: graph.JoinKind, Join: spec, Mode: j.mode()}, pos: position(n.Condition)}
 	for i := range l.keys {
@@ -215,7 +215,7 @@ func (j *regularJoin) operator() (stream, error) {
 		spec.RightKeys = append(spec.RightKeys, column(i, r.in.exprs[i].Type, right.origins[i]))
 	}
 	spec.Residual = j.residualOver()
-	if l.keys == 0 {
+	if l.keys == 0 || b.bounded {
 		o.Inputs = []graph.Input{single(l.op), single(r.op)}
 	} else {
 		o.Inputs = []graph.Input{b.hashed(l.op, sequence(0, l.keys)), b.hashed(r.op, sequence(0, r.keys))}
@@ -231,13 +231,16 @@ func (j *regularJoin) operator() (stream, error) {
 	if spec.LeftOnly() {
 		o.called = left.called
 	}
+	if b.bounded {
+		o.base = string(n.Kind) + " join"
+	}
 	if n.ID != "" {
 		o.base, o.pinned = n.ID, true
 	}
 	s := j.outputs(o)
 	j.upsertKey(o)
 	j.spread(o)
-	if spec.Sides[0].Expiry == nil {
+	if spec.Sides[0].Expiry == nil && !b.bounded {
 		o.Unbounded = j.unbounded()
 	}
 	key := strings.Join([]string{string(n.Kind), exprsKey([]*scalar.Expr{spec.Residual}), intsKey(spec.Output), n.ID}, "|")
@@ -272,7 +275,7 @@ func (j *regularJoin) keyText() string {
 func (j *regularJoin) mode() graph.Changelog {
 	l, r := j.b.modeOf(j.sides[0].op), j.b.modeOf(j.sides[1].op)
 	grows := j.n.Kind == logical.InnerJoin || j.n.Kind == logical.SemiJoin
-	if grows && l == graph.AppendOnly && r == graph.AppendOnly {
+	if j.b.bounded || grows && l == graph.AppendOnly && r == graph.AppendOnly {
 		return graph.AppendOnly
 	}
 	return graph.Retract

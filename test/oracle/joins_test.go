@@ -1,6 +1,6 @@
 // Package oracle runs the same changes on a server and on PostgreSQL, and compares
-// what materialized views have followed with what PostgreSQL computes from the rows
-// that are left.
+// what materialized views have followed, and what the same queries give when they
+// are asked, with what PostgreSQL computes from the rows that are left.
 package oracle
 
 import (
@@ -142,6 +142,9 @@ func TestJoins(t *testing.T) {
 		compare := func(relation, q string) {
 			want := rowsOf(t, pg, q)
 			got := rowsOf(t, s.conn, "SELECT * FROM "+relation)
+			if now := rowsOf(t, s.conn, q); !slices.Equal(now, want) {
+				t.Errorf("round %d: SELECT of %s:\n%s\nPostgreSQL has\n%s", round, q, strings.Join(now, "\n"), strings.Join(want, "\n"))
+			}
 			if !slices.Equal(got, want) {
 				t.Errorf("round %d: %s, %s:\n%s\nPostgreSQL has\n%s", round, relation, q, strings.Join(got, "\n"), strings.Join(want, "\n"))
 			}
