@@ -3,6 +3,8 @@ package graph
 import (
 	"errors"
 	"fmt"
+
+	"github.com/millrace/millrace/types"
 )
 
 // lists checks the lists and sketches of a, whose tables begin with number next;
@@ -86,5 +88,33 @@ func (c *checker) supplements(a *Aggregate, acc Accumulator) error {
 		return fmt.Errorf("no list %d", r.List)
 	}
 	l := &a.Lists[r.List]
+	if err := checkListCall(acc.Func, r, acc.Type); err != nil {
+		return err
+	}
 	return errors.Join(columns([]int{r.Mask}, len(l.Filters)), columns(r.Values, len(l.Args)), l.order(r.Order))
+}
+
+// checkListCall checks that a function that reads a list has the arguments that it
+// goes by.
+func checkListCall(fn string, r *ListRead, result types.Type) error {
+	values, ok := map[string]int{"string_agg": 2, "array_agg": 1, "json_agg": 1, "json_object_agg": 2, "percentile_cont": 1, "percentile_disc": 1,
+		"mode": 1, "any_value": 1, "first_value": 1, "last_value": 1, "bit_and": 1, "bit_or": 1}[fn]
+	if !ok {
+		return fmt.Errorf("unknown function %q", fn)
+	}
+	if fn == "string_agg" && len(r.Params) > 0 {
+		values = 1
+	}
+	percentile := fn == "percentile_cont" || fn == "percentile_disc"
+	switch {
+	case len(r.Values) != values:
+		return fmt.Errorf("%s of %d columns", fn, len(r.Values))
+	case percentile && len(r.Params) == 0 && !r.Many:
+		return errors.New("a percentile without a fraction")
+	case (fn == "array_agg" || r.Many) && result.Elem == nil:
+		return fmt.Errorf("%s gives %s", fn, result)
+	case r.Many && !percentile:
+		return fmt.Errorf("%s of several fractions", fn)
+	}
+	return nil
 }

@@ -33,7 +33,7 @@ jsonb_agg(anyelement) jsonb [null]
 json_agg(anyelement) jsonb [null]
 jsonb_object_agg(any,any) jsonb [null]
 json_object_agg(any,any) jsonb [null]
-approx_count_distinct(any) bigint                 -- an estimate, within 1.6 % as a rule, over append-only input; exact over rows that change
+approx_count_distinct(any) bigint                 -- an estimate with a standard error of 1.6 % over append-only input; exact over rows that change
 any_value(anyelement) anyelement                  -- the first that is not null; over rows that change the least
 first(anyelement) anyelement [null]               -- first_value
 last(anyelement) anyelement [null]                -- last_value
