@@ -263,11 +263,8 @@ func (p *printer) bounded(o *graph.Operator, add func(string, ...any)) {
 		for i, k := range o.Join.LeftKeys {
 			add("on: %s = %s", Expr(k, l), Expr(o.Join.RightKeys[i], r))
 		}
-		if o.Join.Residual != nil && o.Join.Sides != nil {
-			l, r = of("left", l), of("right", r)
-		}
 		if o.Join.Residual != nil {
-			add("where: %s", Expr(o.Join.Residual, append(append([]types.Field(nil), l...), r...)))
+			add("where: %s", Expr(withoutText(o.Join.Residual), append(of("left", l), of("right", r)...)))
 		}
 	case graph.ApplyKind:
 		for i, a := range o.Apply.Args {

@@ -38,6 +38,10 @@ func Expr(x *scalar.Expr, columns []types.Field) string {
 		return strings.Join(args, " and ")
 	case scalar.OpOr:
 		return "(" + strings.Join(args, " or ") + ")"
+	case scalar.OpNot:
+		return "not (" + args[0] + ")"
+	case scalar.OpIsNull:
+		return args[0] + " is null"
 	case scalar.OpCast:
 		return args[0] + "::" + x.Type.String()
 	case scalar.OpCall:
@@ -48,6 +52,19 @@ func Expr(x *scalar.Expr, columns []types.Field) string {
 		return name + "(" + strings.Join(args, ", ") + ")"
 	}
 	return string(x.Op) + "(" + strings.Join(args, ", ") + ")"
+}
+
+// withoutText is x as it is printed by the names of its columns, not as its author
+// wrote it.
+func withoutText(x *scalar.Expr) *scalar.Expr {
+	return scalar.Map(x, func(e *scalar.Expr) *scalar.Expr {
+		if e.Op == scalar.OpConst {
+			return e
+		}
+		c := *e
+		c.Text = ""
+		return &c
+	})
 }
 
 // exprs prints a projection's columns, each with its name where that differs.
