@@ -12,7 +12,7 @@ import (
 )
 
 // eventsDefault is how many events a measurement of a fast query is over.
-const eventsDefault = 16_000_000
+const eventsDefault = 8_000_000
 
 // events is how many events a measurement of a query is over: the heavier the
 // query, the fewer.
@@ -24,8 +24,11 @@ func events(tb testing.TB, q Query) uint64 {
 			tb.Fatalf("MILLRACE_BENCH_EVENTS: %v", err)
 		}
 	}
-	if q.Goal < 10 {
+	switch {
+	case q.Goal < 10:
 		n /= 4
+	case q.Goal < 15:
+		n /= 2
 	}
 	return n
 }

@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/connector/nexmark"
 	"github.com/millrace/millrace/statestore/object"
 	"github.com/millrace/millrace/test/servers"
 )
@@ -27,7 +29,7 @@ func BenchmarkRestore(b *testing.B) {
 		b.Fatal(err)
 	}
 	source := &keyed{splits: 2, keys: stateKeys}
-	j := newJobs(b, objects, source)
+	j := newJobs(b, objects, func(nexmark.Stream) connector.Source { return source })
 	id, err := j.start(b.Context(), "restored", g, 2, time.Hour)
 	if err != nil {
 		b.Fatal(err)
