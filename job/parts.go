@@ -74,11 +74,17 @@ func (m *Manager) newParts(ctx context.Context, r *runner, start *startingPoint)
 // goesByTime reports whether any operator asks for watermarks.
 func goesByTime(g *graph.Graph) bool {
 	for i := range g.Operators {
-		if o := &g.Operators[i]; o.Kind == graph.WindowAggregateKind || o.TopN != nil && o.TopN.Window != nil || o.Over != nil && o.Over.Progress != nil {
+		if countsLate(&g.Operators[i]) {
 			return true
 		}
 	}
 	return false
+}
+
+// countsLate reports whether the operator goes by event time, and so may find
+// rows late.
+func countsLate(o *graph.Operator) bool {
+	return o.Kind == graph.WindowAggregateKind || o.TopN != nil && o.TopN.Window != nil || o.Over != nil && o.Over.Progress != nil
 }
 
 // openSource lists a source's splits: those of the starting point first, in
@@ -176,7 +182,7 @@ func (p *parts) env(op *graph.Operator, task, tasks int, refused *refused) opera
 	if p.live != nil {
 		env.Collect, env.Sealed = p.live.collect, p.live.seal
 	}
-	if p.opt.LateData == "dead_letter" && op.Kind == graph.WindowAggregateKind {
+	if p.opt.LateData == "dead_letter" && countsLate(op) {
 		env.Late = refused.late(op.ID, env.Inputs[0])
 	}
 	return env

@@ -62,6 +62,8 @@ func merge[T any](better func(a, b T) T) func(into, from []unsafe.Pointer, off u
 	}
 }
 
+// Of numbers and intervals that are equal but look different, the later one counts,
+// as in PostgreSQL.
 func floats(c *batch.Column) []float64              { return c.Float }
 func decimals(c *batch.Column) []types.Decimal      { return c.Dec }
 func intervals(c *batch.Column) []types.Interval    { return c.Interval }
@@ -72,13 +74,13 @@ func minOfInt(a, b int64) int64                     { return min(a, b) }
 func maxOfInt(a, b int64) int64                     { return max(a, b) }
 func minOfFloat(a, b float64) float64               { return better(a, b, types.CompareFloat(b, a) < 0) }
 func maxOfFloat(a, b float64) float64               { return better(a, b, types.CompareFloat(b, a) > 0) }
-func minOfDecimal(a, b types.Decimal) types.Decimal { return better(a, b, b.Cmp(a) < 0) }
-func maxOfDecimal(a, b types.Decimal) types.Decimal { return better(a, b, b.Cmp(a) > 0) }
+func minOfDecimal(a, b types.Decimal) types.Decimal { return better(a, b, b.Cmp(a) <= 0) }
+func maxOfDecimal(a, b types.Decimal) types.Decimal { return better(a, b, b.Cmp(a) >= 0) }
 func minOfInterval(a, b types.Interval) types.Interval {
-	return better(a, b, b.Cmp(a) < 0)
+	return better(a, b, b.Cmp(a) <= 0)
 }
 func maxOfInterval(a, b types.Interval) types.Interval {
-	return better(a, b, b.Cmp(a) > 0)
+	return better(a, b, b.Cmp(a) >= 0)
 }
 
 func better[T any](a, b T, second bool) T {

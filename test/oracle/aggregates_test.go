@@ -50,21 +50,23 @@ var aggregateViews = []string{
 
 // TestAggregates changes a table at random and compares views with PostgreSQL,
 // with the server killed and started again in between.
-func TestAggregates(t *testing.T) {
+func TestAggregates(t *testing.T) { compareViews(t, "aggregates", aggregateViews) }
+
+// compareViews does so for queries over the table, as views and as they are.
+func compareViews(t *testing.T, name string, views []string) {
 	seed := uint64(time.Now().UnixNano())
 	if s := os.Getenv("MILLRACE_TEST_SEED"); s != "" {
 		seed, _ = strconv.ParseUint(s, 10, 64)
 	}
 	t.Logf("seed %d", seed)
 	c := &valueChanges{rng: rand.New(rand.NewPCG(seed, 2))}
-	pg, err := pgx.Connect(context.Background(), servers.StartPostgres(t).CreateDatabase(t, "aggregates"))
+	pg, err := pgx.Connect(context.Background(), servers.StartPostgres(t).CreateDatabase(t, name))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = pg.Close(context.Background()) }()
 	s := newServer(t)
 	s.start(t, 2)
-	views := aggregateViews
 	if one := os.Getenv("MILLRACE_TEST_VIEW"); one != "" {
 		n, _ := strconv.Atoi(one)
 		views = views[n : n+1]
