@@ -36,6 +36,8 @@ type list struct {
 	ids     []uint32
 	rows    []unsafe.Pointer
 	fresh   []uint16
+	gone    []uint32
+	added   []uint32
 	view    rowView
 	cell    batch.Column
 	one     []unsafe.Pointer

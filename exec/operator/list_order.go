@@ -105,18 +105,35 @@ func (l *list) arrange(g *listGroup) {
 	dead := l.dead(g)
 	for i, o := range l.orders {
 		g.ordered[i] = o.without(g.ordered[i], dead)
-		g.ordered[i] = o.with(g.ordered[i], g.fresh)
-	}
-	g.fresh = nil
-	if l.spec.First != nil && len(g.ordered[0]) > 1 {
-		dead = append(dead, g.ordered[0][1:]...)
-		first := g.ordered[0][0]
-		for i := range g.ordered {
-			g.ordered[i] = append(g.ordered[i][:0], first)
+		if l.spec.First == nil {
+			g.ordered[i] = o.with(g.ordered[i], g.fresh)
 		}
 	}
 	for _, id := range dead {
 		l.values.remove(id)
+	}
+	if l.spec.First != nil {
+		l.keepFirst(g)
+	}
+	if cap(g.fresh) > crowd {
+		g.fresh = nil
+	}
+	g.fresh = g.fresh[:0]
+}
+
+// keepFirst removes all rows but the first one.
+func (l *list) keepFirst(g *listGroup) {
+	for _, id := range g.fresh {
+		if first := g.ordered[0]; len(first) > 0 {
+			if l.orders[0].compare(first[0], id) <= 0 {
+				l.values.remove(id)
+				continue
+			}
+			l.values.remove(first[0])
+		}
+		for i := range g.ordered {
+			g.ordered[i] = append(g.ordered[i][:0], id)
+		}
 	}
 }
 
@@ -128,7 +145,8 @@ func (l *list) dead(g *listGroup) []uint32 {
 	}
 	slices.Sort(g.gone)
 	dead := slices.DeleteFunc(slices.Compact(g.gone), func(id uint32) bool { return l.copies(id) != 0 })
-	g.gone = nil
+	l.gone = append(l.gone[:0], dead...)
+	dead, g.gone = l.gone, g.gone[:0]
 	g.fresh = slices.DeleteFunc(g.fresh, func(id uint32) bool {
 		_, is := slices.BinarySearch(dead, id)
 		return is
@@ -177,7 +195,8 @@ func (o *listOrder) with(ordered, ids []uint32) []uint32 {
 		}
 		return ordered
 	}
-	added := slices.Clone(ids)
+	o.l.added = append(o.l.added[:0], ids...)
+	added := o.l.added
 	slices.SortFunc(added, o.compare)
 	if n := len(ordered); n == 0 || o.compare(ordered[n-1], added[0]) <= 0 {
 		return append(ordered, added...)
