@@ -16,6 +16,7 @@ func pruneOver(n *logical.Over, need []bool) (logical.Node, []int) {
 	}
 	in := copyOf(need[:width])
 	mark(in, n.PartitionBy...)
+	keepWindowEnd(in, n.Input.Fields(), n.PartitionBy) // it may become a TopN
 	for _, k := range n.OrderBy {
 		mark(in, k.X)
 	}
@@ -25,7 +26,7 @@ func pruneOver(n *logical.Over, need []bool) (logical.Node, []int) {
 			mark(in, w.Filter)
 		}
 	}
-	input, to := pruneNode(n.Input, in)
+	input, to := pruneKept(n.Input, in)
 	c := *n
 	c.Input, c.Calls, c.Out = input, nil, keptFields(n.Out[:width], to)
 	c.PartitionBy, c.OrderBy = movedAll(n.PartitionBy, to), movedKeys(n.OrderBy, to)
@@ -47,10 +48,11 @@ func pruneTopN(n *logical.TopN, need []bool) (logical.Node, []int) {
 	width := len(n.Input.Fields())
 	in := copyOf(need[:width])
 	mark(in, n.PartitionBy...)
+	keepWindowEnd(in, n.Input.Fields(), n.PartitionBy)
 	for _, k := range n.OrderBy {
 		mark(in, k.X)
 	}
-	input, to := pruneNode(n.Input, in)
+	input, to := pruneKept(n.Input, in)
 	c := *n
 	c.Input, c.Out = input, keptFields(n.Out[:width], to)
 	c.PartitionBy, c.OrderBy = movedAll(n.PartitionBy, to), movedKeys(n.OrderBy, to)
@@ -64,6 +66,25 @@ func pruneTopN(n *logical.TopN, need []bool) (logical.Node, []int) {
 		}
 	}
 	return &c, out
+}
+
+// keepWindowEnd keeps the ends of windows that rows are partitioned by the starts
+// of: they say when the rows are done with.
+func keepWindowEnd(need []bool, fields []logical.Field, by []*scalar.Expr) {
+	starts := slices.ContainsFunc(by, func(x *scalar.Expr) bool {
+		return x.Op == scalar.OpColumn && fields[x.Column].WindowBound == "start"
+	})
+	for i, f := range fields {
+		need[i] = need[i] || starts && f.WindowBound == "end"
+	}
+}
+
+// pruneKept prunes an input whose rows are kept: no column stays that nobody reads.
+func pruneKept(n logical.Node, need []bool) (logical.Node, []int) {
+	if !anyOf(need) {
+		return pruneNode(n, need)
+	}
+	return exactly(n, need), numbered(need)
 }
 
 // keptFields are those that still have a place; places are in order.

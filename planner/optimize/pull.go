@@ -59,6 +59,8 @@ func pull(n logical.Node) (out logical.Node, conds []*scalar.Expr, why string) {
 		return nil, nil, "a subquery in it cannot be joined"
 	case *logical.Sort:
 		return nil, nil, "it has ORDER BY or LIMIT and depends on outer values"
+	case *logical.Over:
+		return nil, nil, "it has window functions and depends on outer values"
 	case *logical.Union, *logical.SetOp:
 		return nil, nil, "UNION, INTERSECT or EXCEPT in it depends on outer values"
 	}
