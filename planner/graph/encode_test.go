@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// golden are graphs as the first release wrote them. The file is never
-// rewritten: it stands for what is in users' buckets.
+// golden are graphs as the first release writes them. Those in it are never
+// rewritten: they stand for what is in users' buckets. New kinds come at the end.
 func golden(t testing.TB) []json.RawMessage {
 	t.Helper()
 	data, err := os.ReadFile("testdata/v1.json")
