@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/planner/graph"
 )
 
 // eventsDefault is how many events a measurement of a fast query is over.
@@ -139,7 +140,10 @@ func TestPlansRun(t *testing.T) {
 			continue
 		}
 		again, err := run(context.Background(), g, 200_000, 1, slabs)
-		if err != nil || one != again || one == 0 {
+		// How many changes there are on the way to a result depends on how the rows
+		// of several streams happen to interleave.
+		fixed := q.Kernel == nil || g.Operators[len(g.Operators)-1].Mode == graph.AppendOnly
+		if err != nil || one == 0 || again == 0 || fixed && one != again {
 			t.Errorf("%s: %d rows, then %d: %v", q.Name, one, again, err)
 		}
 		if err := runLimit(q, 200_000); err != nil {
