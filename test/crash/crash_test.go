@@ -1,3 +1,5 @@
+// Package crash kills a running server with SIGKILL at random moments, over and
+// over, and checks at the end that every row was counted exactly once.
 package crash
 
 import (
@@ -63,11 +65,14 @@ func TestEveryRowOnceAfterKills(t *testing.T) {
 		k, v, _ := strings.Cut(e, "=")
 		t.Setenv(k, v)
 	}
-	p := newProcess(t, buildServer(t), t.TempDir(), minio.URL("millrace", "state"), minio.Env())
-	if err := p.start(ctx, 2); err != nil {
+	p, err := servers.NewMillrace(servers.BuildMillrace(t, "../.."), t.TempDir(), "--objects", minio.URL("millrace", "state"))
+	if err != nil {
 		t.Fatal(err)
 	}
-	defer p.kill()
+	if err := p.Start(ctx, "--parallelism", "2"); err != nil {
+		t.Fatal(err)
+	}
+	defer p.Kill()
 	n := rounds()
 	perSecond := events * 92 / 100 / max(1, n*8/10)
 	createAll(ctx, t, p, minio.Endpoint, perSecond)
@@ -76,9 +81,9 @@ func TestEveryRowOnceAfterKills(t *testing.T) {
 	for i := range n {
 		wait := roundLeast + time.Duration(rng.Int64N(int64(roundMost-roundLeast)))
 		time.Sleep(wait)
-		p.kill()
+		p.Kill()
 		parallelism := 1 + rng.IntN(3)
-		if err := p.start(ctx, parallelism); err != nil {
+		if err := p.Start(ctx, "--parallelism", strconv.Itoa(parallelism)); err != nil {
 			t.Fatalf("round %d: %v", i, err)
 		}
 	}
@@ -90,9 +95,9 @@ func TestEveryRowOnceAfterKills(t *testing.T) {
 	compare(ctx, t, p, pg, minio)
 }
 
-func createAll(ctx context.Context, t *testing.T, p *process, endpoint string, perSecond int) {
+func createAll(ctx context.Context, t *testing.T, p *servers.Millrace, endpoint string, perSecond int) {
 	t.Helper()
-	conn, err := pgx.Connect(ctx, p.url())
+	conn, err := pgx.Connect(ctx, p.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -126,17 +131,17 @@ func createAll(ctx context.Context, t *testing.T, p *process, endpoint string, p
 // writer inserts payments, each until it was acknowledged, whatever happens to
 // the server meanwhile.
 type writer struct {
-	p    *process
+	p    *servers.Millrace
 	done chan error
 }
 
-func newWriter(p *process) *writer { return &writer{p: p, done: make(chan error, 1)} }
+func newWriter(p *servers.Millrace) *writer { return &writer{p: p, done: make(chan error, 1)} }
 
 func (w *writer) main(ctx context.Context) {
 	var conn *pgx.Conn
 	for id := 0; id < payments && ctx.Err() == nil; {
 		if conn == nil {
-			c, err := pgx.Connect(ctx, w.p.url())
+			c, err := pgx.Connect(ctx, w.p.URL())
 			if err != nil {
 				time.Sleep(20 * time.Millisecond)
 				continue
@@ -167,16 +172,16 @@ func (w *writer) wait(ctx context.Context) error {
 	}
 }
 
-func waitFinished(ctx context.Context, t *testing.T, p *process, job string) {
+func waitFinished(ctx context.Context, t *testing.T, p *servers.Millrace, job string) {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Minute); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
-		rows, err := read(ctx, p.url(), "SELECT state FROM millrace.jobs WHERE name = '"+job+"'")
+		rows, err := read(ctx, p.URL(), "SELECT state FROM millrace.jobs WHERE name = '"+job+"'")
 		if err == nil && len(rows) == 1 && rows[0] == "finished" {
 			return
 		}
 	}
-	jobs, _ := read(ctx, p.url(), "SELECT name, state, failure FROM millrace.jobs")
-	t.Fatalf("job %s did not finish; jobs: %v; server:\n%s", job, jobs, p.tail())
+	jobs, _ := read(ctx, p.URL(), "SELECT name, state, failure FROM millrace.jobs")
+	t.Fatalf("job %s did not finish; jobs: %v; server:\n%s", job, jobs, p.Log())
 }
 
 // read returns the rows as lines of text.
@@ -206,15 +211,15 @@ func read(ctx context.Context, url, sql string) ([]string, error) {
 	return out, rows.Err()
 }
 
-func compare(ctx context.Context, t *testing.T, p *process, pg *servers.Postgres, minio *servers.MinIO) {
+func compare(ctx context.Context, t *testing.T, p *servers.Millrace, pg *servers.Postgres, minio *servers.MinIO) {
 	t.Helper()
 	url := pg.CreateDatabase(t, "oracle")
 	loadOracle(ctx, t, url)
 	flush(ctx, t, p)
 	same(t, "view bidders", want(ctx, t, url, `SELECT bidder, count(*), sum(price), max(price) FROM bid GROUP BY bidder`),
-		want(ctx, t, p.url(), `SELECT * FROM bidders`))
+		want(ctx, t, p.URL(), `SELECT * FROM bidders`))
 	same(t, "view customers", want(ctx, t, url, `SELECT customer, count(*), sum(amount), min(amount) FROM payment GROUP BY customer`),
-		want(ctx, t, p.url(), `SELECT * FROM customers`))
+		want(ctx, t, p.URL(), `SELECT * FROM customers`))
 	same(t, "files of windows", want(ctx, t, url, `SELECT auction, count(*), max(price), sum(price),
 			date_bin('2 seconds', date_time, '1970-01-01') FROM bid GROUP BY date_bin('2 seconds', date_time, '1970-01-01'), auction`),
 		files(ctx, t, minio, "windows", []string{"auction", "n", "top", "total", "window_start"}))
@@ -231,9 +236,9 @@ func want(ctx context.Context, t *testing.T, url, sql string) []string {
 	return rows
 }
 
-func flush(ctx context.Context, t *testing.T, p *process) {
+func flush(ctx context.Context, t *testing.T, p *servers.Millrace) {
 	t.Helper()
-	conn, err := pgx.Connect(ctx, p.url())
+	conn, err := pgx.Connect(ctx, p.URL())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +247,7 @@ func flush(ctx context.Context, t *testing.T, p *process) {
 		t.Fatalf("FLUSH: %v", err)
 	}
 	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		rows, err := read(ctx, p.url(), `SELECT coalesce(sum(n), 0) FROM bidders`)
+		rows, err := read(ctx, p.URL(), `SELECT coalesce(sum(n), 0) FROM bidders`)
 		if err == nil && rows[0] == strconv.Itoa(events*92/100) {
 			return
 		}
