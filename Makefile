@@ -27,8 +27,8 @@ lint: ## vet, formatting, layers, file sizes
 	$(GO) vet ./...
 	$(GO) test -count=1 ./internal/lint/
 
-race: ## the concurrent packages under the race detector
-	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./exec/... ./job/... ./statestore/... ./connector/... ./server/... ./catalog/...
+race: servers ## the concurrent packages under the race detector
+	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./exec/... ./job/... ./statestore/... ./connector/... ./server/... ./catalog/... ./sql/parse/ ./test/clients/
 
 fuzz: ## every fuzz target for a few seconds (FUZZTIME=5s)
 	@bash test/fuzz.sh $${FUZZTIME:-5s}
