@@ -17,6 +17,10 @@ import (
 // sealed epoch. It outlives restarts of the job: until the new run has sealed
 // its first epoch, readers see the old one's last.
 type View struct {
+	// indexing is held while the parts are replaced, and while an index is made;
+	// it is taken before mu.
+	indexing sync.Mutex
+
 	mu      sync.Mutex
 	epoch   uint64
 	serial  uint64            // counts what was published
@@ -25,9 +29,10 @@ type View struct {
 	gone    bool
 	fault   error // why there are no rows, and none will come by themselves
 	spec    *graph.Materialize
+	indexes map[string]*viewIndex // by columns; those that are in use
 }
 
-func newView() *View { return &View{changed: make(chan struct{})} }
+func newView() *View { return &View{changed: make(chan struct{}), indexes: map[string]*viewIndex{}} }
 
 // setSpec tells how the rows lie in the state table.
 func (v *View) setSpec(spec *graph.Materialize) {
@@ -36,8 +41,12 @@ func (v *View) setSpec(spec *graph.Materialize) {
 	v.spec = spec
 }
 
-// publish replaces what readers see. The view takes over the snapshots.
+// publish replaces what readers see, once the indexes know it too. The view takes
+// over the snapshots.
 func (v *View) publish(epoch uint64, parts []*state.Snapshot) {
+	v.indexing.Lock()
+	defer v.indexing.Unlock()
+	indexes := v.advance(parts)
 	v.mu.Lock()
 	if v.gone {
 		v.mu.Unlock()
@@ -45,7 +54,7 @@ func (v *View) publish(epoch uint64, parts []*state.Snapshot) {
 		return
 	}
 	old := v.parts
-	v.epoch, v.parts, v.fault = epoch, parts, nil
+	v.epoch, v.parts, v.indexes, v.fault = epoch, parts, indexes, nil
 	v.serial++
 	close(v.changed)
 	v.changed = make(chan struct{})
@@ -87,6 +96,7 @@ type Cut struct {
 	Parts []*state.Snapshot
 
 	serial uint64
+	view   *View
 }
 
 // Release gives up the rows.
@@ -127,7 +137,7 @@ func (v *View) Changed(after *Cut) (*Cut, <-chan struct{}, error) {
 	case v.parts == nil || after != nil && after.serial == v.serial:
 		return nil, v.changed, nil
 	}
-	c := &Cut{Epoch: v.epoch, Spec: v.spec, Parts: append([]*state.Snapshot(nil), v.parts...), serial: v.serial}
+	c := &Cut{Epoch: v.epoch, Spec: v.spec, Parts: append([]*state.Snapshot(nil), v.parts...), serial: v.serial, view: v}
 	for _, p := range c.Parts {
 		p.Retain()
 	}
@@ -149,9 +159,11 @@ func (v *View) Size() (rows, bytes int64) {
 
 // close gives up the rows for good.
 func (v *View) close() {
+	v.indexing.Lock()
+	defer v.indexing.Unlock()
 	v.mu.Lock()
 	old := v.parts
-	v.parts = nil
+	v.parts, v.indexes = nil, nil
 	if !v.gone {
 		v.gone = true
 		close(v.changed)

@@ -350,21 +350,7 @@ func hashRow(l *layout, strings []arenaPage, row unsafe.Pointer, n int) uint64 {
 		s := &l.slots[k]
 		v := uint64(hashNull)
 		if !s.isNull(row) {
-			p := unsafe.Add(row, s.off)
-			switch s.phys {
-			case types.PhysFloat:
-				v = hashFloat(*(*float64)(p))
-			case types.PhysDecimal:
-				v = hashDecimal(*(*types.Decimal)(p))
-			case types.PhysBytes:
-				v = hashBytes(viewBytes(strings, *(*batch.View)(p)))
-			case types.PhysInterval:
-				v = hashInterval(*(*types.Interval)(p))
-			case types.PhysUUID:
-				v = hashUUID((*[16]byte)(p))
-			default:
-				v = hashInt(*(*uint64)(p))
-			}
+			v = hashCell(s, strings, row)
 		}
 		if k == 0 {
 			h = v
@@ -373,6 +359,24 @@ func hashRow(l *layout, strings []arenaPage, row unsafe.Pointer, n int) uint64 {
 		}
 	}
 	return h
+}
+
+// hashCell hashes a column of a row, which is not null, as hashAt would.
+func hashCell(s *slot, strings []arenaPage, row unsafe.Pointer) uint64 {
+	p := unsafe.Add(row, s.off)
+	switch s.phys {
+	case types.PhysFloat:
+		return hashFloat(*(*float64)(p))
+	case types.PhysDecimal:
+		return hashDecimal(*(*types.Decimal)(p))
+	case types.PhysBytes:
+		return hashBytes(viewBytes(strings, *(*batch.View)(p)))
+	case types.PhysInterval:
+		return hashInterval(*(*types.Interval)(p))
+	case types.PhysUUID:
+		return hashUUID((*[16]byte)(p))
+	}
+	return hashInt(*(*uint64)(p))
 }
 
 // sameKey compares a row's first keys with row i of the key columns.

@@ -206,6 +206,9 @@ func (p *printer) source(o *graph.Operator, add func(string, ...any)) {
 	for i, c := range s.Physical {
 		physical[i] = types.Field{Name: c.Name, Type: c.Type}
 	}
+	if s.Lookup != nil {
+		add("index: %s", s.Lookup.Index)
+	}
 	for i, x := range s.Exprs {
 		if x.Op != scalar.OpColumn {
 			add("computes: %s = %s", o.Fields[i].Name, Expr(x, physical))

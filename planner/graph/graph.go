@@ -159,6 +159,17 @@ type Source struct {
 	// ProcTime is set when windows go by a proctime() column: the watermark is
 	// then the clock, and moves although no row comes.
 	ProcTime bool `json:"proc_time,omitempty"`
+	// Lookup is set when an index finds the rows that are wanted. The reader may
+	// deliver others too: a filter follows.
+	Lookup *Lookup `json:"lookup,omitempty"`
+}
+
+// Lookup is the rows of a relation that have these values, constants that are not
+// null, in these of its columns.
+type Lookup struct {
+	Index   string         `json:"index"` // its name, for people
+	Columns []int          `json:"columns"`
+	Values  []*scalar.Expr `json:"values"`
 }
 
 // PhysicalColumn is a column that a reader delivers: number Column of the

@@ -17,6 +17,15 @@ type Options struct {
 	// Secret reports whether an option of a connector is a secret, which a graph
 	// must not hold. Options named like secrets never are in a graph.
 	Secret func(connector, option string) bool
+	// Indexes lists what a query over finished data may find the rows of a
+	// relation by, the best first; nil for nothing.
+	Indexes func(relation string) []Index
+}
+
+// Index finds the rows of a relation by the values of some of its columns.
+type Index struct {
+	Name    string
+	Columns []int
 }
 
 // Job lowers the sinks of a job to one graph. Scans of one relation become one
@@ -61,5 +70,10 @@ func Bounded(root logical.Node, opts Options) (*graph.Graph, error) {
 	if err := b.collect(root); err != nil {
 		return nil, err
 	}
-	return b.finish()
+	g, err := b.finish()
+	if err != nil {
+		return nil, err
+	}
+	useIndexes(g, opts.Indexes)
+	return g, nil
 }

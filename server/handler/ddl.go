@@ -209,13 +209,6 @@ func tableDefinition(r *catalog.Relation) table.Def {
 	return table.Def{ID: r.ID, Name: r.Name, Columns: specOf(r).Columns, Key: r.PrimaryKey}
 }
 
-// createIndex runs CREATE INDEX.
-func (h *Handler) createIndex(st *ast.CreateIndex) plan {
-	return planFunc(func(context.Context, *session.Session, []types.Value) (*session.Result, error) {
-		return nil, pgerr.NotSupported(int(st.Pos), "CREATE INDEX")
-	})
-}
-
 // drop runs DROP of relations and jobs.
 func (h *Handler) drop(st *ast.Drop) plan {
 	return planFunc(func(ctx context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {

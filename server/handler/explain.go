@@ -7,7 +7,6 @@ import (
 	"github.com/millrace/millrace/planner/bind"
 	"github.com/millrace/millrace/planner/explain"
 	"github.com/millrace/millrace/planner/graph"
-	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/server/session"
 	"github.com/millrace/millrace/sql/ast"
 	"github.com/millrace/millrace/types"
@@ -101,7 +100,7 @@ func (h *Handler) explained(s *session.Session, st *ast.Explain) (*graph.Graph, 
 		if err != nil {
 			return nil, err
 		}
-		return h.boundedGraph(b.Root, nil)
+		return h.boundedGraph(s, b.Root, nil)
 	case *ast.CreateJob:
 		if x.From != nil {
 			_, g, err := h.forkJob(context.Background(), s, x)
@@ -127,27 +126,27 @@ func (h *Handler) explained(s *session.Session, st *ast.Explain) (*graph.Graph, 
 		}
 		return h.viewGraph(b.Root, options)
 	case *ast.Insert:
-		return h.explainedInput(bind.Insert(x, h.bindOptions(s, nil)))
+		return h.explainedInsert(s, x)
 	case *ast.Update:
 		b, err := bind.Update(x, h.bindOptions(s, nil))
 		if err != nil {
 			return nil, err
 		}
-		return h.boundedGraph(b.Input, nil)
+		return h.boundedGraph(s, b.Input, nil)
 	case *ast.Delete:
 		b, err := bind.Delete(x, h.bindOptions(s, nil))
 		if err != nil {
 			return nil, err
 		}
-		return h.boundedGraph(b.Input, nil)
+		return h.boundedGraph(s, b.Input, nil)
 	}
 	return nil, pgerr.NotSupported(int(st.Pos), "EXPLAIN of this statement")
 }
 
-func (h *Handler) explainedInput(b *bind.BoundInsert, err error) (*graph.Graph, error) {
+func (h *Handler) explainedInsert(s *session.Session, x *ast.Insert) (*graph.Graph, error) {
+	b, err := bind.Insert(x, h.bindOptions(s, nil))
 	if err != nil {
 		return nil, err
 	}
-	var root logical.Node = b.Input
-	return h.boundedGraph(root, nil)
+	return h.boundedGraph(s, b.Input, nil)
 }

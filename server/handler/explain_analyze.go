@@ -92,7 +92,7 @@ func (h *Handler) analyzeQuery(ctx context.Context, s *session.Session, q *ast.Q
 		return nil, err
 	}
 	began := h.opt.Clock.Now()
-	g, err := h.boundedGraph(b.Root, nil)
+	g, err := h.boundedGraph(s, b.Root, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -97,16 +97,16 @@ func resultType(t types.Type) types.Type {
 
 // rows runs a bound query over finished data.
 func (h *Handler) rows(ctx context.Context, s *session.Session, root logical.Node, params []types.Value) (*rows, error) {
-	g, err := h.boundedGraph(root, params)
+	g, err := h.boundedGraph(s, root, params)
 	if err != nil {
 		return nil, err
 	}
 	return h.start(ctx, s, g)
 }
 
-func (h *Handler) boundedGraph(root logical.Node, params []types.Value) (*graph.Graph, error) {
+func (h *Handler) boundedGraph(s *session.Session, root logical.Node, params []types.Value) (*graph.Graph, error) {
 	root = optimize.Node(optimize.Parameters(root, params), optimize.Options{Evaluate: evaluateConstant})
-	return lower.Bounded(root, lower.Options{})
+	return lower.Bounded(root, lower.Options{Indexes: h.indexes(s)})
 }
 
 // rows is the result of a bounded run, read as it is made.

@@ -174,7 +174,7 @@ func (p *boundedParts) open(op *graph.Operator) (connector.Source, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &cutSource{cut: cut}, nil
+		return newCutSource(cut, spec.Lookup), nil
 	case "system":
 		r := p.h.systemRelation(spec.Relation)
 		list, err := p.h.opt.System.Rows(p.ctx, p.s, r)

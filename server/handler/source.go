@@ -74,14 +74,36 @@ func (r *rowReader) Close() error { return nil }
 // its tasks.
 type cutSource struct {
 	oneShot
-	cut *job.Cut
+	cut   *job.Cut
+	found map[int][]state.RowID // by task; nil: all rows
+}
+
+// newCutSource reads what an index finds in a cut, else all of its rows.
+func newCutSource(cut *job.Cut, wanted *graph.Lookup) *cutSource {
+	c := &cutSource{cut: cut}
+	if wanted == nil {
+		return c
+	}
+	values := make([]types.Value, len(wanted.Values))
+	for i, x := range wanted.Values {
+		values[i] = *x.Value
+	}
+	if places, ok := cut.Lookup(wanted.Columns, values); ok {
+		c.found = map[int][]state.RowID{}
+		for _, p := range places {
+			c.found[int(p.Part)] = append(c.found[int(p.Part)], p.ID)
+		}
+	}
+	return c
 }
 
 // Splits implements connector.Source.
 func (c *cutSource) Splits(context.Context) ([]connector.Split, error) {
-	out := make([]connector.Split, len(c.cut.Parts))
-	for i := range out {
-		out[i].ID = strconv.Itoa(i)
+	var out []connector.Split
+	for i := range c.cut.Parts {
+		if c.found == nil || len(c.found[i]) > 0 {
+			out = append(out, connector.Split{ID: strconv.Itoa(i)})
+		}
 	}
 	return out, nil
 }
@@ -92,7 +114,9 @@ func (c *cutSource) Open(_ context.Context, s connector.Split, _ []byte, want []
 	if err != nil {
 		return nil, err
 	}
-	return newCutReader(c.cut.Parts[i], c.cut.Spec, want), nil
+	r := newCutReader(c.cut.Parts[i], c.cut.Spec, want)
+	r.only, r.found = c.found != nil, c.found[i]
+	return r, nil
 }
 
 // tableSource reads an own table in one cut. The two columns after its own name
@@ -162,6 +186,8 @@ type cutReader struct {
 	cols  []int // of the state table, for each wanted column
 	count int   // the column that counts copies of a row, -1 for none
 	next  state.RowID
+	only  bool          // the rows found, not those from next on
+	found []state.RowID // still to be read
 	rows  []unsafe.Pointer
 	times *batch.Column
 	left  []int64 // copies still to give, of each row in rows
@@ -169,43 +195,18 @@ type cutReader struct {
 
 func newCutReader(part *state.Snapshot, spec *graph.Materialize, want []int) *cutReader {
 	r := &cutReader{part: part}
-	if r.cols, r.count = columnsOfCut(part.Schema(), spec, want); r.count >= 0 {
+	if r.cols, r.count = job.ColumnsOf(part.Schema(), spec, want); r.count >= 0 {
 		r.times = batch.NewColumn(types.PhysInt, 0)
 	}
 	return r
 }
 
-// columnsOfCut maps the view's columns to those of its state table: keys first,
-// then the others in their order. Without a key all columns are, and one more,
-// which count is the number of, tells how many copies of the row there are.
-func columnsOfCut(schema graph.Table, spec *graph.Materialize, want []int) (cols []int, count int) {
-	if spec.Key == nil {
-		return want, len(schema.Keys)
-	}
-	place := map[int]int{}
-	for i, k := range spec.Key {
-		place[k] = i
-	}
-	total := len(schema.Keys) + len(schema.Columns)
-	for i, next := 0, len(spec.Key); i < total; i++ {
-		if _, ok := place[i]; !ok {
-			place[i] = next
-			next++
-		}
-	}
-	for _, w := range want {
-		cols = append(cols, place[w])
-	}
-	return cols, -1
-}
-
 // Read implements connector.Reader.
 func (r *cutReader) Read(_ context.Context, out *batch.Batch, limit int) (connector.Status, error) {
 	for len(r.rows) == 0 {
-		if r.next == state.NoRow {
+		if !r.more(limit) {
 			return connector.End, nil
 		}
-		r.rows, r.next = r.part.Rows(r.next, limit, r.rows)
 		r.left = r.left[:0]
 		if r.count >= 0 {
 			r.part.ReadColumn(r.count, r.rows, r.times)
@@ -223,6 +224,20 @@ func (r *cutReader) Read(_ context.Context, out *batch.Batch, limit int) (connec
 	}
 	out.N = len(give)
 	return connector.More, nil
+}
+
+// more fills rows, if there are any more.
+func (r *cutReader) more(limit int) bool {
+	if r.only {
+		n := min(limit, len(r.found))
+		r.rows, r.found = r.part.At(r.found[:n], r.rows), r.found[n:]
+		return n > 0
+	}
+	if r.next == state.NoRow {
+		return false
+	}
+	r.rows, r.next = r.part.Rows(r.next, limit, r.rows)
+	return true
 }
 
 // copies is the next rows, each as often as it is in the view.

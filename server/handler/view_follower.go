@@ -75,7 +75,7 @@ func (f *viewFollower) begin(next *job.Cut) {
 			}
 		}
 	}
-	cols, count := columnsOfCut(next.Parts[0].Schema(), next.Spec, f.want)
+	cols, count := job.ColumnsOf(next.Parts[0].Schema(), next.Spec, f.want)
 	f.cols = cols
 	if f.cut == nil {
 		return

@@ -1,0 +1,114 @@
+package job
+
+import (
+	"fmt"
+	"maps"
+	"sync/atomic"
+
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/types"
+)
+
+// indexIdleMax is how many epochs an index is brought forward without a reader
+// before it is given up. The next reader makes it again.
+const indexIdleMax = 600
+
+// viewIndex finds a view's rows by some of its columns. The first reader makes
+// it from what the view has then, and from there on the publisher of each epoch
+// brings it forward before readers see the epoch, so that they never wait for it.
+type viewIndex struct {
+	*state.Lookup
+	used atomic.Bool // since the last epoch
+	idle int         // epochs without a reader; the publisher's
+}
+
+// advance brings the indexes forward to parts and returns those that remain. The
+// caller holds indexing.
+func (v *View) advance(parts []*state.Snapshot) map[string]*viewIndex {
+	v.mu.Lock()
+	old, serial, indexes := v.parts, v.serial, maps.Clone(v.indexes)
+	v.mu.Unlock()
+	maps.DeleteFunc(indexes, func(_ string, x *viewIndex) bool {
+		x.idle++
+		if x.used.Swap(false) {
+			x.idle = 0
+		}
+		return x.idle > indexIdleMax || !x.Advance(old, parts, serial)
+	})
+	return indexes
+}
+
+// Key is the view's key, as positions in its columns; nil while it is not known
+// and for a view without one.
+func (v *View) Key() []int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.spec == nil {
+		return nil
+	}
+	return v.spec.Key
+}
+
+// Lookup returns the places in Parts of all rows that have the values, none of
+// them null, in these columns of the view, and maybe of some rows that have not.
+// It returns false when the cut is so old that its rows must be scanned.
+func (c *Cut) Lookup(columns []int, values []types.Value) ([]state.Place, bool) {
+	x := c.view.index(columns)
+	if x == nil {
+		return nil, false
+	}
+	x.used.Store(true)
+	return x.Find(c.serial, values)
+}
+
+// index returns the index on columns of the view, made if need be; nil when the
+// view has no rows any more.
+func (v *View) index(columns []int) *viewIndex {
+	name := fmt.Sprint(columns)
+	v.mu.Lock()
+	x := v.indexes[name]
+	v.mu.Unlock()
+	if x != nil {
+		return x
+	}
+	v.indexing.Lock()
+	defer v.indexing.Unlock()
+	v.mu.Lock()
+	x = v.indexes[name]
+	parts, spec, serial := v.parts, v.spec, v.serial
+	v.mu.Unlock()
+	if x != nil || len(parts) == 0 {
+		return x
+	}
+	cols, _ := ColumnsOf(parts[0].Schema(), spec, columns)
+	x = &viewIndex{Lookup: state.NewLookup(cols, parts, serial)}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.indexes[name] = x
+	return x
+}
+
+// ColumnsOf maps a view's columns to those of its state table: keys first,
+// then the others in their order. Without a key all columns are, and one more,
+// which count is the number of, tells how many copies of the row there are.
+func ColumnsOf(schema graph.Table, spec *graph.Materialize, want []int) (cols []int, count int) {
+	if spec.Key == nil {
+		return want, len(schema.Keys)
+	}
+	place := map[int]int{}
+	for i, k := range spec.Key {
+		place[k] = i
+	}
+	total := len(schema.Keys) + len(schema.Columns)
+	for i, next := 0, len(spec.Key); i < total; i++ {
+		if _, ok := place[i]; !ok {
+			place[i] = next
+			next++
+		}
+	}
+	for _, w := range want {
+		cols = append(cols, place[w])
+	}
+	return cols, -1
+}

@@ -1,0 +1,134 @@
+package handler
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/lower"
+	"github.com/millrace/millrace/server/session"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// createIndex runs CREATE INDEX. An index is a name only: what finds the rows is
+// made when the first query needs it, and again after a restart.
+func (h *Handler) createIndex(st *ast.CreateIndex) plan {
+	return planFunc(func(_ context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
+		const tag = "CREATE INDEX"
+		if err := writable(s, tag); err != nil {
+			return nil, err
+		}
+		if err := refuseIndex(st); err != nil {
+			return nil, err
+		}
+		base, err := h.findRelation(s, st.Relation)
+		if err != nil {
+			return nil, err
+		}
+		if base.Kind != catalog.MaterializedView {
+			e := pgerr.NotSupported(int(st.Relation.Offset()), "an index on a "+string(base.Kind))
+			return nil, e.Hint("Materialized views can have indexes.")
+		}
+		r := catalog.Relation{Schema: base.Schema, Name: st.Name.Value, Kind: catalog.Index, Depends: []string{base.ID}, SQL: ast.Print(st)}
+		if r.Columns, err = indexColumns(base, st.Columns); err != nil {
+			return nil, err
+		}
+		w := h.work(s)
+		if r.Name == "" {
+			r.Name = chosenIndexName(w.names.Snapshot(), base, r.Columns)
+		} else if h.skipExisting(s, w, r.Schema, r.Name, st.IfNotExists) {
+			return session.Command(tag), nil
+		}
+		if _, err := w.names.CreateRelation(r); err != nil {
+			return nil, pgerr.From(err).At(int(st.Name.Pos))
+		}
+		return session.Command(tag), nil
+	})
+}
+
+// refuseIndex says what indexes cannot do.
+func refuseIndex(st *ast.CreateIndex) error {
+	what := ""
+	switch {
+	case st.Unique:
+		what = "CREATE UNIQUE INDEX"
+	case st.Method != "" && st.Method != "hash" && st.Method != "btree":
+		what = "access method " + st.Method
+	case len(st.Include) > 0:
+		what = "INCLUDE in CREATE INDEX"
+	case len(st.Options) > 0:
+		what = "WITH in CREATE INDEX"
+	case st.Where != nil:
+		what = "WHERE in CREATE INDEX"
+	default:
+		return nil
+	}
+	return pgerr.NotSupported(int(st.Pos), what)
+}
+
+// indexColumns are the columns that an index names. Their order means nothing:
+// an index finds equal values only.
+func indexColumns(base *catalog.Relation, items []ast.OrderItem) ([]catalog.Column, error) {
+	var out []catalog.Column
+	for _, item := range items {
+		ref, ok := item.X.(*ast.ColumnRef)
+		if !ok || len(ref.Path) != 1 {
+			return nil, pgerr.NotSupported(int(item.Pos), "an index on an expression")
+		}
+		name := ref.Path.Last().Value
+		i := slices.IndexFunc(base.Columns, func(c catalog.Column) bool { return c.Name == name })
+		if i < 0 {
+			return nil, pgerr.New(pgerr.UndefinedColumn, "column %q does not exist", name).At(int(item.Pos))
+		}
+		if slices.ContainsFunc(out, func(c catalog.Column) bool { return c.Name == name }) {
+			return nil, pgerr.New(pgerr.DuplicateColumn, "column %q is in the index twice", name).At(int(item.Pos))
+		}
+		if t := base.Columns[i].Type; !lower.Hashes(t, t) {
+			return nil, pgerr.NotSupported(int(item.Pos), "an index on a column of type "+t.String())
+		}
+		out = append(out, catalog.Column{Name: name, Type: base.Columns[i].Type})
+	}
+	return out, nil
+}
+
+// chosenIndexName is the name that PostgreSQL would give an index.
+func chosenIndexName(names *catalog.Snapshot, base *catalog.Relation, columns []catalog.Column) string {
+	parts := []string{base.Name}
+	for _, c := range columns {
+		parts = append(parts, c.Name)
+	}
+	stem := strings.Join(append(parts, "idx"), "_")
+	name := stem
+	for n := 1; names.Relation(base.Schema, name) != nil; n++ {
+		name = fmt.Sprint(stem, n)
+	}
+	return name
+}
+
+// indexes is what a query of the session may find rows by: a materialized view's
+// key, which needs no CREATE INDEX, then the indexes by name.
+func (h *Handler) indexes(s *session.Session) func(relation string) []lower.Index {
+	return func(relation string) []lower.Index {
+		names := h.Snapshot(s)
+		r := names.RelationByID(relation)
+		if r == nil || r.Kind != catalog.MaterializedView {
+			return nil
+		}
+		var out []lower.Index
+		if v, err := h.opt.Jobs.View(relation); err == nil && len(v.Key()) > 0 {
+			out = append(out, lower.Index{Name: "key of " + r.Name, Columns: v.Key()})
+		}
+		for _, x := range names.Indexes(relation) {
+			i := lower.Index{Name: x.Name}
+			for _, c := range x.Columns {
+				i.Columns = append(i.Columns, slices.IndexFunc(r.Columns, func(of catalog.Column) bool { return of.Name == c.Name }))
+			}
+			out = append(out, i)
+		}
+		return out
+	}
+}
