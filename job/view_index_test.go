@@ -1,0 +1,104 @@
+package job
+
+import (
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/types"
+)
+
+// TestLookupWhilePublishing reads rows of cuts by key and by value while epochs
+// are published, and now and then another table as after a restart.
+func TestLookupWhilePublishing(t *testing.T) {
+	const keys, epochs = 500, 200
+	column := func(name string) []graph.Column { return []graph.Column{{Name: name, Type: types.Of(types.Int64)}} }
+	v := newView()
+	v.setSpec(&graph.Materialize{Key: []int{0}})
+	var readers sync.WaitGroup
+	stop := make(chan struct{})
+	for _, name := range []int{0, 1} { // the column that is looked up
+		readers.Add(1)
+		go func() {
+			defer readers.Done()
+			looked := 0
+			for {
+				select {
+				case <-stop:
+					if looked == 0 {
+						t.Errorf("no lookup by column %d", name)
+					}
+					return
+				default:
+				}
+				c, err := v.Read(t.Context())
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if checkCut(t, c, name) {
+					looked++
+				}
+				c.Release()
+			}
+		}()
+	}
+	var table *state.Table
+	var err error
+	for epoch := range uint64(epochs) {
+		if epoch%50 == 0 {
+			if table, err = state.NewTable(graph.Table{Keys: column("k"), Columns: column("n")}, state.Options{PageBytes: 1024}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		n := 20
+		in := []*batch.Column{batch.NewColumn(types.PhysInt, n), batch.NewColumn(types.PhysInt, n)}
+		for i := range n {
+			in[0].Int[i], in[1].Int[i] = int64(rand.IntN(keys)), int64(rand.IntN(20))
+		}
+		rows := make([]unsafe.Pointer, n)
+		table.FindOrInsert(in[:1], n, nil, make([]state.RowID, n), rows, nil)
+		for i, row := range rows {
+			*(*int64)(unsafe.Add(row, table.Column(0))) = in[1].Int[i]
+		}
+		v.publish(epoch+1, []*state.Snapshot{table.Seal(epoch + 1)})
+		time.Sleep(100 * time.Microsecond)
+	}
+	close(stop)
+	readers.Wait()
+	v.close()
+}
+
+// checkCut looks a value of the column up and compares with a scan of the cut; it
+// returns false when the cut was too old for that.
+func checkCut(t *testing.T, c *Cut, column int) bool {
+	part := c.Parts[0]
+	out := batch.NewColumn(types.PhysInt, 0)
+	var values []int64
+	var rows []unsafe.Pointer
+	all, _ := part.Rows(0, part.Len(), nil)
+	part.ReadColumn(column, all, out)
+	values = append(values, out.Int[:len(all)]...)
+	want := values[rand.IntN(len(values))]
+	places, ok := c.Lookup([]int{column}, []types.Value{{Int: want}})
+	if !ok {
+		return false
+	}
+	var ids []state.RowID
+	for _, p := range places {
+		ids = append(ids, p.ID)
+	}
+	rows = part.At(ids, rows)
+	for i, row := range all {
+		if values[i] == want && !slices.Contains(rows, row) {
+			t.Errorf("a row with %d in column %d is not found", want, column)
+		}
+	}
+	return true
+}
