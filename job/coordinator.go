@@ -159,7 +159,7 @@ func (c *coordinator) tooManyFailed() bool {
 // stopped answers everybody who still waits.
 func (c *coordinator) stopped(reason error) {
 	if reason == nil {
-		reason = fmt.Errorf("the job has stopped")
+		reason = ErrNotRunning
 	}
 	answer(c.asked, requestResult{err: reason})
 	c.asked = nil

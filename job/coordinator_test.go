@@ -137,7 +137,7 @@ func TestCoordinator(t *testing.T) {
 		{"no limit of time", with(func(o *Options) { o.CheckpointTimeout = 0 }), false, `at 10s; at 100h; report; report; written`,
 			`barrier 1 checkpoint 7; passed 1; barrier 2 checkpoint 8`},
 		{"everybody is told at the end", ten, false, `at 1s; ask a checkpoint; report; report; ask b checkpoint; ask c catch-up; stop`,
-			`barrier 1 checkpoint 7; passed 1; barrier 2 catching up; a: the job has stopped; b: the job has stopped; c: the job has stopped`},
+			`barrier 1 checkpoint 7; passed 1; barrier 2 catching up; a: the job is not running; b: the job is not running; c: the job is not running`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			begin := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -149,7 +149,7 @@ func (m *Manager) Start(j *catalog.Job) error {
 	if err != nil {
 		return fmt.Errorf("decode the plan of job %s: %w", j.Name, err)
 	}
-	r := &runner{m: m, job: j, g: g, opt: opt, parallelism: opt.Parallelism, requests: make(chan *request), stop: make(chan *stopOrder), tune: make(chan Options), damaged: map[int64]error{}, done: make(chan struct{})}
+	r := &runner{m: m, job: j, g: g, opt: opt, parallelism: opt.Parallelism, requests: make(chan *request), stop: make(chan *stopOrder), tune: make(chan Options), damaged: map[int64]error{}, told: map[string]bool{}, done: make(chan struct{})}
 	r.live.setJob(j)
 	if j.ViewID != "" {
 		r.view = m.view(j.ViewID)

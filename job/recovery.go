@@ -59,7 +59,7 @@ func (r *runner) startingPoint(ctx context.Context) (*startingPoint, error) {
 	sp.incarnation, sp.next = NewID()[:12], max(r.job.FirstCheckpoint, 1)
 	meta, skipped, err := checkpoint.Newest(ctx, r.m.opt.Objects, r.job.ID, func(m *manifest.Metadata) error {
 		if r.damaged[m.Checkpoint] != nil {
-			return fmt.Errorf("%w: %w", manifest.ErrDamaged, r.damaged[m.Checkpoint])
+			return fmt.Errorf("restore checkpoint %d: %w", m.Checkpoint, r.damaged[m.Checkpoint])
 		}
 		return nil
 	})
@@ -67,7 +67,10 @@ func (r *runner) startingPoint(ctx context.Context) (*startingPoint, error) {
 		return nil, err
 	}
 	for _, e := range skipped {
-		r.event(ctx, "fallback", "a checkpoint cannot be used: "+e.Error())
+		if why := "a checkpoint cannot be used: " + e.Error(); !r.told[why] {
+			r.told[why] = true // once a run, however often it starts again
+			r.event(ctx, "fallback", why)
+		}
 	}
 	if meta == nil && len(skipped) > 0 && r.job.RestoreFrom == "" && r.view == nil {
 		return nil, fmt.Errorf("%w: %w", errNoneIntact, errors.Join(skipped...))

@@ -37,6 +37,7 @@ type runner struct {
 
 	live    liveStatus
 	damaged map[int64]error // own checkpoints that could not be restored
+	told    map[string]bool // fallbacks that are in the events
 
 	// What follows is of the current attempt.
 	coord       coordinator

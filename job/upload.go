@@ -461,7 +461,7 @@ func (p *parts) table(op *graph.Operator, schema *graph.Table, task, tasks int) 
 	}
 	t, err := state.Restore(p.ctx, p.start.store, old.Tables(from), *schema, restore)
 	if checkpoint.IsDamage(err) && p.start.continues {
-		p.r.damaged[p.start.meta.Checkpoint] = err
+		p.r.damaged[p.start.meta.Checkpoint] = fmt.Errorf("%s: %w", op.ID, err)
 	}
 	return t, err
 }

@@ -54,13 +54,18 @@ func (o *Options) check() error {
 	if o.Password != "" {
 		return nil
 	}
-	host, _, err := net.SplitHostPort(o.Listen)
-	if err != nil {
-		return pgerr.New(pgerr.InvalidParameterValue, "cannot read the address %q: %v", o.Listen, err)
-	}
-	if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return pgerr.New(pgerr.InvalidParameterValue,
-			"refusing to listen on %s without a password: set MILLRACE_PASSWORD, or listen on a loopback address", o.Listen)
+	for _, address := range []string{o.Listen, o.HTTP} {
+		if address == "" {
+			continue
+		}
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return pgerr.New(pgerr.InvalidParameterValue, "cannot read the address %q: %v", address, err)
+		}
+		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return pgerr.New(pgerr.InvalidParameterValue,
+				"refusing to listen on %s without a password: set MILLRACE_PASSWORD, or listen on a loopback address", address)
+		}
 	}
 	return nil
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/millrace/millrace/job"
 	"github.com/millrace/millrace/planner/bind"
 	"github.com/millrace/millrace/planner/explain"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/upgrade"
 	"github.com/millrace/millrace/server/session"
 	"github.com/millrace/millrace/sql/ast"
 	"github.com/millrace/millrace/types"
@@ -124,13 +126,39 @@ func (h *Handler) restoreJob(text string, st *ast.RestoreJob) plan {
 		if err != nil {
 			return nil, err
 		}
+		plan, err := h.opt.Jobs.ExplainRestore(ctx, j, spec)
+		if err != nil {
+			return nil, pgerr.From(err).At(int(st.From.Pos))
+		}
 		made, err := h.opt.Jobs.Restore(ctx, j, spec)
 		if err != nil {
 			return nil, pgerr.From(err).At(int(st.From.Pos))
 		}
+		noticeVerdicts(s, plan)
+		noticeBags(s, plan.Graph)
 		s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("job %s runs as %s; what it wrote after that point is written again", j.Name, made.ID))
 		return session.Command(tag), nil
 	})
+}
+
+// noticeVerdicts tells which state was not kept as it was.
+func noticeVerdicts(s *session.Session, plan *upgrade.Plan) {
+	for _, v := range plan.Verdicts {
+		if v.Result != upgrade.Kept && v.Why != "" {
+			s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("the state of %s is %s: %s", v.Operator, v.Result, v.Why))
+		}
+	}
+}
+
+// noticeBags tells about own tables in which what is written again does not take
+// the place of what was written before: changes go by whole rows there.
+func noticeBags(s *session.Session, g *graph.Graph) {
+	for i := range g.Operators {
+		op := &g.Operators[i]
+		if op.Kind == graph.SinkKind && op.Sink.Connector == "" && op.Sink.PrimaryKey == nil && op.Mode != graph.AppendOnly {
+			s.Notice("WARNING", pgerr.Warning, fmt.Sprintf("table %s has no primary key: rows written after that point stay in it beside those that are written again", op.Sink.Relation))
+		}
+	}
 }
 
 // prepareExplainRestore describes EXPLAIN RESTORE: a row for each operator.

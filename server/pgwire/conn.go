@@ -42,7 +42,8 @@ type conn struct {
 
 	out      []byte
 	writeErr error
-	skip     bool // after an error in the extended protocol: until Sync
+	openSet  string // a statement set of simple queries whose END has not come
+	skip     bool   // after an error in the extended protocol: until Sync
 	sources  map[string]source
 	rows     rowEncoder
 }

@@ -1,6 +1,7 @@
 package pgwire
 
 import (
+	"errors"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -21,19 +22,44 @@ func (c *conn) query(sql string) error {
 }
 
 func (c *conn) statements(sql string) error {
+	part, before := sql, len(c.openSet)
+	sql, c.openSet = c.openSet+sql, ""
+	fail := func(err error, start int) error {
+		if before == 0 {
+			return c.fail(err, sql, start)
+		}
+		e := *pgerr.From(err) // its position is to be one in this message
+		if e.Position += start - before; e.Position < 0 {
+			e.Position = -1
+		}
+		return c.fail(&e, part, 0)
+	}
 	parsed, err := c.split(sql)
+	if errors.Is(err, ast.ErrOpenSet) && c.s.Status() != session.Failed {
+		c.hold(sql)
+		return nil
+	}
 	if err != nil {
-		return c.fail(err, sql, 0)
+		return fail(err, 0)
 	}
 	if len(parsed) == 0 {
 		c.send(&pgproto3.EmptyQueryResponse{})
 	}
 	for i, st := range parsed {
 		if err := c.statement(st, i == len(parsed)-1); err != nil {
-			return c.fail(err, sql, st.Start)
+			return fail(err, st.Start)
 		}
 	}
 	return nil
+}
+
+// hold keeps a statement set until its END has come: psql sends what lies between
+// two semicolons, and knows no BEGIN … END but that of functions. An error, as
+// ROLLBACK is one there, gives the set up.
+func (c *conn) hold(sql string) {
+	c.openSet = sql + "\n;\n"
+	c.s.Notice("NOTICE", pgerr.SuccessfulCompletion, "the statement set goes on with the next statements, until END")
+	c.send(&pgproto3.CommandComplete{CommandTag: []byte("BEGIN")})
 }
 
 // settle commits before the result of a statement is told, if it is the last of

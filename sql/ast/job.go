@@ -1,5 +1,11 @@
 package ast
 
+import "errors"
+
+// ErrOpenSet is the cause of the syntax error of a statement set whose END has not
+// come yet: psql sends each statement of it in a message of its own.
+var ErrOpenSet = errors.New("the statement set has no END yet")
+
 // SavepointRef names a savepoint, by name or by URL.
 type SavepointRef struct {
 	At

@@ -54,9 +54,18 @@ func (p *parser) jobQuery() []*ast.Insert {
 	var list []*ast.Insert
 	for {
 		list = append(list, p.insertInto())
-		if !p.acceptSymbol(";") || p.cur().isWord("end") {
+		if !p.acceptSymbol(";") {
 			break
 		}
+		for p.acceptSymbol(";") {
+		}
+		if p.cur().isWord("end") || p.cur().kind == endOfInput {
+			break
+		}
+	}
+	if p.cur().kind == endOfInput {
+		p.fail(p.near(p.cur()).Hint("END closes the statement set.").Wrap(ast.ErrOpenSet))
+		return list
 	}
 	p.expect("end")
 	return list

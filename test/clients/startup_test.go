@@ -51,6 +51,7 @@ func TestRefusedStarts(t *testing.T) {
 		want string
 	}{
 		{"an open address without a password", nil, []string{"--listen", "0.0.0.0:0"}, "set MILLRACE_PASSWORD, or listen on a loopback address"},
+		{"open HTTP without a password", nil, []string{"--http", "0.0.0.0:0"}, "refusing to listen on 0.0.0.0:0 without a password"},
 		{"no address", nil, []string{"--listen", "nonsense"}, `cannot read the address "nonsense"`},
 		{"a port in use", nil, []string{"--listen", taken.Addr().String()}, "address already in use"},
 		{"a port in use for HTTP", nil, []string{"--http", taken.Addr().String()}, "listen for HTTP"},
