@@ -368,7 +368,7 @@ func TestRestoreCommitsWhatWasCovered(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.read(3)
-	if n := w.checkpointed(); n != 3 || made.FirstCheckpoint != 3 {
+	if n := w.checkpointed(); n != 3 || made.Job.FirstCheckpoint != 3 {
 		t.Errorf("the next checkpoint is %d", n)
 	}
 	w.exactly(1, 2, 3)

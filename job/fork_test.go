@@ -22,7 +22,7 @@ func (w *world) fork(name string, from RestorePoint) *catalog.Job {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	j, err := w.manager.Fork(ctx, name, RestoreSpec{From: from, Graph: saved.Graph, SQL: saved.SQL, Options: saved.Options})
+	j, _, err := w.manager.Fork(ctx, name, RestoreSpec{From: from, Graph: saved.Graph, SQL: saved.SQL, Options: saved.Options})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -136,14 +136,12 @@ func compare(meta *manifest.Metadata, g *graph.Graph, spec restoreMap) (*upgrade
 	if err != nil {
 		return nil, fmt.Errorf("decode the plan that wrote the state: %w", err)
 	}
-	stats := map[string]upgrade.Size{}
+	stats, tables := map[string]upgrade.Size{}, map[upgrade.TableID]upgrade.Size{}
 	meta.Each(func(op *manifest.Operator, _ int, t *manifest.Table) {
-		s := stats[op.ID]
-		s.Rows += t.Rows
-		s.Bytes += t.EncodedBytes()
-		stats[op.ID] = s
+		id := upgrade.TableID{Operator: op.ID, Table: t.Name}
+		stats[op.ID], tables[id] = stats[op.ID].Plus(t.Rows, t.EncodedBytes()), tables[id].Plus(t.Rows, t.EncodedBytes())
 	})
-	return upgrade.Compare(old, g, upgrade.Options{Stats: stats, Mapping: upgrade.Mapping{To: spec.To, Discard: spec.Discard},
+	return upgrade.Compare(old, g, upgrade.Options{Stats: stats, Tables: tables, Mapping: upgrade.Mapping{To: spec.To, Discard: spec.Discard},
 		AllowNonRestored: spec.AllowNonRestored})
 }
 

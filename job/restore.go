@@ -12,6 +12,7 @@ import (
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/upgrade"
+	"github.com/millrace/millrace/statestore/checkpoint"
 	"github.com/millrace/millrace/statestore/manifest"
 	"github.com/millrace/millrace/statestore/object"
 )
@@ -120,37 +121,86 @@ func (m *Manager) ExplainRestore(ctx context.Context, j *catalog.Job, s RestoreS
 	return what.plan, nil
 }
 
+// Restored is what became of a job that was restored.
+type Restored struct {
+	Job  *catalog.Job
+	Plan *upgrade.Plan
+	// Again tells which of the job's output was committed after the point that its
+	// state is from, and so is written again; "": none.
+	Again string
+}
+
 // Restore stops a job and starts it, under a new id, from a savepoint or
 // checkpoint. When it refuses, the job goes on as it was.
-func (m *Manager) Restore(ctx context.Context, j *catalog.Job, s RestoreSpec) (*catalog.Job, error) {
+func (m *Manager) Restore(ctx context.Context, j *catalog.Job, s RestoreSpec) (Restored, error) {
 	unpin := m.pin(j.ID)
 	defer unpin()
 	what, err := m.planRestore(ctx, j, s)
 	if err != nil {
-		return nil, err
+		return Restored{}, err
 	}
 	next, err := m.successor(j, what, s)
 	if err != nil {
-		return nil, err
+		return Restored{}, err
 	}
-	next.Wanted = "running"
 	running := m.Running(j.Name)
 	if _, err := m.Stop(ctx, j.Name, false, false); err != nil && !errors.Is(err, ErrNotRunning) {
-		return nil, err
+		return Restored{}, err
 	}
 	ctx = context.WithoutCancel(ctx)
+	if s.From.Kind == "latest" { // a checkpoint may have completed while the job was stopped
+		if what, err = m.planRestore(ctx, j, s); err == nil {
+			next, err = m.successor(j, what, s)
+		}
+		if err != nil {
+			return Restored{}, m.goOn(j, running, err)
+		}
+	}
+	next.Wanted = "running"
 	if err := m.settle(ctx, j); err != nil {
 		err = fmt.Errorf("commit what job %s had written: %w", j.Name, err)
 		if newest, e := m.newest(ctx, j.ID); e != nil || newest == what.from {
-			return nil, m.goOn(j, running, err) // those rows would be lost
+			return Restored{}, m.goOn(j, running, err) // those rows would be lost
 		}
 		m.opt.Log.Warn("restore", "job", j.Name, "err", err) // they are written again
 	}
-	made, err := m.replace(ctx, j, next)
+	again, err := m.again(ctx, j, what.meta)
 	if err != nil {
-		return nil, m.goOn(j, running, err)
+		return Restored{}, m.goOn(j, running, err)
 	}
-	return made, m.Start(made)
+	made, err := m.replace(ctx, j, next, what.plan)
+	if err != nil {
+		return Restored{}, m.goOn(j, running, err)
+	}
+	return Restored{Job: made, Plan: what.plan, Again: again}, m.Start(made)
+}
+
+// again tells which output of a stopped job comes after a point. What sinks make
+// visible goes by checkpoints, so only what a later one covers is there already.
+func (m *Manager) again(ctx context.Context, j *catalog.Job, point *manifest.Metadata) (string, error) {
+	for _, id := range append([]string{j.ID}, j.Lineage...) {
+		numbers, err := checkpoint.List(ctx, m.opt.Objects, id)
+		switch {
+		case err != nil:
+			return "", err
+		case len(numbers) == 0: // it has made nothing visible
+			continue
+		}
+		newest := numbers[len(numbers)-1]
+		switch {
+		case id == point.JobID && newest == point.Checkpoint:
+			return "", nil
+		case newest == point.Checkpoint+1:
+			return fmt.Sprintf("up to checkpoint %d", newest), nil
+		case newest > point.Checkpoint:
+			return fmt.Sprintf("in checkpoints %d to %d", point.Checkpoint+1, newest), nil
+		}
+		return fmt.Sprintf("up to checkpoint %d of job %s", newest, id), nil
+	}
+	if j.RestoreFrom == "" {
+		return "", nil
+	}
+	return "as far as it came", nil // those checkpoints are gone
 }
 
 // goOn starts a job again that was stopped for nothing, and returns err.
@@ -189,7 +239,7 @@ func (m *Manager) successor(j *catalog.Job, what *restoring, s RestoreSpec) (cat
 }
 
 // replace records that next has taken j's place.
-func (m *Manager) replace(ctx context.Context, j *catalog.Job, next catalog.Job) (*catalog.Job, error) {
+func (m *Manager) replace(ctx context.Context, j *catalog.Job, next catalog.Job, plan *upgrade.Plan) (*catalog.Job, error) {
 	tx := m.opt.Store.Begin()
 	made, err := tx.ReplaceJob(j.ID, next)
 	if err == nil {
@@ -198,14 +248,23 @@ func (m *Manager) replace(ctx context.Context, j *catalog.Job, next catalog.Job)
 	if err != nil {
 		return nil, fmt.Errorf("record the restored job: %w", err)
 	}
-	m.restored(ctx, made)
+	m.restored(ctx, made, plan)
 	return made, nil
 }
 
-// restored adds to a job's history where its state is from.
-func (m *Manager) restored(ctx context.Context, j *catalog.Job) {
-	if err := m.opt.Store.AddEvent(ctx, catalog.Event{JobID: j.ID, At: m.opt.Clock.Now(), Kind: "restored", Message: "from " + j.RestoreFrom}); err != nil {
-		m.opt.Log.Warn("record job event", "job", j.Name, "err", err)
+// restored adds to a job's history where its state is from, and what of it was
+// given up.
+func (m *Manager) restored(ctx context.Context, j *catalog.Job, plan *upgrade.Plan) {
+	add := func(kind, message string) {
+		if err := m.opt.Store.AddEvent(ctx, catalog.Event{JobID: j.ID, At: m.opt.Clock.Now(), Kind: kind, Message: message}); err != nil {
+			m.opt.Log.Warn("record job event", "job", j.Name, "err", err)
+		}
+	}
+	add("restored", "from "+j.RestoreFrom)
+	for i := range plan.Verdicts {
+		if gone := plan.Verdicts[i].GivenUp(); gone != "" {
+			add("state_dropped", gone)
+		}
 	}
 }
 
@@ -266,7 +325,8 @@ func atOnce(a, b Options) bool {
 // Altered is what became of a job that got a new query.
 type Altered struct {
 	Job        *catalog.Job
-	Checkpoint int64 // that its state is from, 0 for none
+	Plan       *upgrade.Plan // nil when the job had no state yet
+	Checkpoint int64         // that its state is from, 0 for none
 }
 
 // Alter puts a job on a new query: a running one after a last checkpoint, whose
@@ -296,42 +356,44 @@ func (m *Manager) Alter(ctx context.Context, j *catalog.Job, s RestoreSpec) (Alt
 		}
 	}
 	ctx = context.WithoutCancel(ctx)
-	made, err := m.alter(ctx, j, s)
+	made, plan, err := m.alter(ctx, j, s)
 	if err != nil {
 		return Altered{}, m.goOn(j, running, err)
 	}
 	if made.Wanted == "running" && made.State != "finished" {
 		err = m.Start(made)
 	}
-	return Altered{Job: made, Checkpoint: made.FirstCheckpoint - 1}, err
+	return Altered{Job: made, Plan: plan, Checkpoint: made.FirstCheckpoint - 1}, err
 }
 
 // alter replaces a job that does not run by one with another query.
-func (m *Manager) alter(ctx context.Context, j *catalog.Job, s RestoreSpec) (*catalog.Job, error) {
+func (m *Manager) alter(ctx context.Context, j *catalog.Job, s RestoreSpec) (*catalog.Job, *upgrade.Plan, error) {
 	if s.From.Kind == "latest" && j.RestoreFrom == "" {
 		at, err := m.newest(ctx, j.ID)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		if at == "" {
-			return m.alterAnew(ctx, j, s)
+			made, err := m.alterAnew(ctx, j, s)
+			return made, nil, err
 		}
 	}
 	what, err := m.planRestore(ctx, j, s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	next, err := m.successor(j, what, s)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if j.Wanted != "running" || j.State == "finished" {
 		next.State = j.State
 	}
 	if err := m.settle(ctx, j); err != nil {
-		return nil, fmt.Errorf("commit what job %s had written: %w", j.Name, err)
+		return nil, nil, fmt.Errorf("commit what job %s had written: %w", j.Name, err)
 	}
-	return m.replace(ctx, j, next)
+	made, err := m.replace(ctx, j, next, what.plan)
+	return made, what.plan, err
 }
 
 // alterAnew changes the query of a job that has no state yet.
@@ -379,16 +441,16 @@ func (m *Manager) Saved(ctx context.Context, p RestorePoint) (Saved, error) {
 // Fork makes a new job, which is to be stored and started, of a savepoint or
 // checkpoint: it has a job id of its own, and so have its sinks' transactions.
 // s.Graph must be set.
-func (m *Manager) Fork(ctx context.Context, name string, s RestoreSpec) (catalog.Job, error) {
+func (m *Manager) Fork(ctx context.Context, name string, s RestoreSpec) (catalog.Job, *upgrade.Plan, error) {
 	j := &catalog.Job{Name: name}
 	what, err := m.planRestore(ctx, j, s)
 	if err != nil {
-		return *j, err
+		return *j, nil, err
 	}
 	next, err := m.successor(j, what, s)
 	next.Lineage = []string{what.meta.JobID}
 	next.Wanted = "running"
-	return next, err
+	return next, what.plan, err
 }
 
 func mergeOptions(a, b map[string]string) map[string]string {

@@ -12,8 +12,8 @@ import (
 )
 
 // TestEdits shows for each edit of a query which ids and state columns stay. In
-// the output "=" is kept, "~" kept partly, "+" starts empty, "-" blocks or is
-// dropped.
+// the output "=" is kept, "~" kept partly (refused when state columns would be lost),
+// "+" starts empty, "-" blocks or is dropped.
 func TestEdits(t *testing.T) {
 	edits := 0
 	datadriven.RunTest(t, "testdata/edits", func(t *testing.T, d *datadriven.TestData) string {
@@ -34,11 +34,32 @@ func TestEdits(t *testing.T) {
 		if err := graph.Validate(plan.Graph); err != nil {
 			t.Errorf("%s: %v", d.Pos, err)
 		}
+		allowed(t, old, new, plan)
 		again(t, plan.Graph, new)
 		return lines(plan)
 	})
 	if edits < 40 {
 		t.Errorf("only %d edits", edits)
+	}
+}
+
+// allowed checks that a restore goes through when, and only when, nothing is lost
+// or everything that is was allowed to.
+func allowed(t *testing.T, old, new *graph.Graph, plan *upgrade.Plan) {
+	t.Helper()
+	loses := false
+	for _, v := range plan.Verdicts {
+		loses = loses || v.Result == upgrade.Blocked || len(v.Removed) > 0
+	}
+	if (plan.Err() != nil) != loses {
+		t.Errorf("it loses state: %v, yet: %v", loses, plan.Err())
+	}
+	plan, err := upgrade.Compare(old, new, upgrade.Options{AllowNonRestored: true})
+	if err == nil {
+		err = plan.Err()
+	}
+	if err != nil {
+		t.Errorf("though it is allowed: %v", err)
 	}
 }
 
@@ -61,7 +82,11 @@ func lines(plan *upgrade.Plan) string {
 	var s strings.Builder
 	mark := map[upgrade.Result]string{upgrade.Kept: "=", upgrade.KeptPartly: "~", upgrade.Empty: "+", upgrade.Dropped: "- dropped", upgrade.Blocked: "- blocked"}
 	for _, v := range plan.Verdicts {
-		s.WriteString(mark[v.Result] + " " + v.Operator)
+		s.WriteString(mark[v.Result] + " ")
+		if len(v.Unsaid) > 0 {
+			s.WriteString("refused ")
+		}
+		s.WriteString(v.Operator)
 		switch {
 		case v.Result == upgrade.Blocked:
 			s.WriteString(": " + v.Why)

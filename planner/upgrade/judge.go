@@ -41,9 +41,30 @@ func (c *comparison) judge(n *graph.Operator) {
 		v.Why = join(v.Why, "starts empty: "+strings.Join(v.Added, ", "))
 	}
 	if len(v.Removed) > 0 {
-		v.Why = join(v.Why, "given up: "+strings.Join(v.Removed, ", "))
+		v.Why = join(v.Why, givenUp(&v))
 	}
 	c.plan.Verdicts = append(c.plan.Verdicts, v)
+}
+
+// givenUp tells what of an operator's state goes, or would go if it were allowed.
+func givenUp(v *Verdict) string {
+	if len(v.Unsaid) == 0 {
+		return "given up: " + strings.Join(v.Removed, ", ")
+	}
+	var unsaid, said []string
+	for _, l := range v.Unsaid {
+		unsaid = append(unsaid, l.shown())
+	}
+	for _, name := range v.Removed {
+		if !slices.Contains(unsaid, name) {
+			said = append(said, name)
+		}
+	}
+	why := "refused, as it would give up: " + strings.Join(unsaid, ", ") + "; needs ALLOW NON RESTORED STATE or MAP (… => DISCARD)"
+	if len(said) > 0 {
+		why = "given up: " + strings.Join(said, ", ") + "; " + why
+	}
+	return why
 }
 
 func (c *comparison) emptyBecause(n *graph.Operator) string {
@@ -175,11 +196,11 @@ func (c *comparison) tables(o, n *graph.Operator, v *Verdict) {
 	}
 	dependent(n, made, used)
 	for _, t := range made {
-		report(t, v)
+		c.report(t, v)
 	}
 	for i := range o.Tables {
-		if !used[o.Tables[i].Name] {
-			v.Removed = append(v.Removed, tableName(&o.Tables[i]))
+		if t := &o.Tables[i]; !used[t.Name] {
+			c.loses(o, v, Loss{Name: t.Name, Table: t.Name, Whole: true})
 		}
 	}
 	c.plan.Tables = append(c.plan.Tables, made...)
@@ -225,7 +246,7 @@ func keeps(made []Table, name string, i int) bool {
 }
 
 // report lists what t gains and loses.
-func report(t Table, v *Verdict) {
+func (c *comparison) report(t Table, v *Verdict) {
 	where := ""
 	if t.Name != "" {
 		where = t.Name + "."
@@ -235,11 +256,37 @@ func report(t Table, v *Verdict) {
 			v.Added = append(v.Added, where+changed(t.OldTable.Columns, t.NewTable.Columns[i]))
 		}
 	}
-	for i, c := range t.OldTable.Columns {
+	for i, col := range t.OldTable.Columns {
 		if !slices.Contains(t.Columns, i) {
-			v.Removed = append(v.Removed, where+c.Name)
+			c.loses(c.old.byID[t.FromOperator], v, Loss{Name: col.Name, Table: t.From})
 		}
 	}
+}
+
+// loses adds to a verdict what has no place in the new query.
+func (c *comparison) loses(o *graph.Operator, v *Verdict, l Loss) {
+	l.Size = c.opts.Stats[o.ID]
+	size, known := c.opts.Tables[TableID{o.ID, l.Table}]
+	if known {
+		l.Size = size
+	}
+	v.Removed = append(v.Removed, l.shown())
+	name := o.ID + "." + l.ref()
+	if _, said := c.columns[name]; said {
+		c.columns[name] = true
+		return
+	}
+	if !c.opts.AllowNonRestored && !c.isEmpty(o) && !(known && size.Rows == 0) {
+		v.Unsaid = append(v.Unsaid, l)
+	}
+}
+
+// shown is how a verdict names the column or table.
+func (l Loss) shown() string {
+	if l.Whole {
+		return tableName(&graph.Table{Name: l.Name})
+	}
+	return l.ref()
 }
 
 // changed is the column's name, with its old type when that was another one.

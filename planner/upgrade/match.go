@@ -19,6 +19,7 @@ type comparison struct {
 	taken    map[string]string
 	why      map[string]string // of a match that is not by id, by new id
 	discard  map[string]bool
+	columns  map[string]bool // state columns to be discarded by MAP, true once one is seen to go
 }
 
 func (c *comparison) match(old, new, why string) {
@@ -28,11 +29,16 @@ func (c *comparison) match(old, new, why string) {
 // mapped applies the MAP clause.
 func (c *comparison) mapped() error {
 	c.from, c.taken, c.why, c.discard = map[string]string{}, map[string]string{}, map[string]string{}, map[string]bool{}
+	c.columns = map[string]bool{}
 	for _, old := range c.opts.Mapping.Discard {
-		if c.old.byID[old] == nil {
-			return unknown(old, "the state", ids(c.old))
+		switch {
+		case c.old.byID[old] != nil:
+			c.discard[old] = true
+		case slices.Contains(c.columnNames(), old):
+			c.columns[old] = false
+		default:
+			return unknown(old, "the state", append(ids(c.old), c.columnNames()...))
 		}
-		c.discard[old] = true
 	}
 	var list []string
 	for old := range c.opts.Mapping.To {
@@ -55,6 +61,40 @@ func (c *comparison) mapped() error {
 			return pgerr.New(pgerr.InvalidParameterValue, "operator %q cannot take the state of %q: %s is not %s", new, old, n.Kind, o.Kind)
 		}
 		c.match(old, new, "mapped from "+old)
+	}
+	return nil
+}
+
+// columnNames lists the state columns and tables of the old graph as MAP names them.
+func (c *comparison) columnNames() (out []string) {
+	for _, o := range c.old.operators {
+		for i := range o.Tables {
+			t := &o.Tables[i]
+			if t.Name != "" {
+				out = append(out, o.ID+"."+t.Name)
+			}
+			for _, col := range t.Columns {
+				out = append(out, o.ID+"."+Loss{Name: col.Name, Table: t.Name}.ref())
+			}
+		}
+	}
+	return out
+}
+
+// discardsLeft refuses to discard a single column that goes on: that would make its
+// operator's columns disagree.
+func (c *comparison) discardsLeft() error {
+	for _, name := range c.opts.Mapping.Discard {
+		gone, single := c.columns[name]
+		if !single || gone {
+			continue
+		}
+		for _, o := range c.old.operators {
+			if n := c.taken[o.ID]; strings.HasPrefix(name, o.ID+".") && n != "" && c.plan.Operators[n] != "" {
+				return pgerr.New(pgerr.InvalidParameterValue, "state column %q has a place in the new query", name).
+					Hint("MAP discards single columns that have none, and operators whole: MAP (%s => DISCARD).", literal(o.ID))
+			}
+		}
 	}
 	return nil
 }

@@ -5,11 +5,8 @@
 package upgrade
 
 import (
-	"fmt"
 	"slices"
-	"strings"
 
-	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 )
 
@@ -28,8 +25,15 @@ const (
 // Size is how much state an operator has.
 type Size struct{ Rows, Bytes int64 }
 
+// Plus is the size with so much more.
+func (s Size) Plus(rows, bytes int64) Size { return Size{s.Rows + rows, s.Bytes + bytes} }
+
+// TableID names a state table of an operator.
+type TableID struct{ Operator, Table string }
+
 // Mapping is the MAP clause: from old operator ids to new ones, and old ones
-// whose state is to be discarded.
+// whose state is to be discarded. To discard a single state column or table that
+// has no place, it is named behind its operator's id and a dot.
 type Mapping struct {
 	To      map[string]string
 	Discard []string
@@ -37,7 +41,8 @@ type Mapping struct {
 
 // Options say what a user allows and what is known of the state.
 type Options struct {
-	Stats   map[string]Size // by old operator id
+	Stats   map[string]Size  // by old operator id
+	Tables  map[TableID]Size // by old operator id and table; those that are known
 	Mapping Mapping
 	// AllowNonRestored drops state without a place instead of refusing.
 	AllowNonRestored bool
@@ -52,9 +57,18 @@ type Verdict struct {
 	Why      string
 	Size
 	Added      []string // state columns that start empty
-	Removed    []string // state columns that are given up
+	Removed    []string // state columns and tables that are given up
+	Unsaid     []Loss   // those of Removed that hold rows and that nobody said may go
 	Candidates []string // of a blocked operator: ids that MAP could name
 	Unreadable bool     // a blocked source, whose input is not there any more
+}
+
+// Loss is a part of an operator's state that a new query has no place for.
+type Loss struct {
+	Name  string // of the column, or of the table
+	Table string // in front of the column's name; "": the first one
+	Whole bool   // all of the table
+	Size         // of the table
 }
 
 // Table says where a state table of the new graph takes its rows from. Keys are
@@ -101,7 +115,7 @@ func Compare(old, new *graph.Graph, opts Options) (*Plan, error) {
 			c.gone(o)
 		}
 	}
-	return c.plan, nil
+	return c.plan, c.discardsLeft()
 }
 
 // Unreadable blocks the source whose input cannot be read on from where the state
@@ -112,45 +126,6 @@ func (p *Plan) Unreadable(operator, why string) {
 			v.Result, v.Why, v.Unreadable = Blocked, why, true
 		}
 	}
-}
-
-// Err is the refusal that names everything blocked, nil when nothing is.
-func (p *Plan) Err() error {
-	var unreadable, lost []string
-	for _, v := range p.Verdicts {
-		id := v.From
-		if id == "" {
-			id = v.Operator
-		}
-		switch {
-		case v.Result != Blocked:
-		case v.Unreadable:
-			unreadable = append(unreadable, fmt.Sprintf("%s: %s", id, v.Why))
-		default:
-			line := fmt.Sprintf("%s: %d rows, %d bytes; %s", id, v.Rows, v.Bytes, v.Why)
-			if len(v.Candidates) > 0 {
-				line += "; nearest: " + strings.Join(v.Candidates, ", ")
-			}
-			lost = append(lost, line)
-		}
-	}
-	detail := strings.Join(append(unreadable, lost...), "\n")
-	switch {
-	case len(unreadable) > 0:
-		return pgerr.New(pgerr.ObjectNotInPrerequisiteState, "%s cannot be read on from where the state was taken", counted(len(unreadable), "source")).
-			WithDetail("%s", detail).Hint("Restore from a newer savepoint or checkpoint, or write MAP ('source' => DISCARD) to read a source from its beginning.")
-	case len(lost) > 0:
-		return pgerr.New(pgerr.ObjectNotInPrerequisiteState, "state of %s would be lost", counted(len(lost), "operator")).WithDetail("%s", detail).
-			Hint("Write MAP ('old operator' => 'new operator') or MAP ('old operator' => DISCARD) for each, or ALLOW NON RESTORED STATE for all.")
-	}
-	return nil
-}
-
-func counted(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
 }
 
 // operators is a graph's operators with state, and what they are for.

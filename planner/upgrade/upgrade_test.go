@@ -168,3 +168,52 @@ func TestRefusal(t *testing.T) {
 		t.Errorf("hint %q", e.HintText)
 	}
 }
+
+// TestColumnsLost refuses to give up single state columns until somebody says so.
+func TestColumnsLost(t *testing.T) {
+	const before, after = "INSERT INTO o SELECT k, sum(x), max(v) FROM notes GROUP BY k", "INSERT INTO o SELECT k, sum(x) FROM notes GROUP BY k"
+	id := "aggregate(notes by k)"
+	sized := func(rows int64) upgrade.Options {
+		return upgrade.Options{Stats: map[string]upgrade.Size{id: {Rows: rows, Bytes: 100 * rows}},
+			Tables: map[upgrade.TableID]upgrade.Size{{Operator: id}: {Rows: min(rows, 3), Bytes: 90}, {Operator: id, Table: "max(v)"}: {Rows: max(rows-3, 0), Bytes: 210}}}
+	}
+	p, err := plan(t, before, after, sized(10))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e *pgerr.Error
+	if !errors.As(p.Err(), &e) || e.Message != "state columns of 1 operator would be lost" ||
+		e.Detail != id+": max(v), count(v): 3 rows, within 90 bytes; table max(v): 7 rows, 210 bytes" || !strings.Contains(e.HintText, "MAP ('"+id+".max(v)' => DISCARD") {
+		t.Errorf("refused with %+v", p.Err())
+	}
+	for _, c := range []struct {
+		name string
+		with func(o *upgrade.Options)
+		rows int64
+		want string // of the refusal
+	}{
+		{"allowed", func(o *upgrade.Options) { o.AllowNonRestored = true }, 10, ""},
+		{"empty", func(*upgrade.Options) {}, 0, ""},
+		{"one discarded", func(o *upgrade.Options) { o.Mapping.Discard = []string{id + ".max(v)"} }, 10, "count(v)"},
+		{"all discarded", func(o *upgrade.Options) { o.Mapping.Discard = []string{id + ".count(v)", id + ".max(v)"} }, 10, ""},
+	} {
+		opts := sized(c.rows)
+		c.with(&opts)
+		if p, err = plan(t, before, after, opts); err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		got := ""
+		if errors.As(p.Err(), &e) {
+			got = e.Detail
+		}
+		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) || strings.Contains(got, "max(v)") {
+			t.Errorf("%s: refused with %q", c.name, got)
+		}
+	}
+	opts := sized(10)
+	opts.Mapping.Discard = []string{id + ".sum(x)"}
+	if _, err := plan(t, before, after, opts); err == nil || !strings.Contains(err.Error(), "has a place in the new query") {
+		t.Errorf("to discard what goes on gave %v", err)
+	}
+}

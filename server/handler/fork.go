@@ -74,10 +74,11 @@ func (h *Handler) forkJob(ctx context.Context, s *session.Session, st *ast.Creat
 		spec.Graph, spec.Depends = g, b.Depends
 	}
 	spec.SQL = ast.Print(&ast.CreateJob{Name: st.Name, Options: optionList(spec.Options), Inserts: inserts})
-	j, err := h.opt.Jobs.Fork(ctx, st.Name.Value, spec)
+	j, plan, err := h.opt.Jobs.Fork(ctx, st.Name.Value, spec)
 	if err != nil {
 		return none, nil, pgerr.From(err).At(int(st.From.Pos))
 	}
+	noticeVerdicts(s, plan)
 	s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("job %s begins with the state of job %s at checkpoint %d; what that job wrote after it is written by both",
 		st.Name.Value, saved.JobName, saved.Checkpoint))
 	return j, spec.Graph, nil

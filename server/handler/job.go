@@ -296,11 +296,8 @@ func (h *Handler) alterQuery(ctx context.Context, s *session.Session, j *catalog
 		return pgerr.From(err).At(int(st.Inserts[0].Pos))
 	}
 	warnUnbounded(s, g)
-	if done.Checkpoint > 0 {
-		spec.From = job.RestorePoint{Kind: "checkpoint", N: done.Checkpoint}
-		if plan, err := h.opt.Jobs.ExplainRestore(ctx, j, spec); err == nil { // else it was collected meanwhile
-			noticeVerdicts(s, plan)
-		}
+	if done.Plan != nil {
+		noticeVerdicts(s, done.Plan)
 		s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("job %s goes on as %s with the state of checkpoint %d", j.Name, done.Job.ID, done.Checkpoint))
 	}
 	return nil

@@ -15,11 +15,29 @@ func TestRestoreEditedQuery(t *testing.T) {
 		orders(c, "")
 		c.exec(`CREATE TABLE wide (customer text PRIMARY KEY, n bigint, most numeric, least numeric)`, `SAVEPOINT JOB j AS sp FORMAT `+format)
 		edited := `AS INSERT INTO wide SELECT customer, count(*), max(amount), min(amount) FILTER (WHERE id > 3) FROM orders GROUP BY customer`
+		before := c.one(`SELECT id, state FROM millrace.jobs`)
 		rows := c.query(`EXPLAIN RESTORE JOB j FROM SAVEPOINT sp ` + edited)
-		contains(t, strings.Join(rows, "\n"), "aggregate(orders by customer) | kept partly | 2 | ", "starts empty: ", "max(amount)", "given up: ", "sum(amount)",
-			"source(orders) | kept | ", "sink(wide) | empty | ", "sink(totals) | dropped | ")
+		contains(t, strings.Join(rows, "\n"), "aggregate(orders by customer) | kept partly | 2 | ", "starts empty: ", "max(amount)",
+			"refused, as it would give up: sum(amount); needs ALLOW NON RESTORED STATE or MAP", "source(orders) | kept | ", "sink(wide) | empty | ", "sink(totals) | dropped | ")
+		e := c.fails("55000", `RESTORE JOB j FROM SAVEPOINT sp `+edited)
+		contains(t, e.Message, "state columns of 1 operator would be lost")
+		contains(t, e.Detail, "aggregate(orders by customer): sum(amount): 2 rows, within ")
+		contains(t, e.Hint, "ALLOW NON RESTORED STATE", "MAP ('aggregate(orders by customer).sum(amount)' => DISCARD")
+		c.fails("55000", `ALTER JOB j `+edited)
+		c.fails("55000", `CREATE JOB f FROM SAVEPOINT sp `+edited)
+		c.expect(`SELECT id, state FROM millrace.jobs`, before) // nothing has happened
+		discarding := edited + ` MAP ('aggregate(orders by customer).sum(amount)' => DISCARD)`
+		contains(t, strings.Join(c.query(`EXPLAIN RESTORE JOB j FROM SAVEPOINT sp `+discarding), "\n"), "given up: sum(amount)")
+		contains(t, c.fails("22023", `RESTORE JOB j FROM SAVEPOINT sp `+edited+` MAP ('aggregate(orders by customer).count(*)' => DISCARD)`).Message, "has a place in the new query")
+		contains(t, c.fails("42704", `RESTORE JOB j FROM SAVEPOINT sp `+edited+` MAP ('aggregate(orders by customer).sum(amout)' => DISCARD)`).Hint, `"aggregate(orders by customer).sum(amount)"`)
+		c.exec(`CREATE JOB f FROM SAVEPOINT sp ` + discarding)
+		contains(t, c.noticed(), "the state of aggregate(orders by customer) is kept partly", "given up: sum(amount)")
+		c.exec(`DROP JOB f`, `DELETE FROM wide`)
+		edited += ` ALLOW NON RESTORED STATE`
+		contains(t, strings.Join(c.query(`EXPLAIN RESTORE JOB j FROM SAVEPOINT sp `+edited), "\n"), "given up: sum(amount)")
 		c.exec(`RESTORE JOB j FROM SAVEPOINT sp `+edited, `INSERT INTO orders VALUES (4, 'ann', 3), (5, 'cid', 2)`, `FLUSH`)
 		c.expect(`SELECT * FROM wide ORDER BY 1`, "ann | 3 | 3.00 | 3.00", "cid | 1 | 2.00 | 2.00")
+		c.expect(`SELECT message FROM millrace.job_events WHERE kind = 'state_dropped'`, "aggregate(orders by customer): sum(amount) of 2 rows")
 		contains(t, c.one(`SELECT sql FROM millrace.jobs`), "CREATE JOB j", "wide")
 		c.restart()
 		c.exec(`INSERT INTO orders VALUES (6, 'ann', 1)`, `FLUSH`)
@@ -28,6 +46,25 @@ func TestRestoreEditedQuery(t *testing.T) {
 		c.exec(`RESTORE JOB j FROM SAVEPOINT sp AS INSERT INTO totals SELECT customer, count(*), sum(amount) FROM orders GROUP BY customer`, `FLUSH`)
 		c.expect(totals, "ann | 4 | 16.25", "ben | 1 | 5.50", "cid | 1 | 2.00")
 	})
+}
+
+// TestWrittenAgain says so only when something is.
+func TestWrittenAgain(t *testing.T) {
+	c := start(t, "")
+	orders(c, "")
+	c.exec(`STOP JOB j WITH SAVEPOINT sp`)
+	for _, from := range []string{`LATEST`, `SAVEPOINT sp`} {
+		c.noticed()
+		c.exec(`RESTORE JOB j FROM `+from, `STOP JOB j`)
+		if from == `LATEST` {
+			contains(t, c.noticed(), "nothing is written again")
+		}
+	}
+	contains(t, c.noticed(), "what it wrote after that point is written again, ")
+	c.exec(`RESUME JOB j`, `FLUSH`, `RESTORE JOB j FROM LATEST`) // what was not committed was not visible
+	contains(t, c.noticed(), "nothing is written again")
+	c.exec(`CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM orders`, `SAVEPOINT JOB v AS vsp`, `RESTORE JOB v FROM SAVEPOINT vsp`)
+	contains(t, c.noticed(), "its rows are those of that point")
 }
 
 func TestStateWithoutAPlace(t *testing.T) {

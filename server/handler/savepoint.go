@@ -126,17 +126,20 @@ func (h *Handler) restoreJob(text string, st *ast.RestoreJob) plan {
 		if err != nil {
 			return nil, err
 		}
-		plan, err := h.opt.Jobs.ExplainRestore(ctx, j, spec)
+		done, err := h.opt.Jobs.Restore(ctx, j, spec)
 		if err != nil {
 			return nil, pgerr.From(err).At(int(st.From.Pos))
 		}
-		made, err := h.opt.Jobs.Restore(ctx, j, spec)
-		if err != nil {
-			return nil, pgerr.From(err).At(int(st.From.Pos))
+		noticeVerdicts(s, done.Plan)
+		note := "nothing is written again"
+		switch {
+		case j.ViewID != "":
+			note = "its rows are those of that point, and follow from there"
+		case done.Again != "":
+			noticeBags(s, done.Plan.Graph)
+			note = "what it wrote after that point is written again, " + done.Again
 		}
-		noticeVerdicts(s, plan)
-		noticeBags(s, plan.Graph)
-		s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("job %s runs as %s; what it wrote after that point is written again", j.Name, made.ID))
+		s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("job %s runs as %s; %s", j.Name, done.Job.ID, note))
 		return session.Command(tag), nil
 	})
 }
