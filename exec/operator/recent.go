@@ -46,7 +46,7 @@ func place(a, b int64) uint64 {
 }
 
 // find is table.find for keys that a and b identify as well as the key columns do.
-func (r *recent) find(t *table, a, b []int64, keys []*batch.Column, n int, sel []uint16, ids []uint32, rows []unsafe.Pointer, fresh []uint16) []uint16 {
+func (r *recent) find(t *table, a, b []int64, groups []uint32, keys []*batch.Column, n int, sel []uint16, ids []uint32, rows []unsafe.Pointer, fresh []uint16) []uint16 {
 	if r.entries == nil {
 		r.entries, r.gen = make([]recentEntry, recentEntries), 1
 	}
@@ -72,7 +72,11 @@ func (r *recent) find(t *table, a, b []int64, keys []*batch.Column, n int, sel [
 	}
 	r.missed = missed
 	if len(missed) > 0 {
-		fresh = t.FindOrInsert(keys, n, missed, ids, rows, fresh)
+		if groups != nil {
+			fresh = t.FindOrInsertOf(&t.prefixes, groups, keys, n, missed, ids, rows, fresh)
+		} else {
+			fresh = t.FindOrInsert(keys, n, missed, ids, rows, fresh)
+		}
 		for _, i := range missed {
 			entries[place(a[i], b[i])] = recentEntry{a: a[i], b: b[i], id: ids[i], gen: gen}
 		}
@@ -117,11 +121,11 @@ func pairs(keys []*batch.Column) bool {
 	return len(keys) == 2 && keys[0].Phys == types.PhysInt && keys[1].Phys == types.PhysInt && !keys[0].HasNulls && !keys[1].HasNulls
 }
 
-// findOf is table.find for the values of groups: the last key column is the value
-// and groups are the rows of the group table that the other keys belong to.
+// findOf is table.find for the values of groups: the last key column is the value,
+// which is not null in any row that is looked for, and groups are the rows of the
+// group table that the other keys belong to.
 func (t *table) findOf(groups []uint32, keys []*batch.Column, n int, sel []uint16, ids []uint32, rows []unsafe.Pointer, fresh []uint16) []uint16 {
-	value := keys[len(keys)-1]
-	if value.Phys != types.PhysInt || len(keys) == 1 {
+	if !t.Prefixed() {
 		return t.find(keys, n, sel, ids, rows, fresh)
 	}
 	r := &t.recent
@@ -129,6 +133,5 @@ func (t *table) findOf(groups []uint32, keys []*batch.Column, n int, sel []uint1
 	for i, g := range groups[:n] {
 		r.second[i] = int64(g)
 	}
-	// A null value has been deselected: its column's zero is never looked at.
-	return r.find(t, value.Int, r.second, keys, n, sel, ids, rows, fresh)
+	return r.find(t, keys[len(keys)-1].Int, r.second, groups, keys, n, sel, ids, rows, fresh)
 }

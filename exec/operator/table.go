@@ -13,8 +13,9 @@ import (
 // read back as columns.
 type table struct {
 	*state.Table
-	recent recent
-	one    [1]uint16 // scratch: a selection
+	recent   recent
+	prefixes state.Prefixes
+	one      [1]uint16 // scratch: a selection
 }
 
 func newTable(t *state.Table) *table { return &table{Table: t} }
@@ -36,7 +37,7 @@ func (t *table) find(keys []*batch.Column, n int, sel []uint16, ids []uint32, ro
 		return fresh
 	}
 	if pairs(keys) {
-		return t.recent.find(t, keys[0].Int, keys[1].Int, keys, n, sel, ids, rows, fresh)
+		return t.recent.find(t, keys[0].Int, keys[1].Int, nil, keys, n, sel, ids, rows, fresh)
 	}
 	switch varying := t.varying(keys, n, sel); {
 	case varying == noneVaries:
@@ -48,7 +49,7 @@ func (t *table) find(keys []*batch.Column, n int, sel []uint16, ids []uint32, ro
 		for i := range r.second {
 			r.second[i] = tag
 		}
-		return r.find(t, keys[varying].Int, r.second, keys, n, sel, ids, rows, fresh)
+		return r.find(t, keys[varying].Int, r.second, nil, keys, n, sel, ids, rows, fresh)
 	}
 	return t.FindOrInsert(keys, n, sel, ids, rows, fresh)
 }
@@ -149,11 +150,13 @@ func (t *table) write(id uint32) unsafe.Pointer { return t.Write(id) }
 
 func (t *table) remove(id uint32) {
 	t.recent.forget()
+	t.prefixes.Forget()
 	t.Delete(id)
 }
 
 func (t *table) clear() {
 	t.recent.forget()
+	t.prefixes.Forget()
 	t.Reset()
 }
 

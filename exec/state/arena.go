@@ -25,6 +25,9 @@ type arena struct {
 
 	shared []batch.View // places of strings that many rows have, by hash; nil: none yet
 
+	// gen counts the collections that began, and resets: strings that are stored
+	// and that no row refers to are there until it changes.
+	gen        uint32
 	collecting bool
 	next       RowID // the first row that the collection has not looked at
 	emptied    []int // old pages that no row refers to any more
@@ -107,8 +110,7 @@ func (a *arena) storeShared(p []byte, version uint32) batch.View {
 }
 
 func (a *arena) newPage(size int, version uint32) int {
-	g := arenaPage{page: page{base: a.ret.slabs.get(size), version: version, size: uint32(size)}}
-	clear(g.bytes())
+	g := arenaPage{page: page{base: a.ret.slabs.getZeros(size), version: version, size: uint32(size)}}
 	a.used += size
 	if n := len(a.free); n > 0 {
 		number := a.free[n-1]
@@ -143,6 +145,7 @@ func (t *Table) collect(n int) {
 
 func (a *arena) begin() {
 	a.collecting, a.next, a.last = true, 0, -1
+	a.gen++
 	for i := range a.pages {
 		a.pages[i].old = true
 	}
@@ -203,5 +206,5 @@ func (a *arena) reset(version uint32) {
 	}
 	clear(a.pages)
 	clear(a.shared)
-	*a = arena{shared: a.shared, ret: a.ret, pages: a.pages[:0], free: a.free[:0], emptied: a.emptied[:0], last: -1}
+	*a = arena{gen: a.gen + 1, shared: a.shared, ret: a.ret, pages: a.pages[:0], free: a.free[:0], emptied: a.emptied[:0], last: -1}
 }

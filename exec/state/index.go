@@ -39,8 +39,7 @@ func newIndex(slabs *Slabs, blocks bool) index {
 
 func (x *index) alloc(bits uint) {
 	x.bits, x.mask = bits, 1<<bits-1
-	x.base = x.slabs.get(8 << bits)
-	clear(x.slots())
+	x.base = x.slabs.getZeros(8 << bits)
 	x.used, x.probes, x.added = 0, 0, 0
 }
 

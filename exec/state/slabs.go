@@ -71,16 +71,36 @@ func units(n int) int { return (n + unitBytes - 1) / unitBytes }
 
 // get returns size bytes, rounded up to whole units, with whatever is in them.
 func (s *Slabs) get(size int) unsafe.Pointer {
+	p, _ := s.piece(size)
+	return p
+}
+
+// getZeros returns size bytes, rounded up to whole units, the first size of them
+// zeros. Fresh memory is left untouched: the system has seen to it.
+func (s *Slabs) getZeros(size int) unsafe.Pointer {
+	p, used := s.piece(size)
+	if used {
+		clear(unsafe.Slice((*byte)(p), size))
+	}
+	return p
+}
+
+// piece returns memory and whether it was in use before.
+func (s *Slabs) piece(size int) (p unsafe.Pointer, used bool) {
 	u := units(size)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.inUse += int64(u) * unitBytes
 	if l := s.free[u]; len(l) > 0 {
-		p := l[len(l)-1]
+		p = l[len(l)-1]
 		s.free[u] = l[:len(l)-1]
-		return p
+		return p, true
 	}
-	n := u * unitBytes
+	return s.fresh(u * unitBytes), false
+}
+
+// fresh returns n bytes that nobody has used. The caller holds the lock.
+func (s *Slabs) fresh(n int) unsafe.Pointer {
 	if s.heap {
 		s.mapped += int64(n)
 		b := make([]byte, n)

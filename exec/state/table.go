@@ -236,9 +236,7 @@ func (t *Table) alloc(group uint64) (RowID, unsafe.Pointer) {
 }
 
 func (t *Table) newPage() page {
-	p := page{base: t.opt.Slabs.get(t.bytes), version: t.version, size: uint32(t.bytes)}
-	clear(p.bytes())
-	return p
+	return page{base: t.opt.Slabs.getZeros(t.bytes), version: t.version, size: uint32(t.bytes)}
 }
 
 // Delete removes a row. Its id may be given to the next row that is made.

@@ -52,6 +52,10 @@ type driver struct {
 	ids   []RowID
 	rows  []unsafe.Pointer
 	fresh []uint16
+
+	prefixes *Prefixes // nil: keys are found by all their columns
+	groups   map[string]uint32
+	numbers  []uint32 // of the groups of a batch
 }
 
 func newDriver(t testing.TB, seed uint64, opt Options, kinds []types.Kind, draw func(*rand.Rand) int64) *driver {
@@ -123,10 +127,34 @@ func (d *driver) keys(n int) []*batch.Column {
 	for i := range n {
 		v := d.draw()
 		for k, c := range cols {
-			fillKey(c, i, n, v+int64(k), nulls)
+			if d.prefixes != nil && k == len(cols)-1 {
+				v = d.draw()
+			}
+			fillKey(c, i, n, v+int64(k), nulls && (d.prefixes == nil || k < len(cols)-1))
 		}
 	}
 	return cols
+}
+
+// find is FindOrInsert, by groups if the table has prefixes.
+func (d *driver) find(cols []*batch.Column, n int, sel []uint16) {
+	if d.prefixes == nil {
+		d.fresh = d.table.FindOrInsert(cols, n, sel, d.ids, d.rows, d.fresh[:0])
+		return
+	}
+	if d.groups == nil || d.rng.IntN(20) == 0 { // numbers get other meanings
+		d.groups = map[string]uint32{}
+		d.prefixes.Forget()
+	}
+	d.numbers = d.numbers[:0]
+	for i := range n {
+		prefix := printKey(cols[:len(cols)-1], i)
+		if _, known := d.groups[prefix]; !known {
+			d.groups[prefix] = uint32(len(d.groups))
+		}
+		d.numbers = append(d.numbers, d.groups[prefix])
+	}
+	d.fresh = d.table.FindOrInsertOf(d.prefixes, d.numbers, cols, n, sel, d.ids, d.rows, d.fresh[:0])
 }
 
 // step upserts one batch, and sometimes deletes.
@@ -145,7 +173,7 @@ func (d *driver) step() {
 	if len(d.ids) < n {
 		d.ids, d.rows = make([]RowID, 1000), make([]unsafe.Pointer, 1000)
 	}
-	d.fresh = d.table.FindOrInsert(cols, n, sel, d.ids, d.rows, d.fresh[:0])
+	d.find(cols, n, sel)
 	isFresh := map[uint16]bool{}
 	for _, i := range d.fresh {
 		isFresh[i] = true
@@ -247,16 +275,20 @@ var keyCases = []struct {
 	name  string
 	kinds []types.Kind
 	draw  func(*rand.Rand) int64
+	// prefix has groups numbered by the keys before the last.
+	prefix bool
 }{
-	{"int dense", []types.Kind{types.Int64}, func(r *rand.Rand) int64 { return r.Int64N(3000) }},
-	{"int sparse", []types.Kind{types.Int64}, func(r *rand.Rand) int64 { return r.Int64N(2000)*7919 - 1e6 }},
-	{"int strided", []types.Kind{types.Int64}, func(r *rand.Rand) int64 { return r.Int64N(4000) << 20 }},
-	{"two ints", []types.Kind{types.Int64, types.Int32}, func(r *rand.Rand) int64 { return r.Int64N(3000) }},
-	{"text", []types.Kind{types.Text}, func(r *rand.Rand) int64 { return r.Int64N(3000) }},
-	{"int, text", []types.Kind{types.Date, types.Varchar}, func(r *rand.Rand) int64 { return r.Int64N(1000) }},
-	{"numeric", []types.Kind{types.Numeric}, func(r *rand.Rand) int64 { return r.Int64N(1000) - 500 }},
-	{"all", []types.Kind{types.Bool, types.Float64, types.UUID, types.IntervalK, types.Numeric}, func(r *rand.Rand) int64 { return r.Int64N(500) }},
-	{"none", nil, func(r *rand.Rand) int64 { return 0 }},
+	{"int dense", []types.Kind{types.Int64}, func(r *rand.Rand) int64 { return r.Int64N(3000) }, false},
+	{"int sparse", []types.Kind{types.Int64}, func(r *rand.Rand) int64 { return r.Int64N(2000)*7919 - 1e6 }, false},
+	{"int strided", []types.Kind{types.Int64}, func(r *rand.Rand) int64 { return r.Int64N(4000) << 20 }, false},
+	{"two ints", []types.Kind{types.Int64, types.Int32}, func(r *rand.Rand) int64 { return r.Int64N(3000) }, false},
+	{"text", []types.Kind{types.Text}, func(r *rand.Rand) int64 { return r.Int64N(3000) }, false},
+	{"int, text", []types.Kind{types.Date, types.Varchar}, func(r *rand.Rand) int64 { return r.Int64N(1000) }, false},
+	{"numeric", []types.Kind{types.Numeric}, func(r *rand.Rand) int64 { return r.Int64N(1000) - 500 }, false},
+	{"all", []types.Kind{types.Bool, types.Float64, types.UUID, types.IntervalK, types.Numeric}, func(r *rand.Rand) int64 { return r.Int64N(500) }, false},
+	{"none", nil, func(r *rand.Rand) int64 { return 0 }, false},
+	{"text of few groups", []types.Kind{types.Text, types.Int64}, func(r *rand.Rand) int64 { return r.Int64N(40) }, true},
+	{"groups", []types.Kind{types.Varchar, types.Numeric, types.Bool, types.Text, types.Int64}, func(r *rand.Rand) int64 { return r.Int64N(3000) }, true},
 }
 
 func TestTableAgainstModel(t *testing.T) {
@@ -267,6 +299,16 @@ func TestTableAgainstModel(t *testing.T) {
 			slabs := NewSlabs(SlabOptions{})
 			defer slabs.Close()
 			d := newDriver(t, seed, Options{Slabs: slabs, PageBytes: 4096}, c.kinds, c.draw)
+			if c.prefix {
+				d.table.Close()
+				schema := testSchema(c.kinds...)
+				schema.Local = 1
+				var err error
+				if d.table, err = NewTable(schema, Options{Slabs: slabs, PageBytes: 4096}); err != nil {
+					t.Fatal(err)
+				}
+				d.prefixes = &Prefixes{}
+			}
 			type held struct {
 				s    *Snapshot
 				want model
