@@ -40,7 +40,7 @@ func Cut(g *graph.Graph, parallelism int) *Plan {
 
 // tasks is how many tasks op wants.
 func (p *Plan) tasks(op *graph.Operator, parallelism int) int {
-	if op.Kind == graph.ValuesKind || op.Kind == graph.FunctionScanKind {
+	if generates(op.Kind) {
 		return 1
 	}
 	tasks := 0
@@ -80,3 +80,13 @@ func GroupRange(task, tasks int) state.GroupRange {
 
 // TaskOf is the task that owns a key group.
 func TaskOf(group, tasks int) int { return group * tasks / state.KeyGroups }
+
+// generates reports whether operators of a kind have no input and are no sources:
+// they give their rows when they are told that what they have not has ended.
+func generates(k graph.Kind) bool {
+	switch k {
+	case graph.ValuesKind, graph.FunctionScanKind, graph.RecursiveKind, graph.WorkingKind:
+		return true
+	}
+	return false
+}

@@ -154,7 +154,7 @@ func (r *Run) newNode(ctx context.Context, t *task, spec *graph.Operator, tasks 
 		if err != nil {
 			return fail(err)
 		}
-		if spec.Kind == graph.ValuesKind || spec.Kind == graph.FunctionScanKind {
+		if generates(spec.Kind) {
 			return n, r.drive(n, tasks)
 		}
 	}

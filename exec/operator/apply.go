@@ -23,7 +23,7 @@ type apply struct {
 	args    program
 	compare *program
 	where   *predicate
-	run     func(g *graph.Graph, take func(b *batch.Batch) error) error
+	run     func(g *graph.Graph, working *WorkingRows, take func(b *batch.Batch) error) error
 	memo    map[string]*batch.Batch
 	limit   int
 	out     *batch.Batch
@@ -114,7 +114,7 @@ func (a *apply) answer(args []types.Value) (*batch.Batch, error) {
 		g = bindOuter(g, a.spec.Args, args)
 	}
 	rows := batch.New(layoutOf(g.Operators[len(g.Operators)-1].Fields), 0)
-	if err := a.run(g, func(b *batch.Batch) error {
+	if err := a.run(g, nil, func(b *batch.Batch) error {
 		rows.AppendSelected(b, b.Sel)
 		return nil
 	}); err != nil {
@@ -264,6 +264,10 @@ func bindOuter(g *graph.Graph, args []*scalar.Expr, vals []types.Value) *graph.G
 		}
 		return out
 	}
+	return bindGraph(g, one, all)
+}
+
+func bindGraph(g *graph.Graph, one func(*scalar.Expr) *scalar.Expr, all func([]*scalar.Expr) []*scalar.Expr) *graph.Graph {
 	bound := *g
 	bound.Operators = append([]graph.Operator(nil), g.Operators...)
 	for i := range bound.Operators {
@@ -300,5 +304,9 @@ func bindOperator(op *graph.Operator, one func(*scalar.Expr) *scalar.Expr, all f
 		f := *op.FunctionScan
 		f.Args = all(f.Args)
 		op.FunctionScan = &f
+	case op.Recursive != nil:
+		r := *op.Recursive
+		r.Initial, r.Step = bindGraph(r.Initial, one, all), bindGraph(r.Step, one, all)
+		op.Recursive = &r
 	}
 }

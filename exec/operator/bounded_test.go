@@ -159,7 +159,7 @@ func TestApply(t *testing.T) {
 	sub := &graph.Graph{Bounded: true, Operators: []graph.Operator{{ID: "f", Kind: graph.FunctionScanKind, Fields: fieldsOf(1),
 		FunctionScan: &graph.FunctionScan{Func: "generate_series", Args: []*scalar.Expr{num(1), outer}}}}}
 	runs := 0
-	env := Env{Subquery: func(g *graph.Graph, take func(b *batch.Batch) error) error {
+	env := Env{Subquery: func(g *graph.Graph, _ *WorkingRows, take func(b *batch.Batch) error) error {
 		runs++
 		o, err := New(&g.Operators[0], Env{Bounded: true})
 		if err != nil {

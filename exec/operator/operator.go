@@ -53,9 +53,12 @@ type Env struct {
 	Collect func(b *batch.Batch) error
 	// Sealed, when not nil, is told that everything of an epoch was collected.
 	Sealed func(epoch uint64) error
-	// Subquery runs the graph of an Apply to its end and gives its rows to take,
-	// which may keep them.
-	Subquery func(g *graph.Graph, take func(b *batch.Batch) error) error
+	// Subquery runs a graph within this one's to its end and gives its rows to
+	// take, which may keep them. The rows of working are those of its Working
+	// operators, and of the graphs in it.
+	Subquery func(g *graph.Graph, working *WorkingRows, take func(b *batch.Batch) error) error
+	// Working gives the rows of a recursive query around this graph.
+	Working func(number int) []*batch.Batch
 	// Rows opens a function in FROM whose rows lie outside of the query; nil: there
 	// are none.
 	Rows func(function string, args []types.Value) (RowReader, error)
@@ -133,6 +136,10 @@ func build(op *graph.Operator, env *Env) (exec.Operator, error) {
 		return newApply(op, env)
 	case graph.FunctionScanKind:
 		return newFunctionScan(op, env)
+	case graph.RecursiveKind:
+		return newRecursive(op, env)
+	case graph.WorkingKind:
+		return newWorking(op, env)
 	}
 	return nil, pgerr.NotSupported(-1, "operator "+string(op.Kind))
 }

@@ -33,6 +33,9 @@ func (l *level) aggregate(name string, x *ast.Call) (*scalar.Expr, error) {
 	if l.aggs == nil {
 		return nil, pgerr.New(pgerr.GroupingError, "aggregate functions are not allowed in %s", l.clauseName()).At(pos)
 	}
+	if l.recursive {
+		return nil, pgerr.New(pgerr.InvalidRecursion, "aggregate functions are not allowed in a recursive query's recursive term").At(pos)
+	}
 	l.inAgg = true
 	defer func() { l.inAgg = false }()
 	a, err := l.aggregateCall(name, x)

@@ -168,6 +168,8 @@ type binder struct {
 	depends []string
 	viewing []string // names of the views being expanded, for cycles
 	depth   int
+	// recursions counts the recursive queries.
+	recursions int
 	prec    map[*scalar.Expr]int8
 }
 

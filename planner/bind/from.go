@@ -83,6 +83,9 @@ func (l *level) tableRef(x *ast.TableRef) (*fromItem, error) {
 			if c.correlated && l.outer != c.env.outer {
 				return nil, pgerr.NotSupported(int(x.Pos), "a correlated WITH query inside of another subquery")
 			}
+			if c.working != nil {
+				l.recursive = true
+			}
 			node, err = l.b.useCTE(c)
 		}
 	}
@@ -111,17 +114,19 @@ func (l *level) tableRef(x *ast.TableRef) (*fromItem, error) {
 }
 
 func (b *binder) useCTE(c *cteScope) (logical.Node, error) {
+	if c.working != nil {
+		return c.working, nil
+	}
 	node := c.first
 	c.first = nil
 	if node == nil {
 		var err error
-		if node, err = b.queryNode(c.query, c.env, queryMode{}); err != nil {
+		if node, err = b.cteNode(c, c.env); err != nil {
 			return nil, err
 		}
 	}
-	if len(c.columns) > len(node.Fields()) {
-		return nil, pgerr.New(pgerr.InvalidColumnReference, "WITH query %q has %d columns available but %d columns specified", c.name, len(node.Fields()), len(c.columns)).
-			At(int(c.columns[len(node.Fields())].Pos))
+	if err := c.countColumns(node); err != nil {
+		return nil, err
 	}
 	return renamed(node, c.columns), nil
 }

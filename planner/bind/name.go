@@ -105,18 +105,6 @@ func firstColumn(x ast.Expr) *ast.ColumnRef {
 	return found
 }
 
-// mentionsRelation reports whether a query reads a relation of that name.
-func mentionsRelation(q *ast.Query, name string) bool {
-	found := false
-	visit(reflect.ValueOf(q), func(n any) bool {
-		if r, ok := n.(*ast.TableRef); ok && len(r.Name) == 1 && r.Name[0].Value == name {
-			found = true
-		}
-		return !found
-	})
-	return found
-}
-
 // visit walks a syntax tree, calling f for each pointer to a node; f says whether
 // to look inside.
 func visit(v reflect.Value, f func(any) bool) {

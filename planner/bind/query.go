@@ -24,12 +24,17 @@ type queryMode struct {
 type cteScope struct {
 	next    *cteScope
 	name    string
+	pos     ast.Pos
 	columns []ast.Name
 	query   *ast.Query
 	env     env
 	first   logical.Node // bound when defined, taken by the first use
 	// correlated queries refer to columns of a query around their WITH.
 	correlated bool
+	// recursive queries refer to themselves; within their second part, working is
+	// what they are.
+	recursive bool
+	working   *logical.Working
 }
 
 func (s *cteScope) find(name string) *cteScope {
@@ -81,17 +86,11 @@ func (b *binder) queryNode(q *ast.Query, e env, mode queryMode) (logical.Node, e
 	return b.sortAndLimit(node, keys, q)
 }
 
-// withQueries puts the WITH queries in scope, each seeing those before it.
+// withQueries puts the WITH queries in scope, each seeing those before it, or with
+// RECURSIVE all of them.
 func (b *binder) withQueries(w *ast.With, e env) (env, error) {
 	if w == nil {
 		return e, nil
-	}
-	if w.Recursive {
-		for i := range w.CTEs {
-			if mentionsRelation(w.CTEs[i].Query, w.CTEs[i].Name.Value) {
-				return e, pgerr.NotSupported(int(w.CTEs[i].Name.Pos), "WITH RECURSIVE")
-			}
-		}
 	}
 	seen := map[string]bool{}
 	for i := range w.CTEs {
@@ -100,15 +99,18 @@ func (b *binder) withQueries(w *ast.With, e env) (env, error) {
 			return e, pgerr.New(pgerr.DuplicateAlias, "WITH query name %q specified more than once", c.Name.Value).At(int(c.Name.Pos))
 		}
 		seen[c.Name.Value] = true
-		s := &cteScope{next: e.ctes, name: c.Name.Value, columns: c.Columns, query: c.Query, env: e}
-		if c.Query == nil {
-			return e, pgerr.NotSupported(int(c.Name.Pos), "a data-modifying statement in WITH")
-		}
+	}
+	order, err := orderOf(w)
+	if err != nil {
+		return e, err
+	}
+	for _, c := range order {
+		s := &cteScope{next: e.ctes, name: c.Name.Value, pos: c.Name.Pos, columns: c.Columns, query: c.Query, env: e, recursive: c.recursive}
 		probe := e
 		if e.outer != nil {
 			probe.outer = &outer{from: e.outer.from}
 		}
-		node, err := b.queryNode(c.Query, probe, queryMode{})
+		node, err := b.cteNode(s, probe)
 		if err != nil {
 			return e, err
 		}
@@ -118,6 +120,14 @@ func (b *binder) withQueries(w *ast.With, e env) (env, error) {
 		e.ctes = s
 	}
 	return e, nil
+}
+
+// cteNode binds a WITH query.
+func (b *binder) cteNode(c *cteScope, e env) (logical.Node, error) {
+	if c.recursive {
+		return b.recursiveQuery(c, e)
+	}
+	return b.queryNode(c.query, e, queryMode{})
 }
 
 // setExpr binds the body of a query that is not a plain SELECT with its own

@@ -68,6 +68,8 @@ type level struct {
 	// none; nil where output columns cannot be named.
 	alias    func(*ast.ColumnRef) (*scalar.Expr, error)
 	allowSRF bool // in the select list: set-returning functions
+	// recursive is set when FROM refers to the recursive query this is a part of.
+	recursive bool
 	// dependents are the relations whose primary key may be among group keys.
 	dependents []dependent
 }

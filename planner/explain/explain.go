@@ -282,5 +282,12 @@ func (p *printer) bounded(o *graph.Operator, add func(string, ...any)) {
 			args = append(args, Expr(a, nil))
 		}
 		add("call: %s(%s)", o.FunctionScan.Func, strings.Join(args, ", "))
+	case graph.RecursiveKind:
+		for _, line := range Graph(o.Recursive.Initial) {
+			add("first | %s", line)
+		}
+		for _, line := range Graph(o.Recursive.Step) {
+			add("then  | %s", line)
+		}
 	}
 }

@@ -31,3 +31,19 @@ type FunctionScan struct {
 	Args       []*scalar.Expr `json:"args,omitempty"`
 	Ordinality bool           `json:"ordinality,omitempty"`
 }
+
+// Recursive gives the rows of Initial, then, until there are none, those of Step
+// over the rows that came last, which Working operators of its Number in it give.
+// scalar.OpOuter in either is that of the graph around it.
+type Recursive struct {
+	Name     string `json:"name"`
+	Number   int    `json:"number"`
+	Initial  *Graph `json:"initial"`
+	Step     *Graph `json:"step"`
+	Distinct bool   `json:"distinct,omitempty"` // rows that have come before do not count
+}
+
+// Working gives the rows that came last of the recursive query of that number.
+type Working struct {
+	Number int `json:"number"`
+}

@@ -48,6 +48,8 @@ const (
 	// In bounded graphs only.
 	ApplyKind        Kind = "apply"
 	FunctionScanKind Kind = "function_scan"
+	RecursiveKind    Kind = "recursive"
+	WorkingKind      Kind = "working"
 )
 
 // Changelog is what kinds of rows flow on an edge.
@@ -98,6 +100,8 @@ type Operator struct {
 	SetOp           *SetOp           `json:"set_op,omitempty"`
 	Apply           *Apply           `json:"apply,omitempty"`
 	FunctionScan    *FunctionScan    `json:"function_scan,omitempty"`
+	Recursive       *Recursive       `json:"recursive,omitempty"`
+	Working         *Working         `json:"working,omitempty"`
 }
 
 // Input is an edge.

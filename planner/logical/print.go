@@ -81,6 +81,14 @@ func Describe(n Node) string {
 			s += " with ordinality"
 		}
 		return s + fields(n.Out)
+	case *Recursive:
+		s := "recursive " + n.Name + " (" + strconv.Itoa(n.Number) + ")"
+		if n.Distinct {
+			s += " distinct"
+		}
+		return s + fields(n.Out)
+	case *Working:
+		return "working " + n.Name + " (" + strconv.Itoa(n.Number) + ")" + fields(n.Out)
 	case *Sink:
 		return fmt.Sprintf("sink %s %v", n.Relation.Name, n.Columns)
 	case *Materialize:

@@ -107,6 +107,10 @@ func (b *builder) node(n logical.Node) (stream, error) {
 		return b.apply(n)
 	case *logical.FunctionScan:
 		return b.functionScan(n)
+	case *logical.Recursive:
+		return b.recursive(n)
+	case *logical.Working:
+		return b.working(n)
 	}
 	return stream{}, pgerr.New(pgerr.InternalError, "planner met a node of type %T", n)
 }

@@ -62,6 +62,10 @@ func withInputs(n logical.Node, in []logical.Node) logical.Node {
 		c := *n
 		c.Input, c.Sub = in[0], in[1]
 		return &c
+	case *logical.Recursive:
+		c := *n
+		c.Initial, c.Step = in[0], in[1]
+		return &c
 	}
 	return n
 }

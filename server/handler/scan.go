@@ -43,6 +43,7 @@ type boundedParts struct {
 	collect func(*batch.Batch) error
 	slabs   *state.Slabs
 	parent  *boundedParts // of a subquery's parts: they share its cuts
+	working *operator.WorkingRows
 
 	mu   sync.Mutex
 	cuts map[string]*job.Cut // by relation id
@@ -109,7 +110,8 @@ func (p *boundedParts) Operator(op *graph.Operator, task, tasks int) (exec.Made,
 		tables[schema.Name] = t
 	}
 	env := operator.Env{Table: func(name string) *state.Table { return tables[name] }, Task: task, Parallelism: tasks, Bounded: true,
-		Context: p.ctx, Clock: p.h.opt.Clock, Eval: p.eval, Collect: p.collect, Counters: &exec.Counters{}, Subquery: p.subquery, Rows: p.h.functionRows(p.ctx)}
+		Context: p.ctx, Clock: p.h.opt.Clock, Eval: p.eval, Collect: p.collect, Counters: &exec.Counters{}, Subquery: p.subquery, Working: p.workingRows,
+		Rows: p.h.functionRows(p.ctx)}
 	for _, in := range op.Inputs {
 		env.Inputs = append(env.Inputs, p.g.Operators[in.Operator].Fields)
 	}
@@ -117,9 +119,19 @@ func (p *boundedParts) Operator(op *graph.Operator, task, tasks int) (exec.Made,
 	return exec.Made{Operator: made, Tables: tables, Counters: env.Counters}, err
 }
 
-// subquery runs the graph of an Apply to its end.
-func (p *boundedParts) subquery(g *graph.Graph, take func(*batch.Batch) error) error {
-	sub := &boundedParts{ctx: p.ctx, h: p.h, s: p.s, g: g, eval: p.eval, collect: take, slabs: p.slabs, parent: p}
+// workingRows are the rows of a recursive query around p's graph.
+func (p *boundedParts) workingRows(number int) []*batch.Batch {
+	for ; p != nil; p = p.parent {
+		if p.working != nil && p.working.Number == number {
+			return p.working.Rows
+		}
+	}
+	return nil
+}
+
+// subquery runs a graph within p's to its end.
+func (p *boundedParts) subquery(g *graph.Graph, working *operator.WorkingRows, take func(*batch.Batch) error) error {
+	sub := &boundedParts{working: working, ctx: p.ctx, h: p.h, s: p.s, g: g, eval: p.eval, collect: take, slabs: p.slabs, parent: p}
 	run, err := exec.Start(p.ctx, g, exec.Options{Parallelism: 1, Factory: sub, Log: p.h.opt.Log, Clock: p.h.opt.Clock})
 	if err != nil {
 		return err
