@@ -170,7 +170,7 @@ type binder struct {
 	depth   int
 	// recursions counts the recursive queries.
 	recursions int
-	prec    map[*scalar.Expr]int8
+	prec       map[*scalar.Expr]int8
 }
 
 const depthMax = 2000 // nested expressions and queries
