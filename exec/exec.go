@@ -26,6 +26,10 @@ const (
 type Barrier struct {
 	Epoch      uint64
 	Checkpoint int64 // 0: none
+	// Time is what the clock said when the barrier was made, in microseconds: the
+	// time of the epoch that begins with it, the same in all tasks. 0: the time
+	// goes on as it was.
+	Time int64
 	// Final is set on the last barrier of a job that stops or drains.
 	Final bool
 }
@@ -72,6 +76,9 @@ type Stateful interface {
 // Counters are what a task tells about an operator, added up by the reader.
 type Counters struct {
 	RowsIn, RowsOut, Late, BadRows, StateRows, StateBytes int64
+	// Expired counts entries of state that were forgotten because of their age,
+	// Unmatched rows that took something away of which there was no state then.
+	Expired, Unmatched int64
 }
 
 // Refused is a row that an operator or sink could not use.

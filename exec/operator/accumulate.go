@@ -17,6 +17,7 @@ import (
 type accumulators struct {
 	spec   *graph.Aggregate
 	groups *table
+	life   *lifetime // of groups; nil: they stay
 	all    []accumulator
 	// filtered are the selections that accumulators outside of distincts read.
 	filtered  []selection
@@ -61,9 +62,12 @@ func newAccumulators(op *graph.Operator, spec *graph.Aggregate, env *Env, window
 		return nil, err
 	}
 	a.groups = tables[0]
+	a.life = newLifetime(env, 0, a.groups.Table)
 	next := 1
 	for _, d := range spec.Distincts {
-		a.distincts = append(a.distincts, newDistinct(d, tables[next], spec.Retractable))
+		x := newDistinct(d, tables[next], spec.Retractable)
+		x.life = newLifetime(env, next, x.values.Table)
+		a.distincts = append(a.distincts, x)
 		next++
 	}
 	for i, s := range spec.Accumulators {

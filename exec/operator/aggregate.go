@@ -14,9 +14,12 @@ import (
 // each group touched that now reads otherwise. Nothing is held back over a barrier
 // or a watermark. A group whose last row went is deleted;
 // a global aggregate has its row from the first barrier on, rows or not. Over
-// finished data each group is emitted once, as an insert, at the end.
+// finished data each group is emitted once, as an insert, at the end. A group that
+// is due begins without rows: its next change is an insert, and rows that take
+// away from it meet nothing.
 type aggregate struct {
 	a       *accumulators
+	lost    unmatched
 	changes *changes
 	work    work
 	fresh   []uint16
@@ -63,13 +66,21 @@ func (g *aggregate) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	g.pending += in.Live()
 	g.signed = g.signed || w.sign != nil
 	g.changes.touch(w)
-	if err := g.a.fold(w); err != nil {
-		return err
+	if g.a.life != nil && w.sign != nil {
+		g.a.life.counters.Unmatched += g.lost.drop(w, g.a)
 	}
-	if g.pending < g.fold {
-		return nil
+	if w.sel == nil || len(w.sel) > 0 {
+		if err := g.a.fold(w); err != nil {
+			return err
+		}
 	}
-	return g.flush(out)
+	if g.pending >= g.fold {
+		if err := g.flush(out); err != nil {
+			return err
+		}
+	}
+	g.a.sweepBatch(in)
+	return nil
 }
 
 // flush emits what has changed since the last one.
@@ -106,6 +117,9 @@ func (g *aggregate) find(first *batch.Batch) {
 	for _, i := range g.fresh {
 		g.a.start(w.rows[i], first)
 	}
+	if g.a.life != nil {
+		g.a.life.renew(w.in.N, w.sel, w.ids, w.rows, func(_ int, id uint32, _ unsafe.Pointer) { g.a.restart(id) })
+	}
 	w.one = w.single()
 }
 
@@ -138,6 +152,9 @@ func (w *work) single() unsafe.Pointer {
 func (g *aggregate) removeEmpty() {
 	for k, id := range g.changes.touched {
 		if *(*int64)(unsafe.Add(g.changes.now[k], g.a.all[0].off)) == 0 {
+			if g.a.life != nil && g.a.leave(id) {
+				continue
+			}
 			g.a.groups.remove(id)
 		}
 	}
@@ -145,10 +162,11 @@ func (g *aggregate) removeEmpty() {
 
 // OnBarrier implements exec.Stateful: the row of a global aggregate without
 // input is there from the first barrier on.
-func (g *aggregate) OnBarrier(_ exec.Barrier, out exec.Output) error {
+func (g *aggregate) OnBarrier(b exec.Barrier, out exec.Output) error {
 	if err := g.flush(out); err != nil {
 		return err
 	}
+	g.a.sweepBarrier(b)
 	return g.emitEmpty(out)
 }
 

@@ -13,10 +13,12 @@ import (
 // and, among rows that the order does not tell apart, by their other columns. Its
 // state is one table, that row by its key; in the order of arrival the keys alone.
 // Changelog modes: inserts in; inserts and updates out, by arrival inserts alone.
-// A batch makes at most one change per key.
+// A batch makes at most one change per key. A key whose row is due begins anew; a
+// row that changes nothing writes nothing.
 type deduplicate struct {
 	exec.Stateless
 	rows    *table
+	life    *lifetime // of keys; nil: they stay
 	keys    []int
 	order   *rowOrder
 	slots   []int
@@ -41,7 +43,7 @@ const noneBetter = -1
 func newDeduplicate(op *graph.Operator, env *Env, rows *table) exec.Operator {
 	spec := op.TopN
 	d := &deduplicate{rows: rows, keys: spec.Keys, arrival: spec.Arrival, slots: rowSlots(len(env.Inputs[0]), spec.Keys, nil, spec.Arrival, false),
-		wins: []uint16{}}
+		wins: []uint16{}, life: newLifetime(env, 0, rows.Table)}
 	if !d.arrival {
 		d.order = newRowOrder(rows, spec.Order, d.slots)
 		d.diff = newRowDiff(nil, rows, d.slots, op, env)
@@ -60,6 +62,46 @@ func (d *deduplicate) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	}
 	d.ids, d.state = roomFor(d.ids, in.N), roomFor(d.state, in.N)
 	d.fresh = d.rows.find(d.cols, in.N, in.Sel, d.ids, d.state, d.fresh[:0])
+	if d.life != nil {
+		d.begin(in)
+	}
+	if err := d.admit(in, out); err != nil {
+		return err
+	}
+	d.life.sweepBatch(in, d.expire)
+	return nil
+}
+
+// begin makes the batch rows that begin a key, or a key that is due, the fresh
+// ones.
+func (d *deduplicate) begin(in *batch.Batch) {
+	d.fresh = d.fresh[:0]
+	for k := range in.Live() {
+		i := in.RowAt(k)
+		row := d.state[i]
+		at := d.life.at(row)
+		if at != 0 && !d.life.over(at) {
+			continue
+		}
+		if at != 0 {
+			d.life.counters.Expired++
+		}
+		d.life.write(row)
+		d.fresh = append(d.fresh, uint16(i))
+	}
+}
+
+// OnBarrier implements exec.Stateful.
+func (d *deduplicate) OnBarrier(b exec.Barrier, _ exec.Output) error {
+	d.life.sweepBarrier(b, d.expire)
+	return nil
+}
+
+// expire removes a key that is due.
+func (d *deduplicate) expire(id uint32, _ unsafe.Pointer) { d.rows.remove(id) }
+
+// admit emits what the batch's rows change, whose keys are found.
+func (d *deduplicate) admit(in *batch.Batch, out exec.Output) error {
 	if d.arrival {
 		if len(d.fresh) == 0 {
 			return nil
@@ -70,6 +112,9 @@ func (d *deduplicate) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	inserted := d.wins
 	for _, id := range d.updates {
 		d.wins = append(d.wins, uint16(d.best[id]))
+		if d.life != nil {
+			d.life.write(d.rows.write(id))
+		}
 	}
 	d.saveOld()
 	for c, slot := range d.slots {

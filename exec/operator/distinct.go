@@ -15,6 +15,7 @@ import (
 type distinct struct {
 	spec        graph.Distinct
 	values      *table
+	life        *lifetime // of values; nil: they stay
 	masks       []mask
 	retractable bool
 
@@ -61,16 +62,24 @@ func (d *distinct) fold(w *work) {
 			d.created(int(i), d.ids[i])
 		}
 	}
+	if d.life != nil {
+		d.life.renew(w.in.N, sel, d.ids, d.rows, func(_ int, _ uint32, row unsafe.Pointer) {
+			for i := range d.masks {
+				*(*int64)(unsafe.Add(row, d.masks[i].off)) = 0
+			}
+		})
+	}
 	for i := range d.masks {
-		d.masks[i].fold(w, d.rows, sel)
+		d.masks[i].fold(w, d.rows, sel, d.life != nil)
 	}
 	if w.sign != nil && d.created == nil {
 		d.forget(w.in.N, sel)
 	}
 }
 
-// fold counts the rows that pass the mask's filter.
-func (m *mask) fold(w *work, rows []unsafe.Pointer, sel []uint16) {
+// fold counts the rows that pass the mask's filter. forgets says that values may
+// be taken away that are not there any more.
+func (m *mask) fold(w *work, rows []unsafe.Pointer, sel []uint16, forgets bool) {
 	n := w.in.N
 	if m.filter >= 0 {
 		flags := w.in.Cols[m.filter]
@@ -85,7 +94,7 @@ func (m *mask) fold(w *work, rows []unsafe.Pointer, sel []uint16) {
 	switch {
 	case w.sign != nil:
 		m.sign = roomFor(m.sign, n)
-		m.changed = countSigned(m.changed, m.sign, rows, sel, n, m.off, w.sign)
+		m.changed = countSigned(m.changed, m.sign, rows, sel, n, m.off, w.sign, forgets)
 	case sel != nil:
 		m.changed = countFirstOf(m.changed, rows, sel, m.off)
 	default:
@@ -135,8 +144,8 @@ func countFirstIf(changed []uint16, rows []unsafe.Pointer, off uintptr, flags []
 }
 
 // countSigned is for changelogs: a value appears and vanishes as its count
-// crosses from none to some.
-func countSigned(changed []uint16, sign []int64, rows []unsafe.Pointer, sel []uint16, n int, off uintptr, w []int64) []uint16 {
+// crosses from none to some. floor says that it does not fall below none.
+func countSigned(changed []uint16, sign []int64, rows []unsafe.Pointer, sel []uint16, n int, off uintptr, w []int64, floor bool) []uint16 {
 	if sel != nil {
 		n = len(sel)
 	}
@@ -148,7 +157,9 @@ func countSigned(changed []uint16, sign []int64, rows []unsafe.Pointer, sel []ui
 		}
 		c := (*int64)(unsafe.Add(rows[i], off))
 		before := *c > 0
-		*c += w[i]
+		if *c += w[i]; floor {
+			*c = max(*c, 0)
+		}
 		after := *c > 0
 		if before == after {
 			continue

@@ -146,6 +146,9 @@ func (x *extremum) add(w *work, i int) {
 		heap.Push(h, x.ids[i])
 	}
 	before := *c > 0
+	if x.a.life != nil && w.sign != nil && w.sign[i] < 0 && *c <= 0 {
+		return // the value was forgotten
+	}
 	if w.sign == nil {
 		*c++
 	} else {

@@ -28,6 +28,7 @@ type join struct {
 	in         *batch.Batch
 	hashes     []uint64
 	heads      []state.RowID
+	ownHeads   []state.RowID
 	sel        []uint16
 	isNull     []bool
 	anyNull    bool
@@ -53,6 +54,7 @@ type join struct {
 // do: old goes and new comes; none if there is no such row.
 type joinUnit struct {
 	old, new         int32 // see joinRows
+	oldRow           int   // of the batch: that old is
 	head             state.RowID
 	row              int  // of the batch: whose state row gets the number of matches
 	created, removed bool // a state row came, went
@@ -60,6 +62,7 @@ type joinUnit struct {
 	pairs            int  // candidates of this round
 	matches          [2]int64
 	begun, more      bool // there were candidates before, there are more to come
+	wasAlone         bool // the old row was in the output by itself
 	going            int  // output row by which the old row alone goes, -1: none
 	gone             int  // output row by which the old row last went beside another
 }
@@ -85,6 +88,7 @@ func newJoin(op *graph.Operator, env *Env) (exec.Operator, error) {
 		}
 		j.before[i].N = 1
 	}
+	j.track()
 	j.out.start(j, op, env.BatchRows)
 	j.plain = op.Join.Kind == logical.InnerJoin && op.Join.Residual == nil
 	if op.Join.Residual == nil {
@@ -98,6 +102,17 @@ func (j *join) OnBatch(port int, in *batch.Batch, out exec.Output) error {
 	if in.Live() == 0 {
 		return nil
 	}
+	if err := j.meetBatch(port, in, out); err != nil {
+		return err
+	}
+	for _, s := range j.sides {
+		s.life.sweepBatch(in, s.expireNow)
+	}
+	return nil
+}
+
+// meetBatch joins a batch with the other side and keeps it.
+func (j *join) meetBatch(port int, in *batch.Batch, out exec.Output) error {
 	j.port, j.own, j.other, j.in = port, j.sides[port], j.sides[1-port], in
 	j.forgetImages()
 	j.out.begin(out)
@@ -222,6 +237,9 @@ func (j *join) lookUp() []uint16 {
 	}
 	state.HashKeys(keys, in.N, sel, j.hashes)
 	j.other.probe(keys, in.N, j.hashes, sel, j.heads)
+	if j.own.life != nil || j.other.life != nil {
+		j.pruneKeys(keys, sel)
+	}
 	j.own.enter(in, j.hashes, sel)
 	return sel
 }
@@ -296,7 +314,7 @@ func (j *join) sameKeys(i, n int) bool {
 
 // rows handles row i and, if it is an update's first half, the second, next.
 func (j *join) rows(i int, op batch.Op, next int) error {
-	u := joinUnit{old: nothing, new: nothing, head: j.heads[i], going: -1, gone: -1, row: i}
+	u := joinUnit{old: nothing, new: nothing, head: j.heads[i], going: -1, gone: -1, row: i, oldRow: i}
 	if j.null(i) {
 		if j.own.final != whenUnmatched {
 			return nil
@@ -346,6 +364,9 @@ func (j *join) take(u *joinUnit, i int) {
 	s := j.own
 	u.was = true
 	if !s.there(s.ids[i]) {
+		if s.life != nil {
+			s.life.counters.Unmatched++
+		}
 		return
 	}
 	if u.old = int32(i); s.stale {
@@ -362,7 +383,7 @@ func (j *join) put(u *joinUnit, i int) {
 	s := j.own
 	u.new, u.row = int32(i), i
 	if s.Identity == graph.ByKey && s.there(s.ids[i]) && u.old == nothing {
-		u.old = j.fromState(i)
+		u.old, u.oldRow = j.fromState(i), i
 		u.removed, u.created, u.was, u.is = true, true, true, true
 		s.change(i)
 		return
@@ -423,7 +444,10 @@ func (j *join) alone(u *joinUnit) error {
 // goes emits that the old row by itself goes.
 func (j *join) goes(u *joinUnit) error {
 	a := j.own.alone
-	if u.old == nothing || !a.visible(u.matches[0]) {
+	if u.old == nothing {
+		return nil
+	}
+	if u.wasAlone = j.wasAlone(u); !u.wasAlone {
 		return nil
 	}
 	if u.new != nothing && a.visible(u.matches[1]) {
@@ -447,10 +471,13 @@ func (j *join) comes(u *joinUnit) error {
 	if u.new == nothing {
 		return nil
 	}
+	if j.own.tracked && !j.null(u.row) {
+		j.settleAlone(u)
+	}
 	if j.own.Matches && !j.null(u.row) {
 		j.own.setMatches(j.own.ids[u.row], u.matches[1])
 	}
-	if !a.visible(u.matches[1]) || u.old != nothing && a.visible(u.matches[0]) {
+	if !a.visible(u.matches[1]) || u.wasAlone {
 		return nil
 	}
 	op := batch.Insert
@@ -464,9 +491,8 @@ func (j *join) comes(u *joinUnit) error {
 // meet emits what becomes of the unit beside row m of the other side: before says
 // that the old row matches it, after that the new one does.
 func (j *join) meet(u *joinUnit, m state.RowID, before, after bool) error {
-	was, is := j.othersMatches(u, m, before, after)
-	a := j.other.alone
-	vanishes, appears := a.visible(was) && !a.visible(is), !a.visible(was) && a.visible(is)
+	was, is := j.othersAlone(u, m, before, after)
+	vanishes, appears := was && !is, !was && is
 	if j.spec.LeftOnly() {
 		before, after = false, false
 	}
@@ -514,6 +540,20 @@ func (j *join) exchange(u *joinUnit, m state.RowID, old, new int32, goes, comes,
 		return out.add(new, m, batch.UpdateAfter)
 	}
 	return out.add(new, m, batch.Insert)
+}
+
+// othersAlone reports whether the other side's row m was in the output by itself
+// before the unit and is after it.
+func (j *join) othersAlone(u *joinUnit, m state.RowID, before, after bool) (was, is bool) {
+	a := j.other.alone
+	x, y := j.othersMatches(u, m, before, after)
+	was, is = a.visible(x), a.visible(y)
+	if j.other.tracked && !j.other.Matches {
+		if was = j.other.isAlone(m); was != is {
+			j.other.setAlone(m, is)
+		}
+	}
+	return was, is
 }
 
 // othersMatches is how many rows the other side's row m matched before the unit

@@ -31,9 +31,14 @@ type joinSide struct {
 	// stale says that rows that go are read from the state, not from the input.
 	stale  bool
 	nulls  unsafe.Pointer // a state row of nulls
-	expiry *expiry        // nil: rows are never forgotten
-	alive  []bool         // ByKey: by row, whether it is there
-	next   int64          // ByNumber: the next row's number
+	expiry *expiry        // nil: the watermark forgets no rows
+	life   *lifetime      // nil: the clock forgets none
+	// tracked says that whether a row is in the output by itself is in its state,
+	// in the number of matches or at aloneAt, since what it matched may be forgotten.
+	tracked bool
+	aloneAt uintptr
+	alive   []bool // ByKey: by row, whether it is there
+	next    int64  // ByNumber: the next row's number
 
 	in     *batch.Batch
 	cols   []*batch.Column
@@ -61,6 +66,17 @@ func (a alone) visible(matches int64) bool {
 	return a == whenUnmatched && matches == 0 || a == whenMatched && matches > 0
 }
 
+// startsAlone says when a row of side i is in the output by itself.
+func startsAlone(spec *graph.Join, i int) alone {
+	switch {
+	case spec.Kind == logical.SemiJoin && i == 0:
+		return whenMatched
+	case spec.Outer(i):
+		return whenUnmatched
+	}
+	return never
+}
+
 func newJoinSide(op *graph.Operator, env *Env, i int) (*joinSide, error) {
 	spec := op.Join
 	s := &joinSide{JoinSide: spec.Sides[i], keys: len(spec.LeftKeys), width: len(env.Inputs[i]), number: &batch.Column{Phys: types.PhysInt}}
@@ -68,8 +84,9 @@ func newJoinSide(op *graph.Operator, env *Env, i int) (*joinSide, error) {
 		return nil, pgerr.New(pgerr.InternalError, "operator %s was not given its state table %q", op.ID, op.Tables[i].Name)
 	}
 	schema := s.table.Schema()
+	s.life = newLifetime(env, i, s.table)
 	if schema.Local > 0 {
-		s.chains = s.table.Chain(s.keys, s.Identity != graph.ByNumber || s.Expiry != nil)
+		s.chains = s.table.Chain(s.keys, s.Identity != graph.ByNumber || s.Expiry != nil || s.life != nil)
 	}
 	last := len(schema.Columns) - 1
 	if s.Matches {
@@ -79,12 +96,7 @@ func newJoinSide(op *graph.Operator, env *Env, i int) (*joinSide, error) {
 	if s.Identity == graph.ByCopies {
 		s.copies = s.table.Column(last)
 	}
-	switch {
-	case spec.Kind == logical.SemiJoin && i == 0:
-		s.alone = whenMatched
-	case spec.Outer(i):
-		s.alone = whenUnmatched
-	}
+	s.alone = startsAlone(spec, i)
 	if s.final = s.alone; spec.AtEnd {
 		s.alone = never
 	}
@@ -190,6 +202,9 @@ func (s *joinSide) enter(in *batch.Batch, hashes []uint64, sel []uint16) {
 		s.cols = append(s.cols, in.Cols[:s.table.Keys()]...)
 	}
 	s.fresh = s.table.FindOrInsert(s.cols, in.N, sel, s.ids, s.rows, s.fresh[:0])
+	if s.life != nil {
+		s.life.renew(in.N, sel, s.ids, s.rows, func(i int, id state.RowID, _ unsafe.Pointer) { s.forget(id, hashes[i]) })
+	}
 	if s.Identity == graph.ByKey {
 		s.grow()
 		for _, i := range s.fresh {

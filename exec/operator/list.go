@@ -258,7 +258,9 @@ func (l *list) count(w *work, i int) {
 	for k, f := range l.spec.Filters {
 		c := (*int64)(unsafe.Add(l.rows[i], l.counts[k]))
 		if f < 0 || w.in.Cols[f].Bool[i] && !w.in.Cols[f].IsNull(i) {
-			*c += sign
+			if *c += sign; l.a.life != nil {
+				*c = max(*c, 0) // the row was forgotten
+			}
 		}
 		left |= *c
 	}

@@ -62,6 +62,12 @@ type Env struct {
 	// Rows opens a function in FROM whose rows lie outside of the query; nil: there
 	// are none.
 	Rows func(function string, args []types.Value) (RowReader, error)
+	// Lifetimes are, by number of the operator's tables, how long their entries stay
+	// after they were last written, in microseconds; 0, or nothing: for ever. See
+	// graph.Operator.Lifetimes, and Extra for the columns that the tables then need.
+	Lifetimes []int64
+	// Now is the time of the epoch that the operator begins in, in microseconds.
+	Now int64
 	// Counters are added to as the operator runs, by its goroutine alone.
 	Counters *exec.Counters
 }

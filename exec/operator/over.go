@@ -81,14 +81,21 @@ func (o *overChanges) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	if err := o.groups.apply(in); err != nil {
 		return err
 	}
-	if o.pending += in.Live(); o.pending < o.fold {
-		return nil
+	if o.pending += in.Live(); o.pending >= o.fold {
+		if err := o.flush(out); err != nil {
+			return err
+		}
 	}
-	return o.flush(out)
+	o.groups.sweepBatch(in)
+	return nil
 }
 
 // OnBarrier implements exec.Stateful.
-func (o *overChanges) OnBarrier(_ exec.Barrier, out exec.Output) error { return o.flush(out) }
+func (o *overChanges) OnBarrier(b exec.Barrier, out exec.Output) error {
+	err := o.flush(out)
+	o.groups.sweepBarrier(b)
+	return err
+}
 
 // OnWatermark implements exec.Operator.
 func (o *overChanges) OnWatermark(_ exec.Watermark, out exec.Output) error { return o.flush(out) }
@@ -148,7 +155,7 @@ func (r *results) reset() {
 // flush emits what has changed since the last one.
 func (o *overChanges) flush(out exec.Output) error {
 	o.pending = 0
-	if len(o.touched) == 0 {
+	if len(o.touched)+len(o.groups.absent) == 0 {
 		return nil
 	}
 	for i := range o.touched {
@@ -165,6 +172,8 @@ func (o *overChanges) flush(out exec.Output) error {
 	for _, g := range o.touched {
 		if o.groups.lists.len(g.list) == 0 {
 			o.groups.dropGroup(g.group, g.list)
+		} else {
+			o.groups.wrote(g.list)
 		}
 	}
 	o.touched = o.touched[:0]

@@ -15,6 +15,7 @@ import (
 type rowGroups struct {
 	spec  rowGroupsSpec
 	rows  *table
+	life  *lifetime // of groups; nil: they stay
 	order *rowOrder
 	slots []int // table column of each input column, -1 for none
 	lists rowLists
@@ -23,6 +24,8 @@ type rowGroups struct {
 	directory *table
 	list      uintptr
 	bound     uintptr
+	written   uintptr // when the group was last written, if it has a lifetime
+	stored    uintptr // the same, in the state: it is there in one of the group's rows
 	// created, if not nil, is told of new groups.
 	created func(group uint32, row unsafe.Pointer)
 	// touch is told of a group before its first change since settle.
@@ -62,11 +65,18 @@ func newRowGroups(op *graph.Operator, env *Env, rows *table, spec rowGroupsSpec)
 	g.slots = rowSlots(width, spec.keys, spec.rowKey, spec.copies, !spec.retractable)
 	g.order = newRowOrder(rows, spec.order, g.slots)
 	schema := graph.Table{Keys: op.Tables[0].Keys[:len(spec.keys)], Columns: []graph.Column{{Name: "list", Type: types.Of(types.Int64)}, {Name: "bound", Type: types.Of(types.Int64)}}}
+	if g.life = newLifetime(env, 0, rows.Table); g.life != nil {
+		schema.Columns = append(schema.Columns, graph.Column{Name: "written", Type: types.Of(types.Int64)})
+	}
 	var err error
 	if g.directory, err = newScratch(&schema); err != nil {
 		return nil, err
 	}
 	g.list, g.bound = g.directory.column(0), g.directory.column(1)
+	if g.life != nil {
+		g.stored, g.written = g.life.off, g.directory.column(2)
+		g.life.t, g.life.off = g.directory.Table, g.written
+	}
 	return g, g.index()
 }
 
@@ -110,6 +120,10 @@ func (g *rowGroups) index() error {
 		for i, id := range ids {
 			g.present[id] = true
 			g.lists.insert(g.listOf(g.groupRows[i]), entry{g.order.prefix(rows[i]), id}, g.order)
+			if g.life != nil {
+				at := (*int64)(unsafe.Add(g.groupRows[i], g.written))
+				*at = max(*at, *(*int64)(unsafe.Add(rows[i], g.stored)))
+			}
 		}
 		return nil
 	})
@@ -127,6 +141,9 @@ func (g *rowGroups) find(in *batch.Batch) []unsafe.Pointer {
 		g.keys = append(g.keys, in.Cols[c])
 	}
 	g.locate(g.keys, in.N, in.Sel)
+	if g.life != nil {
+		g.restart(in)
+	}
 	return g.groupRows
 }
 
@@ -164,6 +181,9 @@ func (g *rowGroups) touchOnce(group, list uint32) error {
 		return nil
 	}
 	g.touchedAt[list] = g.epoch
+	if g.life != nil {
+		g.life.write(g.directory.write(group))
+	}
 	return g.touch(group, list)
 }
 
@@ -252,6 +272,9 @@ func (g *rowGroups) apply(in *batch.Batch) error {
 		id, list := g.ids[i], g.listOf(groups[i])
 		takes := in.Op(i).Retracts()
 		if takes && !g.present[id] {
+			if g.life != nil {
+				g.life.counters.Unmatched++
+			}
 			continue
 		}
 		if err := g.touchOnce(g.groupIDs[i], list); err != nil {

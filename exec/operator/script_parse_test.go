@@ -50,7 +50,21 @@ func parseScript(text string) (*script, error) {
 				}
 			}
 			s.steps = append(s.steps, step{kind: word, watermark: w})
-		case "barrier", "end", "batch":
+		case "barrier":
+			at := int64(0)
+			if rest != "" {
+				var err error
+				if at, err = strconv.ParseInt(rest, 10, 64); err != nil {
+					return nil, err
+				}
+			}
+			s.steps = append(s.steps, step{kind: word, time: at})
+		case "ttl":
+			var err error
+			if s.ttl, err = strconv.ParseInt(rest, 10, 64); err != nil {
+				return nil, err
+			}
+		case "end", "batch":
 			s.steps = append(s.steps, step{kind: word})
 		default:
 			op, err := s.parseOperator(word, rest)

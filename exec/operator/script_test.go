@@ -30,7 +30,9 @@ import (
 //	----
 //
 // Rows begin with their op: + insert, - delete, < update_before, >
-// update_after; of a join, l or r goes before it for the side. Rows in a row are one batch. The expected output is that of a
+// update_after; of a join, l or r goes before it for the side. Rows in a row are one
+// batch. After "ttl 10", state that was not written for 10 microseconds expires, and
+// "barrier 12" begins an epoch at time 12; the first begins at 1. The expected output is that of a
 // straight run; then the script runs at several batch sizes, with a restart at
 // each barrier and on several tasks, and what all output adds up to must not
 // differ.
@@ -64,6 +66,9 @@ func (s *script) compare(t *testing.T, pos string, want result) {
 			if !maps.Equal(got.total, want.total) {
 				t.Errorf("%s: %+v: the output adds up to\n%v\nwant\n%v", pos, m, show(got.total), show(want.total))
 			}
+			if got.unmatched != want.unmatched {
+				t.Errorf("%s: %+v: %d rows met no state, want %d", pos, m, got.unmatched, want.unmatched)
+			}
 			if got.late != want.late || got.bad != want.bad {
 				t.Errorf("%s: %+v: %d late and %d bad rows, want %d and %d", pos, m, got.late, got.bad, want.late, want.bad)
 			}
@@ -93,6 +98,7 @@ type result struct {
 	text      string
 	total     map[string]int // rows that are there in the end
 	late, bad int64
+	unmatched int64
 	state     int // rows of all tables
 }
 
@@ -101,6 +107,7 @@ type script struct {
 	right   []types.Field // of the other one
 	op      *graph.Operator
 	bounded bool
+	ttl     int64
 	steps   []step
 }
 
@@ -110,6 +117,7 @@ type step struct {
 	ops       []batch.Op
 	kind      string // rows, watermark, barrier, end
 	watermark int64
+	time      int64 // of a barrier
 }
 
 // tasks is a run of a script's operator, in one or more tasks.
@@ -122,13 +130,14 @@ type tasks struct {
 	tables    []map[string]*state.Table
 	counters  exec.Counters
 	watermark int64
+	now       int64
 	text      strings.Builder
 	total     map[string]int
 	emitted   int
 }
 
 func (s *script) run(t *testing.T, m mode) (r result) {
-	x := &tasks{t: t, s: s, mode: m, slabs: state.NewSlabs(state.SlabOptions{Heap: true}), total: map[string]int{}, watermark: exec.WatermarkMin}
+	x := &tasks{t: t, s: s, mode: m, slabs: state.NewSlabs(state.SlabOptions{Heap: true}), total: map[string]int{}, watermark: exec.WatermarkMin, now: 1}
 	defer x.slabs.Close()
 	if err := x.build(0, nil); err != nil {
 		return result{text: "error: " + pgerr.From(err).Message + "\n"}
@@ -151,11 +160,14 @@ func (s *script) run(t *testing.T, m mode) (r result) {
 	if x.counters.Late+x.counters.BadRows > 0 {
 		fmt.Fprintf(&x.text, "late %d, without time %d\n", x.counters.Late, x.counters.BadRows)
 	}
+	if x.counters.Unmatched > 0 {
+		fmt.Fprintf(&x.text, "%d rows met no state\n", x.counters.Unmatched)
+	}
 	if s.op.Kind == graph.MaterializeKind {
 		x.dump()
 	}
 	maps.DeleteFunc(x.total, func(_ string, n int) bool { return n == 0 })
-	r = result{text: x.text.String(), total: x.total, late: x.counters.Late, bad: x.counters.BadRows}
+	r = result{text: x.text.String(), total: x.total, late: x.counters.Late, bad: x.counters.BadRows, unmatched: x.counters.Unmatched}
 	for _, tables := range x.tables {
 		for _, table := range tables {
 			r.state += table.Len()
@@ -181,9 +193,10 @@ func (x *tasks) step(st step, barriers *int) error {
 			}
 		}
 	case "barrier":
+		x.now = max(x.now, st.time)
 		for _, op := range x.ops {
 			if b, ok := op.(exec.Stateful); ok {
-				if err := b.OnBarrier(exec.Barrier{Epoch: uint64(*barriers + 1)}, x); err != nil {
+				if err := b.OnBarrier(exec.Barrier{Epoch: uint64(*barriers + 1), Time: st.time}, x); err != nil {
 					return err
 				}
 			}
@@ -289,8 +302,10 @@ func (x *tasks) build(phase int, sealed []map[string]*state.Snapshot) error {
 	for task := range n {
 		tables := map[string]*state.Table{}
 		lo, hi := (task*state.KeyGroups+n-1)/n, ((task+1)*state.KeyGroups+n-1)/n
-		for _, schema := range x.s.op.Tables {
-			t, err := state.NewTable(schema, state.Options{Slabs: x.slabs, Groups: state.GroupRange{Lo: lo, Hi: hi}, PageBytes: 1024})
+		lifetimes := x.s.op.Lifetimes(x.s.ttl)
+		for i, schema := range x.s.op.Tables {
+			t, err := state.NewTable(schema, state.Options{Slabs: x.slabs, Groups: state.GroupRange{Lo: lo, Hi: hi}, PageBytes: 1024,
+				Extra: Extra(x.s.op, i, lifetimes)})
 			if err != nil {
 				return err
 			}
@@ -300,7 +315,8 @@ func (x *tasks) build(phase int, sealed []map[string]*state.Snapshot) error {
 			tables[schema.Name] = t
 		}
 		op, err := New(x.s.op, Env{Table: func(name string) *state.Table { return tables[name] }, Inputs: x.s.inputs(),
-			Task: task, Parallelism: n, BatchRows: x.mode.batch, CoalesceRows: x.mode.coalesce, Bounded: x.s.bounded, Counters: &x.counters})
+			Task: task, Parallelism: n, BatchRows: x.mode.batch, CoalesceRows: x.mode.coalesce, Bounded: x.s.bounded, Counters: &x.counters,
+			Lifetimes: lifetimes, Now: x.now})
 		if err != nil {
 			return err
 		}
@@ -311,7 +327,7 @@ func (x *tasks) build(phase int, sealed []map[string]*state.Snapshot) error {
 
 // refill copies the rows of a snapshot that belong to t's key groups.
 func refill(t *state.Table, from *state.Snapshot) {
-	schema := t.Schema()
+	schema := from.Schema()
 	keys := len(schema.Keys)
 	all := &batch.Batch{}
 	var columns, groupBy []int

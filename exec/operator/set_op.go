@@ -15,11 +15,12 @@ import (
 // with the number of copies left and right; nulls are equal to each other. A row
 // with no copies is deleted. Changelog modes: any but upsert in; out, the copies
 // that come and go; over finished data, all at the end, from a table that is no
-// state.
+// state. A row that is due counts as one without copies.
 type setOp struct {
 	exec.Stateless
 	spec  *graph.SetOp
 	table *table
+	life  *lifetime // of rows; nil: they stay
 	atEnd bool
 	limit int
 	ids   []uint32
@@ -39,6 +40,7 @@ func newSetOp(op *graph.Operator, env *Env) (exec.Operator, error) {
 			return nil, err
 		}
 		s.table = tables[0]
+		s.life = newLifetime(env, 0, s.table.Table)
 	} else {
 		s.atEnd = true
 		var schema graph.Table
@@ -66,6 +68,13 @@ func (s *setOp) OnBatch(port int, in *batch.Batch, out exec.Output) error {
 	}
 	s.ids, s.rows = roomFor(s.ids, in.N), roomFor(s.rows, in.N)
 	s.fresh = s.table.find(in.Cols, in.N, in.Sel, s.ids, s.rows, s.fresh[:0])
+	if s.life != nil {
+		s.life.renew(in.N, in.Sel, s.ids, s.rows, func(_ int, _ uint32, row unsafe.Pointer) {
+			for side := range 2 {
+				*(*int64)(unsafe.Add(row, s.table.column(side))) = 0
+			}
+		})
+	}
 	for k := range in.Live() {
 		i := in.RowAt(k)
 		row := s.rows[i]
@@ -75,6 +84,8 @@ func (s *setOp) OnBatch(port int, in *batch.Batch, out exec.Output) error {
 			*n++
 		} else if *n > 0 { // what was never there is not taken away
 			*n--
+		} else if s.life != nil {
+			s.life.counters.Unmatched++
 		}
 		if s.atEnd {
 			continue
@@ -87,8 +98,18 @@ func (s *setOp) OnBatch(port int, in *batch.Batch, out exec.Output) error {
 		return err
 	}
 	s.forget(in)
+	s.life.sweepBatch(in, s.expire)
 	return nil
 }
+
+// OnBarrier implements exec.Stateful.
+func (s *setOp) OnBarrier(b exec.Barrier, _ exec.Output) error {
+	s.life.sweepBarrier(b, s.expire)
+	return nil
+}
+
+// expire removes a row that is due.
+func (s *setOp) expire(id uint32, _ unsafe.Pointer) { s.table.remove(id) }
 
 // current is how many copies of a row are in the output.
 func (s *setOp) current(row unsafe.Pointer) int64 {

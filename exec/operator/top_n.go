@@ -99,15 +99,26 @@ func (t *topN) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	if err := t.groups.apply(in); err != nil {
 		return err
 	}
-	t.pending += in.Live()
-	if t.pending < t.fold {
-		return nil
+	return t.applied(in, out)
+}
+
+// applied ends a batch.
+func (t *topN) applied(in *batch.Batch, out exec.Output) error {
+	if t.pending += in.Live(); t.pending >= t.fold {
+		if err := t.flush(out); err != nil {
+			return err
+		}
 	}
-	return t.flush(out)
+	t.groups.sweepBatch(in)
+	return nil
 }
 
 // OnBarrier implements exec.Stateful.
-func (t *topN) OnBarrier(_ exec.Barrier, out exec.Output) error { return t.flush(out) }
+func (t *topN) OnBarrier(b exec.Barrier, out exec.Output) error {
+	err := t.flush(out)
+	t.groups.sweepBarrier(b)
+	return err
+}
 
 // OnWatermark implements exec.Operator.
 func (t *topN) OnWatermark(_ exec.Watermark, out exec.Output) error { return t.flush(out) }
@@ -180,6 +191,8 @@ func (t *topN) flush(out exec.Output) error {
 	for _, g := range t.touched {
 		if !t.windowed && t.groups.lists.len(g.list) == 0 {
 			t.groups.dropGroup(g.group, g.list)
+		} else {
+			t.groups.wrote(g.list)
 		}
 	}
 	for _, id := range t.gone {
@@ -281,11 +294,7 @@ func (t *topNAppend) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	}
 	t.keep(in)
 	g.order.in = nil
-	t.pending += in.Live()
-	if t.pending < t.fold {
-		return nil
-	}
-	return t.flush(out)
+	return t.applied(in, out)
 }
 
 // offer adds a row of the batch to its group's list if it counts.

@@ -283,10 +283,15 @@ func (t *Table) match(old *layout, rename map[string]string) ([]int, error) {
 }
 
 func (t *Table) noteAdded(from []int) {
-	t.added = t.added[:0]
+	t.added, t.addedExtra = t.added[:0], t.addedExtra[:0]
+	declared := len(t.declared.Columns)
 	for i, k := range from {
-		if k < 0 {
-			t.added = append(t.added, i-t.keys)
+		switch c := i - t.keys; {
+		case k >= 0:
+		case c < declared:
+			t.added = append(t.added, c)
+		default:
+			t.addedExtra = append(t.addedExtra, c-declared)
 		}
 	}
 }

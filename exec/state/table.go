@@ -31,6 +31,9 @@ type Options struct {
 	// Groups are the key groups that the table's task owns; the zero value means
 	// all of them.
 	Groups GroupRange
+	// Extra are columns after the schema's that Schema does not tell of: what the
+	// engine notes of rows. They are sealed, saved and restored like the others.
+	Extra []graph.Column
 	// PageBytes is the size of a page, 64 KB unless set: what is copied and
 	// uploaded as one.
 	PageBytes int
@@ -58,25 +61,27 @@ func (o *Options) EnsureDefaults() {
 // other columns, at Key and Column. Rows stay where they are until the next Seal.
 type Table struct {
 	*layout
-	opt     Options
-	version uint32 // what pages written now carry; a seal raises it
-	ret     *retention
-	index   index
-	chains  *Chains // nil: none
-	byInt   bool    // the key is one integer
-	rows    []page
-	end     RowID // rows are [0, end), some of them free
-	live    int
-	free    RowID // the newest free row, which names the next one; NoRow: none
-	nullRow RowID // of a table by one integer: the row whose key is null
-	strings arena
-	hashes  []uint64 // scratch
+	opt      Options
+	declared graph.Table // the schema without Extra
+	version  uint32      // what pages written now carry; a seal raises it
+	ret      *retention
+	index    index
+	chains   *Chains // nil: none
+	byInt    bool    // the key is one integer
+	rows     []page
+	end      RowID // rows are [0, end), some of them free
+	live     int
+	free     RowID // the newest free row, which names the next one; NoRow: none
+	nullRow  RowID // of a table by one integer: the row whose key is null
+	strings  arena
+	hashes   []uint64 // scratch
 	// slotsSeen and touched are touch's.
 	slotsSeen []uint64
 	touched   uint64
 
-	uploads *uploads
-	added   []int
+	uploads    *uploads
+	added      []int
+	addedExtra []int
 }
 
 // NoString is a string slot without a value. It reads as an empty string, and is
@@ -87,14 +92,19 @@ var NoString = batch.View{Off: 1<<32 - 1}
 // they are null and zero in all restored rows.
 func (t *Table) Added() []int { return t.added }
 
+// AddedExtra are those of Options.Extra of which the same is true.
+func (t *Table) AddedExtra() []int { return t.addedExtra }
+
 // NewTable makes an empty table.
 func NewTable(schema graph.Table, opt Options) (*Table, error) {
 	opt.EnsureDefaults()
+	declared := schema
+	schema.Columns = append(schema.Columns[:len(schema.Columns):len(schema.Columns)], opt.Extra...)
 	l, err := newLayout(schema, opt.PageBytes)
 	if err != nil {
 		return nil, err
 	}
-	t := &Table{layout: l, opt: opt, version: 1, free: NoRow, nullRow: NoRow}
+	t := &Table{layout: l, opt: opt, declared: declared, version: 1, free: NoRow, nullRow: NoRow}
 	t.ret, t.uploads = &retention{slabs: opt.Slabs}, &uploads{}
 	t.byInt = l.keys == 1 && l.slots[0].phys == types.PhysInt
 	t.index = newIndex(opt.Slabs, t.byInt)
@@ -103,7 +113,18 @@ func NewTable(schema graph.Table, opt Options) (*Table, error) {
 }
 
 // Schema is what the table was made for.
-func (t *Table) Schema() graph.Table { return t.schema }
+func (t *Table) Schema() graph.Table { return t.declared }
+
+// Extra is the number, keys first, of the extra column of that name; ok is false
+// if there is none.
+func (t *Table) Extra(name string) (column int, ok bool) {
+	for i, c := range t.opt.Extra {
+		if c.Name == name {
+			return t.keys + len(t.declared.Columns) + i, true
+		}
+	}
+	return 0, false
+}
 
 // Groups are the key groups that the table's task owns.
 func (t *Table) Groups() GroupRange { return t.opt.Groups }
@@ -252,6 +273,17 @@ func (t *Table) Delete(id RowID) {
 	*(*RowID)(unsafe.Add(row, 8)) = t.free
 	t.free = id
 	t.live--
+}
+
+// Renew makes all columns of a row but its keys what they are in a new one.
+func (t *Table) Renew(id RowID) unsafe.Pointer {
+	row := t.Write(id)
+	for i := t.keys; i < len(t.slots); i++ {
+		s := &t.slots[i]
+		s.setNull(row, false)
+		clear(unsafe.Slice((*byte)(unsafe.Add(row, s.off)), s.phys.RowWidth()))
+	}
+	return row
 }
 
 // Reset removes all rows.

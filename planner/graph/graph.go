@@ -108,6 +108,9 @@ type Operator struct {
 type Input struct {
 	Operator int      `json:"operator"` // index in Graph.Operators
 	Exchange Exchange `json:"exchange"`
+	// StateTTL is how long what the operator keeps of this input stays after it was
+	// last written, in microseconds; 0: as long as the job says; Forever.
+	StateTTL int64 `json:"state_ttl,omitempty"`
 }
 
 // ExchangeKind says how rows are spread over the receiving tasks.
