@@ -15,36 +15,53 @@ import (
 type expiry struct {
 	graph.Expiry
 	side     *joinSide
-	offset   uintptr // of the time in a state row
+	offset   uintptr // of the time in a state row that says when it goes
 	column   int     // of the table, keys first
-	width    int64   // of a bucket
-	buckets  map[int64][]state.RowID
-	next     int64 // the earliest bucket, if there are any
+	plus     int64
+	width    int64 // of a bucket
+	buckets  map[int64]*bucket
+	newest   *bucket // the one that was last put into
+	order    minHeap[bucketNumber]
 	counters *exec.Counters
 	report   func(in *batch.Batch, rows []uint16) error
 	late     []uint16
 }
 
+// bucket is the rows that go in one stretch of time.
+type bucket struct {
+	number bucketNumber
+	ids    []state.RowID
+}
+
+type bucketNumber int64
+
+func (a bucketNumber) before(b bucketNumber) bool { return a < b }
+
 // bucketMicros is the least width of a bucket: rows stay that much longer.
 const bucketMicros = 100_000
 
 func newExpiry(s *joinSide, env *Env) *expiry {
-	e := &expiry{Expiry: *s.Expiry, side: s, column: s.column(s.Expiry.Column), buckets: map[int64][]state.RowID{}, counters: env.Counters, report: env.Late}
-	if e.column < s.table.Keys() {
+	e := &expiry{Expiry: *s.Expiry, side: s, counters: env.Counters, report: env.Late}
+	if e.Forever {
+		return e
+	}
+	var column int
+	column, e.plus = e.End()
+	if e.column = s.column(column); e.column < s.table.Keys() {
 		e.offset = s.table.Key(e.column)
 	} else {
 		e.offset = s.table.Column(e.column - s.table.Keys())
 	}
-	e.width = max(e.Keep/32, bucketMicros)
+	e.width, e.buckets = max(e.Keep/32, bucketMicros), map[int64]*bucket{}
 	return e
 }
 
 // bucketOf is when a row may be forgotten; one without a time at once.
 func (e *expiry) bucketOf(row unsafe.Pointer) int64 {
 	if e.side.table.IsNull(row, e.column) {
-		return e.next
+		return floorDiv(exec.WatermarkMin, e.width)
 	}
-	return floorDiv(saturatingAdd(*(*int64)(unsafe.Add(row, e.offset)), e.Shift+e.Keep), e.width)
+	return floorDiv(saturatingAdd(*(*int64)(unsafe.Add(row, e.offset)), e.plus), e.width)
 }
 
 func floorDiv(t, width int64) int64 {
@@ -67,37 +84,35 @@ func saturatingAdd(a, b int64) int64 {
 }
 
 // note remembers when a row goes.
+// hot: rows that come together mostly go together.
 func (e *expiry) note(id state.RowID, row unsafe.Pointer) {
-	b := e.bucketOf(row)
-	if len(e.buckets) == 0 || b < e.next {
-		e.next = b
+	if e.Forever {
+		return
 	}
-	e.buckets[b] = append(e.buckets[b], id)
+	n := e.bucketOf(row)
+	b := e.newest
+	if b == nil || int64(b.number) != n {
+		if b = e.buckets[n]; b == nil {
+			b = &bucket{number: bucketNumber(n)}
+			e.buckets[n] = b
+			e.order.push(b.number)
+		}
+		e.newest = b
+	}
+	b.ids = append(b.ids, id)
 }
 
 // forget deletes the rows that nothing after the watermark matches.
 func (e *expiry) forget(w exec.Watermark) {
-	for len(e.buckets) > 0 {
-		if w != exec.WatermarkMax && e.next >= floorDiv(w, e.width) {
-			return
-		}
-		ids := e.buckets[e.next]
-		delete(e.buckets, e.next)
-		for _, id := range ids {
+	for len(e.order) > 0 && (w == exec.WatermarkMax || int64(e.order[0]) < floorDiv(w, e.width)) {
+		n := int64(e.order.pop())
+		b := e.buckets[n]
+		delete(e.buckets, n)
+		e.newest = nil
+		for _, id := range b.ids {
 			e.side.expire(id, func(row unsafe.Pointer) bool {
-				return e.side.table.IsNull(row, e.column) || w == exec.WatermarkMax || saturatingAdd(*(*int64)(unsafe.Add(row, e.offset)), e.Shift+e.Keep) < w
+				return w == exec.WatermarkMax || e.side.table.IsNull(row, e.column) || saturatingAdd(*(*int64)(unsafe.Add(row, e.offset)), e.plus) < w
 			})
-		}
-		e.advance()
-	}
-}
-
-// advance finds the earliest bucket.
-func (e *expiry) advance() {
-	first := true
-	for b := range e.buckets {
-		if first || b < e.next {
-			e.next, first = b, false
 		}
 	}
 }
@@ -106,6 +121,9 @@ func (e *expiry) advance() {
 // reports the others. Rows that take others away are left out silently: theirs are
 // gone.
 func (e *expiry) onTime(in *batch.Batch, sel []uint16, w exec.Watermark, dst []uint16) ([]uint16, error) {
+	if e.Column < 0 {
+		return append(dst[:0], sel...), nil
+	}
 	times := in.Cols[e.Column]
 	dst, e.late = dst[:0], e.late[:0]
 	for _, i := range sel {

@@ -11,28 +11,47 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
+// expiryCase is a join some of whose rows are forgotten: late says which sides' rows
+// must be on time, goes when a row of a side is out of time by a watermark.
+type expiryCase struct {
+	sides string
+	late  [2]bool
+	goes  func(port int, row []types.Value, watermark int64) bool
+}
+
 // TestJoinExpiry joins rows that come on time while rows are forgotten: nothing may
 // be missing, and what is forgotten must be gone.
 func TestJoinExpiry(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	const ever = 1_000_000_000_000
+	byTime := func(side int) func(int, []types.Value, int64) bool {
+		return func(port int, row []types.Value, w int64) bool { return port == side && row[2].Int < w }
+	}
+	byBound := func(port int, row []types.Value, w int64) bool {
+		return port == 0 && (row[4].Null || row[4].Int < w)
+	}
+	cases := []expiryCase{
+		{fmt.Sprintf("number expire v %d, number expire w 0 where v < w", ever), [2]bool{true, true}, byTime(1)},
+		{fmt.Sprintf("number expire v 0, number expire w %d where v > w", ever), [2]bool{true, true}, byTime(0)},
+		{"number expire v, number expire - 0 until w where v < w", [2]bool{true, false}, byTime(1)},
+		{"number expire - 0 until v, number expire w where v > w", [2]bool{false, true}, byTime(0)},
+		{"number expire - 0 until x, number expire w where x > w", [2]bool{false, true}, byBound},
+		{"number expire v 0 until x, number expire w where x > w", [2]bool{true, true}, byBound},
+	}
 	for i, kind := range []string{"inner", "left", "right", "full", "semi", "anti"} {
-		for k, sides := range []string{
-			fmt.Sprintf("number expire v %d, number expire w 0 where v < w", ever),
-			fmt.Sprintf("number expire v 0, number expire w %d where v > w", ever),
-		} {
+		for k, c := range cases {
 			for round := range 4 {
 				rng := rand.New(rand.NewPCG(seed, uint64(100*i+10*k+round)))
-				checkExpiry(t, fmt.Sprintf("join %s on 1 by %s", kind, sides), k == 0, rng)
+				checkExpiry(t, fmt.Sprintf("join %s on 1 by %s", kind, c.sides), c, rng)
 			}
 		}
 	}
 }
 
-func checkExpiry(t *testing.T, op string, rightGoes bool, rng *rand.Rand) {
+func checkExpiry(t *testing.T, op string, c expiryCase, rng *rand.Rand) {
 	t.Helper()
-	s, err := parseScript("left a bigint, b text, v bigint, d numeric\nright c bigint, e text, w bigint\n" + op)
+	s, err := parseScript("left a bigint, b text, v bigint, d numeric, x bigint\nright c bigint, e text, w bigint\n" + op)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,9 +67,14 @@ func checkExpiry(t *testing.T, op string, rightGoes bool, rng *rand.Rand) {
 			s.steps = append(s.steps, step{kind: "barrier"})
 		default:
 			port := rng.IntN(2)
-			row := []types.Value{{Int: int64(rng.IntN(3))}, {Bytes: "x"}, {Int: watermark + int64(rng.IntN(4))*unit}}
+			at := int64(rng.IntN(4))
+			if !c.late[port] {
+				at -= 2
+			}
+			row := []types.Value{{Int: int64(rng.IntN(3))}, {Bytes: "x"}, {Int: watermark + at*unit}}
 			if port == 0 {
-				row = append(row, types.NullValue)
+				row = append(row, types.NullValue, types.Value{Int: watermark + int64(rng.IntN(5)-1)*unit})
+				row[4].Null = rng.IntN(8) == 0
 			}
 			live[port] = append(live[port], row)
 			s.add(port, batch.Insert, row)
@@ -60,7 +84,7 @@ func checkExpiry(t *testing.T, op string, rightGoes bool, rng *rand.Rand) {
 	s.steps = append(s.steps, step{kind: "watermark", watermark: watermark}, step{kind: "barrier"})
 	for port, rows := range live {
 		for _, r := range rows {
-			if (port == 1) != rightGoes || r[2].Int >= watermark {
+			if !c.goes(port, r, watermark) {
 				kept++
 			}
 		}

@@ -184,9 +184,9 @@ func (s *script) modelJoin(live [2][][]types.Value) map[string]int {
 		if j.Residual == nil {
 			return true
 		}
-		v, w := l[2], r[2]
+		v, w := l[j.Residual.Args[0].Column], r[j.Residual.Args[1].Column-len(s.fields)]
 		if j.Residual.Func == ">(bigint,bigint)" {
-			return v.Int > w.Int
+			v, w = w, v
 		}
 		return !v.Null && !w.Null && v.Int < w.Int
 	}

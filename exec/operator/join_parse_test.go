@@ -78,9 +78,7 @@ func joinTable(j *graph.Join, i int, identity string, fields []types.Field) (t g
 	word, count, _ := strings.Cut(identity, " ")
 	spec := graph.JoinSide{Identity: graph.Identity(word), Matches: j.Residual != nil && (j.Outer(i) || i == 0 && j.LeftOnly())}
 	if expires {
-		name, keep, _ := strings.Cut(expire, " ")
-		spec.Expiry = &graph.Expiry{Column: slices.IndexFunc(fields, func(f types.Field) bool { return f.Name == name })}
-		if spec.Expiry.Keep, err = strconv.ParseInt(keep, 10, 64); err != nil {
+		if spec.Expiry, err = parseExpiry(expire, fields); err != nil {
 			return t, nil, err
 		}
 	}
@@ -132,4 +130,23 @@ func (s *script) parseSetOp(op *graph.Operator, text string) error {
 	}
 	op.Tables = []graph.Table{t}
 	return nil
+}
+
+func parseExpiry(text string, fields []types.Field) (*graph.Expiry, error) {
+	column := func(name string) int {
+		return slices.IndexFunc(fields, func(f types.Field) bool { return f.Name == name })
+	}
+	text, until, bound := strings.Cut(text, " until ")
+	name, keep, kept := strings.Cut(text, " ")
+	e := &graph.Expiry{Column: column(name), Forever: !kept}
+	if bound {
+		c := column(until)
+		e.Until = &c
+	}
+	if e.Forever {
+		return e, nil
+	}
+	var err error
+	e.Keep, err = strconv.ParseInt(keep, 10, 64)
+	return e, err
 }

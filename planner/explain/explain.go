@@ -167,16 +167,20 @@ func (p *printer) spec(o *graph.Operator, add func(string, ...any)) {
 	}
 }
 
-// expiry is the time at which rows are forgotten.
-func expiry(e *graph.Expiry, fields []types.Field) string {
-	s := fields[e.Column].Name
+// kept says how long a side of a join keeps its rows.
+func kept(e *graph.Expiry, fields []types.Field, watermark string) string {
+	if e == nil || e.Forever {
+		return "rows for ever"
+	}
+	c, _ := e.End()
+	s := fields[c].Name
 	switch {
 	case e.Keep > 0:
 		s += " + " + duration(e.Keep)
 	case e.Keep < 0:
 		s += " - " + duration(-e.Keep)
 	}
-	return s
+	return "rows until " + watermark + " is past " + s
 }
 
 // of names the columns of one side of a join.
@@ -260,8 +264,12 @@ func (p *printer) bounded(o *graph.Operator, add func(string, ...any)) {
 			add("kind: %s", o.Join.Kind)
 		}
 		l, r := p.input(o, 0).Fields, p.input(o, 1).Fields
-		if s := o.Join.Sides; s != nil && s[0].Expiry != nil {
-			add("keeps: left rows until the watermark is past %s, right rows until it is past %s", expiry(s[0].Expiry, l), expiry(s[1].Expiry, r))
+		if s := o.Join.Sides; s != nil && (s[0].Expiry != nil || s[1].Expiry != nil) {
+			right := "it"
+			if s[0].Expiry == nil || s[0].Expiry.Forever {
+				right = "the watermark"
+			}
+			add("keeps: left %s, right %s", kept(s[0].Expiry, l, "the watermark"), kept(s[1].Expiry, r, right))
 		}
 		for i, k := range o.Join.LeftKeys {
 			add("on: %s = %s", Expr(k, l), Expr(o.Join.RightKeys[i], r))

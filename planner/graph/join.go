@@ -45,12 +45,44 @@ type JoinSide struct {
 
 // Expiry bounds what a join keeps by the watermark. The event time of a row is
 // column Column of the input plus Shift, in microseconds: rows behind the watermark
-// are late and left out, and a row is forgotten once the watermark is more than
-// Keep ahead of it, since what is to come cannot match it.
+// are late and left out; none is where Column is -1. A row is forgotten once the
+// watermark is more than Keep ahead of its event time or, where Until is set, of
+// that column, since what is to come cannot match it; never if Forever.
 type Expiry struct {
-	Column int   `json:"column"`
-	Shift  int64 `json:"shift,omitempty"`
-	Keep   int64 `json:"keep,omitempty"`
+	Column  int   `json:"column"`
+	Shift   int64 `json:"shift,omitempty"`
+	Keep    int64 `json:"keep,omitempty"`
+	Until   *int  `json:"until,omitempty"`
+	Forever bool  `json:"forever,omitempty"`
+}
+
+// End is the column and what is added to it to make the time that a row is
+// forgotten after, unless it is kept for ever.
+func (e *Expiry) End() (column int, plus int64) {
+	if e.Until != nil {
+		return *e.Until, e.Keep
+	}
+	return e.Column, e.Shift + e.Keep
+}
+
+func (e *Expiry) check(in []types.Field) error {
+	var used []int
+	if e.Column != -1 {
+		used = append(used, e.Column)
+	}
+	if !e.Forever {
+		c, _ := e.End()
+		used = append(used, c)
+	}
+	if err := columns(used, len(in)); err != nil {
+		return fmt.Errorf("expiry: %w", err)
+	}
+	for _, c := range used {
+		if in[c].Type.Phys() != types.PhysInt {
+			return fmt.Errorf("expiry: column %d is no time", c)
+		}
+	}
+	return nil
 }
 
 // Identity says what tells the rows of one join key apart.
@@ -139,11 +171,8 @@ func (c *checker) joinTable(side, keys int) error {
 		all = all[:len(all)-1]
 	}
 	if s.Expiry != nil {
-		if err := columns([]int{s.Expiry.Column}, len(in)); err != nil {
-			return fmt.Errorf("expiry: %w", err)
-		}
-		if in[s.Expiry.Column].Type.Phys() != types.PhysInt {
-			return fmt.Errorf("expiry: column %d is no time", s.Expiry.Column)
+		if err := s.Expiry.check(in); err != nil {
+			return err
 		}
 	}
 	fits := len(t.Keys) >= keys && t.Local == len(t.Keys)-keys

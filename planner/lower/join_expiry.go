@@ -74,104 +74,118 @@ func (j *regularJoin) filled(side int) bool {
 	return false
 }
 
-// intervalJoin is for conditions that bound the difference of the sides' event
-// times on both ends. Rows that are taken back must still find what they were
+// intervalJoin is for conditions that bound the event time of one side by a time of
+// the other, "bid.ts <= auction.expires": an auction then matches no bid that comes
+// once the watermark is past its expires. A bound of both sides' event times, from
+// either end, frees both. Rows that are taken back must still find what they were
 // joined with, so that both sides must only grow.
 func (j *regularJoin) intervalJoin(spec *graph.Join) error {
 	for i := range j.sides {
-		if j.b.modeOf(j.sides[i].s.op) != graph.AppendOnly {
+		if j.b.modeOf(j.sides[i].s.op) != graph.AppendOnly || !j.b.hasWatermark(j.sides[i].s.op) {
 			return nil
 		}
 	}
-	var low, high *difference // left - right is at least, at most
+	var bounds [2]*timeBound
 	for _, c := range scalar.Conjuncts(j.residual) {
-		d, ok := j.differenceOf(c)
-		switch {
-		case !ok:
-		case d.atLeast && (low == nil || low.left == d.left && low.right == d.right && d.micros > low.micros):
-			low = &d
-		case !d.atLeast && (high == nil || high.left == d.left && high.right == d.right && d.micros < high.micros):
-			high = &d
+		b, ok := j.boundOf(c)
+		if ok && (bounds[b.side] == nil || j.tighter(&b, bounds[b.side])) {
+			bounds[b.side] = &b
 		}
 	}
-	if low == nil || high == nil || low.left != high.left || low.right != high.right {
-		return nil
-	}
-	// A left row at t matches right ones from t-high to t-low, a right one at t left
-	// ones from t+low to t+high.
-	for i, c := range []int{low.left, low.right} {
-		s := &j.sides[i]
-		if err := j.b.useTime(s.s.op, s.s.attrs[c]); err != nil {
-			return err
+	for i := range j.sides {
+		s, e := &j.sides[i], graph.Expiry{Column: -1}
+		if other := bounds[1-i]; other != nil { // rows of this side are not to be late
+			e.Column = s.place[other.time]
 		}
-		keep := -low.micros
-		if i == 1 {
-			keep = high.micros
+		if b := bounds[i]; b == nil {
+			e.Forever = true
+		} else if e.Keep = b.micros; s.place[b.until] != e.Column {
+			e.Until = &s.place[b.until]
 		}
-		spec.Sides[i].Expiry = &graph.Expiry{Column: s.place[c], Keep: keep}
+		if e.Column < 0 && e.Forever {
+			continue
+		}
+		spec.Sides[i].Expiry = &e
+		for k := range j.sides { // the join's watermark is that of the side that is behind
+			if err := j.b.useTime(j.sides[k].s.op, attr{time: true}); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
-// difference is a bound of the difference of two event times: left column less
-// right column, of the sides' logical columns.
-type difference struct {
-	left, right int
-	micros      int64
-	atLeast     bool
+// timeBound says that a row of a side matches none of the other whose event time,
+// its column time, is more than column until of the row plus micros.
+type timeBound struct {
+	side, until, time int
+	micros            int64
 }
 
-// differenceOf reads x < y and the like, both being an event time, or one plus or
-// less a constant interval.
-func (j *regularJoin) differenceOf(x *scalar.Expr) (d difference, ok bool) {
+// tighter reports whether a is to be preferred to b: a bound from the row's own
+// event time to one from another column, which may be far ahead, then the shorter.
+func (j *regularJoin) tighter(a, b *timeBound) bool {
+	attrs := j.sides[a.side].s.attrs
+	if x, y := attrs[a.until].time, attrs[b.until].time; x != y {
+		return x
+	}
+	return a.until == b.until && a.time == b.time && a.micros < b.micros
+}
+
+// boundOf reads x < y and the like, x being an event time of one side and y a time
+// of the other, or one of these plus or less a constant interval.
+func (j *regularJoin) boundOf(x *scalar.Expr) (b timeBound, ok bool) {
 	if x.Op != scalar.OpCall || len(x.Args) != 2 {
-		return d, false
+		return b, false
 	}
-	op, _, _ := strings.Cut(x.Func, "(")
-	a, am, ok1 := j.eventTime(x.Args[0])
-	b, bm, ok2 := j.eventTime(x.Args[1])
-	width := len(j.n.Left.Fields())
-	if !ok1 || !ok2 || (a < width) == (b < width) {
-		return d, false
-	}
-	switch op { // x + am op y + bm
-	case ">", ">=":
-		d.atLeast = true
+	low, high := x.Args[0], x.Args[1]
+	switch op, _, _ := strings.Cut(x.Func, "("); op {
 	case "<", "<=":
+	case ">", ">=":
+		low, high = high, low
 	default:
-		return d, false
+		return b, false
 	}
-	d.left, d.right, d.micros = a, b-width, bm-am // left - right op bm - am
-	if a >= width {
-		d.left, d.right, d.micros, d.atLeast = b, a-width, am-bm, !d.atLeast
+	c, cm, ok1 := timeOf(low)
+	d, dm, ok2 := timeOf(high)
+	if !ok1 || !ok2 { // c + cm <= d + dm
+		return b, false
 	}
-	return d, true
+	from, time := j.sideOf(c)
+	side, until := j.sideOf(d)
+	if a := j.sides[from].s.attrs[time]; from == side || !a.time || a.proc {
+		return b, false
+	}
+	return timeBound{side: side, until: until, time: time, micros: dm - cm}, true
 }
 
-// eventTime is column, or column plus micros, of an event time column that has a
-// watermark.
-func (j *regularJoin) eventTime(x *scalar.Expr) (column int, micros int64, ok bool) {
-	if x.Op == scalar.OpCall && len(x.Args) == 2 {
-		op, _, _ := strings.Cut(x.Func, "(")
-		c, rest, fine := j.eventTime(x.Args[0])
-		n, constant := intervalMicros(x.Args[1])
-		if !fine || !constant || op != "+" && op != "-" {
-			return 0, 0, false
-		}
-		if op == "-" {
-			n = -n
-		}
-		return c, rest + n, true
+// sideOf splits the number of a column of both sides.
+func (j *regularJoin) sideOf(c int) (side, column int) {
+	if width := len(j.n.Left.Fields()); c >= width {
+		return 1, c - width
 	}
-	if x.Op != scalar.OpColumn {
+	return 0, c
+}
+
+// timeOf reads a column that is a point in time, or one plus or less a constant
+// interval.
+func timeOf(x *scalar.Expr) (column int, micros int64, ok bool) {
+	if x.Op == scalar.OpColumn {
+		return x.Column, 0, x.Type.Kind == types.Timestamp || x.Type.Kind == types.TimestampTZ
+	}
+	if x.Op != scalar.OpCall || len(x.Args) != 2 {
 		return 0, 0, false
 	}
-	i, c, width := 0, x.Column, len(j.n.Left.Fields())
-	if c >= width {
-		i, c = 1, c-width
+	op, _, _ := strings.Cut(x.Func, "(")
+	c, rest, fine := timeOf(x.Args[0])
+	n, constant := intervalMicros(x.Args[1])
+	if !fine || !constant || op != "+" && op != "-" {
+		return 0, 0, false
 	}
-	a := j.sides[i].s.attrs[c]
-	return x.Column, 0, a.time && !a.proc
+	if op == "-" {
+		n = -n
+	}
+	return c, rest + n, true
 }
 
 // intervalMicros is the length of a constant interval without months.

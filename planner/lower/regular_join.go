@@ -240,8 +240,8 @@ func (j *regularJoin) operator() (stream, error) {
 	s := j.outputs(o)
 	j.upsertKey(o)
 	j.spread(o)
-	if spec.Sides[0].Expiry == nil && !b.bounded {
-		o.Unbounded = j.unbounded()
+	if !b.bounded {
+		o.Unbounded = j.unbounded(spec)
 	}
 	key := strings.Join([]string{string(n.Kind), exprsKey([]*scalar.Expr{spec.Residual}), intsKey(spec.Output), n.ID}, "|")
 	s.op = b.add(o, key)
@@ -385,14 +385,17 @@ func (j *regularJoin) outputs(o *operator) stream {
 }
 
 // unbounded says why the join's state grows for ever.
-func (j *regularJoin) unbounded() string {
+func (j *regularJoin) unbounded(spec *graph.Join) string {
 	if j.b.opts.StateTTL {
 		return ""
 	}
 	var parts []string
+	freed := false
 	for i := range j.sides {
 		s := &j.sides[i]
-		if p := j.b.ops[s.op]; p.Mode == graph.AppendOnly {
+		if e := spec.Sides[i].Expiry; e != nil && !e.Forever {
+			freed = true
+		} else if p := j.b.ops[s.op]; p.Mode == graph.AppendOnly {
 			what := "rows"
 			if s.identity == graph.ByCopies {
 				what = "keys"
@@ -403,5 +406,9 @@ func (j *regularJoin) unbounded() string {
 	if len(parts) == 0 {
 		return ""
 	}
-	return "it keeps all " + strings.Join(parts, " and all ") + ": no interval or window in the condition and no state_ttl"
+	why := "no interval or window in the condition"
+	if freed {
+		why = "the condition says when the other side's are out of time, but not when these are,"
+	}
+	return "it keeps all " + strings.Join(parts, " and all ") + ": " + why + " and no state_ttl"
 }

@@ -171,6 +171,21 @@ func (b *builder) useTime(op int, a attr) error {
 	return nil
 }
 
+// hasWatermark reports whether all that an operator reads comes with watermarks of
+// event time.
+func (b *builder) hasWatermark(op int) bool {
+	o := b.ops[op]
+	if o.source != nil {
+		return o.source.scan.Watermark != nil && !o.source.proc
+	}
+	for _, in := range o.Inputs {
+		if !b.hasWatermark(in.Operator) {
+			return false
+		}
+	}
+	return len(o.Inputs) > 0
+}
+
 // finishSource writes the source's final columns.
 func (b *builder) finishSource(o *operator) {
 	src, rel := o.source, o.source.scan.Relation
