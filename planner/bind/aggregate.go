@@ -127,7 +127,8 @@ func (l *level) regroup(e *scalar.Expr) (*scalar.Expr, error) {
 			return a.groupingColumn(x)
 		}
 		for i, k := range a.keys {
-			if exprEqual(k, x) {
+			// A constant within an expression is that constant in every grouping set.
+			if exprEqual(k, x) && (x.Op != scalar.OpConst || x == e) {
 				c := &scalar.Expr{Op: scalar.OpColumn, Column: i, Type: x.Type, Pos: x.Pos}
 				return l.b.withText(c, x.Text, l.b.precOf(x)), nil
 			}

@@ -194,8 +194,8 @@ func (l *level) carryIn(at *level, e *scalar.Expr) *scalar.Expr {
 	return &scalar.Expr{Op: scalar.OpOuter, Column: len(l.outer.args) - 1, Type: e.Type, Text: e.Text, Pos: e.Pos}
 }
 
-// resolveHere tries the ways to read a path in this level's scope: the longest
-// qualifier last, as PostgreSQL does.
+// resolveHere tries the ways to read a path in this level's scope: a column of a
+// relation first, as PostgreSQL does, and a field of a column last.
 func (l *level) resolveHere(p ast.Path) (*scalar.Expr, error) {
 	if l.scope == nil {
 		return nil, nil
@@ -216,23 +216,14 @@ func (l *level) resolveHere(p ast.Path) (*scalar.Expr, error) {
 		e := c.at(pos)
 		return l.fields(e, p[i+1:])
 	}
-	if e, err := try("", "", 0); e != nil || err != nil {
-		if len(p) == 1 || err != nil || e != nil {
-			return e, err
+	for _, way := range []struct {
+		qualifiers       int // names before the column's
+		schema, relation string
+	}{{1, "", nameAt(p, 0)}, {2, nameAt(p, 0), nameAt(p, 1)}, {3, nameAt(p, 1), nameAt(p, 2)}, {0, "", ""}} {
+		if len(p) <= way.qualifiers {
+			continue
 		}
-	}
-	if len(p) >= 2 {
-		if e, err := try("", p[0].Value, 1); e != nil || err != nil {
-			return e, err
-		}
-	}
-	if len(p) >= 3 {
-		if e, err := try(p[0].Value, p[1].Value, 2); e != nil || err != nil {
-			return e, err
-		}
-	}
-	if len(p) >= 4 {
-		if e, err := try(p[1].Value, p[2].Value, 3); e != nil || err != nil {
+		if e, err := try(way.schema, way.relation, way.qualifiers); e != nil || err != nil {
 			return e, err
 		}
 	}
@@ -240,6 +231,14 @@ func (l *level) resolveHere(p ast.Path) (*scalar.Expr, error) {
 		return l.wholeRow(p[0].Value, pos), nil
 	}
 	return nil, nil
+}
+
+// nameAt is the i-th name of a path, "" past its end.
+func nameAt(p ast.Path, i int) string {
+	if i < len(p) {
+		return p[i].Value
+	}
+	return ""
 }
 
 // fields applies .a.b to a row value; nil when it has no such field.

@@ -158,7 +158,11 @@ func (j *regularJoin) columns(i int) error {
 		s.place[c] = s.column(b, s.s.exprs[c])
 	}
 	if len(s.in.exprs) == 0 { // rows must be counted by something
-		s.append(b, fields.exprs[0], attr{})
+		something := &scalar.Expr{Op: scalar.OpConst, Type: types.Of(types.Bool), Value: &types.Value{Bool: true}, Pos: -1, Text: "true"}
+		if len(fields.exprs) > 0 {
+			something = fields.exprs[0]
+		}
+		s.append(b, something, attr{})
 	}
 	p := b.newProject(s.in)
 	p.UpsertKey = s.upsert

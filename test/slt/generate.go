@@ -172,9 +172,11 @@ func (g *generator) aggregate(cols []column) (call string, k kind) {
 	if g.chance(4) {
 		distinct = "DISTINCT "
 	}
-	switch pick := g.rng.IntN(5); {
+	switch pick := g.rng.IntN(6); {
 	case pick == 0:
 		call, k = "count(*)", integer
+	case pick == 5:
+		return g.listAggregate(x, k, distinct)
 	case pick == 1:
 		call, k = "count("+distinct+x+")", integer
 	case k == boolean:
@@ -195,34 +197,53 @@ func (g *generator) aggregate(cols []column) (call string, k kind) {
 	return call, k
 }
 
-// source is what a query reads, and its columns.
-func (g *generator) source(relations []relation, depth int) (from string, cols []column) {
-	r := relations[g.rng.IntN(len(relations))]
-	switch pick := g.rng.IntN(4); {
-	case pick < 2 || depth == 0:
-		return r.name, r.columns
-	case pick == 2:
-		sql, cols := g.query(relations, depth-1)
-		return "(" + sql + ") AS q", cols
+// listAggregate is an aggregate that keeps its values. Its order is total, so
+// that there is one result.
+func (g *generator) listAggregate(x string, of kind, distinct string) (call string, k kind) {
+	switch g.rng.IntN(4) {
+	case 0:
+		x = "CAST(" + x + " AS text)"
+		return "string_agg(" + distinct + x + ", '|' ORDER BY " + x + ")", text
+	case 1:
+		return "CAST(array_agg(" + distinct + x + " ORDER BY " + x + g.oneOf("", " DESC") + ") AS text)", text
+	case 2:
+		if of == integer || of == decimal {
+			return "CAST(round(" + g.oneOf("stddev_pop(", "var_samp(") + x + "), 2) AS numeric(12,2))", decimal
+		}
 	}
-	sql, cols := g.union(relations, depth-1)
-	return "(" + sql + ") AS q", cols
+	if of == boolean {
+		return "count(" + distinct + x + ")", integer
+	}
+	return "percentile_disc(0.5) WITHIN GROUP (ORDER BY " + x + ")", of
 }
 
-// relation is something that a generated query may read.
+// relation is something that a generated query may read. The number of its rows
+// is a guess that keeps joins small.
 type relation struct {
 	name    string
 	columns []column
+	rows    int
+}
+
+// query is a generated query, with what is known of its result.
+type query struct {
+	sql     string
+	columns []column
+	rows    int
 }
 
 // query is a random query; its columns are named c1, c2, ….
-func (g *generator) query(relations []relation, depth int) (sql string, cols []column) {
-	from, in := g.source(relations, depth)
+func (g *generator) query(relations []relation, depth int) query {
+	if depth > 0 && g.chance(8) {
+		return g.ranked(relations, depth)
+	}
+	from, in, rows := g.source(relations, depth)
 	where := ""
 	if g.chance(2) {
-		where = " WHERE " + g.expr(in, boolean, 2)
+		where = " WHERE " + g.filter(relations, in, 2)
 	}
 	var list []string
+	var cols []column
 	add := func(x string, k kind) {
 		cols = append(cols, column{fmt.Sprintf("c%d", len(cols)+1), k})
 		list = append(list, x+" AS "+cols[len(cols)-1].name)
@@ -236,54 +257,37 @@ func (g *generator) query(relations []relation, depth int) (sql string, cols []c
 		if g.chance(3) {
 			distinct = "DISTINCT "
 		}
-		return "SELECT " + distinct + strings.Join(list, ", ") + " FROM " + from + where, cols
+		return query{"SELECT " + distinct + strings.Join(list, ", ") + " FROM " + from + where, cols, rows}
 	}
-	var keys []string
+	var keys, keyed []string
 	for range g.rng.IntN(3) {
 		k := kind(g.rng.IntN(int(kinds)))
-		add(g.typed(g.expr(in, k, 1), k), k)
+		keyed = append(keyed, g.typed(g.expr(in, k, 1), k))
+		add(keyed[len(keyed)-1], k)
 		keys = append(keys, fmt.Sprint(len(cols)))
 	}
 	for range 1 + g.rng.IntN(3) {
 		add(g.aggregate(in))
 	}
-	sql = "SELECT " + strings.Join(list, ", ") + " FROM " + from + where
-	if len(keys) > 0 {
-		sql += " GROUP BY " + strings.Join(keys, ", ")
+	sql := "SELECT " + strings.Join(list, ", ") + " FROM " + from + where
+	if by := strings.Join(keys, ", "); len(keys) > 0 && keyed[0] != keyed[len(keyed)-1] && g.chance(3) {
+		sql += " GROUP BY " + g.oneOf("ROLLUP ("+by+")", "CUBE ("+by+")", "GROUPING SETS (("+by+"), ("+keys[0]+"))")
+	} else if len(keys) > 0 {
+		sql += " GROUP BY " + by
+	} else {
+		rows = 1
 	}
 	if g.chance(3) {
 		call, k := g.aggregate(in)
 		sql += " HAVING " + call + g.oneOf(" IS NOT NULL", " IS DISTINCT FROM "+g.constant(k), " >= "+g.constant(k))
 	}
-	return sql, cols
+	return query{sql, cols, rows}
 }
 
 // typed keeps constants from being of no type, and from being taken for a
 // position in GROUP BY, and gives equal decimals one text.
 func (g *generator) typed(x string, k kind) string {
 	return "CAST(" + x + " AS " + [...]string{"int", "text", "numeric(12,2)", "boolean"}[k] + ")"
-}
-
-// union is a UNION ALL of two or three queries with the same columns.
-func (g *generator) union(relations []relation, depth int) (sql string, cols []column) {
-	n := 1 + g.rng.IntN(3)
-	for i := range n {
-		cols = append(cols, column{fmt.Sprintf("c%d", i+1), kind(g.rng.IntN(int(kinds)))})
-	}
-	var parts []string
-	for range 2 + g.rng.IntN(2) {
-		from, in := g.source(relations, depth)
-		var list []string
-		for _, c := range cols {
-			list = append(list, g.typed(g.expr(in, c.kind, 1), c.kind)+" AS "+c.name)
-		}
-		part := "SELECT " + strings.Join(list, ", ") + " FROM " + from
-		if g.chance(2) {
-			part += " WHERE " + g.expr(in, boolean, 1)
-		}
-		parts = append(parts, part)
-	}
-	return strings.Join(parts, g.oneOf(" UNION ALL ", " UNION ALL ", " UNION ")), cols
 }
 
 // idsMax bounds the keys of the generated rows.

@@ -74,6 +74,12 @@ func TestRandom(t *testing.T) {
 			t.Errorf("case %d of seed %d failed: MILLRACE_SEED=%d MILLRACE_SLT_CASE=%d; what was run:\n%s;\nthe server's output:\n%s",
 				i, seed, seed, i, strings.Join(d.script, ";\n"), d.m.Log())
 		}
+		if d.ours.IsClosed() {
+			if d.ours, err = pgconn.Connect(ctx, d.m.URL()); err != nil {
+				t.Fatal(err)
+			}
+			d.clear(ctx)
+		}
 		if failed == failuresMax {
 			t.Fatalf("%d cases failed: the rest is not run", failed)
 		}
@@ -103,7 +109,7 @@ func (d *duel) play(ctx context.Context, rng *rand.Rand) bool {
 	g := &generator{rng}
 	var tables, relations []relation
 	for i := range 1 + rng.IntN(tablesMax) {
-		r := relation{fmt.Sprintf("t%d", i+1), tableColumns}
+		r := relation{fmt.Sprintf("t%d", i+1), tableColumns, idsMax}
 		tables = append(tables, r)
 		if !d.both(ctx, createTable(r.name)) {
 			return false
@@ -159,9 +165,9 @@ func (d *duel) clear(ctx context.Context) bool {
 
 // view makes a view, and lets later ones read it.
 func (d *duel) view(ctx context.Context, g *generator, relations *[]relation, n int) bool {
-	query, cols := g.query(*relations, 2)
+	q := g.query(*relations, 2)
 	name := fmt.Sprintf("v%d", n)
-	sql := "CREATE MATERIALIZED VIEW " + name + " AS " + query
+	sql := "CREATE MATERIALIZED VIEW " + name + " AS " + q.sql
 	if _, err := run(ctx, d.ours, often(sql)); err != nil && asPgError(err) != nil && asPgError(err).Code == "42710" {
 		return true // two operators mean the same, and one needs a pin
 	} else if err != nil {
@@ -174,7 +180,7 @@ func (d *duel) view(ctx context.Context, g *generator, relations *[]relation, n 
 		d.t.Errorf("PostgreSQL: %s: %v", sql, err)
 		return false
 	}
-	*relations = append(*relations, relation{name, cols})
+	*relations = append(*relations, relation{name, q.columns, q.rows})
 	return true
 }
 
