@@ -108,11 +108,11 @@ func (f *functionScan) rows(args []types.Value) error {
 // outside delivers what lies outside of the query.
 func (f *functionScan) outside(name string, args []types.Value) error {
 	if f.env.Rows == nil {
-		return pgerr.NotSupported(-1, "function "+name+" in FROM")
+		return pgerr.NotSupported(f.spec.Pos, "function "+name+" in FROM")
 	}
 	r, err := f.env.Rows(name, args)
 	if err != nil {
-		return err
+		return pgerr.Place(err, f.spec.Pos)
 	}
 	defer r.Close()
 	for {
@@ -124,7 +124,7 @@ func (f *functionScan) outside(name string, args []types.Value) error {
 		more, err := r.Read(f.env.Context, &given, f.limit)
 		if err != nil || !more {
 			f.out.Reset()
-			return err
+			return pgerr.Place(err, f.spec.Pos)
 		}
 		f.out.N = given.N
 		for range given.N {

@@ -156,6 +156,17 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap returns the cause, if any.
 func (e *Error) Unwrap() error { return e.cause }
 
+// Place returns err with the offset where it is an Error without one. The Error
+// itself stays as it is, since it may be shared.
+func Place(err error, offset int) error {
+	var e *Error
+	if offset < 0 || !errors.As(err, &e) || e.Position >= 0 {
+		return err
+	}
+	c := *e
+	return c.At(offset).Wrap(err)
+}
+
 // From returns the Error inside err, or an InternalError that carries its text.
 func From(err error) *Error {
 	var e *Error

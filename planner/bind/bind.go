@@ -38,8 +38,9 @@ type Options struct {
 	// is refused then.
 	Continuous bool
 	// ParseQuery and ParseExpr read the SQL text of views, defaults, generated
-	// columns and watermarks; they default to sql/parse.
-	ParseQuery func(string) (*ast.Query, error)
+	// columns and watermarks; they default to sql/parse. All parts of the query
+	// are to be at the offset at, which is where the view is named.
+	ParseQuery func(query string, at ast.Pos) (*ast.Query, error)
 	ParseExpr  func(string) (ast.Expr, error)
 	// ConnectorColumns gives the columns of a relation whose definition lists
 	// none, for connectors that know them; nil for none.
@@ -178,7 +179,7 @@ const depthMax = 2000 // nested expressions and queries
 func newBinder(opts Options) *binder {
 	opts.SearchPath = fullPath(opts.SearchPath)
 	if opts.ParseQuery == nil {
-		opts.ParseQuery = parse.Query
+		opts.ParseQuery = parse.QueryAt
 	}
 	if opts.Print == nil {
 		opts.Print = printNode

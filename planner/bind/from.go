@@ -206,7 +206,7 @@ func (b *binder) expandView(rel *catalog.Relation, name ast.Path) (logical.Node,
 	}
 	b.viewing = append(b.viewing, full)
 	defer func() { b.viewing = b.viewing[:len(b.viewing)-1] }()
-	q, err := b.opts.ParseQuery(rel.Query)
+	q, err := b.opts.ParseQuery(rel.Query, name.Offset())
 	var node logical.Node
 	if err == nil {
 		// A view sees none of the statement's parameters or names.
@@ -231,7 +231,7 @@ func (b *binder) expandView(rel *catalog.Relation, name ast.Path) (logical.Node,
 
 // scan reads a stored relation, all columns. The optimizer drops those not used.
 func (b *binder) scan(rel *catalog.Relation, alias string, pos int) (*logical.Scan, error) {
-	n := &logical.Scan{Relation: rel, Alias: alias, WatermarkColumn: -1}
+	n := &logical.Scan{Relation: rel, Alias: alias, WatermarkColumn: -1, Pos: pos}
 	fields := make([]logical.Field, len(rel.Columns))
 	for i, c := range rel.Columns {
 		fields[i] = logical.Field{Name: c.Name, Relation: alias, Type: c.Type, Origin: c.Name}

@@ -63,7 +63,7 @@ func (b *binder) queryNode(q *ast.Query, e env, mode queryMode) (logical.Node, e
 	}
 	defer b.leave()
 	if q.Locking != "" {
-		return nil, pgerr.NotSupported(int(q.Pos), q.Locking)
+		return nil, pgerr.NotSupported(int(q.LockingPos), q.Locking)
 	}
 	e, err := b.withQueries(q.With, e)
 	if err != nil {

@@ -207,7 +207,7 @@ func (b *binder) functionNode(name string, overloads []setFunction, args []*scal
 	if err != nil {
 		return nil, err
 	}
-	n := &logical.FunctionScan{Func: name, Args: call.Args}
+	n := &logical.FunctionScan{Func: name, Args: call.Args, Pos: pos}
 	for i := range calls {
 		if c.f != &calls[i] {
 			continue

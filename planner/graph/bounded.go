@@ -30,6 +30,8 @@ type FunctionScan struct {
 	Func       string         `json:"func"`
 	Args       []*scalar.Expr `json:"args,omitempty"`
 	Ordinality bool           `json:"ordinality,omitempty"`
+	// Pos is where the statement calls it, for messages while that runs.
+	Pos int `json:"-"`
 }
 
 // Recursive gives the rows of Initial, then, until there are none, those of Step

@@ -9,6 +9,7 @@ type FunctionScan struct {
 	Args       []*scalar.Expr
 	Ordinality bool // a last column counts the rows from 1
 	Out        []Field
+	Pos        int // where the statement calls it, -1 for nowhere
 }
 
 // Fields implements Node.

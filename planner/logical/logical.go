@@ -50,6 +50,7 @@ type Scan struct {
 	// WatermarkColumn is the relation column it is for.
 	WatermarkColumn int
 	ID              string // pinned by a hint
+	Pos             int    // where the statement names it, -1 for nowhere
 }
 
 // Values is a constant relation.

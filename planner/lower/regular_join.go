@@ -129,7 +129,7 @@ func (j *regularJoin) columns(i int) error {
 	}
 	upsert := b.identityOf(s.s.op)
 	if b.modeOf(s.s.op) == graph.Upsert && !j.keyed(s, upsert) {
-		return pgerr.NotSupported(position(j.n.Condition), "joining the upsert stream "+b.ops[s.s.op].called+" by other columns than its key").
+		return pgerr.NotSupported(b.ops[s.s.op].pos, "joining the upsert stream "+b.ops[s.s.op].called+" by other columns than its key").
 			Hint("A row that moves to another key of the join cannot be found without its old version.")
 	}
 	// Of the right side of a semi join, it is enough to know how many rows each key

@@ -48,7 +48,7 @@ func (b *builder) newSource(n *logical.Scan) (*operator, error) {
 	rel := n.Relation
 	o := &operator{
 		Operator: graph.Operator{Kind: graph.SourceKind, Mode: graph.AppendOnly},
-		source:   &source{scan: n}, called: relationName(rel), pos: -1,
+		source:   &source{scan: n}, called: relationName(rel), pos: n.Pos,
 	}
 	o.base, o.pinned = "source("+o.called+")", n.ID != ""
 	if o.pinned {
@@ -58,11 +58,11 @@ func (b *builder) newSource(n *logical.Scan) (*operator, error) {
 	switch {
 	case b.bounded || rel.AppendOnly || rel.Kind == catalog.Source:
 	case rel.Kind == catalog.System:
-		return nil, pgerr.NotSupported(-1, "a continuous query over "+o.called).
+		return nil, pgerr.NotSupported(n.Pos, "a continuous query over "+o.called).
 			Hint("System relations can be read by a SELECT.")
 	case rel.Kind == catalog.Table && connector != "":
 		if len(rel.PrimaryKey) > 0 {
-			return nil, pgerr.NotSupported(-1, "reading the upsert stream "+o.called).
+			return nil, pgerr.NotSupported(n.Pos, "reading the upsert stream "+o.called).
 				Hint("Declare the table APPEND ONLY if its rows are never replaced.")
 		}
 	default: // own tables and views change
@@ -165,7 +165,7 @@ func (b *builder) useTime(op int, a attr) error {
 		o.source.watermark = true
 	}
 	if o.source.proc && o.source.watermark {
-		return pgerr.NotSupported(-1, "windows by event time and by processing time over one source").
+		return pgerr.NotSupported(o.source.scan.Pos, "windows by event time and by processing time over one source").
 			Hint("Give one of the two its own scan of %s with /*+ ID('…') */.", o.called)
 	}
 	return nil

@@ -140,7 +140,7 @@ func (h *Handler) explained(s *session.Session, st *ast.Explain) (*graph.Graph, 
 		}
 		return h.boundedGraph(s, b.Input, nil)
 	}
-	return nil, pgerr.NotSupported(int(st.Pos), "EXPLAIN of this statement")
+	return nil, pgerr.NotSupported(int(st.Statement.Offset()), "EXPLAIN of this statement")
 }
 
 func (h *Handler) explainedInsert(s *session.Session, x *ast.Insert) (*graph.Graph, error) {

@@ -23,7 +23,11 @@ import (
 func (h *Handler) prepareAnalyze(s *session.Session, p *session.Prepared, st *ast.Explain) error {
 	query, isQuery := st.Statement.(*ast.Query)
 	if st.State || st.Job == nil && !isQuery {
-		return pgerr.NotSupported(int(st.Pos), "EXPLAIN ANALYZE of this statement").Hint("EXPLAIN ANALYZE takes a query, or JOB and a name.")
+		pos := st.Pos
+		if st.Statement != nil {
+			pos = st.Statement.Offset()
+		}
+		return pgerr.NotSupported(int(pos), "EXPLAIN ANALYZE of this statement").Hint("EXPLAIN ANALYZE takes a query, or JOB and a name.")
 	}
 	if _, err := h.explained(s, st); err != nil {
 		return err

@@ -15,14 +15,13 @@ import (
 	"github.com/millrace/millrace/planner/optimize"
 	"github.com/millrace/millrace/server/session"
 	"github.com/millrace/millrace/sql/ast"
-	"github.com/millrace/millrace/sql/parse"
 	"github.com/millrace/millrace/types"
 )
 
 // bindOptions are what statements of the session are bound against.
 func (h *Handler) bindOptions(s *session.Session, declared []types.Type) bind.Options {
 	return bind.Options{Catalog: h.names(s), ParamTypes: declared, SearchPath: s.SearchPath(), Database: s.Database,
-		TimeZone: s.TimeZone().Name(), StateColumns: h.stateColumns, ParseQuery: parse.Query, ParseExpr: parse.Expr, Print: printNode}
+		TimeZone: s.TimeZone().Name(), StateColumns: h.stateColumns, Print: printNode}
 }
 
 func printNode(n ast.Node) string {

@@ -97,7 +97,7 @@ func (c *conn) statement(st ast.Parsed, last bool) error {
 		return err
 	}
 	if len(p.Params) > 0 {
-		return pgerr.New(pgerr.UndefinedParameter, "there is no parameter $1")
+		return pgerr.New(pgerr.UndefinedParameter, "there is no parameter $1").At(int(st.FirstParam))
 	}
 	run, err := c.s.Start(c.ctx, p, nil)
 	if err != nil {

@@ -147,9 +147,21 @@ func (s *Session) Prepare(ctx context.Context, stmt ast.Parsed, declared []types
 	s.begin()
 	p, err := s.handler.Prepare(ctx, s, stmt, declared)
 	if err != nil {
-		return nil, translate(ctx, err)
+		return nil, placeRefusal(translate(ctx, err), stmt.Statement)
 	}
 	return p, nil
+}
+
+// placeRefusal lets the refusal of a statement as a whole point at where it
+// begins: what refuses that does not always know of a text.
+func placeRefusal(err error, st ast.Statement) error {
+	switch pgerr.From(err).Code {
+	case pgerr.FeatureNotSupported, pgerr.ActiveSQLTransaction, pgerr.NoActiveSQLTransaction:
+		if st != nil {
+			return pgerr.Place(err, int(st.Offset()))
+		}
+	}
+	return err
 }
 
 // checkState refuses everything but the end of it in a failed transaction.
@@ -189,7 +201,7 @@ func (s *Session) Start(ctx context.Context, p *Prepared, params []types.Value) 
 		r.Result, err = s.handler.Execute(r.ctx, s, p, params)
 	}
 	if err != nil {
-		err = translate(r.ctx, err)
+		err = placeRefusal(translate(r.ctx, err), p.Statement.Statement)
 		r.Close()
 		return nil, err
 	}

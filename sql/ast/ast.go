@@ -54,6 +54,8 @@ type Parsed struct {
 	Text      string    // the statement's own text, without the semicolon
 	Start     int       // offset of Text in the whole string
 	Params    int       // highest $n
+	// FirstParam is where the first of them is, -1 without one.
+	FirstParam Pos
 }
 
 // Option is one name = value of a WITH list, a SET list or a hint.

@@ -11,7 +11,9 @@ type Query struct {
 	// WithTies is FETCH FIRST n ROWS WITH TIES.
 	WithTies bool
 	Locking  string // FOR UPDATE and so on, as written; "" when absent
-	Emit     string // "" or "window close"
+	// LockingPos is where that begins.
+	LockingPos Pos
+	Emit       string // "" or "window close"
 }
 
 // With is a WITH clause.

@@ -18,10 +18,13 @@ const (
 // the cursor to the end of the input, where every rule stops; so rules need not
 // check for errors, they only must not loop without taking a token.
 type cursor struct {
-	src   string
-	toks  []token
-	i     int
-	base  int // offset of the statement being parsed
+	src  string
+	toks []token
+	i    int
+	base int // offset of the statement being parsed
+	// stood, when not nil, is the one place that all parts of the tree get: the
+	// text is a stored one, which stands for something in another.
+	stood *ast.Pos
 	depth int
 	err   *pgerr.Error
 	// inJob is set while the query of a job statement is parsed, where CLAIM and
@@ -44,7 +47,15 @@ func (c *cursor) advance() {
 }
 
 // at is the offset of t in its statement.
-func (c *cursor) at(t *token) ast.Pos { return ast.Pos(t.pos - c.base) }
+func (c *cursor) at(t *token) ast.Pos { return c.place(t.pos) }
+
+// place is the offset in the tree of an offset in the source.
+func (c *cursor) place(offset int) ast.Pos {
+	if c.stood != nil {
+		return *c.stood
+	}
+	return ast.Pos(offset - c.base)
+}
 
 // here is the offset of the current token in its statement.
 func (c *cursor) here() ast.Pos { return c.at(c.cur()) }

@@ -20,7 +20,7 @@ type decoder struct {
 
 // pos is the offset in the statement of a node of TiDB's.
 func (d *decoder) pos(n tidb.Node) ast.Pos {
-	return ast.Pos(d.positions.source(n.OriginTextPosition()) - d.base)
+	return d.place(d.positions.source(n.OriginTextPosition()))
 }
 
 // mark returns the meaning of the identifier m<n>.

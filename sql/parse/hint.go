@@ -19,7 +19,7 @@ func (c *cursor) hints() []ast.Hint {
 		c.fail(err)
 		return nil
 	}
-	in := &cursor{src: t.text, toks: toks, base: c.base - offset}
+	in := &cursor{src: t.text, toks: toks, base: c.base - offset, stood: c.stood}
 	var list []ast.Hint
 	for in.cur().kind != endOfInput {
 		h := ast.Hint{At: ast.At{Pos: in.here()}, Name: strings.ToLower(in.label().Value)}

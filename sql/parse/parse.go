@@ -38,27 +38,45 @@ func Statements(sql string) ([]ast.Parsed, error) {
 			return nil, c.err
 		}
 		end := c.toks[c.i-1].end
+		params, at := parameters(toks[first:c.i], c.base)
 		out = append(out, ast.Parsed{
-			Statement: st, Text: sql[c.base:end], Start: c.base, Params: highestParameter(toks[first:c.i]),
+			Statement: st, Text: sql[c.base:end], Start: c.base, Params: params, FirstParam: at,
 		})
 	}
 	return out, nil
 }
 
-func highestParameter(toks []token) int {
-	highest := 0
+// parameters finds the highest $n among a statement's tokens, 0 if there is none,
+// and where the first one is.
+func parameters(toks []token, base int) (highest int, first ast.Pos) {
+	first = -1
 	for i := range toks {
 		if toks[i].kind == parameter {
 			highest = max(highest, parameterNumber(&toks[i]))
+			if first < 0 {
+				first = ast.Pos(toks[i].pos - base)
+			}
 		}
 	}
-	return highest
+	return highest, first
 }
 
 // Query parses one query, without a semicolon after it.
 func Query(sql string) (*ast.Query, error) {
 	var q *ast.Query
 	err := whole(sql, func(p *parser) { q = p.query() })
+	return q, err
+}
+
+// QueryAt parses a stored query that a statement names at the offset at: all
+// parts of the tree are said to be there, as their own places are in a text that
+// the user did not write now. The position of an error counts in sql.
+func QueryAt(sql string, at ast.Pos) (*ast.Query, error) {
+	var q *ast.Query
+	err := whole(sql, func(p *parser) {
+		p.stood = &at
+		q = p.query()
+	})
 	return q, err
 }
 

@@ -200,7 +200,7 @@ func (r *rewriter) queryTail() {
 	r.emit("ORDER BY", t.pos)
 	r.markCall(t.pos, &clauseTail{inQuery: func(a []ast.Expr, q *ast.Query) {
 		take := &taker{a}
-		q.WithTies, q.Locking, q.Emit = tail.WithTies, tail.Locking, tail.Emit
+		q.WithTies, q.Locking, q.LockingPos, q.Emit = tail.WithTies, tail.Locking, tail.LockingPos, tail.Emit
 		for _, fill := range fills {
 			fill(take, q)
 		}
@@ -294,6 +294,8 @@ func (r *rewriter) locking(tail *ast.Query) {
 	}
 	if tail.Locking != "" {
 		tail.Locking += " "
+	} else {
+		tail.LockingPos = r.place(from)
 	}
 	tail.Locking += r.src[from:r.toks[r.i-1].end]
 }

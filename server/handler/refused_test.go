@@ -1,0 +1,110 @@
+package handler_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// refused are statements that parse and cannot be carried out. The mark ‸ is
+// where the error must point; the refusal names what it is about.
+var refused = []struct{ sql, feature string }{
+	{`SELECT * FROM t ‸FOR UPDATE`, "FOR UPDATE"},
+	{`SELECT * FROM t LIMIT 1 ‸FOR SHARE OF t NOWAIT`, "FOR SHARE OF t NOWAIT"},
+	{`SELECT (SELECT a FROM t ‸FOR UPDATE SKIP LOCKED)`, "FOR UPDATE SKIP LOCKED"},
+	{`WITH RECURSIVE ‸r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT * FROM r`, "WITH RECURSIVE"},
+	{`VALUES (‸1), ((SELECT 2))`, "a subquery in VALUES with several rows"},
+	{`SELECT sum(a) OVER (ORDER BY a ROWS ‸(SELECT 1) PRECEDING) FROM t`, "a subquery in"},
+	{`INSERT INTO t VALUES (1, 'x') ON CONFLICT (a) DO UPDATE SET b = (SELECT 'y')`, "a subquery in ON CONFLICT"},
+	{`SELECT ‸concat(VARIADIC ARRAY['a'])`, "VARIADIC"},
+	{`SELECT ‸count(VARIADIC ARRAY[1])`, "VARIADIC"},
+	{`SELECT ‸lag(a) IGNORE NULLS OVER (ORDER BY a) FROM t`, "IGNORE NULLS"},
+	{`SELECT ‸lower(x => 'a')`, "named arguments of lower"},
+	{`SELECT a FROM t WHERE (a, b) ‸= (SELECT a, b FROM t)`, "comparing a row with a subquery"},
+	{`SELECT * FROM ROWS FROM (generate_series(1, 2), ‸generate_series(1, 3)) x`, "ROWS FROM with several functions"},
+	{`SELECT * FROM ‸generate_series(1, (SELECT 3))`, "a subquery as an argument of a function in FROM"},
+	{`SELECT ‸savepoint('sp', 'op')`, "reading an operator's state here"},
+	{`SELECT * FROM t FOR SYSTEM_TIME AS OF ‸now()`, "FOR SYSTEM_TIME AS OF"},
+	{`SELECT * FROM t ‸ASOF JOIN t u MATCH_CONDITION (t.a >= u.a) ON t.b = u.b`, "ASOF JOIN"},
+	{`SELECT * FROM t LEFT JOIN u ON t.a ‸= (SELECT 1)`, "a subquery in the condition of an outer join"},
+	{`SELECT '12:00'::‸timetz`, "the type time with time zone"},
+	{`SELECT NULL::‸xml`, "the type xml"},
+	{`SELECT ‸B'101'`, "the type bit"},
+	{`CREATE TABLE x (‸a int GENERATED ALWAYS AS IDENTITY)`, "an identity column"},
+	{`CREATE TABLE x (‸a int UNIQUE)`, "a UNIQUE constraint"},
+	{`CREATE TABLE x (a int, UNIQUE (‸a))`, "a UNIQUE constraint"},
+	{`CREATE TABLE x (a int CHECK (a ‸> 0))`, "a CHECK constraint"},
+	{`CREATE TABLE x (a int, CHECK (a ‸> 0))`, "a CHECK constraint"},
+	{`‸CREATE TEMP TABLE x (a int)`, "CREATE TEMPORARY TABLE"},
+	{`CREATE TABLE x AS ‸SELECT 1`, "CREATE TABLE … AS"},
+	{`‸CREATE TEMP VIEW x AS SELECT 1`, "CREATE TEMPORARY VIEW"},
+	{`DELETE FROM t RETURNING ‸(SELECT 1)`, "a subquery in RETURNING"},
+	{`WITH d AS (‸DELETE FROM t RETURNING *) SELECT * FROM d`, "a data-modifying statement in WITH"},
+	{`CREATE INDEX ON ‸v (a)`, "an index on a view"},
+	{`COPY t FROM '/etc/passwd'`, "COPY with a file of the server"},
+	{`COPY t FROM STDIN WITH (‸ENCODING 'LATIN1')`, "COPY encoding LATIN1"},
+	{`EXPLAIN ANALYZE ‸DELETE FROM t`, "EXPLAIN ANALYZE of this statement"},
+	{`‸ALTER SYSTEM SET work_mem = '1MB'`, "ALTER SYSTEM"},
+	{`‸LISTEN x`, "LISTEN"},
+	{`‸NOTIFY x`, "NOTIFY"},
+	{`‸USE x`, "USE"},
+	{`SELECT '(a)\1' ‸~ '(a)\1'`, "a back reference in a regular expression"},
+	{`SELECT ‸date_bin('1 month', now(), now())`, "a stride of date_bin with months or years"},
+	{`CREATE MATERIALIZED VIEW x AS SELECT * FROM ‸pg_class`, "a continuous query over pg_catalog.pg_class"},
+	{`CREATE MATERIALIZED VIEW x AS SELECT * FROM ‸generate_series(1, 3)`, "function generate_series in FROM of a continuous query"},
+	{`CREATE MATERIALIZED VIEW x AS SELECT ‸generate_series(1, a) FROM t`, "a set-returning function in a continuous query"},
+	{`CREATE JOB x AS INSERT INTO t SELECT * FROM t ON ‸CONFLICT DO NOTHING`, "ON CONFLICT in a job"},
+}
+
+// inTransaction are statements that act at once, and so refuse to run in a
+// transaction block.
+var inTransaction = []string{`FLUSH`, `SAVEPOINT JOB x`, `STOP JOB x`, `PAUSE JOB x`, `RESUME JOB x`, `ALTER JOB x SET (parallelism = 2)`,
+	`RESTORE JOB x FROM LATEST`, `DROP SAVEPOINT x`, `DROP JOB x WITH SAVEPOINT s`, `DISCARD ALL`}
+
+// TestRefusals checks that what cannot be executed is refused by name and points
+// at what is at fault.
+func TestRefusals(t *testing.T) {
+	c := start(t, "")
+	c.exec(`CREATE TABLE t (a int PRIMARY KEY, b text)`, `CREATE TABLE u (a int, b text)`, `CREATE VIEW v AS SELECT * FROM t`, `INSERT INTO t VALUES (1, 'x')`)
+	for _, r := range refused {
+		before, after, marked := strings.Cut(r.sql, "‸")
+		e := c.fails("0A000", before+after)
+		if e == nil {
+			continue
+		}
+		if !strings.Contains(e.Message, r.feature) {
+			t.Errorf("%s\nis refused with %q, which does not name %s", r.sql, e.Message, r.feature)
+		}
+		if want := int32(utf8.RuneCountInString(before)) + 1; e.Position <= 0 || marked && e.Position != want {
+			t.Errorf("%s\n(%s) points at %d, want %d", r.sql, e.Message, e.Position, want)
+		}
+	}
+	for _, sql := range inTransaction {
+		c.exec("BEGIN")
+		_, err := c.conn.Exec(c.ctx, "  "+sql)
+		var e *pgconn.PgError
+		if !errors.As(err, &e) || e.Code != "25001" || e.Position != 3 {
+			t.Errorf("%s in a transaction gives %v, position %d", sql, err, e.Position)
+		}
+		c.exec("ROLLBACK")
+	}
+}
+
+// TestPositionsInViews checks that an error in what a view computes points at the
+// view, not somewhere by an offset in the view's own text.
+func TestPositionsInViews(t *testing.T) {
+	c := start(t, "")
+	c.exec(`CREATE TABLE t (a int, b text)`, `INSERT INTO t VALUES (0, 'x')`, `CREATE VIEW v AS SELECT 'a long text' AS x, 1 / a AS y FROM t`)
+	if e := c.fails("22012", `SELECT x, y FROM v`); e != nil && e.Position != 18 {
+		t.Errorf("the error of a view's column points at %d", e.Position)
+	}
+	if e := c.fails("42P02", `SELECT a FROM t WHERE a = $1`); e != nil && e.Position != 27 {
+		t.Errorf("a parameter nobody gives is said to be at %d", e.Position)
+	}
+	if e := c.fails("42704", `SELECT * FROM savepoint('nope')`); e != nil && e.Position != 15 {
+		t.Errorf("a savepoint that does not exist is said to be at %d", e.Position)
+	}
+}
