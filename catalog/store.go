@@ -173,12 +173,13 @@ func (s *Store) loadJobs(ctx context.Context, into *Snapshot) error {
 // apply checks edits against the newest snapshot, writes them and publishes the
 // result.
 func (s *Store) apply(ctx context.Context, edits []edit) error {
-	return s.applyWith(ctx, edits, func() error { return nil })
+	return s.applyWith(ctx, edits, func(commit JointCommit) error { return commit("", "") })
 }
 
 // applyWith is apply with something that is done when all is written and only
-// the database's own commit is to come; when it fails, so does all.
-func (s *Store) applyWith(ctx context.Context, edits []edit, last func() error) error {
+// the database's own commit is to come, which last calls for; when it fails, so
+// does all.
+func (s *Store) applyWith(ctx context.Context, edits []edit, last func(commit JointCommit) error) error {
 	s.write.Lock()
 	defer s.write.Unlock()
 	next := s.Snapshot().clone()
@@ -190,13 +191,7 @@ func (s *Store) applyWith(ctx context.Context, edits []edit, last func() error) 
 		}
 		writes = append(writes, w...)
 	}
-	err := s.inTx(ctx, func(tx *sql.Tx) error {
-		if err := s.execAll(ctx, tx, writes); err != nil {
-			return fmt.Errorf("write metadata: %w", err)
-		}
-		return last()
-	})
-	if err != nil {
+	if err := s.commitJointly(ctx, writes, last); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -231,6 +226,75 @@ func (s *Store) inTx(ctx context.Context, f func(*sql.Tx) error) error {
 		return fmt.Errorf("write metadata: %w", err)
 	}
 	return nil
+}
+
+// commitJointly carries writes out in a transaction that last commits.
+func (s *Store) commitJointly(ctx context.Context, writes []write, last func(commit JointCommit) error) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	if err = s.fence(ctx, tx); err == nil {
+		if err = s.execAll(ctx, tx, writes); err != nil {
+			err = fmt.Errorf("write metadata: %w", err)
+		}
+	}
+	if err == nil {
+		err = last(func(id, forget string) error {
+			if err := s.mark(ctx, tx, id, forget); err != nil {
+				return fmt.Errorf("write metadata: %w", err)
+			}
+			if err := tx.Commit(); err != nil {
+				return s.decide(ctx, id, fmt.Errorf("write metadata: %w", err))
+			}
+			return nil
+		})
+	}
+	if err != nil {
+		_ = tx.Rollback()
+	}
+	return err
+}
+
+// mark writes that an id is committed, and forgets another.
+func (s *Store) mark(ctx context.Context, tx *sql.Tx, id, forget string) error {
+	var writes []write
+	if id != "" {
+		writes = append(writes, write{"INSERT INTO joint_commits (id) VALUES (?)", []any{id}})
+	}
+	if forget != "" {
+		writes = append(writes, write{"DELETE FROM joint_commits WHERE id = ?", []any{forget}})
+	}
+	return s.execAll(ctx, tx, writes)
+}
+
+// decide finds out whether a commit that gave an error took place all the same. It
+// is its error if it did not.
+func (s *Store) decide(ctx context.Context, id string, failure error) error {
+	if id == "" {
+		return failure
+	}
+	committed, err := s.committed(ctx, id)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w; %w", ErrUndecided, failure, err)
+	case committed:
+		return nil
+	}
+	return failure
+}
+
+// committed is JointCommitted in a transaction, which cannot begin on a connection
+// that the failed one is still open on.
+func (s *Store) committed(ctx context.Context, id string) (yes bool, err error) {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = tx.Rollback() }()
+	n := 0
+	err = tx.QueryRowContext(ctx, s.dialect.bind(countJointCommits), id).Scan(&n)
+	return n > 0, err
 }
 
 // exec is one writing statement with its own transaction.

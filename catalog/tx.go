@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,14 +79,37 @@ func (t *Tx) Commit(ctx context.Context) error {
 	return t.store.apply(ctx, t.edits)
 }
 
-// CommitWith is Commit that calls last once nothing but the database's own
-// commit can fail any more. An error of last undoes all. Without changes it is
-// just last.
-func (t *Tx) CommitWith(ctx context.Context, last func() error) error {
+// JointCommit commits a database transaction, and with it that id was committed.
+// It forgets another such id. Its error wraps ErrUndecided when nobody knows
+// whether it has committed.
+type JointCommit func(id, forget string) error
+
+// ErrUndecided says that a commit failed in a way that leaves open whether it took
+// place.
+var ErrUndecided = errors.New("the metadata database does not tell whether it has committed")
+
+// CommitWith is Commit that calls last when nothing but the database's own commit
+// can fail any more: last is to call commit once, when all that it has to do is
+// durable, and its error undoes the changes. Without changes there is nothing to
+// commit, and commit is nil.
+func (t *Tx) CommitWith(ctx context.Context, last func(commit JointCommit) error) error {
 	if t.Empty() {
-		return last()
+		return last(nil)
 	}
 	return t.store.applyWith(ctx, t.edits, last)
+}
+
+const countJointCommits = "SELECT count(*) FROM joint_commits WHERE id = ?"
+
+// JointCommitted reports whether a transaction was committed under that id, and
+// its log has not had another one since.
+func (s *Store) JointCommitted(ctx context.Context, id string) (bool, error) {
+	var n int
+	err := s.db.QueryRowContext(ctx, s.dialect.bind(countJointCommits), id).Scan(&n)
+	if err != nil {
+		return false, fmt.Errorf("read joint commits: %w", err)
+	}
+	return n > 0, nil
 }
 
 // NewID makes a relation's or job's id: 32 hex digits, never used before.

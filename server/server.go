@@ -175,7 +175,8 @@ func (s *Server) openStores(ctx context.Context) (err error) {
 	if err := s.acquireLease(ctx); err != nil {
 		return err
 	}
-	if s.tables, err = table.Open(filepath.Join(s.opt.Data, "tables"), table.Options{Log: s.opt.Log}); err != nil {
+	if s.tables, err = table.Open(filepath.Join(s.opt.Data, "tables"), table.Options{Log: s.opt.Log,
+		Committed: func(id string) (bool, error) { return s.store.JointCommitted(ctx, id) }}); err != nil {
 		return fmt.Errorf("open the own tables: %w", err)
 	}
 	if s.letters, err = deadletter.Open(filepath.Join(s.opt.Data, "dead-letters"), deadletter.Options{Log: s.opt.Log, Clock: s.opt.Clock}); err != nil {

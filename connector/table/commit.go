@@ -3,6 +3,7 @@ package table
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 
 	"github.com/millrace/millrace/internal/pgerr"
@@ -17,6 +18,9 @@ type pendingTxn struct {
 	reads   map[string]struct{} // ids of tables that must not have changed …
 	readAt  uint64              // … after this position
 	writers []string            // names of the pending files whose rows are in changes
+	joint   *joint              // of a part of something larger
+	staged  *stager             // its rows in memory, until it is decided
+	made    []*table            // its new tables
 	done    chan struct{}
 	result  Result
 	err     error
@@ -48,7 +52,7 @@ const groupMax = 4096
 func (s *Store) lead() {
 	for {
 		s.queueMu.Lock()
-		n := min(len(s.queue), groupMax)
+		n := groupSize(s.queue)
 		if n == 0 {
 			s.leading = false
 			s.queueMu.Unlock()
@@ -62,6 +66,18 @@ func (s *Store) lead() {
 			close(t.done)
 		}
 	}
+}
+
+// groupSize is how many of the queue go together. A joint transaction goes alone:
+// whatever came behind it could build on rows that are taken back.
+func groupSize(queue []*pendingTxn) int {
+	n := min(len(queue), groupMax)
+	for i, t := range queue[:n] {
+		if t.joint != nil {
+			return max(i, 1)
+		}
+	}
+	return n
 }
 
 // carryOut stages the group in memory, writes it, and lets readers see it.
@@ -90,9 +106,13 @@ func (s *Store) carryOut(group []*pendingTxn) {
 		return
 	}
 	sealFrame(frame, 0)
-	err := s.log.append(frame, first)
+	err := s.log.append(frame, first, s.decision(kept[0]))
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if back := (*takenBack)(nil); errors.As(err, &back) {
+		s.takeBack(kept[0], back.err)
+		return
+	}
 	if err != nil {
 		// What is on disk is unknown now: no more writes, and readers stay where
 		// they are. A restart recovers.
@@ -104,6 +124,9 @@ func (s *Store) carryOut(group []*pendingTxn) {
 		close(s.changed)
 		s.changed = make(chan struct{})
 		return
+	}
+	for _, t := range kept {
+		t.staged.finish()
 	}
 	s.durable = last
 	s.sinceSnap += int64(len(frame))
@@ -134,6 +157,12 @@ func (s *Store) stage(frame []byte, t *pendingTxn) ([]byte, error) {
 	}
 	frame = appendTxn(frame, position, 0)
 	entries := 0
+	if t.joint != nil {
+		at := len(frame)
+		frame = append(appendEntry(frame, jointEntry), t.joint.id...)
+		sealEntry(frame, at)
+		entries++
+	}
 	if gone := s.tables[t.drop]; gone != nil {
 		at := len(frame)
 		frame = binary.LittleEndian.AppendUint32(appendEntry(frame, dropEntry), gone.number)
@@ -163,7 +192,7 @@ func (s *Store) stage(frame []byte, t *pendingTxn) ([]byte, error) {
 	}
 	binary.LittleEndian.PutUint32(frame[start+8:], uint32(entries))
 	s.staged = position
-	t.result.Position = position
+	t.made, t.result.Position = made, position
 	return frame, nil
 }
 
@@ -204,7 +233,7 @@ func (s *Store) removeTable(t *table) {
 
 // stageChanges applies the changes in order, or none of them.
 func (s *Store) stageChanges(frame []byte, position uint64, t *pendingTxn) ([]byte, int, error) {
-	st := stager{position: position}
+	st := &stager{position: position}
 	for i := range t.changes {
 		change := &t.changes[i]
 		tab, err := s.find(change.Table)
@@ -236,7 +265,7 @@ func (s *Store) stageChanges(frame []byte, position uint64, t *pendingTxn) ([]by
 		t.result = Result{}
 		return nil, 0, pgerr.New(pgerr.ProgramLimitExceeded, "transaction is larger than %d bytes", frameMax)
 	}
-	st.finish()
+	t.staged = st
 	return frame, entries, nil
 }
 

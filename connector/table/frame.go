@@ -80,6 +80,7 @@ const (
 	snapshotEntry entryKind = 5 // u64 position, u32 next table number: a snapshot begins
 	endEntry      entryKind = 6 // u64 rows: a snapshot is complete
 	rowIDEntry    entryKind = 7 // u32 table number, u64 next row id
+	jointEntry    entryKind = 8 // id of the metadata transaction that decides about this one
 )
 
 // A transaction in a frame: u64 position, u32 number of entries, entries. An

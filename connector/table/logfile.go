@@ -106,8 +106,10 @@ func listed(dir, prefix string) (paths []string, positions []uint64, err error) 
 }
 
 // append writes a frame whose first transaction is position, and makes it
-// durable.
-func (l *logFiles) append(frame []byte, position uint64) error {
+// durable. Before readers see it, decide, which may be nil, is asked: when it
+// fails, the frame is cut off again and the error is a takenBack, unless it wraps
+// ErrUndecided.
+func (l *logFiles) append(frame []byte, position uint64, decide func() error) error {
 	last := l.segments[len(l.segments)-1]
 	if last.size > fileHeader && (l.roll.Load() || last.size+int64(len(frame)) > l.max) {
 		if err := l.begin(position); err != nil {
@@ -124,11 +126,31 @@ func (l *logFiles) append(frame []byte, position uint64) error {
 			return fmt.Errorf("sync table log: %w", err)
 		}
 	}
+	if decide != nil {
+		if err := decide(); err != nil {
+			return l.cutBack(last.size, err)
+		}
+	}
 	l.mu.Lock()
 	last.remember(position, last.size)
 	last.size += int64(len(frame))
 	l.mu.Unlock()
 	return nil
+}
+
+// cutBack takes a frame off the end of the log that was refused with err.
+func (l *logFiles) cutBack(size int64, err error) error {
+	if errors.Is(err, ErrUndecided) {
+		return err
+	}
+	cut := l.file.Truncate(size)
+	if cut == nil && l.sync {
+		cut = l.file.Sync()
+	}
+	if cut != nil {
+		return fmt.Errorf("take back what was written to the table log: %w", errors.Join(cut, err))
+	}
+	return &takenBack{err}
 }
 
 // begin makes a new segment the last.
@@ -185,8 +207,8 @@ func (l *logFiles) drop(limit uint64) error {
 }
 
 // load finds the segments and calls f for the payload of every frame, in order.
-// A torn end is cut off.
-func (l *logFiles) load(f func(payload []byte) error, position func() uint64) error {
+// A torn end is cut off, and so is a last frame that is undecided.
+func (l *logFiles) load(f func(payload []byte) error, position func() uint64, undecided func(payload []byte) (bool, error)) error {
 	paths, positions, err := listed(l.dir, "log-")
 	if err != nil {
 		return err
@@ -214,6 +236,13 @@ func (l *logFiles) load(f func(payload []byte) error, position func() uint64) er
 					return errAt(err, path, g.size)
 				}
 				break
+			}
+			if last && g.size+int64(n) == int64(len(data)) {
+				if cut, err := undecided(payload); err != nil {
+					return errAt(err, path, g.size)
+				} else if cut {
+					break
+				}
 			}
 			before := position() + 1
 			if len(g.frames) == 0 && len(payload) >= txnHeader {

@@ -48,7 +48,7 @@ func (s *Store) recover() error {
 			}
 			return s.replay(position, entries)
 		})
-	}, func() uint64 { return max(last, s.durable) })
+	}, func() uint64 { return max(last, s.durable) }, s.undecided)
 	if err != nil {
 		return err
 	}
@@ -89,6 +89,8 @@ func (s *Store) replayEntry(position uint64, e entry) error {
 		return s.replayChanges(position, e.body)
 	case writerEntry:
 		s.writers[string(e.body)] = position
+	case jointEntry:
+		s.joint = string(e.body)
 	case rowIDEntry:
 		if len(e.body) != 12 {
 			return errDamaged

@@ -31,6 +31,9 @@ type Options struct {
 	// CompactBytesMin is how much log must have been written since the last
 	// snapshot before CompactIfNeeded takes another.
 	CompactBytesMin int64
+	// Committed tells whether the metadata transaction of that id was committed. It
+	// is asked about the end of the log when the store is opened; nil: it was.
+	Committed func(id string) (bool, error)
 	// NoSync leaves out fsync, for tests that count on speed, not on power cuts.
 	NoSync bool
 }
@@ -109,6 +112,7 @@ type Store struct {
 	tables     map[string]*table // by id
 	numbers    map[uint32]*table
 	nextNumber uint32
+	joint      string            // id of the last transaction that was joint
 	writers    map[string]uint64 // pending files that have been applied → position
 	staged     uint64            // position of the last staged transaction
 	durable    uint64            // position of the last durable one: what readers see

@@ -243,7 +243,11 @@ func (x *Txn) Commit(ctx context.Context) error {
 	if x.Empty() {
 		return nil
 	}
-	t := &pendingTxn{changes: x.changes}
+	return x.commit(ctx, nil)
+}
+
+func (x *Txn) commit(ctx context.Context, with *joint) error {
+	t := &pendingTxn{changes: x.changes, joint: with}
 	for _, c := range x.creates {
 		t.creates = append(t.creates, c.def)
 	}
@@ -253,6 +257,19 @@ func (x *Txn) Commit(ctx context.Context) error {
 	var err error
 	x.result, err = x.store.commit(ctx, t)
 	return err
+}
+
+// CommitWith is Commit of a part of something larger. Once the changes are durable,
+// and before anybody sees them, decide commits the rest, under the id given, and
+// forgets the id of the joint transaction before this one. When it fails the
+// changes are taken back; when the process dies before it has succeeded, they are
+// not there when the store is opened again, which asks Options.Committed. No
+// other transaction is under way meanwhile.
+func (x *Txn) CommitWith(ctx context.Context, id string, decide func(forget string) error) error {
+	if x.Empty() {
+		return decide("")
+	}
+	return x.commit(ctx, &joint{id: id, decide: decide})
 }
 
 // Result tells what the changes came to, after Commit.

@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connector/table"
@@ -94,7 +95,7 @@ func (h *Handler) Commit(ctx context.Context, _ *session.Session, tx *session.Tx
 	// A client that goes away in the middle does not leave half of it.
 	ctx = context.WithoutCancel(ctx)
 	defer func() { w.rows.Close() }()
-	err := w.names.CommitWith(ctx, func() error { return h.commitRows(ctx, w, tx) })
+	err := w.names.CommitWith(ctx, func(commit catalog.JointCommit) error { return h.commitRows(ctx, w, tx, commit) })
 	if err != nil {
 		return err
 	}
@@ -108,9 +109,9 @@ func (h *Handler) Commit(ctx context.Context, _ *session.Session, tx *session.Tx
 
 // commitRows commits the rows of a transaction. When others were faster, one that
 // the client sent in one go is done again; an explicit one fails with 40001.
-func (h *Handler) commitRows(ctx context.Context, w *work, tx *session.Tx) error {
+func (h *Handler) commitRows(ctx context.Context, w *work, tx *session.Tx, commit catalog.JointCommit) error {
 	for try := 0; ; try++ {
-		err := w.rows.Commit(ctx)
+		err := w.commitRows(ctx, commit)
 		if tx.Explicit || try == conflictsMax || !isConflict(err) {
 			return err
 		}
@@ -132,6 +133,22 @@ func (h *Handler) commitRows(ctx context.Context, w *work, tx *session.Tx) error
 			}
 		}
 	}
+}
+
+// commitRows commits the rows, and the names with them if there are any: in one
+// step, whatever dies in between.
+func (w *work) commitRows(ctx context.Context, commit catalog.JointCommit) error {
+	if commit == nil {
+		return w.rows.Commit(ctx)
+	}
+	id := catalog.NewID()
+	return w.rows.CommitWith(ctx, id, func(forget string) error {
+		err := commit(id, forget)
+		if errors.Is(err, catalog.ErrUndecided) {
+			err = fmt.Errorf("%w: %w", table.ErrUndecided, err)
+		}
+		return err
+	})
 }
 
 // Rollback implements session.Handler.
