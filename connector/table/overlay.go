@@ -30,7 +30,7 @@ type hidden struct {
 const overlayChunkSize = 4 << 10
 
 func newOverlay(t *table, fresh bool) *overlay {
-	o := &overlay{table: t, fresh: fresh, rows: newRows(t.codec, t.rows.keys), hidden: map[uint64]hidden{}}
+	o := &overlay{table: t, fresh: fresh, rows: newRows(t.codec, t.rows.indexes[0].columns), hidden: map[uint64]hidden{}}
 	o.rows.chunkBytes = overlayChunkSize
 	return o
 }
@@ -59,6 +59,7 @@ func (x *Txn) put(o *overlay, rowID, change uint64, row []byte) {
 
 func (x *Txn) end(o *overlay, v uint32, change uint64) {
 	o.rows.kill(v, change)
+	o.rows.bury(v)
 	x.steps = append(x.steps, txnStep{o, killedStep, v, 0})
 }
 
@@ -79,6 +80,7 @@ func (x *Txn) undo(n int) {
 			}
 			o.rows.release(step.version)
 		case killedStep:
+			o.rows.dead = o.rows.dead[:len(o.rows.dead)-1] // it was the last
 			o.rows.revive(step.version)
 		case hidStep:
 			delete(o.hidden, step.rowID)
@@ -178,14 +180,10 @@ type mixedRow struct {
 	own     bool
 }
 
-// mix lists the rows of a table that a snapshot of the transaction sees, in the
-// order of their ids. The caller holds the store's lock and the transaction's.
-func (o *overlay) mix(position, change uint64) []mixedRow {
-	var base []uint32
-	if !o.fresh {
-		base = o.table.rows.visible(position, 0)
-	}
-	own := o.rows.visible(change, 0)
+// mix puts stored rows and the transaction's own together, both in the order of
+// their ids, as a snapshot of the transaction sees them. The caller holds the
+// store's lock and the transaction's.
+func (o *overlay) mix(base, own []uint32, change uint64) []mixedRow {
 	out := make([]mixedRow, 0, len(base)+len(own))
 	for len(base)+len(own) > 0 {
 		if len(own) == 0 || len(base) > 0 && o.table.rows.versions[base[0]].rowID <= o.rows.versions[own[0]].rowID {
@@ -199,6 +197,15 @@ func (o *overlay) mix(position, change uint64) []mixedRow {
 		own = own[1:]
 	}
 	return out
+}
+
+// all is every row of a table that a snapshot of the transaction sees.
+func (o *overlay) all(position, change uint64) []mixedRow {
+	var base []uint32
+	if !o.fresh {
+		base = o.table.rows.visible(position, 0)
+	}
+	return o.mix(base, o.rows.visible(change, 0), change)
 }
 
 // at is the data of a mixed row, and how a change refers to it.

@@ -3,8 +3,6 @@ package table
 import (
 	"bytes"
 	"slices"
-
-	"github.com/cespare/xxhash/v2"
 )
 
 // version is one state of one row. It is seen by readers at positions from born
@@ -13,22 +11,21 @@ import (
 type version struct {
 	rowID, born, died  uint64
 	chunk, off, length uint32
-	next               uint32 // another current version with the same key hash, 0 for none
 }
 
 // chunkSize is how much row data is allocated at once.
 const chunkSize = 256 << 10
 
-// rows are the versions of one table's rows, with an index by key and one by row
-// id. Without a primary key the key is the whole row, and need not be unique.
+// rows are the versions of one table's rows, with indexes by key, by row id, and
+// by what was asked for. Without a primary key the key is the whole row, and need
+// not be unique.
 // Slots of dead versions are used again once nobody can see them. The caller
 // locks.
 type rows struct {
 	codec    *rowCodec
-	keys     []int
 	versions []version // number 0 is not used
 	free     []uint32
-	byKey    map[uint64]uint32 // hash of key → first of the current versions
+	indexes  []*index          // the first is by key
 	byRow    map[uint64]uint32 // row id → current version
 	chunks   [][]byte
 	used     []int // bytes of each chunk that a version refers to
@@ -49,7 +46,7 @@ type deadVersion struct {
 }
 
 func newRows(codec *rowCodec, keys []int) *rows {
-	return &rows{codec: codec, keys: keys, versions: make([]version, 1), byKey: map[uint64]uint32{}, byRow: map[uint64]uint32{}, current: -1, chunkBytes: chunkSize, nextRow: 1}
+	return &rows{codec: codec, versions: make([]version, 1), indexes: []*index{newIndex(keys)}, byRow: map[uint64]uint32{}, current: -1, chunkBytes: chunkSize, nextRow: 1}
 }
 
 func (r *rows) data(i uint32) []byte {
@@ -83,17 +80,12 @@ func (r *rows) place(v *version, data []byte) {
 	r.liveSize += int64(len(data))
 }
 
-func (r *rows) keyHash(data []byte) uint64 {
-	r.scratch = r.codec.appendKey(r.scratch[:0], data, r.keys)
-	return xxhash.Sum64(r.scratch)
-}
-
 // find returns the current version whose key columns equal data's, 0 if there is
 // none.
 func (r *rows) find(data []byte) uint32 {
-	i := r.byKey[r.keyHash(data)]
-	for ; i != 0; i = r.versions[i].next {
-		r.other = r.codec.appendKey(r.other[:0], r.data(i), r.keys)
+	x := r.indexes[0]
+	for i := x.first[x.hash(r, data)]; i != 0; i = x.links[i].next {
+		r.other = r.codec.appendKey(r.other[:0], r.data(i), x.columns)
 		if bytes.Equal(r.other, r.scratch) {
 			return i
 		}
@@ -119,29 +111,19 @@ func (r *rows) add(rowID, born uint64, data []byte) uint32 {
 }
 
 func (r *rows) link(i uint32) {
-	h := r.keyHash(r.data(i))
-	r.versions[i].next = r.byKey[h]
-	r.byKey[h] = i
+	if len(r.indexes) > 1 {
+		r.indexes = slices.DeleteFunc(r.indexes, r.giveUp)
+	}
+	for _, x := range r.indexes {
+		x.add(r, i)
+	}
 	r.byRow[r.versions[i].rowID] = i
 }
 
 func (r *rows) unlink(i uint32) {
-	h := r.keyHash(r.data(i))
-	if first := r.byKey[h]; first == i {
-		if next := r.versions[i].next; next != 0 {
-			r.byKey[h] = next
-		} else {
-			delete(r.byKey, h)
-		}
-	} else {
-		for ; first != 0; first = r.versions[first].next {
-			if r.versions[first].next == i {
-				r.versions[first].next = r.versions[i].next
-				break
-			}
-		}
+	for _, x := range r.indexes {
+		x.remove(r, i)
 	}
-	r.versions[i].next = 0
 	if r.byRow[r.versions[i].rowID] == i {
 		delete(r.byRow, r.versions[i].rowID)
 	}

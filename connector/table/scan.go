@@ -91,7 +91,7 @@ func (x *Txn) scan(n *Snapshot, id string, want []int) *Scan {
 	}
 	n.store.mu.RLock()
 	defer n.store.mu.RUnlock()
-	return &Scan{store: n.store, table: o.table, want: want, txn: x, overlay: o, mixed: o.mix(n.pin.position, n.change)}
+	return &Scan{store: n.store, table: o.table, want: want, txn: x, overlay: o, mixed: o.all(n.pin.position, n.change)}
 }
 
 // Read implements connector.Reader.

@@ -171,12 +171,12 @@ type Source struct {
 	Lookup *Lookup `json:"lookup,omitempty"`
 }
 
-// Lookup is the rows of a relation that have these values, constants that are not
-// null, in these of its columns.
+// Lookup is the rows of a relation that have the values of one of Keys, none of
+// them null, in these of its columns. A key may be there twice.
 type Lookup struct {
-	Index   string         `json:"index"` // its name, for people
-	Columns []int          `json:"columns"`
-	Values  []*scalar.Expr `json:"values"`
+	Index   string          `json:"index"` // its name, for people
+	Columns []int           `json:"columns"`
+	Keys    [][]types.Value `json:"keys"`
 }
 
 // PhysicalColumn is a column that a reader delivers: number Column of the

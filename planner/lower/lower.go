@@ -22,7 +22,8 @@ type Options struct {
 	Indexes func(relation string) []Index
 }
 
-// Index finds the rows of a relation by the values of some of its columns.
+// Index finds the rows of a relation by the values of its columns, or of the first
+// of them.
 type Index struct {
 	Name    string
 	Columns []int

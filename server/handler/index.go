@@ -29,9 +29,12 @@ func (h *Handler) createIndex(st *ast.CreateIndex) plan {
 		if err != nil {
 			return nil, err
 		}
-		if base.Kind != catalog.MaterializedView {
-			e := pgerr.NotSupported(int(st.Relation.Offset()), "an index on a "+string(base.Kind))
-			return nil, e.Hint("Materialized views can have indexes.")
+		if base.Kind != catalog.MaterializedView && !base.IsOwnTable() {
+			what := "an index on a " + string(base.Kind)
+			if base.Kind == catalog.Table {
+				what = "an index on a table with a connector"
+			}
+			return nil, pgerr.NotSupported(int(st.Relation.Offset()), what).Hint("Materialized views and Millrace's own tables can have indexes.")
 		}
 		r := catalog.Relation{Schema: base.Schema, Name: st.Name.Value, Kind: catalog.Index, Depends: []string{base.ID}, SQL: ast.Print(st)}
 		if r.Columns, err = indexColumns(base, st.Columns); err != nil {
@@ -109,17 +112,22 @@ func chosenIndexName(names *catalog.Snapshot, base *catalog.Relation, columns []
 	return name
 }
 
-// indexes is what a query of the session may find rows by: a materialized view's
-// key, which needs no CREATE INDEX, then the indexes by name.
+// indexes is what a query of the session may find rows by: the key of a
+// materialized view or of an own table, which needs no CREATE INDEX, then the
+// indexes by name.
 func (h *Handler) indexes(s *session.Session) func(relation string) []lower.Index {
 	return func(relation string) []lower.Index {
 		names := h.Snapshot(s)
 		r := names.RelationByID(relation)
-		if r == nil || r.Kind != catalog.MaterializedView {
+		if r == nil {
 			return nil
 		}
 		var out []lower.Index
-		if v, err := h.opt.Jobs.View(relation); err == nil && len(v.Key()) > 0 {
+		if r.IsOwnTable() {
+			if len(r.PrimaryKey) > 0 {
+				out = append(out, lower.Index{Name: r.Name + "_pkey", Columns: r.PrimaryKey})
+			}
+		} else if v, err := h.opt.Jobs.View(relation); err == nil && len(v.Key()) > 0 {
 			out = append(out, lower.Index{Name: "key of " + r.Name, Columns: v.Key()})
 		}
 		for _, x := range names.Indexes(relation) {

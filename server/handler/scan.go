@@ -77,7 +77,7 @@ func (p *boundedParts) tableSource(spec *graph.Source) (connector.Source, error)
 	if err != nil {
 		return nil, p.h.elsewhere(err, spec.RelationID)
 	}
-	return &tableSource{cut: p.own, id: spec.RelationID, columns: len(def.Columns)}, nil
+	return &tableSource{cut: p.own, id: spec.RelationID, columns: len(def.Columns), wanted: spec.Lookup}, nil
 }
 
 // evalContext is what the session's expressions may know.

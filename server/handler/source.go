@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"unsafe"
 
@@ -84,16 +85,21 @@ func newCutSource(cut *job.Cut, wanted *graph.Lookup) *cutSource {
 	if wanted == nil {
 		return c
 	}
-	values := make([]types.Value, len(wanted.Values))
-	for i, x := range wanted.Values {
-		values[i] = *x.Value
-	}
-	if places, ok := cut.Lookup(wanted.Columns, values); ok {
-		c.found = map[int][]state.RowID{}
+	found := map[int][]state.RowID{}
+	for _, key := range wanted.Keys {
+		places, ok := cut.Lookup(wanted.Columns, key)
+		if !ok {
+			return c
+		}
 		for _, p := range places {
-			c.found[int(p.Part)] = append(c.found[int(p.Part)], p.ID)
+			found[int(p.Part)] = append(found[int(p.Part)], p.ID)
 		}
 	}
+	for part, ids := range found { // keys may have met the same row
+		slices.Sort(ids)
+		found[part] = slices.Compact(ids)
+	}
+	c.found = found
 	return c
 }
 
@@ -126,6 +132,7 @@ type tableSource struct {
 	cut     *table.Snapshot
 	id      string
 	columns int
+	wanted  *graph.Lookup // nil: all rows
 }
 
 // Splits implements connector.Source.
@@ -142,8 +149,12 @@ func (t *tableSource) Open(_ context.Context, _ connector.Split, _ []byte, want 
 			own = append(own, w)
 		}
 	}
-	scan, err := t.cut.Scan(t.id, own)
-	r.Scan = scan
+	var err error
+	if t.wanted == nil {
+		r.Scan, err = t.cut.Scan(t.id, own)
+	} else {
+		r.Scan, err = t.cut.Find(t.id, own, t.wanted.Columns, t.wanted.Keys)
+	}
 	return r, err
 }
 
