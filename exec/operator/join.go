@@ -21,7 +21,7 @@ type join struct {
 	spec     *graph.Join
 	sides    [2]*joinSide
 	residual *predicate
-	plain    bool // an inner join without a residual
+	inner    bool
 
 	own, other *joinSide
 	port       int
@@ -90,7 +90,7 @@ func newJoin(op *graph.Operator, env *Env) (exec.Operator, error) {
 	}
 	j.track()
 	j.out.start(j, op, env.BatchRows)
-	j.plain = op.Join.Kind == logical.InnerJoin && op.Join.Residual == nil
+	j.inner = op.Join.Kind == logical.InnerJoin
 	if op.Join.Residual == nil {
 		return j, nil
 	}
@@ -131,7 +131,7 @@ func (j *join) meetBatch(port int, in *batch.Batch, out exec.Output) error {
 		}
 	}
 	sel := j.lookUp()
-	if j.plain && in.Ops == nil {
+	if j.inner && in.Ops == nil {
 		return j.insertAll(sel)
 	}
 	for k := 0; k < in.Live(); k++ {
@@ -245,14 +245,14 @@ func (j *join) lookUp() []uint16 {
 }
 
 // insertAll is OnBatch for rows that come, of joins in which no row is seen by
-// itself and every pair counts.
+// itself and every pair that passes counts.
 // hot: it does what rows does, without looking at what cannot be.
 func (j *join) insertAll(sel []uint16) error {
 	own, other := j.own, j.other
 	for _, i := range sel {
 		if own.Identity != graph.ByNumber {
-			if own.Identity == graph.ByKey && own.there(own.ids[i]) { // it is replaced
-				if err := j.rows(int(i), batch.Insert, nothing); err != nil {
+			if own.Identity == graph.ByKey && own.there(own.ids[i]) {
+				if err := j.replaceOne(int(i)); err != nil {
 					return err
 				}
 				continue
@@ -263,13 +263,30 @@ func (j *join) insertAll(sel []uint16) error {
 		}
 		for m := j.heads[i]; m != state.NoRow; m = other.after(m) {
 			for range other.count(m) {
-				if err := j.out.add(int32(i), m, batch.Insert); err != nil {
+				j.pairs.add(int32(i), m)
+			}
+			if len(j.pairs.own) >= j.out.limit {
+				if err := j.meetPairs(); err != nil {
 					return err
 				}
 			}
 		}
 	}
 	own.finish()
+	return j.meetPairs()
+}
+
+// replaceOne is insertAll for row i, whose key is there already.
+func (j *join) replaceOne(i int) error {
+	if err := j.meetPairs(); err != nil {
+		return err
+	}
+	if err := j.rows(i, batch.Insert, nothing); err != nil {
+		return err
+	}
+	if err := j.test(); err != nil {
+		return err
+	}
 	return j.out.flush()
 }
 

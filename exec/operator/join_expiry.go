@@ -104,14 +104,20 @@ func (e *expiry) note(id state.RowID, row unsafe.Pointer) {
 
 // forget deletes the rows that nothing after the watermark matches.
 func (e *expiry) forget(w exec.Watermark) {
-	for len(e.order) > 0 && (w == exec.WatermarkMax || int64(e.order[0]) < floorDiv(w, e.width)) {
+	if w == exec.WatermarkMax && !e.Forever {
+		e.side.clear()
+		clear(e.buckets)
+		e.order, e.newest = e.order[:0], nil
+		return
+	}
+	for len(e.order) > 0 && int64(e.order[0]) < floorDiv(w, e.width) {
 		n := int64(e.order.pop())
 		b := e.buckets[n]
 		delete(e.buckets, n)
 		e.newest = nil
 		for _, id := range b.ids {
 			e.side.expire(id, func(row unsafe.Pointer) bool {
-				return w == exec.WatermarkMax || e.side.table.IsNull(row, e.column) || saturatingAdd(*(*int64)(unsafe.Add(row, e.offset)), e.plus) < w
+				return e.side.table.IsNull(row, e.column) || saturatingAdd(*(*int64)(unsafe.Add(row, e.offset)), e.plus) < w
 			})
 		}
 	}
@@ -142,6 +148,12 @@ func (e *expiry) onTime(in *batch.Batch, sel []uint16, w exec.Watermark, dst []u
 		return dst, nil
 	}
 	return dst, e.report(in, e.late)
+}
+
+// clear deletes all rows.
+func (s *joinSide) clear() {
+	s.table.Reset()
+	clear(s.alive)
 }
 
 // expire deletes a row if it is still there and due.

@@ -44,6 +44,18 @@ func (r *joinRows) resolve(other *joinSide) {
 	}
 }
 
+// keep drops all but the rows that kept lists, in order, after resolve.
+func (r *joinRows) keep(kept []uint16) {
+	if len(kept) == len(r.own) {
+		return
+	}
+	for k, i := range kept {
+		r.own[k], r.other[k], r.sel[k], r.rows[k] = r.own[i], r.other[i], r.sel[i], r.rows[i]
+	}
+	n := len(kept)
+	r.own, r.other, r.sel, r.rows = r.own[:n], r.other[:n], r.sel[:n], r.rows[:n]
+}
+
 // fill makes dst column c of a side's rows.
 func (j *join) fill(dst *batch.Column, r *joinRows, side, c int) {
 	if side != j.port {
@@ -124,18 +136,24 @@ func (o *joinOutput) flush() error {
 		return nil
 	}
 	o.rows.resolve(o.j.other)
-	for i, c := range o.columns {
-		o.j.fill(o.batch.Cols[i], &o.rows, c.side, c.column)
+	ops := o.ops
+	if !o.changes {
+		ops = nil
 	}
-	o.batch.N, o.batch.Ops, o.batch.Sel = len(o.ops), nil, nil
-	if o.changes {
-		o.batch.Ops = o.ops
-	}
-	err := o.to.Emit(&o.batch)
+	err := o.emit(&o.rows, ops)
 	o.first += len(o.ops)
 	o.rows.reset()
 	o.ops, o.changes = o.ops[:0], false
 	return err
+}
+
+// emit emits resolved rows, with nil ops as inserts.
+func (o *joinOutput) emit(rows *joinRows, ops []batch.Op) error {
+	for i, c := range o.columns {
+		o.j.fill(o.batch.Cols[i], rows, c.side, c.column)
+	}
+	o.batch.N, o.batch.Ops, o.batch.Sel = len(rows.own), ops, nil
+	return o.to.Emit(&o.batch)
 }
 
 // startTests compiles the residual over a batch of just the columns that it reads.
@@ -199,19 +217,13 @@ func (j *join) test() error {
 	j.passed = roomFor(j.passed, n)
 	clear(j.passed)
 	if n > 0 {
-		j.pairs.resolve(j.other)
-		for i, r := range j.reads {
-			j.fill(j.tested.Cols[i], &j.pairs, r.side, r.column)
-		}
-		j.tested.N = n
-		kept, err := j.residual.selectRows(j.tested, j.selected)
+		kept, err := j.testPairs()
 		if err != nil {
-			return fmt.Errorf("evaluate join condition: %w", err)
+			return err
 		}
 		for _, i := range kept {
 			j.passed[i] = true
 		}
-		j.selected = kept[:0]
 	}
 	at := 0
 	var last joinUnit
@@ -226,6 +238,43 @@ func (j *join) test() error {
 	j.units = append(j.units[:0], last)[:0] // collect goes on with the last one
 	j.pairs.reset()
 	return nil
+}
+
+// testPairs resolves the candidates and selects those that pass the residual.
+func (j *join) testPairs() ([]uint16, error) {
+	j.pairs.resolve(j.other)
+	for i, r := range j.reads {
+		j.fill(j.tested.Cols[i], &j.pairs, r.side, r.column)
+	}
+	j.tested.N = len(j.pairs.own)
+	kept, err := j.residual.selectRows(j.tested, j.selected)
+	if err != nil {
+		return nil, fmt.Errorf("evaluate join condition: %w", err)
+	}
+	j.selected = kept[:0]
+	return kept, nil
+}
+
+// meetPairs emits the candidates that pass as inserts.
+func (j *join) meetPairs() error {
+	if len(j.pairs.own) == 0 {
+		return nil
+	}
+	if j.residual == nil {
+		j.pairs.resolve(j.other)
+	} else {
+		kept, err := j.testPairs()
+		if err != nil {
+			return err
+		}
+		j.pairs.keep(kept)
+	}
+	var err error
+	if len(j.pairs.own) > 0 {
+		err = j.out.emit(&j.pairs, nil)
+	}
+	j.pairs.reset()
+	return err
 }
 
 // replay carries out a unit whose candidates begin at number at.

@@ -103,6 +103,9 @@ func (c *Chains) Touch(hashes []uint64, sel []uint16) {
 	for _, s := range seen {
 		if id := RowID(s) - 1; id < c.t.end {
 			sum += *header(c.t.Read(id))
+			if c.linked {
+				sum += uint64(*c.newer(id))
+			}
 		}
 	}
 	c.touched = sum // so that the loads are made
@@ -160,7 +163,9 @@ func (c *Chains) Link(id RowID, h uint64) (first bool) {
 // Unlink takes a row out of its chain and reports whether it was the only one. h
 // is the hash of its first keys, which must not have changed.
 func (c *Chains) Unlink(id RowID, h uint64) (last bool) {
-	invariant.Assert(c.linked, "a row of table %q is unlinked", c.t.schema.Name)
+	if !c.linked { // not asserted outright: the message's arguments would be allocated each time
+		invariant.Assert(false, "a row of table %q is unlinked", c.t.schema.Name)
+	}
 	older, newer := *c.older(id), *c.newer(id)
 	if older != NoRow {
 		*c.newer(older) = newer
