@@ -213,7 +213,7 @@ func (s *joinSide) enter(in *batch.Batch, hashes []uint64, sel []uint16) {
 	}
 	if s.chains != nil {
 		s.chains.Reserve(len(s.fresh))
-		s.chains.Touch(hashes, sel)
+		s.chains.Touch(in.Cols[:s.keys], hashes, sel)
 	}
 }
 

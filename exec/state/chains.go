@@ -18,6 +18,7 @@ type Chains struct {
 	t      *Table
 	prefix int
 	ints   bool // the keys are integers
+	byInt  bool // there is one key, an integer
 	linked bool // rows know the next newer one, and can be unlinked
 	index  index
 	// links has the next older row and the next newer one of each row, NoRow for
@@ -37,10 +38,12 @@ const (
 // table.
 func (t *Table) Chain(prefix int, unlink bool) *Chains {
 	invariant.Assert(t.chains == nil && prefix <= t.keys, "table %q is chained by %d keys, or again", t.schema.Name, prefix)
-	c := &Chains{t: t, prefix: prefix, ints: true, linked: unlink, index: newIndex(t.opt.Slabs, false)}
+	c := &Chains{t: t, prefix: prefix, ints: true, linked: unlink}
 	for i := range prefix {
 		c.ints = c.ints && t.slots[i].phys == types.PhysInt
 	}
+	c.byInt = c.ints && prefix == 1
+	c.index = newIndex(t.opt.Slabs, c.byInt)
 	t.chains = c
 	for id := RowID(0); id < t.end; id++ {
 		if row := t.Read(id); isLive(row) {
@@ -52,14 +55,77 @@ func (t *Table) Chain(prefix int, unlink bool) *Chains {
 }
 
 // Reserve makes room for n more rows to be linked.
-func (c *Chains) Reserve(n int) { c.index.reserve(n) }
+func (c *Chains) Reserve(n int) {
+	if c.index.clustered() {
+		c.leaveBlocks()
+	}
+	c.index.reserve(n)
+}
+
+// leaveBlocks hashes each integer key from now on.
+func (c *Chains) leaveBlocks() {
+	old := c.index
+	c.index.blocks = false
+	c.index.alloc(old.bits)
+	for _, s := range old.slots() {
+		if s != 0 {
+			id := RowID(s) - 1
+			c.index.insert(hashInt(uint64(c.firstInt(id)))>>32, id)
+		}
+	}
+	old.close()
+}
+
+func (c *Chains) firstInt(id RowID) int64 {
+	return *(*int64)(unsafe.Add(c.t.Read(id), c.t.slots[0].off))
+}
+
+// tag is the index's tag of a row, h the hash of its first keys.
+func (c *Chains) tag(id RowID, h uint64) uint64 {
+	if c.index.blocks {
+		return blockTag(c.firstInt(id))
+	}
+	return h >> 32
+}
 
 // Find gives, by physical row, the newest row of each selected key, NoRow for
 // none. hashes are the keys' as HashColumns makes them; no key may be null.
 func (c *Chains) Find(keys []*batch.Column, hashes []uint64, sel []uint16, heads []RowID) {
-	c.Touch(hashes, sel)
+	c.Touch(keys, hashes, sel)
+	if c.byInt {
+		c.findInts(keys[0].Int, hashes, sel, heads)
+		return
+	}
 	for _, i := range sel {
 		heads[i] = c.find(keys, int(i), hashes[i])
+	}
+}
+
+// findInts is Find for one integer.
+// hot: it must not call anything.
+func (c *Chains) findInts(keys []int64, hashes []uint64, sel []uint16, heads []RowID) {
+	x, t, step, off := c.index, c.t, c.index.step(), c.t.slots[0].off
+	base, mask := x.base, x.mask
+	for _, i := range sel {
+		k, tag := keys[i], hashes[i]>>32
+		if x.blocks {
+			tag = blockTag(k)
+		}
+		head := NoRow
+		for j := x.home(tag); ; j += step {
+			s := *(*uint64)(unsafe.Add(base, uintptr(j&mask)*8))
+			if s == 0 {
+				break
+			}
+			if s>>32 != tag {
+				continue
+			}
+			if id := RowID(s) - 1; *(*int64)(unsafe.Add(t.Read(id), off)) == k {
+				head = id
+				break
+			}
+		}
+		heads[i] = head
 	}
 }
 
@@ -85,9 +151,9 @@ func (c *Chains) find(keys []*batch.Column, i int, h uint64) RowID {
 	}
 }
 
-// Touch brings the slots and rows that hashes lead to into the cache, as
+// Touch brings the slots and rows that keys lead to into the cache, as
 // Table.touch does.
-func (c *Chains) Touch(hashes []uint64, sel []uint16) {
+func (c *Chains) Touch(keys []*batch.Column, hashes []uint64, sel []uint16) {
 	if c.index.bits < touchBits {
 		return
 	}
@@ -96,8 +162,15 @@ func (c *Chains) Touch(hashes []uint64, sel []uint16) {
 	}
 	seen := c.seen[:len(sel)]
 	base, shift := c.index.base, 64-c.index.bits
-	for k, i := range sel {
-		seen[k] = *(*uint64)(unsafe.Add(base, hashes[i]>>shift*8))
+	if c.index.blocks {
+		ints := keys[0].Int
+		for k, i := range sel {
+			seen[k] = *c.index.at(c.index.home(blockTag(ints[i])))
+		}
+	} else {
+		for k, i := range sel {
+			seen[k] = *(*uint64)(unsafe.Add(base, hashes[i]>>shift*8))
+		}
 	}
 	sum := uint64(0)
 	for _, s := range seen {
@@ -135,16 +208,19 @@ func (c *Chains) Link(id RowID, h uint64) (first bool) {
 		c.links = append(c.links, c.t.opt.Slabs.get(linkBytes<<linkBits))
 	}
 	*c.newer(id) = NoRow
-	row, x := c.t.Read(id), &c.index
-	for j := h >> (64 - x.bits); ; j++ {
+	row, x, tag := c.t.Read(id), &c.index, c.tag(id, h)
+	step := x.step()
+	for j := x.home(tag); ; j += step {
 		s := x.at(j)
 		if *s == 0 {
-			*s = h>>32<<32 | uint64(id+1)
+			*s = tag<<32 | uint64(id+1)
 			x.used++
+			x.added++
 			*c.older(id) = NoRow
 			return true
 		}
-		if *s>>32 != h>>32 {
+		if *s>>32 != tag {
+			x.probes++
 			continue
 		}
 		head := RowID(*s) - 1
@@ -155,7 +231,7 @@ func (c *Chains) Link(id RowID, h uint64) (first bool) {
 		if c.linked {
 			*c.newer(head) = id
 		}
-		*s = h>>32<<32 | uint64(id+1)
+		*s = tag<<32 | uint64(id+1)
 		return false
 	}
 }
@@ -175,10 +251,10 @@ func (c *Chains) Unlink(id RowID, h uint64) (last bool) {
 		return false
 	}
 	if older == NoRow {
-		c.index.remove(h>>32, id)
+		c.index.remove(c.tag(id, h), id)
 		return true
 	}
-	c.index.replace(h>>32, id, older)
+	c.index.replace(c.tag(id, h), id, older)
 	return false
 }
 

@@ -143,3 +143,64 @@ func TestUnindexed(t *testing.T) {
 		t.Fatalf("%d rows after a delete", table.Len())
 	}
 }
+
+// TestChainsLeaveBlocks chains rows by keys that all fall to one place of their
+// blocks.
+func TestChainsLeaveBlocks(t *testing.T) {
+	bigint := types.Of(types.Int64)
+	table, err := NewTable(graph.Table{Keys: []graph.Column{{Name: "k", Type: bigint}, {Name: "row", Type: bigint}}, Local: 1, Unindexed: true}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Close()
+	c := table.Chain(1, true)
+	const keys, n = 3000, 500
+	k, row := batch.NewColumn(types.PhysInt, n), batch.NewColumn(types.PhysInt, n)
+	k.Resize(n)
+	row.Resize(n)
+	hashes, ids, rows := make([]uint64, n), make([]RowID, n), make([]unsafe.Pointer, n)
+	newest, older := map[int64]RowID{}, map[RowID]RowID{}
+	for from := 0; from < 2*keys; from += n {
+		for i := range n {
+			k.Int[i], row.Int[i] = int64((from+i)%keys*64), int64(from+i)
+		}
+		cols := []*batch.Column{k, row}
+		HashKeys(cols[:1], n, nil, hashes)
+		table.FindOrInsert(cols, n, nil, ids, rows, nil)
+		c.Reserve(n)
+		for i, id := range ids {
+			last, ok := newest[k.Int[i]]
+			if first := c.Link(id, hashes[i]); first == ok {
+				t.Fatalf("row %d is the first of its key: %t", from+i, first)
+			}
+			if ok {
+				older[id] = last
+			} else {
+				older[id] = NoRow
+			}
+			newest[k.Int[i]] = id
+		}
+		c.Find(cols[:1], hashes, Identity(n), ids)
+		for i, id := range ids {
+			if id != newest[k.Int[i]] || c.Next(id) != older[id] {
+				t.Fatalf("the newest row of key %d is %d, want %d", k.Int[i], id, newest[k.Int[i]])
+			}
+		}
+	}
+	if c.index.blocks {
+		t.Error("keys that do not suit blocks are hashed in blocks")
+	}
+	for key, id := range newest {
+		k.Int[0] = key
+		HashKeys([]*batch.Column{k}, 1, nil, hashes)
+		if last := c.Unlink(id, hashes[0]); last {
+			t.Fatalf("key %d has no rows left", key)
+		}
+		if last := c.Unlink(older[id], hashes[0]); !last {
+			t.Fatalf("key %d has rows left", key)
+		}
+	}
+	if c.index.used != 0 {
+		t.Errorf("%d keys are left", c.index.used)
+	}
+}
