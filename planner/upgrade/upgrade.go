@@ -104,6 +104,7 @@ func Compare(old, new *graph.Graph, opts Options) (*Plan, error) {
 	c.byID()
 	c.byRole()
 	c.byUnion()
+	c.values(old, new)
 	for _, n := range c.new.operators {
 		if o := c.old.byID[c.from[n.ID]]; o != nil && c.unfit(o, n) == "" {
 			adapt(o, n)

@@ -199,6 +199,19 @@ func TestFileGone(t *testing.T) {
 	contains(t, c.fails("55000", `RESTORE JOB j FROM SAVEPOINT sp`).Message, "1 source cannot be read on")
 }
 
+// TestConstantRowsOnce restores a query whose constant rows have come: they must
+// not come again.
+func TestConstantRowsOnce(t *testing.T) {
+	c := start(t, "")
+	c.exec(`CREATE TABLE t (x bigint)`, `INSERT INTO t VALUES (1)`, `CREATE TABLE o (n bigint, s numeric)`,
+		`CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n, sum(x) AS s FROM (SELECT 100 AS x UNION ALL SELECT x FROM t) u`, `FLUSH`)
+	c.expect(`SELECT * FROM v`, "2 | 101")
+	c.exec(`SAVEPOINT JOB v AS sp`, `RESTORE JOB v FROM SAVEPOINT sp`, `FLUSH`)
+	c.expect(`SELECT * FROM v`, "2 | 101")
+	c.exec(`CREATE JOB f FROM SAVEPOINT sp AS INSERT INTO o SELECT count(*), sum(x) FROM (SELECT 7 AS x UNION ALL SELECT 100 UNION ALL SELECT x FROM t) u MAP ('materialize(v)' => DISCARD)`, `FLUSH`)
+	c.expect(`SELECT max(n), max(s) FROM o`, "3 | 108")
+}
+
 func TestViewJobs(t *testing.T) {
 	formats(t, func(t *testing.T, format string) {
 		c := start(t, "")
