@@ -165,6 +165,9 @@ func (m *Manager) Start(j *catalog.Job) error {
 	if old := m.runners[j.Name]; old != nil && !old.ended() {
 		return pgerr.New(pgerr.ObjectInUse, "job %q is already running", j.Name)
 	}
+	if m.gone(j.ID) { // whoever drops it from now on finds the runner
+		return pgerr.New(pgerr.UndefinedObject, "job %q was dropped meanwhile", j.Name)
+	}
 	m.runners[j.Name] = r
 	m.wg.Add(1)
 	go func() {
@@ -173,6 +176,10 @@ func (m *Manager) Start(j *catalog.Job) error {
 	}()
 	return nil
 }
+
+// gone reports whether a job is no longer in the catalog: it is about to be
+// stopped, and nothing that is seen of it matters.
+func (m *Manager) gone(id string) bool { return m.opt.Store.Snapshot().JobByID(id) == nil }
 
 // ended reports whether the runner has returned.
 func (r *runner) ended() bool {

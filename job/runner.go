@@ -83,6 +83,8 @@ func (r *runner) main(ctx context.Context) {
 			r.setState(ctx, "finished", "")
 			r.event(ctx, "finished", "the input has ended and every row is committed")
 			return
+		case r.m.gone(r.job.ID):
+			return // what it reads or writes may have gone with it
 		}
 		failures = append(failures, r.m.opt.Clock.Now())
 		delay, again := r.opt.Restart.Next(failures)
@@ -380,7 +382,7 @@ func (r *runner) publish(epoch uint64, reports []exec.Report) {
 func (r *runner) setState(ctx context.Context, state, failure string) {
 	now := r.m.opt.Clock.Now()
 	r.live.change(func(j *catalog.Job) { j.State, j.Failure, j.Updated = state, failure, now })
-	if err := r.m.opt.Store.SetJobState(context.WithoutCancel(ctx), r.job.ID, state, failure); err != nil {
+	if err := r.m.opt.Store.SetJobState(context.WithoutCancel(ctx), r.job.ID, state, failure); err != nil && !r.m.gone(r.job.ID) {
 		r.m.opt.Log.Error("record job state", "job", r.name(), "state", state, "err", err)
 	}
 }
