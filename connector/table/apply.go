@@ -94,6 +94,7 @@ func checkNulls(t *table, c *Change) error {
 		for n := range c.Rows.Live() {
 			if i := c.Rows.RowAt(n); c.Rows.Cols[k].IsNull(i) && !c.Rows.Op(i).Retracts() {
 				return pgerr.New(pgerr.NotNullViolation, "null value in column %q of relation %q violates not-null constraint", col.Name, t.def.Name).
+					Of(schema, bareName(t), col.Name, "").
 					WithDetail("Failing row contains (%s).", rowText(t, c.Rows, i))
 			}
 		}
@@ -363,6 +364,11 @@ func (t *table) sameKey(a, b []byte) bool {
 	return string(t.codec.appendKey(nil, a, t.def.Key)) == string(t.codec.appendKey(nil, b, t.def.Key))
 }
 
+// schema is that of all own tables.
+const schema = "public"
+
+func bareName(t *table) string { return strings.TrimPrefix(t.def.Name, schema+".") }
+
 func errDuplicate(t *table, row []byte) error {
 	var names, values []string
 	for _, k := range t.def.Key {
@@ -372,7 +378,8 @@ func errDuplicate(t *table, row []byte) error {
 		names = append(names, col.Name)
 		values = append(values, string(format.AppendText(nil, col.Type, c, 0)))
 	}
-	bare := t.def.Name[strings.LastIndexByte(t.def.Name, '.')+1:]
-	return pgerr.New(pgerr.UniqueViolation, "duplicate key value violates unique constraint %q", bare+"_pkey").
+	constraint := bareName(t) + "_pkey"
+	return pgerr.New(pgerr.UniqueViolation, "duplicate key value violates unique constraint %q", constraint).
+		Of(schema, bareName(t), "", constraint).
 		WithDetail("Key (%s)=(%s) already exists.", strings.Join(names, ", "), strings.Join(values, ", "))
 }

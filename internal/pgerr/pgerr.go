@@ -114,7 +114,9 @@ type Error struct {
 	Position int
 	Detail   string
 	HintText string
-	cause    error
+	// Schema, Table, Column and Constraint name what was violated, for programs.
+	Schema, Table, Column, Constraint string
+	cause                             error
 }
 
 // New makes an error without a position. The message is lower case without a
@@ -141,6 +143,13 @@ func (e *Error) Hint(format string, args ...any) *Error {
 // WithDetail sets the DETAIL line.
 func (e *Error) WithDetail(format string, args ...any) *Error {
 	e.Detail = fmt.Sprintf(format, args...)
+	return e
+}
+
+// Of names the relation that the error is about, and its column or constraint,
+// "" for none.
+func (e *Error) Of(schema, table, column, constraint string) *Error {
+	e.Schema, e.Table, e.Column, e.Constraint = schema, table, column, constraint
 	return e
 }
 

@@ -105,23 +105,14 @@ type OnConflict struct {
 	Where    *scalar.Expr
 }
 
-// BoundUpdate is an UPDATE of an own table. Input has the columns of the old
-// row, followed by those of the new one.
-type BoundUpdate struct {
-	Relation         *catalog.Relation
-	Input            logical.Node
-	Returning        []*scalar.Expr // over the new row
-	ReturningColumns []logical.Field
-	Params           []types.Type
-	Notices          []Notice
-}
-
-// BoundDelete is a DELETE from an own table. Input has the columns of the rows to
-// be deleted.
-type BoundDelete struct {
-	Relation         *catalog.Relation
-	Input            logical.Node
-	Returning        []*scalar.Expr // over the deleted row
+// BoundChange is an UPDATE of an own table or a DELETE from one. Input has the
+// columns of the old row, then for an UPDATE those of the new one, and then,
+// where RETURNING may ask for them, those of FROM or USING.
+type BoundChange struct {
+	Relation *catalog.Relation
+	Input    logical.Node
+	// Returning are over the new row, for a DELETE the old one, and what follows.
+	Returning        []*scalar.Expr
 	ReturningColumns []logical.Field
 	Params           []types.Type
 	Notices          []Notice

@@ -336,13 +336,14 @@ func (b *binder) substitute(e *scalar.Expr, with []*scalar.Expr) (*scalar.Expr, 
 	})
 }
 
-// returning binds a RETURNING list over a relation's row.
-func (b *binder) returning(items []ast.SelectItem, rel *catalog.Relation, alias *ast.Name) ([]*scalar.Expr, []logical.Field, error) {
+// returning binds a RETURNING list over the row that was changed and what it was
+// joined with.
+func (b *binder) returning(items []ast.SelectItem, over *scope) ([]*scalar.Expr, []logical.Field, error) {
 	if len(items) == 0 {
 		return nil, nil, nil
 	}
 	s := &selection{level: level{b: b}, sel: &ast.Select{Items: items, From: []ast.TableExpr{nil}}, q: &ast.Query{}}
-	s.scope = tableScope(rel, alias)
+	s.scope = over
 	if err := s.bindItems(); err != nil {
 		return nil, nil, err
 	}
@@ -356,7 +357,13 @@ func (b *binder) returning(items []ast.SelectItem, rel *catalog.Relation, alias 
 	var out []logical.Field
 	for _, it := range s.items {
 		exprs = append(exprs, it.expr)
-		out = append(out, logical.Field{Name: it.name, Type: it.expr.Type, Origin: it.expr.Text})
+		f := logical.Field{Name: it.name, Type: it.expr.Type, Origin: it.expr.Text}
+		for _, c := range over.cols {
+			if it.expr.Op == scalar.OpColumn && c.expr.Op == scalar.OpColumn && c.expr.Column == it.expr.Column {
+				f.Base, f.Attribute = c.field.Base, c.field.Attribute
+			}
+		}
+		out = append(out, f)
 	}
 	return exprs, out, nil
 }
@@ -368,8 +375,8 @@ func tableScope(rel *catalog.Relation, alias *ast.Name) *scope {
 		name, schema = alias.Value, ""
 	}
 	v := &logical.Values{}
-	for _, c := range rel.Columns {
-		v.Out = append(v.Out, logical.Field{Name: c.Name, Relation: name, Type: c.Type, Origin: c.Name})
+	for i, c := range rel.Columns {
+		v.Out = append(v.Out, logical.Field{Name: c.Name, Relation: name, Type: c.Type, Origin: c.Name, Base: rel.ID, Attribute: int16(i + 1)})
 	}
 	return scopeOf(v, name, schema)
 }

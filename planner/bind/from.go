@@ -226,7 +226,11 @@ func (b *binder) expandView(rel *catalog.Relation, name ast.Path) (logical.Node,
 	for i, c := range rel.Columns {
 		names[i].Value = c.Name
 	}
-	return renamed(node, names), nil
+	node = renamed(node, names)
+	for i, out := 0, node.Fields(); i < len(out); i++ { // it is the view's own column now
+		out[i].Base, out[i].Attribute = rel.ID, int16(i+1)
+	}
+	return node, nil
 }
 
 // scan reads a stored relation, all columns. The optimizer drops those not used.
@@ -234,7 +238,7 @@ func (b *binder) scan(rel *catalog.Relation, alias string, pos int) (*logical.Sc
 	n := &logical.Scan{Relation: rel, Alias: alias, WatermarkColumn: -1, Pos: pos}
 	fields := make([]logical.Field, len(rel.Columns))
 	for i, c := range rel.Columns {
-		fields[i] = logical.Field{Name: c.Name, Relation: alias, Type: c.Type, Origin: c.Name}
+		fields[i] = logical.Field{Name: c.Name, Relation: alias, Type: c.Type, Origin: c.Name, Base: rel.ID, Attribute: int16(i + 1)}
 		n.Columns = append(n.Columns, i)
 	}
 	fail := func(what string, err error) error {

@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/pgerr"
@@ -32,6 +33,13 @@ func (l *level) call(x *ast.Call) (*scalar.Expr, error) {
 	if len(scalar.WindowFunctions(name)) > 0 {
 		return nil, pgerr.New(pgerr.WrongObjectType, "window function %s requires an OVER clause", name).At(pos)
 	}
+	if isUnknown(name) && (x.Star || x.Distinct || x.Filter != nil) { // before what only aggregates may have
+		args, err := l.exprs(x.Args)
+		if err != nil {
+			return nil, err
+		}
+		return nil, noSuchFunction(name, args, pos, slices.Concat(scalar.AggregateNames(), scalar.Names()))
+	}
 	if err := plainCall(name, x); err != nil {
 		return nil, err
 	}
@@ -46,6 +54,11 @@ func (l *level) call(x *ast.Call) (*scalar.Expr, error) {
 		return nil, err
 	}
 	return l.b.callFunction(name, x.Form, args, pos)
+}
+
+// isUnknown reports whether nothing is called like that.
+func isUnknown(name string) bool {
+	return len(scalar.Functions(name)) == 0 && tableFunction(name) == nil && !isAggregate(name) && len(scalar.WindowFunctions(name)) == 0
 }
 
 // functionName checks a function's schema and gives its name alone.

@@ -29,7 +29,7 @@ func Insert(ins *ast.Insert, opts Options) (*BoundInsert, error) {
 			return nil, err
 		}
 	}
-	if out.Returning, out.ReturningColumns, err = b.returning(ins.Returning, rel, ins.Alias); err != nil {
+	if out.Returning, out.ReturningColumns, err = b.returning(ins.Returning, tableScope(rel, ins.Alias)); err != nil {
 		return nil, err
 	}
 	if out.Params, err = b.finishParams(); err != nil {

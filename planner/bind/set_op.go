@@ -82,7 +82,7 @@ func (b *binder) unify(nodes []logical.Node, what string) ([]logical.Field, erro
 				out[c].WindowBound = ""
 			}
 		}
-		out[c].Relation = ""
+		out[c].Relation, out[c].Base, out[c].Attribute = "", "", 0
 		t, err := b.commonType(col, what)
 		if err != nil {
 			return nil, err
@@ -146,6 +146,9 @@ func (b *binder) coerceOutput(n logical.Node, want []types.Type, ctx castContext
 	outField := func(c int, e *scalar.Expr) logical.Field {
 		f := fields[c]
 		f.Type = e.Type
+		if e.Op != scalar.OpColumn {
+			f.Base, f.Attribute = "", 0
+		}
 		return f
 	}
 	switch n := n.(type) {

@@ -9,7 +9,7 @@ import (
 )
 
 // Update binds an UPDATE of an own table.
-func Update(u *ast.Update, opts Options) (*BoundUpdate, error) {
+func Update(u *ast.Update, opts Options) (*BoundChange, error) {
 	b := newBinder(opts)
 	m, err := b.modification(u.Target, "update", u.Alias, u.With, u.From, u.Where)
 	if err != nil {
@@ -36,26 +36,34 @@ func Update(u *ast.Update, opts Options) (*BoundUpdate, error) {
 		p.Exprs = append(p.Exprs, e)
 		p.Out = append(p.Out, p.Out[i])
 	}
-	out := &BoundUpdate{Relation: m.rel, Input: p}
-	if out.Returning, out.ReturningColumns, err = b.returning(u.Returning, m.rel, u.Alias); err != nil {
-		return nil, err
+	if len(u.Returning) > 0 {
+		for i, f := range node.Fields()[width:m.width] {
+			p.Exprs = append(p.Exprs, columnExpr(width+i, f))
+			p.Out = append(p.Out, f)
+		}
 	}
-	if out.Params, err = b.finishParams(); err != nil {
-		return nil, err
-	}
-	out.Notices = b.notices
-	return out, nil
+	return b.change(m, p, u.Returning)
 }
 
 // Delete binds a DELETE from an own table.
-func Delete(d *ast.Delete, opts Options) (*BoundDelete, error) {
+func Delete(d *ast.Delete, opts Options) (*BoundChange, error) {
 	b := newBinder(opts)
 	m, err := b.modification(d.Target, "delete from", d.Alias, d.With, d.Using, d.Where)
 	if err != nil {
 		return nil, err
 	}
-	out := &BoundDelete{Relation: m.rel, Input: prefix(m.node, len(m.rel.Columns))}
-	if out.Returning, out.ReturningColumns, err = b.returning(d.Returning, m.rel, d.Alias); err != nil {
+	width := len(m.rel.Columns)
+	if len(d.Returning) > 0 {
+		width = m.width
+	}
+	return b.change(m, prefix(m.node, width), d.Returning)
+}
+
+// change finishes an UPDATE or DELETE.
+func (b *binder) change(m *modification, input logical.Node, returning []ast.SelectItem) (*BoundChange, error) {
+	out := &BoundChange{Relation: m.rel, Input: input}
+	var err error
+	if out.Returning, out.ReturningColumns, err = b.returning(returning, m.l.scope); err != nil {
 		return nil, err
 	}
 	if out.Params, err = b.finishParams(); err != nil {
@@ -73,12 +81,13 @@ func appendOnlyError(rel *catalog.Relation, verb string) *pgerr.Error {
 }
 
 // modification is the rows that an UPDATE or DELETE is about: the target's
-// columns come first in node.
+// columns come first in node, then those of FROM or USING, width in all.
 type modification struct {
 	rel    *catalog.Relation
 	l      *level
 	node   logical.Node
 	target []column
+	width  int
 }
 
 func (b *binder) modification(path ast.Path, verb string, alias *ast.Name, w *ast.With, from []ast.TableExpr, where ast.Expr) (*modification, error) {
@@ -112,6 +121,7 @@ func (b *binder) modification(path ast.Path, verb string, alias *ast.Name, w *as
 		}
 	}
 	s.node, s.scope = left.node, left.scope
+	width := len(left.node.Fields())
 	if where != nil {
 		p, err := s.filter(where, "WHERE")
 		if err != nil {
@@ -121,5 +131,5 @@ func (b *binder) modification(path ast.Path, verb string, alias *ast.Name, w *as
 			return nil, err
 		}
 	}
-	return &modification{rel: rel, l: &s.level, node: s.node, target: s.scope.cols[:len(rel.Columns)]}, nil
+	return &modification{rel: rel, l: &s.level, node: s.node, target: s.scope.cols[:len(rel.Columns)], width: width}, nil
 }

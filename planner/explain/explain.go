@@ -33,6 +33,15 @@ func Annotated(g *graph.Graph, notes map[string][]string) []string {
 	return p.lines
 }
 
+// Under puts a plan below a line that says what becomes of its rows.
+func Under(head string, plan []string) []string {
+	out := []string{head}
+	for i, l := range plan {
+		out = append(out, map[bool]string{true: "  -> ", false: "     "}[i == 0]+l)
+	}
+	return out
+}
+
 type printer struct {
 	g     *graph.Graph
 	done  []bool

@@ -24,6 +24,10 @@ type Field struct {
 	Relation string
 	Type     types.Type
 	Origin   string
+	// Base is the id of the relation that the column is a plain copy of column
+	// number Attribute (from 1) of; "" for what is computed.
+	Base      string
+	Attribute int16
 	// TimeAttr marks an event-time column that a watermark bounds: the
 	// watermarked column itself, window_time, and copies of them.
 	TimeAttr bool

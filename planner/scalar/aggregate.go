@@ -1,6 +1,10 @@
 package scalar
 
-import "sync"
+import (
+	"maps"
+	"slices"
+	"sync"
+)
 
 // aggregateFunctions are the aggregates; their signatures resolve as functions do.
 // count() is count(*). The ones that read "any" take each argument as it is.
@@ -84,6 +88,9 @@ var (
 		"time", "timestamp", "timestamptz", "interval", "oid", "uuid", "bytea", "anyarray"}
 	numberTypes = []string{"smallint", "integer", "bigint", "numeric"}
 )
+
+// AggregateNames lists the names of the aggregates, sorted.
+func AggregateNames() []string { return slices.Sorted(maps.Keys(aggregateTable())) }
 
 var aggregateTable = sync.OnceValue(func() map[string][]Function {
 	s := aggregateFunctions

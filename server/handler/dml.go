@@ -167,7 +167,7 @@ func (h *Handler) prepareData(s *session.Session, p *session.Prepared, d *dataPl
 	p.Params = params
 	if returning != nil {
 		d.returning = returning
-		d.columns = columnsOf(fields)
+		d.columns = h.tableColumns(s, fields)
 		p.Columns = d.columns
 	}
 	p.Plan = d
@@ -446,45 +446,23 @@ func firstOf(in *batch.Batch, at int, seen map[table.Ref]struct{}) (*batch.Batch
 }
 
 func (h *Handler) prepareUpdate(s *session.Session, p *session.Prepared, st *ast.Update, declared []types.Type) error {
-	b, err := bind.Update(st, h.referable(s, declared))
-	if err != nil {
-		return err
-	}
-	d := &dataPlan{h: h, verb: "UPDATE"}
-	d.do = func(ctx context.Context, s *session.Session, x *table.Txn, params []types.Value) (*outcome, error) {
-		b, err := bind.Update(st, h.referable(s, b.Params))
-		if err != nil {
-			return nil, err
-		}
-		rows, err := h.gather(ctx, s, b.Input, params)
-		if err != nil {
-			return nil, err
-		}
-		n := len(b.Relation.Columns) - 2
-		o, seen := &outcome{}, map[table.Ref]struct{}{}
-		for _, in := range rows {
-			in, refs := firstOf(in, n, seen)
-			next := &batch.Batch{N: in.N, Sel: in.Sel, Cols: in.Cols[n+2 : 2*n+2]}
-			if _, err := x.Add(table.Change{Table: b.Relation.ID, Action: table.Update, Rows: next, Refs: refs}); err != nil {
-				return nil, err
-			}
-			o.add(next, int64(len(refs)))
-		}
-		return o, nil
-	}
-	returning, fields := visible(b.Returning, b.ReturningColumns)
-	h.prepareData(s, p, d, b.Params, b.Notices, returning, fields)
-	return nil
+	return h.prepareChange(s, p, "UPDATE", declared, func(o bind.Options) (*bind.BoundChange, error) { return bind.Update(st, o) })
 }
 
 func (h *Handler) prepareDelete(s *session.Session, p *session.Prepared, st *ast.Delete, declared []types.Type) error {
-	b, err := bind.Delete(st, h.referable(s, declared))
+	return h.prepareChange(s, p, "DELETE", declared, func(o bind.Options) (*bind.BoundChange, error) { return bind.Delete(st, o) })
+}
+
+// prepareChange prepares an UPDATE or DELETE.
+func (h *Handler) prepareChange(s *session.Session, p *session.Prepared, verb string, declared []types.Type,
+	bound func(bind.Options) (*bind.BoundChange, error)) error {
+	b, err := bound(h.referable(s, declared))
 	if err != nil {
 		return err
 	}
-	d := &dataPlan{h: h, verb: "DELETE"}
+	d := &dataPlan{h: h, verb: verb}
 	d.do = func(ctx context.Context, s *session.Session, x *table.Txn, params []types.Value) (*outcome, error) {
-		b, err := bind.Delete(st, h.referable(s, b.Params))
+		b, err := bound(h.referable(s, b.Params))
 		if err != nil {
 			return nil, err
 		}
@@ -492,14 +470,20 @@ func (h *Handler) prepareDelete(s *session.Session, p *session.Prepared, st *ast
 		if err != nil {
 			return nil, err
 		}
-		n := len(b.Relation.Columns) - 2
+		width := len(b.Relation.Columns)
+		n := width - 2 // without the hidden columns
 		o, seen := &outcome{}, map[table.Ref]struct{}{}
 		for _, in := range rows {
-			in, refs := firstOf(in, n, seen)
-			if _, err := x.Add(table.Change{Table: b.Relation.ID, Action: table.Delete, Refs: refs}); err != nil {
+			shown, refs := firstOf(in, n, seen)
+			c := table.Change{Table: b.Relation.ID, Action: table.Delete, Refs: refs}
+			if verb == "UPDATE" {
+				shown.Cols = shown.Cols[width:]
+				c.Action, c.Rows = table.Update, &batch.Batch{N: shown.N, Sel: shown.Sel, Cols: shown.Cols[:n]}
+			}
+			if _, err := x.Add(c); err != nil {
 				return nil, err
 			}
-			o.add(in, int64(len(refs)))
+			o.add(shown, int64(len(refs)))
 		}
 		return o, nil
 	}

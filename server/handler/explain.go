@@ -78,7 +78,11 @@ func (h *Handler) prepareExplain(s *session.Session, p *session.Prepared, st *as
 			if err != nil {
 				return nil, err
 			}
-			return explain.Graph(g), nil
+			out := explain.Graph(g)
+			if target := written(st.Statement); target != "" {
+				out = explain.Under(target, out)
+			}
+			return out, nil
 		})
 	}
 	p.Columns, p.Plan = t.columns, t
@@ -126,7 +130,11 @@ func (h *Handler) explained(s *session.Session, st *ast.Explain) (*graph.Graph, 
 		}
 		return h.viewGraph(b.Root, options)
 	case *ast.Insert:
-		return h.explainedInsert(s, x)
+		b, err := bind.Insert(x, h.bindOptions(s, nil))
+		if err != nil {
+			return nil, err
+		}
+		return h.boundedGraph(s, b.Input, nil)
 	case *ast.Update:
 		b, err := bind.Update(x, h.bindOptions(s, nil))
 		if err != nil {
@@ -143,10 +151,22 @@ func (h *Handler) explained(s *session.Session, st *ast.Explain) (*graph.Graph, 
 	return nil, pgerr.NotSupported(int(st.Statement.Offset()), "EXPLAIN of this statement")
 }
 
-func (h *Handler) explainedInsert(s *session.Session, x *ast.Insert) (*graph.Graph, error) {
-	b, err := bind.Insert(x, h.bindOptions(s, nil))
-	if err != nil {
-		return nil, err
+// written says what a data statement does with the rows of its plan, "" for other
+// statements.
+func written(st ast.Statement) string {
+	switch st := st.(type) {
+	case *ast.Insert:
+		text := "insert into " + st.Target.Last().Value
+		if st.OnConflict != nil && st.OnConflict.DoUpdate {
+			return text + "  [on conflict: update]"
+		} else if st.OnConflict != nil {
+			return text + "  [on conflict: nothing]"
+		}
+		return text
+	case *ast.Update:
+		return "update " + st.Target.Last().Value
+	case *ast.Delete:
+		return "delete from " + st.Target.Last().Value
 	}
-	return h.boundedGraph(s, b.Input, nil)
+	return ""
 }

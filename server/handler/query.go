@@ -51,7 +51,7 @@ func (h *Handler) prepareQuery(s *session.Session, p *session.Prepared, q *ast.Q
 		return err
 	}
 	notices(s, b.Notices)
-	p.Params, p.Columns = b.Params, columnsOf(b.Columns)
+	p.Params, p.Columns = b.Params, h.tableColumns(s, b.Columns)
 	p.Plan = &queryPlan{h: h, query: q, params: b.Params, columns: p.Columns}
 	return nil
 }
@@ -61,7 +61,9 @@ func (q *queryPlan) run(ctx context.Context, s *session.Session, params []types.
 	if err != nil {
 		return nil, err
 	}
-	if !slices.EqualFunc(columnsOf(b.Columns), q.columns, func(x, y session.Column) bool { return x.Name == y.Name && x.Type.Equal(y.Type) }) {
+	if !slices.EqualFunc(b.Columns, q.columns, func(f logical.Field, c session.Column) bool {
+		return f.Name == c.Name && resultType(f.Type).Equal(c.Type)
+	}) {
 		return nil, pgerr.New(pgerr.FeatureNotSupported, "cached plan must not change result type").Hint("Prepare the statement again.")
 	}
 	r, err := q.h.rows(ctx, s, b.Root, params)
@@ -78,10 +80,25 @@ func notices(s *session.Session, list []bind.Notice) {
 	}
 }
 
+// columnsOf describes a result.
 func columnsOf(fields []logical.Field) []session.Column {
 	out := make([]session.Column, len(fields))
 	for i, f := range fields {
 		out[i] = session.Column{Name: f.Name, Type: resultType(f.Type)}
+	}
+	return out
+}
+
+// tableColumns is columnsOf with the relations that columns are of, by which a
+// client that edits rows finds what to update.
+func (h *Handler) tableColumns(s *session.Session, fields []logical.Field) []session.Column {
+	out := columnsOf(fields)
+	for i, f := range fields {
+		if f.Base != "" {
+			if out[i].Relation = h.opt.System.RelationOID(s, f.Base); out[i].Relation != 0 {
+				out[i].Attribute = f.Attribute
+			}
+		}
 	}
 	return out
 }

@@ -61,7 +61,7 @@ var refused = []struct{ sql, feature string }{
 // inTransaction are statements that act at once, and so refuse to run in a
 // transaction block.
 var inTransaction = []string{`FLUSH`, `SAVEPOINT JOB x`, `STOP JOB x`, `PAUSE JOB x`, `RESUME JOB x`, `ALTER JOB x SET (parallelism = 2)`,
-	`RESTORE JOB x FROM LATEST`, `DROP SAVEPOINT x`, `DROP JOB x WITH SAVEPOINT s`, `DISCARD ALL`}
+	`RESTORE JOB x FROM LATEST`, `DROP SAVEPOINT x`, `DISCARD ALL`}
 
 // TestRefusals checks that what cannot be executed is refused by name and points
 // at what is at fault.

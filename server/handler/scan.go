@@ -27,6 +27,8 @@ type System interface {
 	Relations() []*catalog.Relation
 	// Rows returns a relation's rows now.
 	Rows(ctx context.Context, s *session.Session, relation *catalog.Relation) ([][]types.Value, error)
+	// RelationOID is the OID by which pg_class has a relation, 0 for none.
+	RelationOID(s *session.Session, id string) uint32
 	// Function answers what eval.Context.External asks for.
 	Function(ctx context.Context, s *session.Session) func(key string, args []types.Value, result types.Type) (types.Value, error)
 }

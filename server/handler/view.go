@@ -61,11 +61,34 @@ func (h *Handler) createPlainView(s *session.Session, w *work, st *ast.CreateVie
 		if old.Kind != catalog.View {
 			return pgerr.New(pgerr.WrongObjectType, "%q is not a view", name).At(int(st.Name.Offset()))
 		}
+		if err := keepsColumns(old, &r); err != nil {
+			return err.At(int(st.Name.Offset()))
+		}
 		r.ID, r.Created = old.ID, old.Created
 		return w.names.ReplaceRelation(r)
 	}
 	if _, err = w.names.CreateRelation(r); err != nil {
 		return pgerr.From(err).At(int(st.Name.Offset()))
+	}
+	return nil
+}
+
+// keepsColumns checks that a view which replaces another has its columns, as what
+// reads the view goes by them; more may follow.
+func keepsColumns(old, r *catalog.Relation) *pgerr.Error {
+	if len(r.Columns) < len(old.Columns) {
+		return pgerr.New(pgerr.InvalidTableDefinition, "cannot drop columns from view").
+			Hint("Drop the view and create it again.")
+	}
+	for i, was := range old.Columns {
+		switch is := r.Columns[i]; {
+		case is.Name != was.Name:
+			return pgerr.New(pgerr.InvalidTableDefinition, "cannot change name of view column %q to %q", was.Name, is.Name).
+				Hint("Drop the view and create it again.")
+		case !is.Type.Equal(was.Type):
+			return pgerr.New(pgerr.InvalidTableDefinition, "cannot change data type of view column %q from %s to %s", was.Name, was.Type, is.Type).
+				Hint("Drop the view and create it again.")
+		}
 	}
 	return nil
 }

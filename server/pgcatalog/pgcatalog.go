@@ -127,6 +127,14 @@ func (c *Catalog) Rows(ctx context.Context, s *session.Session, relation *catalo
 	return out.Values, nil
 }
 
+// RelationOID is the OID by which pg_class has the relation of that id, 0 for none.
+func (c *Catalog) RelationOID(s *session.Session, id string) uint32 {
+	if k := c.model(c.options.Snapshot(s)).byID[id]; k != nil {
+		return k.oid
+	}
+	return 0
+}
+
 func (c *Catalog) query(ctx context.Context, s *session.Session) *query {
 	return &query{c: c, ctx: ctx, s: s, model: c.model(c.options.Snapshot(s))}
 }

@@ -156,7 +156,7 @@ func (s *Session) Prepare(ctx context.Context, stmt ast.Parsed, declared []types
 // begins: what refuses that does not always know of a text.
 func placeRefusal(err error, st ast.Statement) error {
 	switch pgerr.From(err).Code {
-	case pgerr.FeatureNotSupported, pgerr.ActiveSQLTransaction, pgerr.NoActiveSQLTransaction:
+	case pgerr.FeatureNotSupported, pgerr.ActiveSQLTransaction:
 		if st != nil {
 			return pgerr.Place(err, int(st.Offset()))
 		}

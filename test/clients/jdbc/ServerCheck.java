@@ -35,6 +35,7 @@ public class ServerCheck {
         parts.put("cursors", ServerCheck::cursors);
         parts.put("meta data", ServerCheck::metaData);
         parts.put("copy", ServerCheck::copy);
+        parts.put("updates", ServerCheck::updates);
         for (String threshold : new String[] {"5", "-1", "0"}) {
             for (String mode : new String[] {"extended", "simple"}) {
                 Properties p = new Properties();
@@ -320,6 +321,44 @@ public class ServerCheck {
         m.getClientInfoProperties();
         m.getSQLKeywords();
         s.execute("DROP TABLE md CASCADE");
+    }
+
+    /** Rows that are changed through the result set that shows them. */
+    static void updates(Connection c) throws Exception {
+        try (Statement st = c.createStatement(ResultSet.TYPE_SCROLL_INSENSITIVE, ResultSet.CONCUR_UPDATABLE)) {
+            st.execute("DROP TABLE IF EXISTS upd");
+            st.execute("CREATE TABLE upd (id int PRIMARY KEY, name text)");
+            st.execute("INSERT INTO upd VALUES (1, 'a'), (2, 'b')");
+            ResultSet r = st.executeQuery("SELECT id, name, id + 1 AS next FROM upd ORDER BY id");
+            ResultSetMetaData m = r.getMetaData();
+            check(m.getTableName(2), "upd", "table of a column");
+            check(((org.postgresql.PGResultSetMetaData) m).getBaseColumnName(2), "name", "base column");
+            check(m.getTableName(3), "", "table of an expression");
+            r.close();
+            r = st.executeQuery("SELECT id, name FROM upd ORDER BY id");
+            r.next();
+            r.updateString("name", "z");
+            r.updateRow();
+            check(r.getString(2), "z", "updated row");
+            r.next();
+            r.deleteRow();
+            r.moveToInsertRow();
+            r.updateInt(1, 3);
+            r.updateString(2, "c");
+            r.insertRow();
+            r.close();
+            r = st.executeQuery("SELECT string_agg(id || name, ',' ORDER BY id) FROM upd");
+            r.next();
+            check(r.getString(1), "1z,3c", "rows after updates");
+            try {
+                st.execute("INSERT INTO upd VALUES (1, 'x')");
+                check("no error", "an error", "a duplicate key");
+            } catch (org.postgresql.util.PSQLException e) {
+                check(e.getServerErrorMessage().getConstraint(), "upd_pkey", "constraint of an error");
+                check(e.getServerErrorMessage().getTable(), "upd", "table of an error");
+            }
+            st.execute("DROP TABLE upd");
+        }
     }
 
     static void copy(Connection c) throws Exception {
