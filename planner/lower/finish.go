@@ -2,9 +2,7 @@ package lower
 
 import (
 	"slices"
-	"sort"
 	"strconv"
-	"strings"
 
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
@@ -154,79 +152,3 @@ func duplicateID(o *operator) error {
 	return pgerr.New(pgerr.DuplicateObject, "operator id %q would be given to several operators", o.base).At(o.pos).
 		Hint("Pin an id of its own for each with a hint after SELECT: /*+ ID('…') */.")
 }
-
-// giveRoles appends to each id of the group what the operator serves: the sinks
-// it feeds; for sinks, the relation it is fed from.
-func giveRoles(ops []*operator, group []int) error {
-	roles := map[string]int{}
-	for _, i := range group {
-		o := ops[i]
-		if o.pinned {
-			return duplicateID(o)
-		}
-		o.Role = o.called
-		if o.Kind != graph.SinkKind {
-			o.Role = strings.Join(feeds(ops, i), "+")
-		}
-		roles[o.Role]++
-	}
-	taken := map[string]bool{}
-	for _, i := range group {
-		o := ops[i]
-		if roles[o.Role] > 1 && o.Kind == graph.JoinKind {
-			// A SELECT may have several subqueries over the same relation, which
-			// cannot all be pinned.
-			if where := conditions(ops, i); where != "" {
-				o.Role += " where " + where
-			}
-		}
-		if taken[o.Role] {
-			return duplicateID(o)
-		}
-		taken[o.Role] = true
-		o.ID = o.base + "." + o.Role
-	}
-	return nil
-}
-
-// conditions are the filters right below operator i, and the condition of its own.
-func conditions(ops []*operator, i int) string {
-	var out []string
-	if j := ops[i].Join; j != nil && j.Residual != nil {
-		out = append(out, j.Residual.Text)
-	}
-	for _, in := range ops[i].Inputs {
-		o := ops[in.Operator]
-		for o.Kind == graph.FilterKind || o.Kind == graph.ProjectKind {
-			if o.Filter != nil {
-				out = append(out, o.Filter.Predicate.Text)
-			}
-			o = ops[o.Inputs[0].Operator]
-		}
-	}
-	return strings.Join(out, " and ")
-}
-
-// feeds lists the relations that rows of operator i end up in.
-func feeds(ops []*operator, i int) []string {
-	reached := map[int]bool{i: true}
-	var out []string
-	for k := i + 1; k < len(ops); k++ {
-		for _, in := range ops[k].Inputs {
-			if !reached[in.Operator] || reached[k] {
-				continue
-			}
-			reached[k] = true
-			switch {
-			case ops[k].Sink != nil:
-				out = append(out, shortRelation(ops[k].Sink.Relation))
-			case ops[k].Materialize != nil:
-				out = append(out, shortRelation(ops[k].Materialize.Relation))
-			}
-		}
-	}
-	sort.Strings(out)
-	return slices.Compact(out)
-}
-
-func shortRelation(name string) string { return strings.TrimPrefix(name, "public.") }
