@@ -50,11 +50,16 @@ func lines(column string, f func(ctx context.Context, s *session.Session) ([]str
 	}}
 }
 
-// prepareExplain describes EXPLAIN, EXPLAIN STATE, EXPLAIN JOB and EXPLAIN
-// RESTORE.
+// prepareExplain describes EXPLAIN, EXPLAIN STATE, EXPLAIN JOB, EXPLAIN
+// RESTORE and EXPLAIN ALTER JOB … AS.
 func (h *Handler) prepareExplain(s *session.Session, p *session.Prepared, st *ast.Explain) error {
 	if restore, ok := st.Statement.(*ast.RestoreJob); ok {
 		return h.prepareExplainRestore(p, restore)
+	}
+	if a, ok := st.Statement.(*ast.AlterJob); ok && len(a.Inserts) > 0 {
+		// From the newest checkpoint rather than one that is taken now.
+		return h.prepareExplainRestore(p, &ast.RestoreJob{Job: a.Name, From: ast.RestorePoint{At: a.Name.At, Kind: "latest"},
+			Inserts: a.Inserts, Map: a.Map, AllowNonRestored: a.AllowNonRestored})
 	}
 	if st.Analyze {
 		return h.prepareAnalyze(s, p, st)

@@ -23,16 +23,21 @@ func restorePoint(p ast.RestorePoint) job.RestorePoint {
 }
 
 // mapping reads a MAP clause.
-func mapping(list []ast.MapEntry) (to map[string]string, discard []string) {
+func mapping(list []ast.MapEntry) (to map[string]string, discard []string, err error) {
 	to = map[string]string{}
+	seen := map[string]bool{}
 	for _, m := range list {
+		if seen[m.Old] {
+			return nil, nil, pgerr.New(pgerr.InvalidParameterValue, "MAP names %q twice", m.Old).At(int(m.Pos))
+		}
+		seen[m.Old] = true
 		if m.Discard {
 			discard = append(discard, m.Old)
 		} else {
 			to[m.Old] = m.New
 		}
 	}
-	return to, discard
+	return to, discard, nil
 }
 
 // forkJob plans CREATE JOB … FROM SAVEPOINT: a new job with the state of another,
@@ -54,7 +59,9 @@ func (h *Handler) forkJob(ctx context.Context, s *session.Session, st *ast.Creat
 			spec.Options[k] = v
 		}
 	}
-	spec.To, spec.Discard = mapping(st.Map)
+	if spec.To, spec.Discard, err = mapping(st.Map); err != nil {
+		return none, nil, err
+	}
 	inserts := st.Inserts
 	if len(inserts) == 0 {
 		if inserts, err = savedInserts(saved, st); err != nil {

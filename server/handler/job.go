@@ -290,7 +290,9 @@ func (h *Handler) alterQuery(ctx context.Context, s *session.Session, j *catalog
 	}
 	create := &ast.CreateJob{Name: ast.Name{Value: j.Name}, Options: optionList(j.Options), Inserts: st.Inserts}
 	spec := job.RestoreSpec{SQL: ast.Print(create), Graph: g, Depends: b.Depends, Allow: st.AllowNonRestored}
-	spec.To, spec.Discard = mapping(st.Map)
+	if spec.To, spec.Discard, err = mapping(st.Map); err != nil {
+		return err
+	}
 	done, err := h.opt.Jobs.Alter(ctx, j, spec)
 	if err != nil {
 		return pgerr.From(err).At(int(st.Inserts[0].Pos))
@@ -298,7 +300,11 @@ func (h *Handler) alterQuery(ctx context.Context, s *session.Session, j *catalog
 	warnUnbounded(s, g)
 	if done.Plan != nil {
 		noticeVerdicts(s, done.Plan)
-		s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("job %s goes on as %s with the state of checkpoint %d", j.Name, done.Job.ID, done.Checkpoint))
+		goes := "goes on"
+		if done.Job.Wanted != "running" || done.Job.State == "finished" {
+			goes = "stays " + done.Job.State + ", and would go on"
+		}
+		s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("job %s %s as %s with the state of checkpoint %d", j.Name, goes, done.Job.ID, done.Checkpoint))
 	}
 	return nil
 }

@@ -164,9 +164,12 @@ func TestAlterQuery(t *testing.T) {
 	c.expect(`SELECT * FROM wide ORDER BY 1`, "ann | 4 | 16.25 | 3.00", "cid | 1 | 4.00 | 4.00")
 	contains(t, c.one(`SELECT sql FROM millrace.jobs`), "wide", "max(")
 	// One goes, and the job stays stopped when it was.
+	contains(t, strings.Join(c.query(`EXPLAIN ALTER JOB j AS INSERT INTO totals SELECT customer, count(*), 0 FROM orders GROUP BY customer`), "\n"), "refused, as it would give up: sum(amount)")
 	c.exec(`STOP JOB j`)
 	contains(t, c.fails("55000", `ALTER JOB j AS INSERT INTO totals SELECT customer, count(*), 0 FROM orders GROUP BY customer`).Detail, "max(amount)")
 	c.exec(`ALTER JOB j AS INSERT INTO totals SELECT customer, count(*), 0 FROM orders GROUP BY customer ALLOW NON RESTORED STATE`)
+	contains(t, c.noticed(), "job j stays stopped")
+	contains(t, c.fails("22023", `ALTER JOB j AS INSERT INTO totals SELECT 'x', 1, 2 FROM orders MAP ('a' => 'b', 'a' => DISCARD)`).Message, `MAP names "a" twice`)
 	c.expect(`SELECT state FROM millrace.jobs`, "stopped")
 	c.restart()
 	c.exec(`RESUME JOB j`, `INSERT INTO orders VALUES (7, 'ann', 3)`, `FLUSH`)

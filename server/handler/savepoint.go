@@ -87,7 +87,9 @@ func (h *Handler) restoreSpec(s *session.Session, st *ast.RestoreJob, text strin
 	if spec.Options, err = h.jobOptions(st.Options); err != nil {
 		return nil, spec, err
 	}
-	spec.To, spec.Discard = mapping(st.Map)
+	if spec.To, spec.Discard, err = mapping(st.Map); err != nil {
+		return nil, spec, err
+	}
 	switch {
 	case len(st.Inserts) > 0:
 		if err := notView(j, "RESTORE", st.Job.Pos); err != nil {
