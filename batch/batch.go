@@ -60,12 +60,24 @@ type Column struct {
 
 // Batch is N rows in columns. Sel, if not nil, lists the live rows in ascending
 // order; the others are to be ignored. Ops, if not nil, has one op for each of
-// the N rows; nil means that all are inserts.
+// the N rows; nil means that all are inserts. Derived is what is known of the rows
+// besides: only an operator that passes on Cols as they are passes it on.
 type Batch struct {
 	N    int
 	Sel  []uint16
 	Ops  []Op
 	Cols []*Column
+
+	Derived []Derived
+}
+
+// Derived is an expression over a batch's columns that was computed on the way and
+// may be wanted again.
+type Derived struct {
+	Expr   string // equal for equal expressions
+	Column *Column
+	All    bool   // computed for all rows, else
+	Rows   Bitmap // for these
 }
 
 // Live is the number of rows that count.

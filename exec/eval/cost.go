@@ -33,7 +33,7 @@ func cost(e *scalar.Expr) (n int, ok bool) {
 	}
 	switch e.Op {
 	case scalar.OpColumn, scalar.OpConst:
-		return 0, true
+		return n, true // of a shared column: what it stands for
 	case scalar.OpAnd, scalar.OpOr, scalar.OpNot, scalar.OpIsNull, scalar.OpIn:
 		return n + costCompare, true
 	case scalar.OpCall:

@@ -129,10 +129,13 @@ type frame struct {
 	ctx    *Context
 	errs   RowErrors
 	failed batch.Bitmap
+	serial uint64  // of the evaluation, from 1
+	memos  []*memo // shared columns
 }
 
 func (f *frame) start(in *batch.Batch) {
 	f.in, f.n = in, in.N
+	f.serial++
 	if f.errs != nil {
 		f.errs = nil // handed out: not reused
 		clear(f.failed)
@@ -213,14 +216,20 @@ type Projection struct {
 	frame frame
 }
 
-// CompileAll prepares several expressions.
+// CompileAll prepares several expressions. What they have in common is computed
+// once per row.
 func CompileAll(exprs []*scalar.Expr, opts Options) (*Projection, error) {
 	opts.EnsureDefaults()
 	p := &Projection{frame: frame{ctx: opts.Context}, cols: make([]*batch.Column, len(exprs))}
-	for _, e := range exprs {
+	shared, rewritten := share(exprs)
+	var err error
+	if p.frame.memos, err = shared.compile(opts.Context, false); err != nil {
+		return nil, err
+	}
+	for i, e := range rewritten {
 		n, err := compile(e, opts.Context)
 		if err != nil {
-			return nil, fmt.Errorf("compile %s: %w", name(e), err)
+			return nil, fmt.Errorf("compile %s: %w", name(exprs[i]), err)
 		}
 		p.nodes = append(p.nodes, n)
 	}

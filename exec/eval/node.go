@@ -11,6 +11,9 @@ import (
 func compile(e *scalar.Expr, ctx *Context) (node, error) {
 	switch e.Op {
 	case scalar.OpColumn:
+		if e.Column >= sharedColumns {
+			return sharedNode{e.Column - sharedColumns}, nil
+		}
 		return columnNode{e.Column}, nil
 	case scalar.OpConst:
 		v := types.NullValue

@@ -23,11 +23,33 @@ type selector interface {
 // CompilePredicate prepares a boolean expression as a filter.
 func CompilePredicate(e *scalar.Expr, opts Options) (*Predicate, error) {
 	opts.EnsureDefaults()
-	s, err := compileSelector(e, opts.Context)
+	shared, rewritten := share([]*scalar.Expr{e})
+	memos, err := shared.compile(opts.Context, true)
 	if err != nil {
 		return nil, fmt.Errorf("compile %s: %w", name(e), err)
 	}
-	return &Predicate{root: s, frame: frame{ctx: opts.Context}}, nil
+	s, err := compileSelector(rewritten[0], opts.Context)
+	if err != nil {
+		return nil, fmt.Errorf("compile %s: %w", name(e), err)
+	}
+	return &Predicate{root: s, frame: frame{ctx: opts.Context, memos: memos}}, nil
+}
+
+// Derived appends to dst[:0] what the last Select computed on the way, and what
+// its batch came with.
+func (p *Predicate) Derived(dst []batch.Derived) []batch.Derived {
+	dst = derived(p.frame.memos, &p.frame, dst[:0])
+	own := len(dst)
+carried:
+	for _, d := range p.frame.in.Derived {
+		for i := range own {
+			if dst[i].Expr == d.Expr {
+				continue carried
+			}
+		}
+		dst = append(dst, d)
+	}
+	return dst
 }
 
 // Select returns, in the memory of dst, those live rows of in for which the

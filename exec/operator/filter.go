@@ -37,7 +37,7 @@ func (f *filter) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 		return fmt.Errorf("evaluate filter: %w", err)
 	}
 	f.sel = kept[:0]
-	f.out = batch.Batch{N: in.N, Sel: kept, Ops: in.Ops, Cols: in.Cols}
+	f.out = batch.Batch{N: in.N, Sel: kept, Ops: in.Ops, Cols: in.Cols, Derived: f.predicate.compiled.Derived(f.out.Derived)}
 	switch {
 	case f.upsert:
 		f.retractDropped(in, kept)
