@@ -190,7 +190,7 @@ func (p *parts) env(op *graph.Operator, task, tasks int, refused *refused) opera
 
 // Source implements exec.Factory.
 func (p *parts) Source(op *graph.Operator, task, tasks int) (*exec.SourceInput, error) {
-	if op.Kind == graph.ValuesKind {
+	if op.Source == nil { // values, or a function
 		in := &exec.SourceInput{TimeColumn: -1}
 		if s := p.start.sources[op.ID]; s != nil {
 			in.Splits = s.Splits

@@ -301,12 +301,23 @@ func bindOperator(op *graph.Operator, one func(*scalar.Expr) *scalar.Expr, all f
 		a.Args, a.Compare, a.Condition = all(a.Args), one(a.Compare), one(a.Condition)
 		op.Apply = &a
 	case op.FunctionScan != nil:
-		f := *op.FunctionScan
-		f.Args = all(f.Args)
-		op.FunctionScan = &f
+		op.FunctionScan = mapFunction(op.FunctionScan, all)
+	case op.Expand != nil:
+		e := *op.Expand
+		e.Function = *mapFunction(&e.Function, all)
+		op.Expand = &e
 	case op.Recursive != nil:
 		r := *op.Recursive
 		r.Initial, r.Step = bindGraph(r.Initial, one, all), bindGraph(r.Step, one, all)
 		op.Recursive = &r
 	}
+}
+
+func mapFunction(f *graph.FunctionScan, all func([]*scalar.Expr) []*scalar.Expr) *graph.FunctionScan {
+	c := *f
+	c.Args, c.Beside = all(f.Args), nil
+	for i := range f.Beside {
+		c.Beside = append(c.Beside, *mapFunction(&f.Beside[i], all))
+	}
+	return &c
 }

@@ -142,6 +142,8 @@ func build(op *graph.Operator, env *Env) (exec.Operator, error) {
 		return newApply(op, env)
 	case graph.FunctionScanKind:
 		return newFunctionScan(op, env)
+	case graph.ExpandKind:
+		return newExpand(op, env)
 	case graph.RecursiveKind:
 		return newRecursive(op, env)
 	case graph.WorkingKind:

@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"slices"
+
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
@@ -33,7 +35,12 @@ type scope struct {
 
 // scopeRelation is a name that columns can be qualified with; base is the
 // relation's own name where an alias hides it.
-type scopeRelation struct{ name, schema, base string }
+type scopeRelation struct {
+	name, schema, base string
+	// value is set for a function that returns one value a row: its name means
+	// that value, not a row of it.
+	value bool
+}
 
 // bound is a table expression: a node and what its columns are called.
 type bound struct {
@@ -258,6 +265,13 @@ func (l *level) fields(e *scalar.Expr, rest ast.Path) (*scalar.Expr, error) {
 
 // wholeRow is a relation's name used as a value.
 func (l *level) wholeRow(relation string, pos ast.Pos) *scalar.Expr {
+	if slices.ContainsFunc(l.scope.rels, func(r scopeRelation) bool { return r.name == relation && r.value }) {
+		for i := range l.scope.cols {
+			if c := &l.scope.cols[i]; c.relation == relation && !c.merged {
+				return c.at(pos)
+			}
+		}
+	}
 	row := &scalar.Expr{Op: scalar.OpCall, Func: "row(any...)", Type: types.Of(types.Row), Text: "row", Pos: int(pos)}
 	for i := range l.scope.cols {
 		c := &l.scope.cols[i]

@@ -28,9 +28,6 @@ func (l *level) setReturning(name string, x *ast.Call) (*scalar.Expr, error) {
 	if !l.allowSRF || l.inAgg {
 		return nil, pgerr.New(pgerr.FeatureNotSupported, "set-returning functions are not allowed in %s", l.clauseName()).At(pos)
 	}
-	if l.b.opts.Continuous {
-		return nil, pgerr.NotSupported(pos, "a set-returning function in a continuous query")
-	}
 	l.allowSRF = false
 	args, err := l.exprs(x.Args)
 	l.allowSRF = true
@@ -81,7 +78,7 @@ func (l *level) plantFunction(node logical.Node, exprs []*scalar.Expr) (logical.
 		return node, nil
 	}
 	var outerArgs []*scalar.Expr
-	var sub logical.Node
+	var sub *logical.FunctionScan
 	for _, f := range l.srf {
 		n, err := l.plant(node, f.args...)
 		if err != nil {
@@ -95,16 +92,12 @@ func (l *level) plantFunction(node logical.Node, exprs []*scalar.Expr) (logical.
 			outerArgs = append(outerArgs, a)
 		}
 		if sub == nil {
+			scan.Out = append([]logical.Field(nil), scan.Out...)
 			sub = &scan
-			if len(l.srf) > 1 {
-				sub = numbered(&scan)
-			}
 			continue
 		}
-		f.first = len(sub.Fields()) - 1
-		if sub, err = l.sideBySide(sub, numbered(&scan)); err != nil {
-			return nil, err
-		}
+		f.first = len(sub.Out)
+		sub.Beside, sub.Out = append(sub.Beside, &scan), append(sub.Out, scan.Out...)
 	}
 	width := len(node.Fields())
 	for _, e := range exprs {
@@ -125,30 +118,6 @@ func numbered(n *logical.FunctionScan) *logical.FunctionScan {
 	n.Ordinality = true
 	n.Out = append(append([]logical.Field(nil), n.Out...), logical.Field{Name: "ordinality", Type: types.Of(types.Int64), Origin: "ordinality"})
 	return n
-}
-
-// sideBySide joins two numbered nodes by their last columns; the number is the
-// last column of the result.
-func (l *level) sideBySide(a, b logical.Node) (logical.Node, error) {
-	left, right := a.Fields(), b.Fields()
-	out := append(append([]logical.Field(nil), left...), right...)
-	ln, rn := columnExpr(len(left)-1, left[len(left)-1]), columnExpr(len(out)-1, out[len(out)-1])
-	eq, err := l.b.infixCall("=", ln, rn, -1)
-	if err != nil {
-		return nil, err
-	}
-	n, err := l.b.callFunction("coalesce", "", []*scalar.Expr{ln, rn}, -1)
-	if err != nil {
-		return nil, err
-	}
-	p := &logical.Project{Input: &logical.Join{Kind: logical.FullJoin, Left: a, Right: b, Condition: eq, Out: out}}
-	for i, f := range out {
-		if i != len(left)-1 && i != len(out)-1 {
-			p.Exprs, p.Out = append(p.Exprs, columnExpr(i, f)), append(p.Out, f)
-		}
-	}
-	p.Exprs, p.Out = append(p.Exprs, n), append(p.Out, out[len(out)-1])
-	return p, nil
 }
 
 func functionValue(x *scalar.Expr, n *logical.FunctionScan, first int) *scalar.Expr {

@@ -95,21 +95,23 @@ func (l *level) tableFunc(x *ast.TableFunc, left *bound) (*fromItem, error) {
 	if w, err := l.windowTable(x); w != nil || err != nil {
 		return w, err
 	}
-	if len(x.Calls) != 1 {
-		return nil, pgerr.NotSupported(int(x.Calls[1].Pos), "ROWS FROM with several functions")
-	}
-	c := x.Calls[0]
-	name, err := l.b.functionName(c.Name)
-	if err != nil {
-		return nil, err
-	}
 	at := &level{b: l.b, ctes: l.ctes, outer: l.outer, clause: "FROM"}
 	var o *outer
 	if left != nil {
 		o = l.lateral(left)
 		at.outer = o
 	}
-	node, err := at.functionScan(name, c, x)
+	calls := unnestEach(x.Calls)
+	name, err := l.b.functionName(calls[0].Name)
+	if err != nil {
+		return nil, err
+	}
+	var node logical.Node
+	if len(calls) == 1 {
+		node, err = at.functionScan(name, calls[0], x)
+	} else {
+		node, err = at.rowsFrom(calls, x.Ordinality)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -118,6 +120,7 @@ func (l *level) tableFunc(x *ast.TableFunc, left *bound) (*fromItem, error) {
 		label = x.Alias.Name.Value
 	}
 	sc := scopeOf(node, label, "")
+	sc.rels[0].value = len(sc.cols) == 1
 	for i := range sc.cols {
 		if sc.cols[i].name == "" {
 			sc.cols[i].name = label
@@ -153,19 +156,97 @@ func (l *level) functionScan(name string, c *ast.Call, x *ast.TableFunc) (logica
 	if err != nil {
 		return nil, err
 	}
-	if len(l.pending) > 0 {
-		return nil, pgerr.NotSupported(int(c.Pos), "a subquery as an argument of a function in FROM")
-	}
 	if len(n.Out) == 0 {
 		if err := l.b.stateColumns(n, int(c.Pos)); err != nil {
 			return nil, err
 		}
 	}
-	if x.Ordinality {
-		n.Ordinality = true
-		n.Out = append(n.Out, logical.Field{Name: "ordinality", Type: types.Of(types.Int64), Origin: "ordinality"})
+	return l.scanned(n, x.Ordinality)
+}
+
+// scanned is a function in FROM as a node; if there are subqueries among the
+// arguments, it is applied to their row.
+func (l *level) scanned(n *logical.FunctionScan, ordinality bool) (logical.Node, error) {
+	if ordinality {
+		numbered(n)
 	}
-	return n, nil
+	if len(l.pending) == 0 {
+		return n, nil
+	}
+	var args []*scalar.Expr
+	sub := n.MapArgs(func(x *scalar.Expr) *scalar.Expr {
+		args = append(args, x)
+		return &scalar.Expr{Op: scalar.OpOuter, Column: len(args) - 1, Type: x.Type, Text: x.Text, Pos: x.Pos}
+	})
+	in, err := l.plant(&logical.Values{Rows: [][]*scalar.Expr{{}}}, args...)
+	if err != nil {
+		return nil, err
+	}
+	width := len(in.Fields())
+	a := &logical.Apply{Kind: logical.CrossApply, Input: in, Sub: sub, Args: args, Pos: -1,
+		Out: append(append([]logical.Field(nil), in.Fields()...), n.Out...)}
+	p := &logical.Project{Input: a, Out: n.Out}
+	for i, f := range n.Out {
+		p.Exprs = append(p.Exprs, columnExpr(width+i, f))
+	}
+	return p, nil
+}
+
+// unnestEach makes several calls of unnest(a, b, …), which is short for them side
+// by side.
+func unnestEach(calls []*ast.Call) []*ast.Call {
+	var out []*ast.Call
+	for _, c := range calls {
+		if len(c.Args) < 2 || c.Name.Last().Value != "unnest" {
+			out = append(out, c)
+			continue
+		}
+		for _, a := range c.Args {
+			one := *c
+			one.Args = []ast.Expr{a}
+			out = append(out, &one)
+		}
+	}
+	return out
+}
+
+// rowsFrom binds ROWS FROM (f(…), g(…)): their rows stand side by side.
+func (l *level) rowsFrom(calls []*ast.Call, ordinality bool) (logical.Node, error) {
+	var first *logical.FunctionScan
+	for _, c := range calls {
+		name, err := l.b.functionName(c.Name)
+		if err != nil {
+			return nil, err
+		}
+		overloads, args := tableFunction(name), c.Args
+		if overloads == nil { // its one value is the one of an array
+			overloads, args = tableFunction("unnest"), []ast.Expr{&ast.ArrayExpr{Elems: []ast.Expr{c}}}
+			args[0].(*ast.ArrayExpr).Pos = c.Pos
+		}
+		bound, err := l.exprs(args)
+		if err != nil {
+			return nil, err
+		}
+		n, err := l.b.functionNode(overloads[0].call.Name, overloads, bound, int(c.Pos))
+		if err != nil {
+			return nil, err
+		}
+		if len(n.Out) == 0 {
+			return nil, pgerr.NotSupported(int(c.Pos), "reading an operator's state here")
+		}
+		for i := range n.Out {
+			if n.Out[i].Name == "" {
+				n.Out[i].Name = name
+			}
+		}
+		if first == nil {
+			first = n
+			continue
+		}
+		first.Beside = append(first.Beside, n)
+		first.Out = append(first.Out, n.Out...)
+	}
+	return l.scanned(first, ordinality)
 }
 
 // stateColumns asks for the columns of savepoint('sp', 'operator'[, 'table']).

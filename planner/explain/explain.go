@@ -266,6 +266,18 @@ func (p *printer) sort(o *graph.Operator, add func(string, ...any)) {
 	}
 }
 
+// calls prints a function in FROM and those beside it.
+func (p *printer) calls(f *graph.FunctionScan, in []types.Field, add func(string, ...any)) {
+	var args []string
+	for _, a := range f.Args {
+		args = append(args, Expr(a, in))
+	}
+	add("call: %s(%s)", f.Func, strings.Join(args, ", "))
+	for i := range f.Beside {
+		p.calls(&f.Beside[i], in, add)
+	}
+}
+
 func (p *printer) bounded(o *graph.Operator, add func(string, ...any)) {
 	switch o.Kind {
 	case graph.JoinKind:
@@ -294,11 +306,9 @@ func (p *printer) bounded(o *graph.Operator, add func(string, ...any)) {
 			add("| %s", line)
 		}
 	case graph.FunctionScanKind:
-		var args []string
-		for _, a := range o.FunctionScan.Args {
-			args = append(args, Expr(a, nil))
-		}
-		add("call: %s(%s)", o.FunctionScan.Func, strings.Join(args, ", "))
+		p.calls(o.FunctionScan, nil, add)
+	case graph.ExpandKind:
+		p.calls(&o.Expand.Function, p.input(o, 0).Fields, add)
 	case graph.RecursiveKind:
 		for _, line := range Graph(o.Recursive.Initial) {
 			add("first | %s", line)

@@ -25,15 +25,6 @@ type Apply struct {
 	Condition *scalar.Expr      `json:"condition,omitempty"`
 }
 
-// FunctionScan gives the rows of a set-returning function.
-type FunctionScan struct {
-	Func       string         `json:"func"`
-	Args       []*scalar.Expr `json:"args,omitempty"`
-	Ordinality bool           `json:"ordinality,omitempty"`
-	// Pos is where the statement calls it, for messages while that runs.
-	Pos int `json:"-"`
-}
-
 // Recursive gives the rows of Initial, then, until there are none, those of Step
 // over the rows that came last, which Working operators of its Number in it give.
 // scalar.OpOuter in either is that of the graph around it.

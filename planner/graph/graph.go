@@ -42,14 +42,15 @@ const (
 	OverKind            Kind = "over"        // window functions
 	ConsolidateKind     Kind = "consolidate" // adds changes up until a barrier
 	CollectKind         Kind = "collect"     // hands rows to a bounded query's reader
+	ExpandKind          Kind = "expand"      // repeats rows for those of a function
+	FunctionScanKind    Kind = "function_scan"
 	JoinKind            Kind = "join"
 	SetOpKind           Kind = "set_op"
 
 	// In bounded graphs only.
-	ApplyKind        Kind = "apply"
-	FunctionScanKind Kind = "function_scan"
-	RecursiveKind    Kind = "recursive"
-	WorkingKind      Kind = "working"
+	ApplyKind     Kind = "apply"
+	RecursiveKind Kind = "recursive"
+	WorkingKind   Kind = "working"
 )
 
 // Changelog is what kinds of rows flow on an edge.
@@ -100,6 +101,7 @@ type Operator struct {
 	SetOp           *SetOp           `json:"set_op,omitempty"`
 	Apply           *Apply           `json:"apply,omitempty"`
 	FunctionScan    *FunctionScan    `json:"function_scan,omitempty"`
+	Expand          *Expand          `json:"expand,omitempty"`
 	Recursive       *Recursive       `json:"recursive,omitempty"`
 	Working         *Working         `json:"working,omitempty"`
 }

@@ -47,7 +47,7 @@ type checker struct {
 
 // inputsOf says how many inputs a kind has, -1 for one or more.
 var inputsOf = map[Kind]int{
-	SourceKind: 0, ValuesKind: 0, FunctionScanKind: 0, RecursiveKind: 0, WorkingKind: 0, FilterKind: 1, ProjectKind: 1, WindowKind: 1, AggregateKind: 1,
+	SourceKind: 0, ValuesKind: 0, FunctionScanKind: 0, ExpandKind: 1, RecursiveKind: 0, WorkingKind: 0, FilterKind: 1, ProjectKind: 1, WindowKind: 1, AggregateKind: 1,
 	WindowAggregateKind: 1, UnionKind: -1, SortKind: 1, TopNKind: 1, OverKind: 1, SinkKind: 1, MaterializeKind: 1, CollectKind: 1, ConsolidateKind: 1, JoinKind: 2,
 	SetOpKind: 2, ApplyKind: 1,
 }
@@ -134,7 +134,7 @@ func (c *checker) onlySpec() error {
 		WindowKind: o.Window != nil, AggregateKind: o.Aggregate != nil, WindowAggregateKind: o.WindowAggregate != nil,
 		SortKind: o.Sort != nil, TopNKind: o.TopN != nil, OverKind: o.Over != nil, SinkKind: o.Sink != nil, MaterializeKind: o.Materialize != nil, JoinKind: o.Join != nil, ConsolidateKind: o.Consolidate != nil,
 		SetOpKind: o.SetOp != nil, ApplyKind: o.Apply != nil, FunctionScanKind: o.FunctionScan != nil,
-		RecursiveKind: o.Recursive != nil, WorkingKind: o.Working != nil,
+		ExpandKind: o.Expand != nil, RecursiveKind: o.Recursive != nil, WorkingKind: o.Working != nil,
 	}
 	want := 1
 	if o.Kind == UnionKind || o.Kind == CollectKind {
@@ -272,9 +272,25 @@ func (c *checker) bounded() error {
 		}
 		return errors.Join(c.exprs(a.Args, l, len(a.Args)), optionalExpr(a.Compare, l+sub), optionalExpr(a.Condition, l+sub))
 	case FunctionScanKind:
-		return c.exprs(o.FunctionScan.Args, 0, len(o.FunctionScan.Args))
+		return c.functionScan(o.FunctionScan, 0, len(o.Fields))
+	case ExpandKind:
+		return errors.Join(c.prefix(0), c.functionScan(&o.Expand.Function, c.width(0), len(o.Fields)-c.width(0)))
 	case RecursiveKind:
 		return errors.Join(c.part(o.Recursive.Initial), c.part(o.Recursive.Step))
+	}
+	return nil
+}
+
+// prefix checks that the output begins with the columns of input i.
+func (c *checker) prefix(i int) error {
+	in := c.fields(i)
+	if len(in) > len(c.o.Fields) {
+		return fmt.Errorf("%d columns from %d", len(c.o.Fields), len(in))
+	}
+	for k := range in {
+		if in[k].Type.Phys() != c.o.Fields[k].Type.Phys() {
+			return fmt.Errorf("column %d is %s from %s", k, c.o.Fields[k].Type, in[k].Type)
+		}
 	}
 	return nil
 }

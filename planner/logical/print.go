@@ -76,11 +76,13 @@ func Describe(n Node) string {
 		}
 		return s
 	case *FunctionScan:
-		s := "function " + n.Func + "(" + exprs(n.Args) + ")"
-		if n.Ordinality {
-			s += " with ordinality"
+		return "function " + functionText(n) + fields(n.Out)
+	case *Expand:
+		s := "expand " + functionText(n.Function)
+		if n.Left {
+			s += " left"
 		}
-		return s + fields(n.Out)
+		return s + fields(n.Function.Out)
 	case *Recursive:
 		s := "recursive " + n.Name + " (" + strconv.Itoa(n.Number) + ")"
 		if n.Distinct {
@@ -99,6 +101,17 @@ func Describe(n Node) string {
 		return s
 	}
 	return fmt.Sprintf("%T", n)
+}
+
+func functionText(n *FunctionScan) string {
+	s := n.Func + "(" + exprs(n.Args) + ")"
+	for _, f := range n.Beside {
+		s += ", " + functionText(f)
+	}
+	if n.Ordinality {
+		s += " with ordinality"
+	}
+	return s
 }
 
 func pinned(id string) string {

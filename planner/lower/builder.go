@@ -107,6 +107,8 @@ func (b *builder) node(n logical.Node) (stream, error) {
 		return b.apply(n)
 	case *logical.FunctionScan:
 		return b.functionScan(n)
+	case *logical.Expand:
+		return b.expand(n)
 	case *logical.Recursive:
 		return b.recursive(n)
 	case *logical.Working:

@@ -115,15 +115,3 @@ func (b *builder) apply(n *logical.Apply) (stream, error) {
 	}
 	return b.finished(o, n.Out), nil
 }
-
-func (b *builder) functionScan(n *logical.FunctionScan) (stream, error) {
-	if !b.bounded {
-		return stream{}, pgerr.NotSupported(n.Pos, "function "+n.Func+" in FROM of a continuous query")
-	}
-	o := &operator{
-		Operator: graph.Operator{Kind: graph.FunctionScanKind, Mode: graph.AppendOnly,
-			FunctionScan: &graph.FunctionScan{Func: n.Func, Args: n.Args, Ordinality: n.Ordinality, Pos: n.Pos}},
-		base: n.Func, pos: -1, called: n.Func,
-	}
-	return b.finished(o, n.Out), nil
-}

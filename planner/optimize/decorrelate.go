@@ -24,8 +24,19 @@ func decorrelate(n logical.Node) logical.Node {
 		inputs = append(inputs, decorrelate(in))
 	}
 	n = withInputs(n, inputs)
+	if j, ok := n.(*logical.Join); ok {
+		if e, ok := expandJoin(j); ok {
+			return e
+		}
+	}
 	if a, ok := n.(*logical.Apply); ok {
+		if e, ok := expand(a); ok {
+			return e
+		}
 		joined, why := joinApply(a)
+		if j, ok := joined.(*logical.Project); ok && why == "" {
+			joined = overUnit(j)
+		}
 		if why != "" {
 			c := *a
 			c.Why = why
@@ -53,6 +64,12 @@ func decorrelateFilter(f *logical.Filter, a *logical.Apply) logical.Node {
 	}
 	c := *a
 	c.Input, c.Sub = decorrelate(filtered(a.Input, below)), decorrelate(a.Sub)
+	if e, ok := expand(&c); ok {
+		if flag != nil {
+			here = append(here, flag)
+		}
+		return filtered(e, here)
+	}
 	if flag != nil && len(here) == 0 {
 		if n := predicateJoin(&c, flag.Op == scalar.OpNot); n != nil {
 			return n

@@ -24,6 +24,7 @@ func Node(n logical.Node, opts Options) logical.Node { return optimize(n, opts) 
 func optimize(n logical.Node, opts Options) logical.Node {
 	n = fold(n, opts)
 	n = flattenUnions(n)
+	n = expandAll(n)
 	n = pushFilters(n)
 	n = mergeProjects(n)
 	return prune(n)

@@ -49,6 +49,8 @@ func pruneNode(n logical.Node, need []bool) (logical.Node, []int) {
 		return pruneOver(n, need)
 	case *logical.TopN:
 		return pruneTopN(n, need)
+	case *logical.Expand:
+		return pruneExpand(n, need)
 	case *logical.Join:
 		return pruneJoin(n, need)
 	case *logical.Apply:
@@ -216,6 +218,25 @@ func pruneJoin(n *logical.Join, need []bool) (logical.Node, []int) {
 		}
 	}
 	return &c, to[:len(need)]
+}
+
+// pruneExpand prunes the rows that are repeated; the function keeps its columns.
+func pruneExpand(n *logical.Expand, need []bool) (logical.Node, []int) {
+	width := len(n.Input.Fields())
+	in := copyOf(need[:width])
+	n.Function.MapArgs(func(x *scalar.Expr) *scalar.Expr {
+		mark(in, x)
+		return x
+	})
+	input, to := pruneNode(n.Input, in)
+	c := *n
+	c.Input, c.Function = input, n.Function.MapArgs(func(x *scalar.Expr) *scalar.Expr { return moved(x, to) })
+	c.Out = append([]logical.Field(nil), input.Fields()...)
+	out := append([]int(nil), to...)
+	for i := range n.Function.Out {
+		out, c.Out = append(out, len(c.Out)), append(c.Out, n.Out[width+i])
+	}
+	return &c, out
 }
 
 // pruneApply prunes the rows that the subquery is evaluated for; the subquery

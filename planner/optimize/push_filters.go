@@ -63,6 +63,12 @@ func push(n logical.Node, conds []*scalar.Expr) logical.Node {
 		}
 		c.Input = push(n.Input, nil)
 		return filtered(&c, conds)
+	case *logical.Expand:
+		width := len(n.Input.Fields())
+		down, stay := split(conds, func(x *scalar.Expr) bool { return isMovable(x) && below(x, width) })
+		c := *n
+		c.Input = push(n.Input, down)
+		return filtered(&c, stay)
 	case *logical.Join:
 		return pushJoin(n, conds)
 	case *logical.SetOp:

@@ -62,6 +62,10 @@ func withInputs(n logical.Node, in []logical.Node) logical.Node {
 		c := *n
 		c.Input, c.Sub = in[0], in[1]
 		return &c
+	case *logical.Expand:
+		c := *n
+		c.Input = in[0]
+		return &c
 	case *logical.Recursive:
 		c := *n
 		c.Initial, c.Step = in[0], in[1]
@@ -102,8 +106,10 @@ func mapExprs(n logical.Node, f func(*scalar.Expr) *scalar.Expr) logical.Node {
 		}
 		return &c
 	case *logical.FunctionScan:
+		return n.MapArgs(f)
+	case *logical.Expand:
 		c := *n
-		c.Args = all(n.Args)
+		c.Function = n.Function.MapArgs(f)
 		return &c
 	case *logical.Filter:
 		c := *n

@@ -1,0 +1,273 @@
+package operator
+
+import (
+	"math"
+	"regexp"
+	"strings"
+
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/types"
+)
+
+// tableFunction gives the rows of a set-returning function to row, which may keep
+// the values.
+type tableFunction struct {
+	spec *graph.FunctionScan
+	row  func(vals ...types.Value) error
+}
+
+// rows reports false when the function's rows lie outside of the query.
+func (f *tableFunction) rows(args []types.Value) (known bool, err error) {
+	name := strings.TrimPrefix(f.spec.Func, "pg_catalog.")
+	for i := range args {
+		if args[i].Null && (name != "string_to_table" || i == 0) {
+			return true, nil // the others are strict, and give no rows
+		}
+	}
+	switch name {
+	case "generate_series":
+		return true, f.series(args)
+	case "unnest", "generate_subscripts", "_pg_expandarray", "pg_options_to_table":
+		return true, f.array(name, args)
+	case "string_to_table", "regexp_split_to_table", "regexp_matches":
+		return true, f.split(name, args)
+	case "pg_timezone_names":
+		return true, f.row(types.Value{Bytes: "UTC"}, types.Value{Bytes: "UTC"}, types.Value{}, types.Value{})
+	case "pg_partition_ancestors", "pg_partition_tree", "pg_get_keywords":
+		return true, nil // there are no partitions, and the words are in the documentation
+	}
+	if strings.HasPrefix(name, "json") {
+		return true, f.json(strings.Replace(name, "jsonb_", "json_", 1), args[0].Bytes)
+	}
+	return false, nil
+}
+
+// parts is string_to_table: without a delimiter each character is a part, and
+// parts like the third argument are null.
+func (f *tableFunction) parts(text string, args []types.Value) error {
+	parts := []string{text}
+	switch by := args[1]; {
+	case text == "":
+		return nil
+	case by.Null:
+		parts = strings.Split(text, "")
+	case by.Bytes != "":
+		parts = strings.Split(text, by.Bytes)
+	}
+	for _, part := range parts {
+		v := types.Value{Bytes: part}
+		if len(args) > 2 && !args[2].Null && args[2].Bytes == part {
+			v = types.NullValue
+		}
+		if err := f.row(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *tableFunction) series(args []types.Value) error {
+	zero := pgerr.New(pgerr.InvalidParameterValue, "step size cannot equal zero")
+	switch t := f.spec.Args[0].Type; {
+	case t.IsInteger():
+		step := int64(1)
+		if len(args) > 2 {
+			step = args[2].Int
+		}
+		if step == 0 {
+			return zero
+		}
+		for v, ok := args[0].Int, true; ok && (step > 0 && v <= args[1].Int || step < 0 && v >= args[1].Int); v, ok = types.AddInt64(v, step) {
+			if err := f.row(types.Value{Int: v}); err != nil {
+				return err
+			}
+		}
+		return nil
+	case t.Kind == types.Numeric:
+		return f.numericSeries(args, zero)
+	default:
+		return f.timeSeries(args, zero)
+	}
+}
+
+func (f *tableFunction) numericSeries(args []types.Value, zero error) (err error) {
+	step := types.DecimalFromInt(1)
+	if len(args) > 2 {
+		step = args[2].Dec
+	}
+	if step.IsZero() {
+		return zero
+	}
+	for v := args[0].Dec; v.Cmp(args[1].Dec)*step.Sign() <= 0; {
+		if err := f.row(types.Value{Dec: v}); err != nil {
+			return err
+		}
+		if v, err = v.Add(step); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *tableFunction) timeSeries(args []types.Value, zero error) (err error) {
+	step := args[2].Interval
+	up := step.Cmp(types.Interval{})
+	if up == 0 {
+		return zero
+	}
+	for v := args[0].Int; up > 0 && v <= args[1].Int || up < 0 && v >= args[1].Int; {
+		if err := f.row(types.Value{Int: v}); err != nil {
+			return err
+		}
+		if v, err = step.AddToTimestamp(v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *tableFunction) array(name string, args []types.Value) error {
+	elem := f.spec.Args[0].Type.Elem
+	a, err := types.DecodeArray(*elem, args[0].Bytes)
+	if err != nil {
+		return err
+	}
+	lower := 1
+	if len(a.Dims) > 0 {
+		lower = a.Dims[0].Lower
+	}
+	n := len(a.Elems)
+	if name == "generate_subscripts" {
+		if args[1].Int < 1 || args[1].Int > int64(len(a.Dims)) {
+			return nil
+		}
+		d := a.Dims[args[1].Int-1]
+		lower, n = d.Lower, d.Len
+	}
+	for i := range n {
+		switch name {
+		case "unnest":
+			err = f.row(a.Elems[i])
+		case "_pg_expandarray":
+			err = f.row(a.Elems[i], types.Value{Int: int64(i) + 1})
+		case "pg_options_to_table":
+			k, v, _ := strings.Cut(a.Elems[i].Bytes, "=")
+			err = f.row(types.Value{Bytes: k}, types.Value{Bytes: v})
+		default:
+			at := int64(lower + i)
+			if len(args) > 2 && args[2].Bool {
+				at = int64(lower + n - 1 - i)
+			}
+			err = f.row(types.Value{Int: at})
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (f *tableFunction) split(name string, args []types.Value) error {
+	text, by := args[0].Bytes, args[1].Bytes
+	if name == "string_to_table" {
+		return f.parts(text, args)
+	}
+	flags := ""
+	if len(args) > 2 {
+		flags = args[2].Bytes
+	}
+	if strings.Contains(flags, "i") {
+		by = "(?i)" + by
+	}
+	re, err := regexp.Compile(by)
+	if err != nil {
+		return pgerr.New(pgerr.InvalidRegularExpression, "invalid regular expression: %v", err)
+	}
+	if name == "regexp_split_to_table" {
+		for _, part := range re.Split(text, -1) {
+			if err := f.row(types.Value{Bytes: part}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	most := 1
+	if strings.Contains(flags, "g") {
+		most = math.MaxInt
+	}
+	for _, m := range re.FindAllStringSubmatchIndex(text, most) {
+		if len(m) > 2 {
+			m = m[2:] // the groups, where there are any
+		}
+		var parts []types.Value
+		for i := 0; i < len(m); i += 2 {
+			if m[i] < 0 {
+				parts = append(parts, types.NullValue)
+			} else {
+				parts = append(parts, types.Value{Bytes: text[m[i]:m[i+1]]})
+			}
+		}
+		if err := f.row(types.Value{Bytes: types.EncodeList(types.Of(types.Text), parts)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// json gives the members of a JSON array or object.
+func (f *tableFunction) json(name, text string) error {
+	v, err := types.ParseJSON(text)
+	if err != nil {
+		return err
+	}
+	name, asText := strings.CutSuffix(name, "_text")
+	value := func(x *types.JSON) types.Value {
+		switch {
+		case asText && x.Kind == types.JSONNull:
+			return types.NullValue
+		case asText && x.Kind == types.JSONString:
+			return types.Value{Bytes: x.Str}
+		}
+		return types.Value{Bytes: x.String()}
+	}
+	want := types.JSONObject
+	if name == "json_array_elements" {
+		want = types.JSONArray
+	}
+	if v.Kind != want {
+		return wrongJSON(name, f.spec.Func, v.Kind)
+	}
+	for i, item := range v.Items {
+		switch name {
+		case "json_array_elements":
+			err = f.row(value(item))
+		case "json_object_keys":
+			err = f.row(types.Value{Bytes: v.Keys[i]})
+		default:
+			err = f.row(types.Value{Bytes: v.Keys[i]}, value(item))
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// wrongJSON is the error of a function called on JSON of another kind.
+func wrongJSON(name, fn string, kind types.JSONKind) error {
+	what := "a scalar"
+	switch kind {
+	case types.JSONArray:
+		what = "an array"
+	case types.JSONObject:
+		what = "an object"
+	}
+	switch name {
+	case "json_array_elements":
+		return pgerr.New(pgerr.InvalidParameterValue, "cannot extract elements from %s", what)
+	case "json_object_keys":
+		return pgerr.New(pgerr.InvalidParameterValue, "cannot call %s on %s", fn, what)
+	}
+	return pgerr.New(pgerr.InvalidParameterValue, "cannot call %s on a non-object", fn)
+}
