@@ -64,7 +64,15 @@ func TestWrittenAgain(t *testing.T) {
 	c.exec(`RESUME JOB j`, `FLUSH`, `RESTORE JOB j FROM LATEST`) // what was not committed was not visible
 	contains(t, c.noticed(), "nothing is written again")
 	c.exec(`CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM orders`, `SAVEPOINT JOB v AS vsp`, `RESTORE JOB v FROM SAVEPOINT vsp`)
-	contains(t, c.noticed(), "its rows are those of that point")
+	if said := c.noticed(); !strings.Contains(said, "its rows are those of that point") || strings.Contains(said, "that is the state of job") {
+		t.Errorf("a restore of a view's own savepoint said %s", said)
+	}
+	c.query(`EXPLAIN RESTORE JOB v FROM SAVEPOINT sp`)
+	contains(t, c.noticed(), "that is the state of job j, not of job v")
+	c.exec(`ALTER JOB j RENAME TO k`, `RESTORE JOB k FROM SAVEPOINT sp`)
+	if said := c.noticed(); strings.Contains(said, "that is the state of job") {
+		t.Errorf("a restore of a renamed job said %s", said)
+	}
 }
 
 func TestStateWithoutAPlace(t *testing.T) {

@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/internal/pgerr"
@@ -106,6 +107,20 @@ func (h *Handler) restoreSpec(s *session.Session, st *ast.RestoreJob, text strin
 	return j, spec, nil
 }
 
+// warnOfAnother tells when a job is about to take over the state of one that it
+// never was: with the wrong savepoint, sources would go on from where another job
+// stood, and what is new would begin there.
+func (h *Handler) warnOfAnother(ctx context.Context, s *session.Session, j *catalog.Job, from job.RestorePoint) {
+	if from.Name == "" && from.URL == "" {
+		return // a checkpoint of its own
+	}
+	saved, err := h.opt.Jobs.Saved(ctx, from)
+	if err != nil || saved.JobName == j.Name || saved.JobID == j.ID || slices.Contains(j.Lineage, saved.JobID) {
+		return // an error comes again, with the statement's own position
+	}
+	s.Notice("WARNING", pgerr.Warning, fmt.Sprintf("that is the state of job %s, not of job %s", saved.JobName, j.Name))
+}
+
 // restoredSQL is the CREATE JOB that a restored job would be made with.
 func restoredSQL(j *catalog.Job, st *ast.RestoreJob, options map[string]string) string {
 	all := map[string]string{}
@@ -128,6 +143,7 @@ func (h *Handler) restoreJob(text string, st *ast.RestoreJob) plan {
 		if err != nil {
 			return nil, err
 		}
+		h.warnOfAnother(ctx, s, j, spec.From)
 		done, err := h.opt.Jobs.Restore(ctx, j, spec)
 		if err != nil {
 			return nil, pgerr.From(err).At(int(st.From.Pos))
@@ -179,6 +195,7 @@ func (h *Handler) prepareExplainRestore(p *session.Prepared, st *ast.RestoreJob)
 		if err != nil {
 			return nil, err
 		}
+		h.warnOfAnother(ctx, s, j, spec.From)
 		plan, err := h.opt.Jobs.ExplainRestore(ctx, j, spec)
 		if err != nil {
 			return nil, pgerr.From(err).At(int(st.From.Pos))
