@@ -10,7 +10,7 @@ import (
 type coordinator struct {
 	opt      Options
 	tasks    int
-	seals    bool // somebody waits for sealed epochs
+	seals    bool // somebody waits for sealed epochs, or goes by their time
 	epoch    uint64
 	next     int64 // number of the next checkpoint
 	pending  *pendingBarrier

@@ -101,7 +101,7 @@ func (l *Live) barrier(ctx context.Context) error {
 	}
 	l.pending = true
 	l.epoch++
-	if err := l.run.Inject(ctx, exec.Barrier{Epoch: l.epoch}, true); err != nil {
+	if err := l.run.Inject(ctx, exec.Barrier{Epoch: l.epoch, Time: l.m.opt.Clock.Now().UnixMicro()}, true); err != nil {
 		return err
 	}
 	return l.parts.discover(ctx, l.run)

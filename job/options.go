@@ -122,14 +122,8 @@ func jobOptions() []option {
 			duration(func(o *Options) *time.Duration { return &o.Restart.MaxDelay })},
 		{"restart_rate_interval", "5min", "failure_rate: over which time restart_attempts counts",
 			duration(func(o *Options) *time.Duration { return &o.Restart.RateInterval })},
-		{"state_ttl", "0s", "idle time after which state may go; 0: never",
-			func(o *Options, v string) error {
-				d, err := parseDuration(v)
-				if err == nil && d != 0 {
-					return fmt.Errorf("0s: state that expires is not supported yet")
-				}
-				return err
-			}},
+		{"state_ttl", "0s", "how long state stays that is not written any more; 0: for ever",
+			duration(func(o *Options) *time.Duration { return &o.StateTTL })},
 		{"memory_budget", "0", "bytes of state in memory; 0: no limit",
 			func(o *Options, v string) error {
 				if strings.TrimSpace(v) != "0" {

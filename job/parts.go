@@ -35,6 +35,7 @@ type parts struct {
 	srcs   map[string]*sourcePart
 	sinks  map[string]connector.Sink
 	looked time.Time // when new splits were last looked for
+	began  int64     // the time of the first epoch, in microseconds
 	live   *Live     // of a query without a job
 	// claimed is set once what the job was restored from is seen to.
 	claimed bool
@@ -52,7 +53,7 @@ type sourcePart struct {
 // newParts opens the job's sources and sinks and lists their splits.
 func (m *Manager) newParts(ctx context.Context, r *runner, start *startingPoint) (*parts, error) {
 	p := &parts{ctx: ctx, m: m, r: r, start: start, opt: r.opt, slabs: m.slabs, srcs: map[string]*sourcePart{}, sinks: map[string]connector.Sink{},
-		timed: goesByTime(r.g), looked: m.opt.Clock.Now()}
+		timed: goesByTime(r.g), looked: m.opt.Clock.Now(), began: m.opt.Clock.Now().UnixMicro()}
 	for i := range r.g.Operators {
 		op := &r.g.Operators[i]
 		switch op.Kind {
@@ -160,7 +161,7 @@ func (p *parts) discover(ctx context.Context, run *exec.Run) error {
 func (p *parts) Operator(op *graph.Operator, task, tasks int) (exec.Made, error) {
 	tables := map[string]*state.Table{}
 	for i := range op.Tables {
-		t, err := p.table(op, &op.Tables[i], task, tasks)
+		t, err := p.table(op, i, task, tasks)
 		if err != nil {
 			return exec.Made{}, err
 		}
@@ -175,7 +176,7 @@ func (p *parts) Operator(op *graph.Operator, task, tasks int) (exec.Made, error)
 
 func (p *parts) env(op *graph.Operator, task, tasks int, refused *refused) operator.Env {
 	env := operator.Env{Task: task, Parallelism: tasks, BatchRows: p.opt.BatchRows, Context: p.ctx, Clock: p.m.opt.Clock,
-		BadRow: refused.badRow, Counters: &exec.Counters{}}
+		BadRow: refused.badRow, Counters: &exec.Counters{}, Lifetimes: p.lifetimes(op), Now: p.began}
 	for _, in := range op.Inputs {
 		env.Inputs = append(env.Inputs, p.r.g.Operators[in.Operator].Fields)
 	}
@@ -186,6 +187,11 @@ func (p *parts) env(op *graph.Operator, task, tasks int, refused *refused) opera
 		env.Late = refused.late(op.ID, env.Inputs[0])
 	}
 	return env
+}
+
+// lifetimes says how long the entries of op's tables stay.
+func (p *parts) lifetimes(op *graph.Operator) []int64 {
+	return op.Lifetimes(p.opt.StateTTL.Microseconds())
 }
 
 // Source implements exec.Factory.

@@ -198,7 +198,7 @@ func (r *runner) begin(ctx context.Context, start *startingPoint) error {
 	}
 	r.run = run
 	r.live.setRun(run)
-	r.coord = coordinator{opt: r.opt, tasks: run.Tasks(), seals: r.view != nil || consolidates(r.g), epoch: start.epoch, next: start.next,
+	r.coord = coordinator{opt: r.opt, tasks: run.Tasks(), seals: r.view != nil || consolidates(r.g) || r.g.Expires(r.opt.StateTTL.Microseconds()), epoch: start.epoch, next: start.next,
 		lastDone: r.m.opt.Clock.Now()}
 	return nil
 }
@@ -327,7 +327,7 @@ func (r *runner) inject(ctx context.Context) error {
 	if d.checkpoint != 0 {
 		r.recordCheckpoint(ctx, catalog.Checkpoint{JobID: r.job.ID, N: d.checkpoint, State: "running", Started: r.m.opt.Clock.Now()})
 	}
-	return r.run.Inject(ctx, exec.Barrier{Epoch: d.epoch, Checkpoint: d.checkpoint, Final: d.final}, d.catchUp)
+	return r.run.Inject(ctx, exec.Barrier{Epoch: d.epoch, Checkpoint: d.checkpoint, Time: r.m.opt.Clock.Now().UnixMicro(), Final: d.final}, d.catchUp)
 }
 
 // reported takes a task's report. With the last one of its barrier, readers see

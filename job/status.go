@@ -89,6 +89,8 @@ func (l *liveStatus) setReports(reports []exec.Report) {
 			c := l.sealed[op.ID]
 			c.Late += op.Counters.Late
 			c.BadRows += op.Counters.BadRows
+			c.Expired += op.Counters.Expired
+			c.Unmatched += op.Counters.Unmatched
 			c.StateRows += op.Counters.StateRows
 			c.StateBytes += op.Counters.StateBytes
 			l.sealed[op.ID] = c

@@ -11,6 +11,7 @@ import (
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/operator"
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/exec/state/canonical"
 	"github.com/millrace/millrace/planner/graph"
@@ -430,9 +431,11 @@ func (p *parts) recommit(ctx context.Context) error {
 	return nil
 }
 
-// table makes or restores one task's part of a state table.
-func (p *parts) table(op *graph.Operator, schema *graph.Table, task, tasks int) (*state.Table, error) {
-	opt := state.Options{Slabs: p.m.slabs, Groups: exec.GroupRange(task, tasks)}
+// table makes or restores one task's part of an operator's state table of that
+// number.
+func (p *parts) table(op *graph.Operator, number, task, tasks int) (*state.Table, error) {
+	schema := &op.Tables[number]
+	opt := state.Options{Slabs: p.m.slabs, Groups: exec.GroupRange(task, tasks), Extra: operator.Extra(op, number, p.lifetimes(op))}
 	old, from := p.start.old(op.ID), schema.Name
 	rename := map[string]string{}
 	if p.start.plan != nil {

@@ -63,7 +63,7 @@ func (s *Server) operatorRows(out *pgcatalog.Rows) {
 					tables = append(tables, c.Name)
 				}
 			}
-			out.Add(st.Job.ID, st.Job.Name, i, o.ID, string(o.Kind), st.Parallelism, o.RowsIn, o.RowsOut, o.Late, o.BadRows, o.StateRows, o.StateBytes,
+			out.Add(st.Job.ID, st.Job.Name, i, o.ID, string(o.Kind), st.Parallelism, o.RowsIn, o.RowsOut, o.Late, o.BadRows, o.Expired, o.Unmatched, o.StateRows, o.StateBytes,
 				watermark(o.Watermark), tables)
 		}
 	}

@@ -157,6 +157,7 @@ type binder struct {
 	params  []param
 	notices []Notice
 	ttl     []StateTTL
+	sinkTTL []ttlHint // hints of an INSERT, for its SELECT
 	depends []string
 	viewing []string // names of the views being expanded, for cycles
 	depth   int

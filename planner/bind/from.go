@@ -99,7 +99,7 @@ func (l *level) tableRef(x *ast.TableRef) (*fromItem, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.b.relationHints(x, node)
+	l.relationHints(x, node)
 	sc, err := l.b.aliased(node, name, schema, x.Alias)
 	if err != nil {
 		return nil, err

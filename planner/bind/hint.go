@@ -9,6 +9,7 @@ import (
 
 // hints reads the hints of a SELECT. What is not known is told and left alone.
 func (s *selection) hints() {
+	s.ttl, s.b.sinkTTL = s.b.sinkTTL, nil
 	for i := range s.sel.Hints {
 		h := &s.sel.Hints[i]
 		switch strings.ToLower(h.Name) {
@@ -19,7 +20,7 @@ func (s *selection) hints() {
 				s.b.warn(h.Pos, "hint ID takes one string; it was ignored")
 			}
 		case "state_ttl":
-			s.b.stateTTL(h)
+			s.ttl = append(s.ttl, s.b.stateTTL(h)...)
 		default:
 			s.b.warn(h.Pos, "unknown hint \""+h.Name+"\" was ignored")
 		}
@@ -46,17 +47,6 @@ func optionText(o *ast.Option) (string, bool) {
 		return pathText(v.Path), true
 	}
 	return "", false
-}
-
-func (b *binder) stateTTL(h *ast.Hint) {
-	for i := range h.Args {
-		v, ok := optionText(&h.Args[i])
-		if !ok || h.Args[i].Value == nil {
-			b.warn(h.Pos, "hint STATE_TTL takes 'alias' = 'duration'; it was ignored")
-			continue
-		}
-		b.ttl = append(b.ttl, StateTTL{Alias: h.Args[i].Name, Duration: v})
-	}
 }
 
 // takeID marks the pinned id as given to an operator.
@@ -109,7 +99,8 @@ func pin(n logical.Node, id string) bool {
 }
 
 // relationHints reads the hints after a relation's name.
-func (b *binder) relationHints(x *ast.TableRef, node logical.Node) {
+func (l *level) relationHints(x *ast.TableRef, node logical.Node) {
+	b := l.b
 	for i := range x.Hints {
 		h := &x.Hints[i]
 		switch strings.ToLower(h.Name) {
@@ -121,7 +112,7 @@ func (b *binder) relationHints(x *ast.TableRef, node logical.Node) {
 			}
 			b.warn(h.Pos, "hint ID was ignored: it takes one string and a relation that is stored")
 		case "state_ttl":
-			b.stateTTL(h)
+			l.ttl = append(l.ttl, b.stateTTL(h)...)
 		default:
 			b.warn(h.Pos, "unknown hint \""+h.Name+"\" was ignored")
 		}

@@ -53,7 +53,7 @@ func (b *binder) sink(ins *ast.Insert) (*logical.Sink, error) {
 	}
 	for i := range ins.Hints {
 		if ins.Hints[i].Name == "state_ttl" {
-			b.stateTTL(&ins.Hints[i])
+			b.sinkTTL = append(b.sinkTTL, b.stateTTL(&ins.Hints[i])...)
 		} else {
 			b.warn(ins.Hints[i].Pos, "unknown hint \""+ins.Hints[i].Name+"\" was ignored")
 		}

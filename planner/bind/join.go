@@ -210,7 +210,7 @@ func (l *level) joinNode(left *bound, right *fromItem, x *ast.Join, cond *scalar
 	case "full":
 		kind = logical.FullJoin
 	}
-	j := &logical.Join{Kind: kind, Left: left.node, Right: right.node, Out: out}
+	j := &logical.Join{Kind: kind, Left: left.node, Right: right.node, Out: out, TTL: [2]int64{l.ttlOf(left.scope), l.ttlOf(right.scope)}}
 	if cond == nil || !hasQuery(cond) {
 		j.Condition = cond
 		return j, nil

@@ -79,6 +79,7 @@ type level struct {
 	recursive bool
 	// dependents are the relations whose primary key may be among group keys.
 	dependents []dependent
+	ttl        []ttlHint
 }
 
 // dependent is a relation's span of columns and its primary key among them.

@@ -54,13 +54,18 @@ type orderKey struct {
 
 func (s *selection) bind() (logical.Node, error) {
 	s.hints()
-	steps := []func() error{s.bindFrom, s.bindWhere, s.bindWindow, s.bindItems, s.bindGroupBy, s.bindHaving, s.bindQualify, s.bindOrderBy,
+	if err := s.bindFrom(); err != nil {
+		return nil, err
+	}
+	from := bound{s.node, s.scope}
+	steps := []func() error{s.bindWhere, s.bindWindow, s.bindItems, s.bindGroupBy, s.bindHaving, s.bindQualify, s.bindOrderBy,
 		s.bindDistinctOn, s.aggregate, s.project}
 	for _, f := range steps {
 		if err := f(); err != nil {
 			return nil, err
 		}
 	}
+	s.keepFor(from.node, from.scope)
 	return s.node, nil
 }
 

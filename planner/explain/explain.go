@@ -14,11 +14,12 @@ import (
 
 // Graph prints a plan, sinks first and inputs below them, one line per string.
 // An operator with several readers is printed in full under the first.
-func Graph(g *graph.Graph) []string { return Annotated(g, nil) }
+func Graph(g *graph.Graph) []string { return Job(g, 0, nil) }
 
-// Annotated is Graph with lines of the caller's below operators, by id.
-func Annotated(g *graph.Graph, notes map[string][]string) []string {
-	p := printer{g: g, done: make([]bool, len(g.Operators)), notes: notes}
+// Job is Graph for a job whose state_ttl is that many microseconds, with lines of
+// the caller's below operators, by id.
+func Job(g *graph.Graph, ttl int64, notes map[string][]string) []string {
+	p := printer{g: g, ttl: ttl, done: make([]bool, len(g.Operators)), notes: notes}
 	read := make([]bool, len(g.Operators))
 	for _, o := range g.Operators {
 		for _, in := range o.Inputs {
@@ -44,6 +45,7 @@ func Under(head string, plan []string) []string {
 
 type printer struct {
 	g     *graph.Graph
+	ttl   int64
 	done  []bool
 	lines []string
 	notes map[string][]string
@@ -57,7 +59,7 @@ func (p *printer) operator(i int, arrow, indent string) {
 	}
 	p.done[i] = true
 	p.lines = append(p.lines, arrow+o.ID+"  "+p.changes(o))
-	for _, d := range append(p.details(o), p.notes[o.ID]...) {
+	for _, d := range append(p.details(i), p.notes[o.ID]...) {
 		p.lines = append(p.lines, indent+"     "+d)
 	}
 	for _, in := range o.Inputs {
@@ -90,7 +92,8 @@ func (p *printer) input(o *graph.Operator, i int) *graph.Operator {
 	return &p.g.Operators[o.Inputs[i].Operator]
 }
 
-func (p *printer) details(o *graph.Operator) []string {
+func (p *printer) details(at int) []string {
+	o := &p.g.Operators[at]
 	var out []string
 	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
 	for i, in := range o.Inputs {
@@ -102,13 +105,27 @@ func (p *printer) details(o *graph.Operator) []string {
 		}
 	}
 	p.spec(o, add)
-	for i := range o.Tables {
-		add("%s", table(&o.Tables[i]))
+	if p.g.Bounded {
+		for i := range o.Tables {
+			add("%s", table(&o.Tables[i]))
+		}
+		return out
 	}
-	if o.Unbounded != "" {
-		add("grows without bound: %s", o.Unbounded)
+	for i, b := range p.g.Bounds(at, p.ttl) {
+		add("%s  [%s]", table(&o.Tables[i]), bound(b))
 	}
 	return out
+}
+
+// bound words what keeps a table from growing for ever.
+func bound(b graph.Bound) string {
+	switch b.Kind {
+	case graph.ByTTL:
+		return "ttl '" + duration(b.TTL) + "'"
+	case graph.NoBound:
+		return "unbounded: " + b.Why
+	}
+	return string(b.Kind)
 }
 
 func table(t *graph.Table) string {

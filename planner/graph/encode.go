@@ -39,5 +39,8 @@ func Decode(data []byte) (*Graph, error) {
 	if err := Validate(g); err != nil {
 		return nil, fmt.Errorf("decode graph: %w", err)
 	}
+	for i := range g.Operators {
+		g.Operators[i].Pos = -1
+	}
 	return g, nil
 }

@@ -81,8 +81,12 @@ type Operator struct {
 	Tables    []Table       `json:"tables,omitempty"`     // state
 	// TimeColumn is the output column that carries event time, -1 for none.
 	TimeColumn int `json:"time_column"`
-	// Unbounded says why the state grows without bound, "" when it does not.
+	// Unbounded says why the state grows without bound unless it expires, "" when
+	// it does not. Bounds has more.
 	Unbounded string `json:"unbounded,omitempty"`
+	// Pos is where the statement that is being planned asks for the operator, -1
+	// for nowhere. It is not stored.
+	Pos int `json:"-"`
 
 	Source          *Source          `json:"source,omitempty"`
 	Values          *Values          `json:"values,omitempty"`

@@ -56,6 +56,9 @@ type Expiry struct {
 	Forever bool  `json:"forever,omitempty"`
 }
 
+// never reports whether the watermark forgets no rows.
+func (e *Expiry) never() bool { return e == nil || e.Forever }
+
 // End is the column and what is added to it to make the time that a row is
 // forgotten after, unless it is kept for ever.
 func (e *Expiry) End() (column int, plus int64) {

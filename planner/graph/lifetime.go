@@ -18,7 +18,7 @@ func (o *Operator) Expires() []bool {
 		}
 	case o.Join != nil && o.Join.Sides != nil && !o.Join.AtEnd:
 		for i := range out {
-			out[i] = o.Join.Sides[i].Expiry == nil
+			out[i] = o.Join.Sides[i].Expiry.never()
 		}
 	case o.TopN != nil:
 		out[0] = o.TopN.Window == nil

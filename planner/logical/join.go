@@ -28,6 +28,8 @@ type Join struct {
 	// for Condition alone. Pruning sets it; nil: none.
 	Hidden []bool
 	ID     string // pinned by a hint
+	// TTL is graph.Input.StateTTL of both sides, by a hint.
+	TTL [2]int64
 }
 
 // Fields implements Node.

@@ -120,6 +120,7 @@ type Aggregate struct {
 	Aggregates []scalar.Aggregate
 	Out        []Field
 	ID         string // pinned by a hint
+	TTL        int64  // graph.Input.StateTTL, by a hint
 }
 
 // Union is UNION ALL; both sides have the same column types.

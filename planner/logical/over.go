@@ -13,6 +13,7 @@ type Over struct {
 	Calls       []scalar.WindowCall
 	Out         []Field
 	ID          string // pinned by a hint
+	TTL         int64  // graph.Input.StateTTL, by a hint
 }
 
 // Fields implements Node.

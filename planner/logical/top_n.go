@@ -25,6 +25,7 @@ type TopN struct {
 	Out         []Field
 	Pos         int    // where the statement asks for it, -1 for nowhere
 	ID          string // pinned by a hint
+	TTL         int64  // graph.Input.StateTTL, by a hint
 }
 
 // Fields implements Node.

@@ -146,7 +146,7 @@ func (x *aggregation) operator() (int, error) {
 		}
 		kind, window = "window_aggregate", windowText(x.window.spec, exprKey(x.window.time))
 	}
-	key := strings.Join([]string{kind, window, exprsKey(x.exprs), x.n.ID, strconv.Itoa(x.s.op), strconv.FormatBool(onClose)}, "|")
+	key := strings.Join([]string{kind, window, exprsKey(x.exprs), x.n.ID, strconv.FormatInt(x.n.TTL, 10), strconv.Itoa(x.s.op), strconv.FormatBool(onClose)}, "|")
 	if i, ok := b.families[key]; ok && exprsKey(x.exprs) != "" {
 		return i, nil
 	}
@@ -198,6 +198,7 @@ func (x *aggregation) newOperator(onClose bool) *operator {
 	if f.keys == 0 {
 		edge = single(in)
 	}
+	edge.StateTTL = x.n.TTL
 	o := &operator{Operator: graph.Operator{Inputs: []graph.Input{edge}, Mode: graph.Retract}, family: f, project: p, pos: x.position()}
 	spec := graph.Aggregate{
 		Keys:         sequence(0, f.keys),
@@ -303,7 +304,7 @@ func (x *aggregation) outputKeys(o *operator) {
 // unbounded says why the aggregation's state grows for ever.
 func (x *aggregation) unbounded() string {
 	b := x.b
-	if b.bounded || b.opts.StateTTL {
+	if b.bounded {
 		return ""
 	}
 	if x.window != nil {
@@ -311,6 +312,9 @@ func (x *aggregation) unbounded() string {
 			return ""
 		}
 		return "no watermark on " + x.window.name + ": windows never close"
+	}
+	if b.modeOf(x.s.op) != graph.AppendOnly { // its keys come and go with the input's rows
+		return ""
 	}
 	if !slices.ContainsFunc(x.exprs, func(e *scalar.Expr) bool { return e.Op != scalar.OpConst }) {
 		return ""

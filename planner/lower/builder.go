@@ -150,6 +150,21 @@ func (b *builder) through(op int) *operator {
 // modeOf returns the changelog mode of op's output.
 func (b *builder) modeOf(op int) graph.Changelog { return b.ops[op].Mode }
 
+// current reports whether the rows of op are some of those that a relation has at
+// a time, so that there are no more of them than the relation has.
+func (b *builder) current(op int) bool {
+	for {
+		o := b.ops[op]
+		switch {
+		case o.source != nil:
+			return o.Mode != graph.AppendOnly
+		case o.Kind != graph.FilterKind && o.Kind != graph.ProjectKind:
+			return false
+		}
+		op = o.Inputs[0].Operator
+	}
+}
+
 // upsertKey returns the columns of op that identify a row, nil for none.
 func (b *builder) upsertKey(op int) []int {
 	o := b.through(op)

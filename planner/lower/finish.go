@@ -19,7 +19,7 @@ func (b *builder) finish() (*graph.Graph, error) {
 		case o.family != nil:
 			o.family.supplementsLast()
 			o.Tables = o.family.tables()
-			if a := o.family.agg; a.Global && len(o.Tables) > 1 && !b.bounded && !b.opts.StateTTL {
+			if a := o.family.agg; a.Global && len(o.Tables) > 1 && !b.bounded {
 				o.Unbounded = "it keeps every different value: no window in the keys and no state_ttl"
 			}
 		case o.Kind == graph.FilterKind:
@@ -36,6 +36,7 @@ func (b *builder) finish() (*graph.Graph, error) {
 	}
 	g := &graph.Graph{Version: graph.Version, Bounded: b.bounded}
 	for _, o := range kept {
+		o.Pos = o.pos
 		g.Operators = append(g.Operators, o.Operator)
 	}
 	return g, nil

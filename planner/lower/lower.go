@@ -11,9 +11,6 @@ import (
 
 // Options are what lowering depends on besides the tree.
 type Options struct {
-	// StateTTL says that the job's state expires, so that it does not grow for
-	// ever.
-	StateTTL bool
 	// Secret reports whether an option of a connector is a secret, which a graph
 	// must not hold. Options named like secrets never are in a graph.
 	Secret func(connector, option string) bool

@@ -33,6 +33,7 @@ func (b *builder) over(n *logical.Over) (stream, error) {
 		return stream{}, err
 	}
 	in := b.ops[p.op]
+	p.edge.StateTTL = n.TTL
 	spec := &graph.Over{Keys: p.keys, Order: p.order, Calls: calls, AtEnd: b.bounded}
 	o := &operator{
 		Operator: graph.Operator{Kind: graph.OverKind, Inputs: []graph.Input{p.edge}, Mode: graph.Retract, Over: spec, Fields: slices.Clone(in.Fields)},
@@ -55,7 +56,7 @@ func (b *builder) over(n *logical.Over) (stream, error) {
 		} else {
 			spec.RowKey, spec.Copies = p.rowKey, p.copies
 			o.UpsertKey = p.upsertKey()
-			if !b.opts.StateTTL {
+			if !b.current(p.op) {
 				o.Unbounded = "it keeps every row of its input: no state_ttl"
 			}
 		}

@@ -224,6 +224,9 @@ func (j *regularJoin) operator() (stream, error) {
 	} else {
 		o.Inputs = []graph.Input{b.hashed(l.op, sequence(0, l.keys)), b.hashed(r.op, sequence(0, r.keys))}
 	}
+	for i := range o.Inputs {
+		o.Inputs[i].StateTTL = j.n.TTL[i]
+	}
 	for i := range j.sides {
 		o.Tables = append(o.Tables, j.table(i, spec))
 	}
@@ -390,9 +393,6 @@ func (j *regularJoin) outputs(o *operator) stream {
 
 // unbounded says why the join's state grows for ever.
 func (j *regularJoin) unbounded(spec *graph.Join) string {
-	if j.b.opts.StateTTL {
-		return ""
-	}
 	var parts []string
 	freed := false
 	for i := range j.sides {

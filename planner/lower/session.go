@@ -128,9 +128,7 @@ func (b *builder) sessionOver(s stream, by []*scalar.Expr, time int, w *pendingW
 	} else {
 		spec.RowKey, spec.Copies = p.rowKey, p.copies
 		o.Tables, o.UpsertKey = spec.Tables(p.columns), p.upsertKey()
-		if !b.opts.StateTTL {
-			o.Unbounded = "it keeps every row of its input: no state_ttl"
-		}
+		o.Unbounded = "it keeps every row of its input: no state_ttl"
 	}
 	if len(p.keys) > 0 {
 		o.spread = spread{known: true, cols: p.keys}

@@ -43,7 +43,7 @@ func (b *builder) setOp(n *logical.SetOp) (stream, error) {
 		o.UpsertKey = all
 	}
 	o.spread = spread{known: len(all) > 0, cols: all}
-	if !b.opts.StateTTL && (b.modeOf(l.op) == graph.AppendOnly || b.modeOf(r.op) == graph.AppendOnly) {
+	if b.modeOf(l.op) == graph.AppendOnly || b.modeOf(r.op) == graph.AppendOnly {
 		o.Unbounded = "it keeps every different row of " + strings.TrimSpace(o.called) + ": no state_ttl"
 	}
 	return b.identity(b.add(o, string(n.Kind)+o.base)), nil

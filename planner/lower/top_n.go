@@ -30,6 +30,7 @@ func (b *builder) topN(n *logical.TopN) (stream, error) {
 		return stream{}, err
 	}
 	in := b.ops[p.op]
+	p.edge.StateTTL = n.TTL
 	spec := &graph.TopN{Keys: p.keys, Order: p.order, Func: n.Func, From: n.From, To: n.To, WithTies: n.WithTies,
 		Numbered: n.Numbered && n.From != n.To, Retractable: in.Mode != graph.AppendOnly}
 	if spec.Retractable {
@@ -76,8 +77,9 @@ func (b *builder) topN(n *logical.TopN) (stream, error) {
 	if len(p.keys) > 0 {
 		o.spread = spread{known: true, cols: p.keys}
 	}
-	if !b.opts.StateTTL && window == nil {
+	if window == nil {
 		switch {
+		case spec.Retractable && b.current(p.op): // it has the rows that are there
 		case spec.Retractable:
 			o.Unbounded = "it keeps every row of its input: no state_ttl"
 		case len(p.keys) > 0:

@@ -30,7 +30,7 @@ func orderJoins(n logical.Node) logical.Node {
 
 func isInner(n logical.Node) bool {
 	j, ok := n.(*logical.Join)
-	return ok && j.Kind == logical.InnerJoin && j.ID == ""
+	return ok && j.Kind == logical.InnerJoin && j.ID == "" && j.TTL == [2]int64{}
 }
 
 // cluster is a tree of inner joins: what it joins, and the conditions, over the

@@ -56,7 +56,7 @@ func filteredOver(f *logical.Filter, o *logical.Over) logical.Node {
 		return f
 	}
 	top := &logical.TopN{Input: o.Input, PartitionBy: o.PartitionBy, OrderBy: o.OrderBy, Func: fn, From: from, To: max(to, 0), Numbered: true,
-		Out: o.Out, Pos: o.Calls[0].Pos, ID: o.ID}
+		Out: o.Out, Pos: o.Calls[0].Pos, ID: o.ID, TTL: o.TTL}
 	return filtered(top, rest)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/job"
 	"github.com/millrace/millrace/planner/bind"
 	"github.com/millrace/millrace/planner/explain"
 	"github.com/millrace/millrace/planner/graph"
@@ -83,7 +84,7 @@ func (h *Handler) prepareExplain(s *session.Session, p *session.Prepared, st *as
 			if err != nil {
 				return nil, err
 			}
-			out := explain.Graph(g)
+			out := explain.Job(g, h.explainedTTL(s, st), nil)
 			if target := written(st.Statement); target != "" {
 				out = explain.Under(target, out)
 			}
@@ -92,6 +93,40 @@ func (h *Handler) prepareExplain(s *session.Session, p *session.Prepared, st *as
 	}
 	p.Columns, p.Plan = t.columns, t
 	return nil
+}
+
+// explainedTTL is the state_ttl of the job that is explained, in microseconds.
+func (h *Handler) explainedTTL(s *session.Session, st *ast.Explain) int64 {
+	var options map[string]string
+	switch x := st.Statement.(type) {
+	case nil:
+		if j, err := h.findJob(s, *st.Job); err == nil {
+			options = j.Options
+		}
+	case *ast.CreateJob:
+		if x.From != nil {
+			if j, _, err := h.forkJob(context.Background(), s, x); err == nil {
+				options = j.Options
+			}
+			break
+		}
+		options, _ = h.jobOptions(x.Options)
+	case *ast.CreateView:
+		if x.Materialized {
+			options, _ = h.jobOptions(x.Options)
+		}
+	}
+	return stateTTL(options)
+}
+
+// stateTTL is the option of that name of a job's options, which are valid, in
+// microseconds.
+func stateTTL(options map[string]string) int64 {
+	o, err := job.ParseOptions(options)
+	if err != nil {
+		return 0
+	}
+	return o.StateTTL.Microseconds()
 }
 
 // explained plans a statement without running it.
@@ -115,11 +150,10 @@ func (h *Handler) explained(s *session.Session, st *ast.Explain) (*graph.Graph, 
 			_, g, err := h.forkJob(context.Background(), s, x)
 			return g, err
 		}
-		options, err := h.jobOptions(x.Options)
-		if err != nil {
+		if _, err := h.jobOptions(x.Options); err != nil {
 			return nil, err
 		}
-		g, _, err := h.jobGraph(s, x.Inserts, options)
+		g, _, err := h.jobGraph(s, x.Inserts)
 		return g, err
 	case *ast.CreateView:
 		if !x.Materialized {
@@ -129,11 +163,10 @@ func (h *Handler) explained(s *session.Session, st *ast.Explain) (*graph.Graph, 
 		if err != nil {
 			return nil, err
 		}
-		options, err := h.jobOptions(x.Options)
-		if err != nil {
+		if _, err := h.jobOptions(x.Options); err != nil {
 			return nil, err
 		}
-		return h.viewGraph(b.Root, options)
+		return h.viewGraph(b.Root)
 	case *ast.Insert:
 		b, err := bind.Insert(x, h.bindOptions(s, nil))
 		if err != nil {

@@ -53,7 +53,7 @@ func (h *Handler) analyzeJob(s *session.Session, name ast.Name) ([]string, error
 		if err != nil {
 			return nil, err
 		}
-		return append([]string{jobLine(j, 0)}, explain.Graph(g)...), nil
+		return append([]string{jobLine(j, 0)}, explain.Job(g, stateTTL(j.Options), nil)...), nil
 	}
 	notes := map[string][]string{}
 	for _, o := range status.Operators {
@@ -62,7 +62,7 @@ func (h *Handler) analyzeJob(s *session.Session, name ast.Name) ([]string, error
 			notes[o.ID] = append(notes[o.ID], "watermark: "+string(types.AppendTimestamp(nil, at)))
 		}
 	}
-	return append([]string{jobLine(j, status.Parallelism)}, explain.Annotated(status.Graph, notes)...), nil
+	return append([]string{jobLine(j, status.Parallelism)}, explain.Job(status.Graph, stateTTL(status.Job.Options), notes)...), nil
 }
 
 func jobLine(j *catalog.Job, tasks int) string {
@@ -79,7 +79,7 @@ func counted(c exec.Counters) string {
 	for _, x := range []struct {
 		what string
 		n    int64
-	}{{"late", c.Late}, {"bad", c.BadRows}} {
+	}{{"late", c.Late}, {"bad", c.BadRows}, {"expired", c.Expired}, {"unmatched", c.Unmatched}} {
 		if x.n > 0 {
 			parts[0] += fmt.Sprintf(", %d %s", x.n, x.what)
 		}
@@ -121,5 +121,5 @@ func (h *Handler) analyzeQuery(ctx context.Context, s *session.Session, q *ast.Q
 		notes[id] = []string{counted(c)}
 	}
 	ms := func(d time.Duration) string { return fmt.Sprintf("%.3f ms", float64(d.Microseconds())/1000) }
-	return append(explain.Annotated(g, notes), "Planning Time: "+ms(planned.Sub(began)), "Execution Time: "+ms(ended.Sub(planned))), nil
+	return append(explain.Job(g, 0, notes), "Planning Time: "+ms(planned.Sub(began)), "Execution Time: "+ms(ended.Sub(planned))), nil
 }

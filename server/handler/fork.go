@@ -74,7 +74,7 @@ func (h *Handler) forkJob(ctx context.Context, s *session.Session, st *ast.Creat
 	if len(st.Inserts) == 0 && h.sameRelations(s, saved.Graph) {
 		spec.Graph, spec.Depends = saved.Graph, relationsOf(saved.Graph) // the very plan
 	} else {
-		g, b, err := h.jobGraph(s, inserts, spec.Options)
+		g, b, err := h.jobGraph(s, inserts)
 		if err != nil {
 			return none, nil, err
 		}

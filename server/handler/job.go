@@ -39,7 +39,7 @@ func optionText(o ast.Option) (string, error) {
 }
 
 // jobGraph plans the INSERTs of a job.
-func (h *Handler) jobGraph(s *session.Session, inserts []*ast.Insert, options map[string]string) (*graph.Graph, *bind.BoundJob, error) {
+func (h *Handler) jobGraph(s *session.Session, inserts []*ast.Insert) (*graph.Graph, *bind.BoundJob, error) {
 	b, err := bind.Job(inserts, h.continuousOptions(s))
 	if err != nil {
 		return nil, nil, err
@@ -49,7 +49,7 @@ func (h *Handler) jobGraph(s *session.Session, inserts []*ast.Insert, options ma
 	for i, sink := range b.Sinks {
 		sinks[i] = optimize.Sink(sink, optimize.Options{Evaluate: evaluateConstant})
 	}
-	g, err := lower.Job(sinks, h.lowerOptions(options))
+	g, err := lower.Job(sinks, lower.Options{})
 	return g, b, err
 }
 
@@ -73,7 +73,7 @@ func (h *Handler) createJob(text string, st *ast.CreateJob) plan {
 		if err != nil {
 			return nil, pgerr.From(err).At(int(st.Name.Pos))
 		}
-		warnUnbounded(s, g)
+		warnUnbounded(s, g, made.Options)
 		w.after = append(w.after, func(ctx context.Context) error { return h.startJob(ctx, j) })
 		return session.Command(tag), nil
 	})
@@ -88,7 +88,7 @@ func (h *Handler) newJob(ctx context.Context, s *session.Session, text string, s
 	if err != nil {
 		return catalog.Job{}, nil, err
 	}
-	g, b, err := h.jobGraph(s, st.Inserts, options)
+	g, b, err := h.jobGraph(s, st.Inserts)
 	if err != nil {
 		return catalog.Job{}, nil, err
 	}
@@ -284,7 +284,7 @@ func (h *Handler) alterQuery(ctx context.Context, s *session.Session, j *catalog
 	if j.ViewID != "" {
 		return pgerr.New(pgerr.WrongObjectType, "job %q keeps a materialized view, whose query cannot be changed", j.Name).At(int(st.Name.Pos))
 	}
-	g, b, err := h.jobGraph(s, st.Inserts, j.Options)
+	g, b, err := h.jobGraph(s, st.Inserts)
 	if err != nil {
 		return err
 	}
@@ -297,7 +297,7 @@ func (h *Handler) alterQuery(ctx context.Context, s *session.Session, j *catalog
 	if err != nil {
 		return pgerr.From(err).At(int(st.Inserts[0].Pos))
 	}
-	warnUnbounded(s, g)
+	warnUnbounded(s, g, j.Options)
 	if done.Plan != nil {
 		noticeVerdicts(s, done.Plan)
 		goes := "goes on"

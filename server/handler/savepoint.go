@@ -96,7 +96,7 @@ func (h *Handler) restoreSpec(s *session.Session, st *ast.RestoreJob, text strin
 		if err := notView(j, "RESTORE", st.Job.Pos); err != nil {
 			return nil, spec, err
 		}
-		g, b, err := h.jobGraph(s, st.Inserts, j.Options)
+		g, b, err := h.jobGraph(s, st.Inserts)
 		if err != nil {
 			return nil, spec, err
 		}

@@ -19,7 +19,7 @@ import (
 // selects. The job's name replaces %s.
 var shown = map[string]string{
 	"jobs":      `SELECT name, id, kind, state, last_checkpoint, failure FROM millrace.jobs ORDER BY name`,
-	"operators": `SELECT id AS operator, kind, input_rows, output_rows, late_rows, bad_rows, state_rows, state_bytes, watermark FROM millrace.operators WHERE job = %s ORDER BY ordinal`,
+	"operators": `SELECT id AS operator, kind, input_rows, output_rows, late_rows, bad_rows, expired_rows, unmatched_rows, state_rows, state_bytes, watermark FROM millrace.operators WHERE job = %s ORDER BY ordinal`,
 	"checkpoints": `SELECT n AS checkpoint, state, started, duration, bytes, full_bytes, rows, url AS location, failure FROM millrace.checkpoints
 		WHERE job_id = (SELECT id FROM millrace.jobs WHERE name = %s) ORDER BY n DESC`,
 	"savepoints":    `SELECT name, job, format, bytes, rows, created, url AS location FROM millrace.savepoints ORDER BY created`,

@@ -7,6 +7,7 @@ import (
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/job"
 	"github.com/millrace/millrace/planner/bind"
+	"github.com/millrace/millrace/planner/explain"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/lower"
@@ -107,7 +108,7 @@ func (h *Handler) createMaterializedView(s *session.Session, w *work, st *ast.Cr
 	r.ID, r.Schema, r.Name, r.SQL, r.JobID = catalog.NewID(), schema, name, ast.Print(st), catalog.NewID()
 	root := *b.Root
 	root.Relation = &r
-	g, err := h.viewGraph(&root, options)
+	g, err := h.viewGraph(&root)
 	if err != nil {
 		return err
 	}
@@ -123,7 +124,7 @@ func (h *Handler) createMaterializedView(s *session.Session, w *work, st *ast.Cr
 	if err != nil {
 		return pgerr.From(err).At(int(st.Name.Offset()))
 	}
-	warnUnbounded(s, g)
+	warnUnbounded(s, g, options)
 	w.after = append(w.after, func(ctx context.Context) error { return h.startJob(ctx, j) })
 	return nil
 }
@@ -140,12 +141,15 @@ func (h *Handler) startJob(ctx context.Context, j *catalog.Job) error {
 	return h.opt.Jobs.CatchUp(ctx, j.Name)
 }
 
-// warnUnbounded tells which state of a new job grows without bound.
-func warnUnbounded(s *session.Session, g *graph.Graph) {
-	for i := range g.Operators {
-		if why := g.Operators[i].Unbounded; why != "" {
-			s.Notice("NOTICE", pgerr.SuccessfulCompletion, "the state of "+g.Operators[i].ID+" grows without bound: "+why)
+// warnUnbounded tells which state of a new job grows without bound, and how fast.
+// What grows with the number of keys, of which there may be few, is a notice.
+func warnUnbounded(s *session.Session, g *graph.Graph, options map[string]string) {
+	for _, w := range explain.Growths(g, stateTTL(options)) {
+		n := session.Notice{Severity: "NOTICE", Error: *pgerr.New(pgerr.SuccessfulCompletion, "%s", w.Message).At(w.Pos).WithDetail("%s", w.Detail).Hint("%s", w.Hint)}
+		if w.Severe {
+			n.Severity, n.Error.Code = "WARNING", pgerr.Warning
 		}
+		s.SendNotice(n)
 	}
 }
 
@@ -165,11 +169,6 @@ func (h *Handler) jobOptions(list []ast.Option) (map[string]string, error) {
 	return out, nil
 }
 
-func (h *Handler) lowerOptions(options map[string]string) lower.Options {
-	o, _ := job.ParseOptions(options) // checked before
-	return lower.Options{StateTTL: o.StateTTL > 0}
-}
-
-func (h *Handler) viewGraph(root *logical.Materialize, options map[string]string) (*graph.Graph, error) {
-	return lower.View(optimize.Materialize(root, optimize.Options{Evaluate: evaluateConstant}), h.lowerOptions(options))
+func (h *Handler) viewGraph(root *logical.Materialize) (*graph.Graph, error) {
+	return lower.View(optimize.Materialize(root, optimize.Options{Evaluate: evaluateConstant}), lower.Options{})
 }

@@ -22,7 +22,7 @@ var columnsText string
 const millraceText = `
 millrace.jobs v 0: id text!, name text!, kind text!, state text!, wanted text!, failure text, sql text!, options jsonb, restore_from text, lineage _text, last_checkpoint int8, last_checkpoint_at timestamptz, created timestamptz!, updated timestamptz!
 millrace.job_events v 0: job_id text!, job text, at timestamptz!, kind text!, message text!
-millrace.operators v 0: job_id text!, job text!, ordinal int4!, id text!, kind text!, parallelism int4, input_rows int8, output_rows int8, late_rows int8, bad_rows int8, state_rows int8, state_bytes int8, watermark timestamp, state_columns _text
+millrace.operators v 0: job_id text!, job text!, ordinal int4!, id text!, kind text!, parallelism int4, input_rows int8, output_rows int8, late_rows int8, bad_rows int8, expired_rows int8, unmatched_rows int8, state_rows int8, state_bytes int8, watermark timestamp, state_columns _text
 millrace.checkpoints v 0: job_id text!, job text, n int8!, state text!, url text, bytes int8, full_bytes int8, rows int8, started timestamptz, ended timestamptz, duration interval, failure text
 millrace.checkpoint_operators v 0: job_id text!, job text, n int8!, operator text!, state_table text, rows int8, bytes int8
 millrace.savepoints v 0: id text!, name text!, job_id text!, job text!, url text!, format text!, bytes int8, rows int8, created timestamptz!

@@ -1,0 +1,102 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
+)
+
+// Growth is a warning of state that grows for ever, or of results that do.
+type Growth struct {
+	// Severe says that rows are kept, and not only something per key, of which
+	// there may be few.
+	Severe  bool
+	Message string
+	Detail  string
+	Hint    string
+	Pos     int // where the statement asks for it, -1 for nowhere
+}
+
+// Growths lists what in a plan grows without bound, with an estimate, if the job's
+// state_ttl is that many microseconds. What only grows with the number of keys is
+// one entry, the last.
+func Growths(g *graph.Graph, ttl int64) []Growth {
+	var out []Growth
+	var keyed []string
+	pos := -1
+	for i := range g.Operators {
+		o := &g.Operators[i]
+		if g.Crosses(o) {
+			out = append(out, cross(o))
+			continue
+		}
+		perRow, perKey := 0, 0
+		why := ""
+		for t, b := range g.Bounds(i, ttl) {
+			if b.Kind != graph.NoBound {
+				continue
+			}
+			if keepsRows(o) {
+				perRow += o.Tables[t].RowBytes()
+			} else {
+				perKey += o.Tables[t].RowBytes()
+			}
+			why = b.Why
+		}
+		switch {
+		case perRow > 0:
+			out = append(out, Growth{Severe: true, Message: fmt.Sprintf("the state of %s grows without bound: %s", o.ID, why),
+				Detail: fmt.Sprintf("It takes about %d bytes per row, %s per million input rows.", perRow, megabytes(perRow)),
+				Hint:   bounding(o), Pos: o.Pos})
+		case perKey > 0:
+			keyed = append(keyed, fmt.Sprintf("%s, about %d bytes each", o.ID, perKey))
+			if pos < 0 {
+				pos = o.Pos
+			}
+		}
+	}
+	if len(keyed) == 0 {
+		return out
+	}
+	return append(out, Growth{Message: "the state grows with the number of different keys, which nothing bounds",
+		Detail: "Keys of " + strings.Join(keyed, "; of ") + ".",
+		Hint:   "If keys go out of use, set state_ttl, so that what is not written any more is forgotten, or group by a window.", Pos: pos})
+}
+
+// keepsRows reports whether an operator keeps input rows rather than something per
+// key of them.
+func keepsRows(o *graph.Operator) bool {
+	switch o.Kind {
+	case graph.JoinKind, graph.OverKind, graph.WindowAggregateKind:
+		return true
+	case graph.TopNKind:
+		return o.TopN.Retractable
+	}
+	return false
+}
+
+// cross warns of a join without a condition that keeps its sides apart.
+func cross(o *graph.Operator) Growth {
+	bytes := max(o.Tables[0].RowBytes(), o.Tables[1].RowBytes())
+	return Growth{Severe: true, Message: "the join of two streams has no equality in its condition: every row meets every row of the other side, for ever",
+		Detail: fmt.Sprintf("A million rows on each side are 1000000000000 pairs. The state of %s grows by about %d bytes per row, %s per million input rows.", o.ID, bytes, megabytes(bytes)),
+		Hint:   "Join by an equality, or within an interval: a.ts BETWEEN b.ts - INTERVAL '1 hour' AND b.ts.", Pos: o.Pos}
+}
+
+// bounding says how the state of an operator can be bounded.
+func bounding(o *graph.Operator) string {
+	switch {
+	case o.Join != nil && o.Join.Kind != logical.SemiJoin && o.Join.Kind != logical.AntiJoin:
+		return "Bound the join by an interval of event time (a.ts BETWEEN b.ts - INTERVAL '1 hour' AND b.ts), join within windows, or set state_ttl."
+	case o.Kind == graph.WindowAggregateKind:
+		return "Declare a watermark for the column that the windows go by."
+	case o.TopN != nil, o.Over != nil:
+		return "Partition by a window that closes, or set state_ttl."
+	}
+	return "Set state_ttl."
+}
+
+// megabytes is how much a million times n bytes are.
+func megabytes(n int) string { return fmt.Sprintf("%d MB", n) }

@@ -1,0 +1,139 @@
+package graph
+
+import (
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/types"
+)
+
+// Bound says what keeps a state table from growing for ever.
+type Bound struct {
+	Kind BoundKind
+	// TTL is, of ByTTL, how long an entry stays, in microseconds.
+	TTL int64
+	// Why is, of NoBound, why the table grows.
+	Why string
+}
+
+// BoundKind names a bound.
+type BoundKind string
+
+// The bounds. ByKeys tables have a row for each key, or row, that is there in the
+// input at a time; those bound ByGroup go with a row of the operator's first table.
+const (
+	ByWindow    BoundKind = "window"
+	ByWatermark BoundKind = "watermark"
+	ByTTL       BoundKind = "ttl"
+	ByKeys      BoundKind = "key count"
+	ByGroup     BoundKind = "group"
+	ByView      BoundKind = "rows of the view"
+	OneRow      BoundKind = "one row"
+	NoBound     BoundKind = "unbounded"
+)
+
+// Bounds says, by table, what bounds the state of operator i of the plan, if the
+// job's state_ttl is that many microseconds.
+func (g *Graph) Bounds(i int, job int64) []Bound {
+	o := &g.Operators[i]
+	out := make([]Bound, len(o.Tables))
+	ttl := o.Lifetimes(job)
+	for t := range out {
+		if ttl != nil && ttl[t] > 0 {
+			out[t] = Bound{Kind: ByTTL, TTL: ttl[t]}
+			continue
+		}
+		out[t] = g.bound(o, t)
+		if out[t].Kind == ByGroup && out[0].Kind == ByTTL {
+			out[t] = out[0]
+		}
+	}
+	return out
+}
+
+// bound is what bounds a table without a lifetime.
+func (g *Graph) bound(o *Operator, table int) Bound {
+	kind := ByKeys
+	switch {
+	case o.Materialize != nil:
+		return Bound{Kind: ByView}
+	case o.WindowAggregate != nil, o.TopN != nil && o.TopN.Window != nil:
+		kind = ByWindow
+	case o.Over != nil && o.Over.Progress != nil:
+		return Bound{Kind: ByWatermark}
+	case o.Join != nil && o.Join.Sides != nil:
+		if !o.Join.Sides[table].Expiry.never() {
+			return Bound{Kind: ByWatermark}
+		}
+		if g.Operators[o.Inputs[table].Operator].Mode != AppendOnly {
+			return Bound{Kind: ByKeys}
+		}
+	case o.Aggregate != nil:
+		return o.Aggregate.bound(o, table)
+	}
+	if o.Unbounded != "" {
+		return Bound{Kind: NoBound, Why: o.Unbounded}
+	}
+	return Bound{Kind: kind}
+}
+
+// bound is that of a table of o, an aggregate without a window.
+func (a *Aggregate) bound(o *Operator, table int) Bound {
+	switch {
+	case table == 0 && a.Global:
+		return Bound{Kind: OneRow}
+	case table > 0 && table <= len(a.Distincts):
+		return Bound{Kind: NoBound, Why: "it keeps every different value: no window in the keys and no state_ttl"}
+	case table > 0 && !a.Retractable:
+		if a.First(table) || table > len(o.Tables)-1-len(a.Sketches) {
+			return Bound{Kind: ByGroup}
+		}
+		return Bound{Kind: NoBound, Why: "it keeps every row of each group, which the aggregate needs: no window in the keys"}
+	case table > 0:
+		return Bound{Kind: ByGroup}
+	case o.Unbounded != "":
+		return Bound{Kind: NoBound, Why: o.Unbounded}
+	}
+	return Bound{Kind: ByKeys}
+}
+
+// First reports whether a table, of an append-only input, is a list that keeps one
+// row of each group.
+func (a *Aggregate) First(table int) bool {
+	list := table - 1 - len(a.Distincts)
+	return list >= 0 && list < len(a.Lists) && a.Lists[list].First != nil
+}
+
+// stringBytes is what a string of a row is taken to be long.
+const stringBytes = 24
+
+// RowBytes is about how much memory a row of the table takes, with its part of the
+// indexes.
+func (t *Table) RowBytes() int {
+	n := 8 + 12 // the header, and the index at its usual load
+	if t.Local > 0 {
+		n += 12 // the links between rows of one key
+	}
+	for _, list := range [][]Column{t.Keys, t.Columns} {
+		for _, c := range list {
+			p := c.Type.Phys()
+			n += p.RowWidth()
+			if p == types.PhysBytes {
+				n += stringBytes
+			}
+		}
+	}
+	return n
+}
+
+// Crosses reports whether the operator pairs all rows of two streams of inserts:
+// what it emits grows with their product.
+func (g *Graph) Crosses(o *Operator) bool {
+	if o.Join == nil || o.Join.Sides == nil || len(o.Join.LeftKeys) > 0 || o.Join.Kind == logical.SemiJoin || o.Join.Kind == logical.AntiJoin {
+		return false
+	}
+	for i, in := range o.Inputs {
+		if g.Operators[in.Operator].Mode != AppendOnly || !o.Join.Sides[i].Expiry.never() {
+			return false
+		}
+	}
+	return true
+}
