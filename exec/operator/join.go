@@ -350,6 +350,11 @@ func (j *join) rows(i int, op batch.Op, next int) error {
 		return j.alone(&u)
 	}
 	s := j.own
+	if j.residual != nil && s.tracked && s.Identity == graph.ByCopies && (s.there(s.ids[i]) || next != nothing && s.there(s.ids[next])) {
+		if err := j.test(); err != nil { // what waits says whether the copies that are there are alone
+			return err
+		}
+	}
 	switch {
 	case next != nothing && !s.stale && s.there(s.ids[i]) && equalRows(j.in.Cols, i, next):
 		return nil // what changed is not kept here

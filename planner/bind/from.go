@@ -215,6 +215,9 @@ func (b *binder) expandView(rel *catalog.Relation, name ast.Path) (logical.Node,
 		node, err = inner.queryNode(q, env{}, queryMode{})
 		b.notices, b.depends = inner.notices, inner.depends
 	}
+	if micros, ok := ttlMicros(rel.Options["state_ttl"]); ok && err == nil {
+		inheritTTL(node, micros)
+	}
 	if err == nil && len(node.Fields()) != len(rel.Columns) {
 		err = pgerr.New(pgerr.InvalidObjectDefinition, "its query has %d columns instead of %d", len(node.Fields()), len(rel.Columns))
 	}

@@ -101,3 +101,30 @@ func setTTL(n, from logical.Node, micros int64) {
 		setTTL(in[0], from, micros)
 	}
 }
+
+// inheritTTL sets the lifetime of what all nodes from n on keep, except where a
+// hint has: a view's query keeps what it keeps as long as the view does, wherever
+// it is read.
+func inheritTTL(n logical.Node, micros int64) {
+	set := func(ttl *int64) {
+		if *ttl == 0 {
+			*ttl = micros
+		}
+	}
+	switch n := n.(type) {
+	case *logical.Aggregate:
+		set(&n.TTL)
+	case *logical.Over:
+		set(&n.TTL)
+	case *logical.Join:
+		set(&n.TTL[0])
+		set(&n.TTL[1])
+	case *logical.Apply:
+		set(&n.TTL)
+	case *logical.SetOp:
+		set(&n.TTL)
+	}
+	for _, in := range n.Inputs() {
+		inheritTTL(in, micros)
+	}
+}

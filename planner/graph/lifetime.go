@@ -59,7 +59,7 @@ func (o *Operator) inputOf(table int) *Input {
 	switch {
 	case o.Join != nil && table < len(o.Inputs):
 		return &o.Inputs[table]
-	case len(o.Inputs) == 1:
+	case len(o.Inputs) == 1, o.SetOp != nil && len(o.Inputs) > 0: // which has both inputs in one table
 		return &o.Inputs[0]
 	}
 	return nil

@@ -40,6 +40,7 @@ type Apply struct {
 	Condition *scalar.Expr
 	Out       []Field
 	ID        string // pinned by a hint: that of the join it becomes
+	TTL       int64  // graph.Input.StateTTL, by a view that this is a part of
 	// Why says why it could not be made a join, which a continuous query needs.
 	Why string
 	Pos int // of the subquery in the statement, -1 for none

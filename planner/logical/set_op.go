@@ -16,6 +16,7 @@ type SetOp struct {
 	All         bool
 	Left, Right Node
 	Out         []Field
+	TTL         int64 // graph.Input.StateTTL, by a view that this is a part of
 }
 
 // Fields implements Node.

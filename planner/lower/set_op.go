@@ -25,6 +25,9 @@ func (b *builder) setOp(n *logical.SetOp) (stream, error) {
 	o.base += "(" + o.called + ")"
 	all := sequence(0, len(n.Out))
 	o.Inputs = []graph.Input{b.hashed(l.op, all), b.hashed(r.op, all)}
+	for i := range o.Inputs {
+		o.Inputs[i].StateTTL = n.TTL
+	}
 	if n.Kind == logical.Except || b.modeOf(l.op) != graph.AppendOnly || b.modeOf(r.op) != graph.AppendOnly {
 		o.Mode = graph.Retract
 	}

@@ -128,7 +128,7 @@ func predicateJoin(a *logical.Apply, negated bool) logical.Node {
 	}
 	cond := scalar.And(append(conds, compare)...)
 	j := semiJoin(kind, a.Input, sub, cond)
-	j.ID = a.ID
+	j.ID, j.TTL = a.ID, [2]int64{a.TTL, a.TTL}
 	return answered(a, j, a.Kind == logical.AllApply != (kind == logical.SemiJoin))
 }
 

@@ -74,7 +74,7 @@ func lateralJoin(a *logical.Apply, sub logical.Node, conds []*scalar.Expr) logic
 		kind = logical.LeftJoin
 	}
 	j := join(kind, a.Input, sub, scalar.And(append(conds, a.Condition)...))
-	j.ID = a.ID
+	j.ID, j.TTL = a.ID, [2]int64{a.TTL, a.TTL}
 	return shaped(j, a.Out)
 }
 
@@ -131,7 +131,7 @@ func existsJoin(a *logical.Apply, sub logical.Node, conds []*scalar.Expr) (logic
 		return nil, notEqualities
 	}
 	j := join(logical.LeftJoin, a.Input, marked(grouped(sub, by)), scalar.And(sameKeys(by, width)...))
-	j.ID = a.ID
+	j.ID, j.TTL = a.ID, [2]int64{a.TTL, a.TTL}
 	return answeredBy(a, j, not(missing(j))), ""
 }
 
@@ -193,7 +193,7 @@ func scalarJoin(a *logical.Apply) (logical.Node, string) {
 		return nil, "it may have more than one row: it is no aggregate, and does not name a primary key"
 	}
 	j := join(logical.LeftJoin, a.Input, marked(sub), scalar.And(conds...))
-	j.ID = a.ID
+	j.ID, j.TTL = a.ID, [2]int64{a.TTL, a.TTL}
 	answer := bound(x, a.Args, width)
 	if x.Op != scalar.OpColumn {
 		answer = caseOf(missing(j), null(x.Type), answer)
@@ -219,7 +219,7 @@ func aggregateJoin(a *logical.Apply, g *logical.Aggregate, x *scalar.Expr) (logi
 	if len(conds) == 0 {
 		c.Input = sub
 		j := join(logical.InnerJoin, a.Input, &c, nil)
-		j.ID = a.ID
+		j.ID, j.TTL = a.ID, [2]int64{a.TTL, a.TTL}
 		return answeredBy(a, j, bound(x, a.Args, width)), ""
 	}
 	for i, e := range conds {
@@ -232,7 +232,7 @@ func aggregateJoin(a *logical.Apply, g *logical.Aggregate, x *scalar.Expr) (logi
 	k := grouped(sub, by)
 	k.Aggregates, k.Out = g.Aggregates, append(k.Out, g.Out...)
 	j := join(logical.LeftJoin, a.Input, k, scalar.And(sameKeys(by, width)...))
-	j.ID = a.ID
+	j.ID, j.TTL = a.ID, [2]int64{a.TTL, a.TTL}
 	// Of no rows, counts are 0 and other aggregates null.
 	cols := make([]*scalar.Expr, len(g.Out))
 	for i, f := range g.Out {

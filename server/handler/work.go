@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connector/table"
@@ -249,6 +250,12 @@ func (n continuousNames) Relation(schema, name string) *catalog.Relation {
 	if r != nil && r.Kind == catalog.MaterializedView {
 		v := *r
 		v.Kind = catalog.View
+		if j := n.JobByID(r.JobID); j != nil {
+			v.Options = nil
+			if ttl := stateTTL(j.Options); ttl > 0 { // what the copy keeps goes as what the view keeps does
+				v.Options = map[string]string{"state_ttl": strconv.FormatInt(ttl, 10) + " microseconds"}
+			}
+		}
 		return &v
 	}
 	return r
