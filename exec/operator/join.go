@@ -564,20 +564,6 @@ func (j *join) exchange(u *joinUnit, m state.RowID, old, new int32, goes, comes,
 	return out.add(new, m, batch.Insert)
 }
 
-// othersAlone reports whether the other side's row m was in the output by itself
-// before the unit and is after it.
-func (j *join) othersAlone(u *joinUnit, m state.RowID, before, after bool) (was, is bool) {
-	a := j.other.alone
-	x, y := j.othersMatches(u, m, before, after)
-	was, is = a.visible(x), a.visible(y)
-	if j.other.tracked && !j.other.Matches {
-		if was = j.other.isAlone(m); was != is {
-			j.other.setAlone(m, is)
-		}
-	}
-	return was, is
-}
-
 // othersMatches is how many rows the other side's row m matched before the unit
 // and matches after it; where nobody asks for the number, whether it does.
 func (j *join) othersMatches(u *joinUnit, m state.RowID, before, after bool) (was, is int64) {

@@ -83,6 +83,20 @@ func (j *join) settleAlone(u *joinUnit) {
 	}
 }
 
+// othersAlone reports whether the other side's row m was in the output by itself
+// before the unit and is after it.
+func (j *join) othersAlone(u *joinUnit, m state.RowID, before, after bool) (was, is bool) {
+	a := j.other.alone
+	x, y := j.othersMatches(u, m, before, after)
+	was, is = a.visible(x), a.visible(y)
+	if j.other.tracked && !j.other.Matches {
+		if was = j.other.isAlone(m); was != is {
+			j.other.setAlone(m, is)
+		}
+	}
+	return was, is
+}
+
 // prune forgets the rows of the selected keys that are due; heads are the newest
 // rows of the keys. It reports whether there were any.
 func (s *joinSide) prune(heads []state.RowID, sel []uint16) bool {
