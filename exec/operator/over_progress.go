@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"container/heap"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
@@ -109,7 +108,7 @@ func (o *overProgress) waitUntil(group, list uint32, t int64) {
 		return
 	}
 	o.first[list] = t
-	heap.Push(&o.waiting, closing{at: t, number: uint64(list), id: group})
+	o.waiting.push(closing{at: t, number: uint64(list), id: group})
 }
 
 // OnBatch implements exec.Operator.
@@ -156,7 +155,7 @@ func (o *overProgress) OnWatermark(mark exec.Watermark, out exec.Output) error {
 	}
 	o.mark = mark
 	for len(o.waiting) > 0 && (o.waiting[0].at < mark || mark == exec.WatermarkMax) {
-		c := heap.Pop(&o.waiting).(closing)
+		c := o.waiting.pop()
 		list := uint32(c.number)
 		if o.first[list] != c.at {
 			continue // it was told again of an earlier row, or has passed

@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"container/heap"
 	"fmt"
 	"slices"
 	"unsafe"
@@ -78,22 +77,9 @@ type closing struct {
 	id     uint32
 }
 
-type closings []closing
+func (c closing) before(d closing) bool { return c.at < d.at }
 
-func (c closings) Len() int           { return len(c) }
-func (c closings) Less(i, j int) bool { return c[i].at < c[j].at }
-func (c closings) Swap(i, j int)      { c[i], c[j] = c[j], c[i] }
-
-// Push implements heap.Interface.
-func (c *closings) Push(v any) { *c = append(*c, v.(closing)) }
-
-// Pop implements heap.Interface.
-func (c *closings) Pop() any {
-	old := *c
-	v := old[len(old)-1]
-	*c = old[:len(old)-1]
-	return v
-}
+type closings = minHeap[closing]
 
 func newSessionAggregate(op *graph.Operator, env *Env) (exec.Operator, error) {
 	spec := op.WindowAggregate
@@ -160,7 +146,7 @@ func (s *sessionAggregate) note(id, group uint32, dir unsafe.Pointer, start, las
 	list := uint32(*(*int64)(unsafe.Add(dir, s.list)))
 	s.lists.insert(list, entry{bounded(intPrefix(start), false), id}, s.order)
 	*(*int64)(unsafe.Add(dir, s.latest)) = int64(s.lists.last(list).id)
-	heap.Push(&s.closing, closing{last + s.gap, s.next, id})
+	s.closing.push(closing{last + s.gap, s.next, id})
 	s.numbers[id] = s.next
 	s.next++
 }
@@ -276,10 +262,12 @@ func (s *sessionAggregate) fold(sel []uint16, out exec.Output) error {
 	if len(sel) == 0 {
 		return nil
 	}
-	for _, i := range sel {
-		k.ids[i] = s.root(k.ids[i])
-		k.rows[i] = s.a.groups.write(k.ids[i])
+	if len(s.joined) > 0 {
+		for _, i := range sel {
+			k.ids[i] = s.root(k.ids[i])
+		}
 	}
+	s.a.groups.WriteRows(k.ids, k.in.N, sel, k.rows)
 	k.sel, k.sign = sel, nil
 	k.one = k.single()
 	if !s.onClose {
@@ -318,11 +306,11 @@ func (s *sessionAggregate) OnWatermark(mark exec.Watermark, out exec.Output) err
 		c := s.closing[0]
 		alive := s.groups[c.id] != noGroup && s.numbers[c.id] == c.number
 		if end := s.lasts[c.id] + s.gap; alive && end != c.at {
-			s.closing[0].at = end
-			heap.Fix(&s.closing, 0)
+			c.at = end
+			s.closing.replace(c)
 			continue
 		}
-		heap.Pop(&s.closing)
+		s.closing.pop()
 		if !alive {
 			continue
 		}
