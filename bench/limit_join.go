@@ -212,6 +212,65 @@ func limitQ4(events uint64) error {
 	return nil
 }
 
+// limitQ9 keeps of each auction, all columns, the highest valid bid (auction,
+// bidder, price, date_time, extra), the first of equal ones.
+func limitQ9(events uint64) error {
+	auctions, err := newFeed(nexmark.Auction, events, auctionsPerEvent, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+	if err != nil {
+		return err
+	}
+	bids, err := newFeed(nexmark.Bid, events, bidsPerEvent, Auction, Bidder, Price, DateTime, Extra)
+	if err != nil {
+		return err
+	}
+	type auction struct {
+		from, to, best, at int64
+		row                int32
+	}
+	byAuction, known := newChains(), newIDs()
+	var open []auction
+	var left, right store
+	offer := func(a *auction, bid int32, price, at int64) {
+		if a.row == 0 || at < a.from || at > a.to || price < a.best || price == a.best && at >= a.at {
+			return
+		}
+		a.best, a.at = price, at
+		left.emit(a.row)
+		right.emit(bid)
+	}
+	for bids.left > 0 || auctions.left > 0 {
+		if err := auctions.batches(3072, func(b *batch.Batch) {
+			known.reserve(b.N)
+			byAuction.keys.reserve(b.N)
+			for i, id := range b.Cols[0].Int[:b.N] {
+				n, _ := known.of(id)
+				open = grow(open, int(n)+1)
+				left.add(b, i, []int{3, 4, 5, 6, 7, 8}, []int{1, 2, 9})
+				open[n] = auction{from: b.Cols[5].Int[i], to: b.Cols[6].Int[i], row: int32(len(left.ints[0]))}
+				for r := byAuction.rows(id); r > 0; r = byAuction.next[r-1] {
+					offer(&open[n], r, right.ints[1][r-1], right.ints[2][r-1])
+				}
+			}
+		}); err != nil {
+			return err
+		}
+		if err := bids.batches(46*1024, func(b *batch.Batch) {
+			known.reserve(b.N)
+			byAuction.keys.reserve(b.N)
+			for i, id := range b.Cols[0].Int[:b.N] {
+				byAuction.add(id)
+				right.add(b, i, []int{1, 2, 3}, []int{4})
+				n, _ := known.of(id)
+				open = grow(open, int(n)+1)
+				offer(&open[n], int32(len(right.ints[0])), b.Cols[2].Int[i], b.Cols[3].Int[i])
+			}
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // limitQ20 joins bids, all columns, with the auctions of category 10.
 func limitQ20(events uint64) error {
 	auctions, err := newFeed(nexmark.Auction, events, auctionsPerEvent, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)

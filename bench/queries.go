@@ -27,6 +27,12 @@ func Queries() []Query {
 			WHERE a.category = 10 AND (p.state = 'OR' OR p.state = 'ID' OR p.state = 'CA')`, Kernel: limitQ3, Goal: 28},
 		{Name: "q4", SQL: `SELECT category, avg(final) FROM (SELECT max(b.price) AS final, a.category FROM auction a, bid b
 			WHERE a.id = b.auction AND b.date_time BETWEEN a.date_time AND a.expires GROUP BY a.id, a.category) q GROUP BY category`, Kernel: limitQ4, Goal: 16},
+		{Name: "q9", SQL: `SELECT id, item_name, description, initial_bid, reserve, date_time, expires, seller, category, extra,
+				auction, bidder, price, bid_date_time, bid_extra
+			FROM (SELECT a.*, b.auction, b.bidder, b.price, b.date_time AS bid_date_time, b.extra AS bid_extra,
+					ROW_NUMBER() OVER (PARTITION BY a.id ORDER BY b.price DESC, b.date_time ASC) AS rownum
+				FROM auction a, bid b WHERE a.id = b.auction AND b.date_time BETWEEN a.date_time AND a.expires) t
+			WHERE rownum <= 1`, Kernel: limitQ9, Goal: 10},
 		{Name: "q20", SQL: `SELECT auction, bidder, price, channel, url, b.date_time, b.extra, item_name, description, initial_bid, reserve,
 				a.date_time AS a_date_time, expires, seller, category, a.extra AS a_extra
 			FROM bid b JOIN auction a ON b.auction = a.id WHERE a.category = 10`, Kernel: limitQ20, Goal: 13},
