@@ -117,6 +117,19 @@ type Staged interface {
 	AtOnce() int
 }
 
+// Ordered is a Source that may want its splits read one after the other, in the
+// order of their ids: by one task, AtOnce 1.
+type Ordered interface {
+	Staged
+	InOrder() bool
+}
+
+// InOrder reports whether one task is to read all splits of a source.
+func InOrder(s Source) bool {
+	o, ok := s.(Ordered)
+	return ok && o.InOrder()
+}
+
 // Reader delivers the rows of one split in order. It is used by one goroutine.
 type Reader interface {
 	// Read fills out, which has the wanted columns, with at most max rows. It

@@ -126,6 +126,14 @@ func (s *sourcePart) look(ctx context.Context) ([]exec.SplitState, error) {
 	return s.splits[first:], nil
 }
 
+// reader is the task that reads split i.
+func (s *sourcePart) reader(i, tasks int) int {
+	if connector.InOrder(s.source) {
+		return 0
+	}
+	return i % tasks
+}
+
 // discover gives splits that have appeared to the run's tasks.
 func (p *parts) discover(ctx context.Context, run *exec.Run) error {
 	now := p.m.opt.Clock.Now()
@@ -146,7 +154,8 @@ func (p *parts) discover(ctx context.Context, run *exec.Run) error {
 		tasks := p.opt.Parallelism
 		byTask := map[int][]exec.SplitState{}
 		for i, sp := range fresh {
-			byTask[(first+i)%tasks] = append(byTask[(first+i)%tasks], sp)
+			task := s.reader(first+i, tasks)
+			byTask[task] = append(byTask[task], sp)
 		}
 		for task, splits := range byTask {
 			if err := run.AddSplits(ctx, id, task, splits); err != nil {
@@ -210,7 +219,7 @@ func (p *parts) Source(op *graph.Operator, task, tasks int) (*exec.SourceInput, 
 		in.Undecodable = s.bad.Load
 	}
 	for i, sp := range s.splits {
-		if i%tasks == task {
+		if s.reader(i, tasks) == task {
 			in.Splits = append(in.Splits, sp)
 		}
 	}
@@ -257,7 +266,9 @@ func (p *parts) pace(op *graph.Operator, in *exec.SourceInput, tasks int) error 
 		if err != nil {
 			return fmt.Errorf("option rows_per_second: %w", err)
 		}
-		in.RowsPerSecond = n / float64(tasks)
+		if in.RowsPerSecond = n; !connector.InOrder(in.Source) {
+			in.RowsPerSecond = n / float64(tasks)
+		}
 	}
 	for name, field := range map[string]*time.Duration{"idle_timeout": &in.IdleTimeout, "watermark_alignment": &in.Alignment} {
 		v := op.Source.Options[name]

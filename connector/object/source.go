@@ -63,7 +63,16 @@ const filesAtOnce = 8
 
 // AtOnce implements connector.Staged: a file that is being read has a buffer and a
 // decompressor.
-func (s *source) AtOnce() int { return filesAtOnce }
+func (s *source) AtOnce() int {
+	if s.InOrder() {
+		return 1
+	}
+	return filesAtOnce
+}
+
+// InOrder implements connector.Ordered: with a primary key the last row of a key
+// counts, and that is the one in the last file by name.
+func (s *source) InOrder() bool { return len(s.spec.Key) > 0 }
 
 // Splits lists the files in name order.
 func (s *source) Splits(ctx context.Context) ([]connector.Split, error) {

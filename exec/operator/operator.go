@@ -130,6 +130,8 @@ func build(op *graph.Operator, env *Env) (exec.Operator, error) {
 		return newTopN(op, env)
 	case graph.MaterializeKind:
 		return newMaterialize(op, env)
+	case graph.UpsertKind:
+		return newUpsert(op, env)
 	case graph.ConsolidateKind:
 		return newConsolidate(op, env)
 	case graph.CollectKind:

@@ -207,6 +207,17 @@ func (s *script) parseOperator(kind, rest string) (*graph.Operator, error) {
 		return op, s.parseJoin(op, rest)
 	case graph.SetOpKind:
 		return op, s.parseSetOp(op, rest)
+	case graph.UpsertKind:
+		spec := &graph.KeyedRows{AtEnd: s.bounded}
+		for _, k := range strings.Split(strings.TrimPrefix(rest, "by "), ", ") {
+			spec.Key = append(spec.Key, s.column(k))
+		}
+		var columns []graph.Column
+		for _, f := range s.fields {
+			columns = append(columns, graph.Column{Name: f.Name, Type: f.Type})
+		}
+		op.Upsert, op.Fields, op.Tables, op.UpsertKey = spec, s.fields, spec.Tables(columns), spec.Key
+		return op, nil
 	case graph.ConsolidateKind:
 		op.Consolidate, op.Fields = &graph.Consolidate{}, s.fields
 		for _, k := range strings.Split(strings.TrimPrefix(rest, "by "), ", ") {
@@ -288,6 +299,8 @@ func (s *script) keys() []int {
 		return s.op.WindowAggregate.Keys
 	case s.op.Over != nil:
 		return s.op.Over.Keys
+	case s.op.Upsert != nil:
+		return s.op.Upsert.Key
 	case s.op.TopN != nil:
 		return s.op.TopN.Keys
 	case s.op.Materialize != nil && s.op.Materialize.Key != nil:

@@ -182,6 +182,12 @@ func (p *printer) spec(o *graph.Operator, add func(string, ...any)) {
 			cols = append(cols, s.Schema[c].Name)
 		}
 		add("into: %s (%s)%s", s.Relation, strings.Join(cols, ", "), via(s.Connector))
+	case graph.UpsertKind:
+		when := "changes as they come"
+		if o.Upsert.AtEnd {
+			when = "at the end"
+		}
+		add("by: %s, the last row, %s", p.names(o.Fields, o.Upsert.Key), when)
 	case graph.ConsolidateKind:
 		add("by: %s, until the next barrier", p.names(o.Fields, o.Consolidate.Key))
 	case graph.MaterializeKind:

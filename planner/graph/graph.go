@@ -40,6 +40,7 @@ const (
 	MaterializeKind     Kind = "materialize"
 	TopNKind            Kind = "top_n"       // the first rows of each group
 	OverKind            Kind = "over"        // window functions
+	UpsertKind          Kind = "upsert"      // rows that replace those of their key, as changes
 	ConsolidateKind     Kind = "consolidate" // adds changes up until a barrier
 	CollectKind         Kind = "collect"     // hands rows to a bounded query's reader
 	ExpandKind          Kind = "expand"      // repeats rows for those of a function
@@ -100,6 +101,7 @@ type Operator struct {
 	Over            *Over            `json:"over,omitempty"`
 	Sink            *Sink            `json:"sink,omitempty"`
 	Materialize     *Materialize     `json:"materialize,omitempty"`
+	Upsert          *KeyedRows       `json:"upsert,omitempty"`
 	Consolidate     *Consolidate     `json:"consolidate,omitempty"`
 	Join            *Join            `json:"join,omitempty"`
 	SetOp           *SetOp           `json:"set_op,omitempty"`
@@ -399,6 +401,18 @@ type SortKey struct {
 	Desc       bool `json:"desc,omitempty"`
 	NullsFirst bool `json:"nulls_first,omitempty"`
 }
+
+// KeyedRows are inserts of which each takes the place of the one before it with
+// its Key, input columns. The operator's table has the last row of each key: the
+// Key columns as keys, the others, in input order, as columns. AtEnd says that it
+// gives only those, once its input has ended.
+type KeyedRows struct {
+	Key   []int `json:"key"`
+	AtEnd bool  `json:"at_end,omitempty"`
+}
+
+// Tables is the operator's state over input columns with these names.
+func (k *KeyedRows) Tables(in []Column) []Table { return []Table{rowTable(in, k.Key, nil, false)} }
 
 // Consolidate adds the changes of each Key up until the next barrier, and then
 // emits what is left of them, what goes before what comes: before it, the versions

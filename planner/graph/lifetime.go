@@ -24,6 +24,8 @@ func (o *Operator) Expires() []bool {
 		out[0] = o.TopN.Window == nil
 	case o.Over != nil:
 		out[0] = o.Over.Progress == nil && !o.Over.AtEnd
+	case o.Upsert != nil:
+		out[0] = !o.Upsert.AtEnd
 	case o.SetOp != nil:
 		out[0] = true
 	}

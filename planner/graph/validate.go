@@ -48,7 +48,7 @@ type checker struct {
 // inputsOf says how many inputs a kind has, -1 for one or more.
 var inputsOf = map[Kind]int{
 	SourceKind: 0, ValuesKind: 0, FunctionScanKind: 0, ExpandKind: 1, RecursiveKind: 0, WorkingKind: 0, FilterKind: 1, ProjectKind: 1, WindowKind: 1, AggregateKind: 1,
-	WindowAggregateKind: 1, UnionKind: -1, SortKind: 1, TopNKind: 1, OverKind: 1, SinkKind: 1, MaterializeKind: 1, CollectKind: 1, ConsolidateKind: 1, JoinKind: 2,
+	WindowAggregateKind: 1, UnionKind: -1, SortKind: 1, TopNKind: 1, OverKind: 1, SinkKind: 1, MaterializeKind: 1, CollectKind: 1, ConsolidateKind: 1, UpsertKind: 1, JoinKind: 2,
 	SetOpKind: 2, ApplyKind: 1,
 }
 
@@ -132,7 +132,7 @@ func (c *checker) onlySpec() error {
 	have := map[Kind]bool{
 		SourceKind: o.Source != nil, ValuesKind: o.Values != nil, FilterKind: o.Filter != nil, ProjectKind: o.Project != nil,
 		WindowKind: o.Window != nil, AggregateKind: o.Aggregate != nil, WindowAggregateKind: o.WindowAggregate != nil,
-		SortKind: o.Sort != nil, TopNKind: o.TopN != nil, OverKind: o.Over != nil, SinkKind: o.Sink != nil, MaterializeKind: o.Materialize != nil, JoinKind: o.Join != nil, ConsolidateKind: o.Consolidate != nil,
+		SortKind: o.Sort != nil, TopNKind: o.TopN != nil, OverKind: o.Over != nil, SinkKind: o.Sink != nil, MaterializeKind: o.Materialize != nil, JoinKind: o.Join != nil, ConsolidateKind: o.Consolidate != nil, UpsertKind: o.Upsert != nil,
 		SetOpKind: o.SetOp != nil, ApplyKind: o.Apply != nil, FunctionScanKind: o.FunctionScan != nil,
 		ExpandKind: o.Expand != nil, RecursiveKind: o.Recursive != nil, WorkingKind: o.Working != nil,
 	}
@@ -206,6 +206,11 @@ func (c *checker) spec() error {
 		return errors.Join(c.like(0), columns(s.Columns, len(s.Schema)), columns(s.PrimaryKey, len(s.Schema)))
 	case MaterializeKind:
 		return errors.Join(c.like(0), columns(o.Materialize.Key, c.width(0)), c.tableCount(1))
+	case UpsertKind:
+		if len(o.Upsert.Key) == 0 {
+			return errors.New("rows are replaced by no key")
+		}
+		return errors.Join(c.like(0), columns(o.Upsert.Key, c.width(0)), c.tableCount(1))
 	case ConsolidateKind:
 		if len(o.Consolidate.Key) == 0 {
 			return errors.New("changes are added up by no key")

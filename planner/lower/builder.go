@@ -138,10 +138,11 @@ func (b *builder) add(o *operator, key string) int {
 	return len(b.ops) - 1
 }
 
-// through returns the operator under the filters of op: it has op's columns.
+// through returns the operator under the filters of op, or the source whose keyed
+// rows op makes changes of: it has op's columns.
 func (b *builder) through(op int) *operator {
 	o := b.ops[op]
-	for o.Kind == graph.FilterKind {
+	for o.Kind == graph.FilterKind || o.Kind == graph.UpsertKind {
 		o = b.ops[o.Inputs[0].Operator]
 	}
 	return o

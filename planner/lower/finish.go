@@ -25,6 +25,8 @@ func (b *builder) finish() (*graph.Graph, error) {
 		case o.Kind == graph.FilterKind:
 			in := b.ops[o.Inputs[0].Operator]
 			o.Fields, o.UpsertKey, o.TimeColumn, o.attrs, o.origins = in.Fields, in.UpsertKey, in.TimeColumn, in.attrs, in.origins
+		case o.Kind == graph.UpsertKind:
+			b.finishUpsert(o)
 		}
 		if o.Fields == nil {
 			o.Fields = []types.Field{}
@@ -104,7 +106,7 @@ func isIdentity(exprs []*scalar.Expr, width int) bool {
 func keepsState(k graph.Kind) bool {
 	switch k {
 	case graph.SourceKind, graph.AggregateKind, graph.WindowAggregateKind, graph.SinkKind, graph.MaterializeKind, graph.JoinKind, graph.SetOpKind,
-		graph.TopNKind, graph.OverKind:
+		graph.TopNKind, graph.OverKind, graph.UpsertKind:
 		return true
 	}
 	return false

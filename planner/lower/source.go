@@ -18,7 +18,7 @@ type source struct {
 	columns   []int // the relation's column for each output column
 	watermark bool  // somebody goes by the watermark
 	proc      bool  // somebody goes by the clock
-	upserts   bool  // changes come with a key
+	upserts   bool  // rows have a key: those of an own table, or of a connector, where the last one counts
 }
 
 func (b *builder) scan(n *logical.Scan) (stream, error) {
@@ -31,9 +31,12 @@ func (b *builder) scan(n *logical.Scan) (stream, error) {
 			return stream{}, err
 		}
 		i = b.add(o, "")
+		if o.source.upserts && o.Mode == graph.AppendOnly {
+			i = b.upsert(i)
+		}
 		b.sources[key] = i
 	}
-	o := b.ops[i]
+	o := b.through(i)
 	s := stream{op: i}
 	for k, c := range n.Columns {
 		at := o.sourceColumn(c)
@@ -56,15 +59,12 @@ func (b *builder) newSource(n *logical.Scan) (*operator, error) {
 	}
 	connector := rel.Options["connector"]
 	switch {
-	case b.bounded || rel.AppendOnly || rel.Kind == catalog.Source:
+	case (rel.Kind == catalog.Table || rel.Kind == catalog.Source) && connector != "":
+		o.source.upserts = len(rel.PrimaryKey) > 0
+	case b.bounded || rel.AppendOnly:
 	case rel.Kind == catalog.System:
 		return nil, pgerr.NotSupported(n.Pos, "a continuous query over "+o.called).
 			Hint("System relations can be read by a SELECT.")
-	case rel.Kind == catalog.Table && connector != "":
-		if len(rel.PrimaryKey) > 0 {
-			return nil, pgerr.NotSupported(n.Pos, "reading the upsert stream "+o.called).
-				Hint("Declare the table APPEND ONLY if its rows are never replaced.")
-		}
 	default: // own tables and views change
 		o.Mode = graph.Retract
 		o.source.upserts = len(rel.PrimaryKey) > 0
@@ -222,7 +222,10 @@ func (b *builder) finishSource(o *operator) {
 	if !computed {
 		g.Exprs = nil
 	}
-	o.Source, o.UpsertKey = g, src.upsertKey()
+	o.Source = g
+	if o.Mode != graph.AppendOnly { // else an upsert operator above has the key
+		o.UpsertKey = src.upsertKey()
+	}
 	o.TimeColumn = -1
 	for i, c := range src.columns {
 		if src.watermark && c == src.scan.WatermarkColumn || src.proc && o.attrs[i].proc {

@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"maps"
+	"math"
 	"slices"
 	"sync"
 
@@ -285,8 +286,17 @@ func (p *boundedParts) Sink(*graph.Operator, int, int) (*exec.SinkOutput, error)
 	panic("a query has no sink")
 }
 
-// finite is a source read as it is now: files that come later do not count.
+// finite is a source read as it is now: files that come later do not count. It
+// implements connector.Staged.
 type finite struct{ connector.Source }
+
+// AtOnce implements connector.Staged.
+func (f finite) AtOnce() int {
+	if s, ok := f.Source.(connector.Staged); ok {
+		return s.AtOnce()
+	}
+	return math.MaxInt
+}
 
 // Follows implements connector.Source.
 func (finite) Follows() bool { return false }

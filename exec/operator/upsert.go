@@ -1,0 +1,178 @@
+package operator
+
+import (
+	"slices"
+	"unsafe"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/planner/graph"
+)
+
+// upsert makes a changelog of rows of which each takes the place of the one before
+// it with its key. Its state is one table, the last row of each key. Changelog
+// modes: inserts in; inserts and updates out, or with AtEnd inserts once the input
+// has ended. A batch makes at most one change per key, and a row that is as it was
+// none. A key whose row is due begins anew.
+type upsert struct {
+	exec.Stateless
+	rows  *table
+	life  *lifetime // of keys; nil: they stay
+	keys  []int
+	slots []int
+	diff  *rowDiff
+	atEnd bool
+	limit int
+
+	cols  []*batch.Column
+	ids   []state.RowID
+	state []unsafe.Pointer
+	fresh []uint16
+
+	epoch   uint32
+	seenAt  []uint32 // by row: the batch that last had its key
+	last    []uint16 // by row: that batch's last row with its key
+	isNew   []bool   // by row: its key came with that batch
+	touched []state.RowID
+	wins    []uint16 // batch rows that become a key's row
+	words   []uint64 // the rows that are replaced, as they were
+}
+
+func newUpsert(op *graph.Operator, env *Env) (exec.Operator, error) {
+	tables, err := openTables(op, env)
+	if err != nil {
+		return nil, err
+	}
+	spec := op.Upsert
+	u := &upsert{rows: tables[0], keys: spec.Key, slots: rowSlots(len(op.Fields), spec.Key, nil, false, false), atEnd: spec.AtEnd, limit: env.BatchRows,
+		life: newLifetime(env, 0, tables[0].Table)}
+	u.diff = newRowDiff(nil, u.rows, u.slots, op, env)
+	return u, nil
+}
+
+// OnBatch implements exec.Operator.
+func (u *upsert) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
+	if in.Live() == 0 {
+		return nil
+	}
+	u.cols = u.cols[:0]
+	for _, c := range u.keys {
+		u.cols = append(u.cols, in.Cols[c])
+	}
+	u.ids, u.state = roomFor(u.ids, in.N), roomFor(u.state, in.N)
+	u.fresh = u.rows.find(u.cols, in.N, in.Sel, u.ids, u.state, u.fresh[:0])
+	u.contend(in)
+	u.saveOld()
+	for c, slot := range u.slots {
+		if slot >= len(u.keys) {
+			u.rows.WriteColumn(slot, u.state, in.Cols[c], in.N, u.wins)
+		}
+	}
+	if !u.atEnd {
+		if err := u.emit(out); err != nil {
+			return err
+		}
+	}
+	u.life.sweepBatch(in, u.expire)
+	return nil
+}
+
+// contend finds the last row of each key of the batch, in u.last, and which keys
+// begin with it.
+func (u *upsert) contend(in *batch.Batch) {
+	if u.epoch++; u.epoch == 0 {
+		clear(u.seenAt)
+		u.epoch = 1
+	}
+	if n := u.rows.idEnd(); len(u.seenAt) < n {
+		more := n - len(u.seenAt) + n/2
+		u.seenAt, u.last, u.isNew = append(u.seenAt, make([]uint32, more)...), append(u.last, make([]uint16, more)...), append(u.isNew, make([]bool, more)...)
+	}
+	u.touched, u.wins = u.touched[:0], u.wins[:0]
+	next := 0
+	for k := range in.Live() {
+		i := in.RowAt(k)
+		id := u.ids[i]
+		isFresh := next < len(u.fresh) && int(u.fresh[next]) == i
+		if isFresh {
+			next++
+		}
+		if u.seenAt[id] != u.epoch {
+			u.seenAt[id], u.isNew[id] = u.epoch, isFresh || u.isDue(u.state[i])
+			u.touched = append(u.touched, id)
+		}
+		u.last[id] = uint16(i)
+	}
+	for _, id := range u.touched {
+		u.wins = append(u.wins, u.last[id])
+	}
+	slices.Sort(u.wins)
+}
+
+// isDue reports whether a key's row does not count any more.
+func (u *upsert) isDue(row unsafe.Pointer) bool {
+	if u.life == nil {
+		return false
+	}
+	at := u.life.at(row)
+	if at == 0 || !u.life.over(at) {
+		return false
+	}
+	u.life.counters.Expired++
+	return true
+}
+
+// saveOld copies the rows that are about to be replaced.
+func (u *upsert) saveOld() {
+	u.words = u.words[:0]
+	for _, id := range u.touched {
+		if !u.isNew[id] {
+			u.words = append(u.words, unsafe.Slice((*uint64)(u.rows.read(id)), u.rows.width()/8)...)
+		}
+		if u.life != nil {
+			u.life.write(u.rows.write(id))
+		}
+	}
+}
+
+// emit sends what the batch changed.
+func (u *upsert) emit(out exec.Output) error {
+	at, width := 0, u.rows.width()/8
+	for _, id := range u.touched {
+		if u.isNew[id] {
+			u.diff.add(batch.Insert, u.rows.read(id), 0)
+			continue
+		}
+		u.diff.add(batch.UpdateBefore, unsafe.Pointer(&u.words[at]), 0)
+		u.diff.add(batch.UpdateAfter, u.rows.read(id), 0)
+		at += width
+	}
+	return u.diff.emit(out)
+}
+
+// OnBarrier implements exec.Stateful.
+func (u *upsert) OnBarrier(b exec.Barrier, _ exec.Output) error {
+	u.life.sweepBarrier(b, u.expire)
+	return nil
+}
+
+// expire removes a key that is due.
+func (u *upsert) expire(id uint32, _ unsafe.Pointer) { u.rows.remove(id) }
+
+// OnEnd implements exec.Operator.
+func (u *upsert) OnEnd(out exec.Output) error {
+	if !u.atEnd {
+		return nil
+	}
+	err := u.rows.each(func(id uint32, row unsafe.Pointer) error {
+		if u.diff.add(batch.Insert, row, 0); len(u.diff.rows) < u.limit {
+			return nil
+		}
+		return u.diff.emit(out)
+	})
+	if err != nil {
+		return err
+	}
+	return u.diff.emit(out)
+}
