@@ -215,6 +215,21 @@ func DecodeRow(fields []Field, s string) ([]Value, error) {
 }
 
 // appendArray appends an array's text: {1,2,NULL,"a b"}.
+// appendVector writes the elements with spaces in between.
+func appendVector(dst []byte, elem Type, s string) []byte {
+	a, err := DecodeArray(elem, s)
+	if err != nil {
+		return dst
+	}
+	for i := range a.Elems {
+		if i > 0 {
+			dst = append(dst, ' ')
+		}
+		dst = AppendInt(dst, a.Elems[i].Int)
+	}
+	return dst
+}
+
 func appendArray(dst []byte, elem Type, s string, z *Zone) []byte {
 	a, err := DecodeArray(elem, s)
 	if err != nil || len(a.Dims) == 0 {

@@ -9,10 +9,19 @@ var oids = [...]struct{ oid, array uint32 }{
 	Void: {2278, 0},
 }
 
+// The OIDs of the vectors.
+const (
+	int2VectorOID = 22
+	oidVectorOID  = 30
+)
+
 // OID is PostgreSQL's type OID of t.
 func (t Type) OID() uint32 {
 	if t.Kind == Array {
 		e := *t.Elem
+		if t.Vector {
+			return map[bool]uint32{true: oidVectorOID, false: int2VectorOID}[e.Kind == OID]
+		}
 		for e.Kind == Array {
 			e = *e.Elem
 		}
@@ -37,6 +46,10 @@ func TypeOfOID(oid uint32) (Type, bool) {
 		return ArrayOf(Of(JSONB)), true
 	case 24, 2202, 2203, 2204, 2205, 2206, 4089, 4096:
 		return Of(OID), true
+	case int2VectorOID:
+		return VectorOf(Of(Int16)), true
+	case oidVectorOID:
+		return VectorOf(Of(OID)), true
 	case 1009:
 		return ArrayOf(Of(Text)), true
 	case 0:
@@ -77,6 +90,9 @@ func (t Type) Typmod() int32 {
 // WithTypmod sets the modifiers that PostgreSQL's typmod stands for.
 func (t Type) WithTypmod(mod int32) Type {
 	if t.Kind == Array {
+		if t.Vector {
+			return t
+		}
 		return ArrayOf(t.Elem.WithTypmod(mod))
 	}
 	t.Precision, t.Scale, t.HasPrecision = 0, 0, false

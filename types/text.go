@@ -80,6 +80,9 @@ func AppendBytesText(dst []byte, t Type, s string, z *Zone) []byte {
 	case Bytea:
 		return AppendBytea(dst, s)
 	case Array:
+		if t.Vector {
+			return appendVector(dst, *t.Elem, s)
+		}
 		return appendArray(dst, *t.Elem, s, z)
 	case Row:
 		return appendRow(dst, t.Fields, s, z)

@@ -64,6 +64,9 @@ type Type struct {
 	Scale        int32   `json:"scale,omitempty"`
 	HasPrecision bool    `json:"has_precision,omitempty"`
 	Elem         *Type   `json:"elem,omitempty"`   // Array
+	// Vector marks int2vector and oidvector, the arrays of system relations that
+	// print as numbers with spaces in between. They are arrays otherwise.
+	Vector bool `json:"vector,omitempty"`
 	Fields       []Field `json:"fields,omitempty"` // Row
 }
 
@@ -78,6 +81,9 @@ func Of(k Kind) Type { return Type{Kind: k} }
 
 // ArrayOf returns the type elem[].
 func ArrayOf(elem Type) Type { return Type{Kind: Array, Elem: &elem} }
+
+// VectorOf returns int2vector for int2, oidvector for oid.
+func VectorOf(elem Type) Type { return Type{Kind: Array, Elem: &elem, Vector: true} }
 
 // Equal reports whether two types are the same, modifiers included.
 func (t Type) Equal(u Type) bool {
@@ -150,6 +156,9 @@ func (k Kind) String() string {
 func (t Type) String() string {
 	switch t.Kind {
 	case Array:
+		if t.Vector {
+			return map[bool]string{true: "oidvector", false: "int2vector"}[t.Elem.Kind == OID]
+		}
 		return t.Elem.String() + "[]"
 	case Numeric:
 		if t.HasPrecision {

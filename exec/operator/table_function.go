@@ -34,8 +34,8 @@ func (f *tableFunction) rows(args []types.Value) (known bool, err error) {
 		return true, f.split(name, args)
 	case "pg_timezone_names":
 		return true, f.row(types.Value{Bytes: "UTC"}, types.Value{Bytes: "UTC"}, types.Value{}, types.Value{})
-	case "pg_partition_ancestors", "pg_partition_tree", "pg_get_keywords":
-		return true, nil // there are no partitions, and the words are in the documentation
+	case "pg_partition_ancestors", "pg_partition_tree":
+		return true, nil // there are no partitions
 	}
 	if strings.HasPrefix(name, "json") {
 		return true, f.json(strings.Replace(name, "jsonb_", "json_", 1), args[0].Bytes)

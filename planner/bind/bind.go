@@ -143,6 +143,9 @@ func Query(q *ast.Query, opts Options) (*BoundQuery, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := b.nameRegistered(q, rel.node); err != nil {
+		return nil, err
+	}
 	params, err := b.finishParams()
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package bind
 
 import (
 	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
 	"github.com/millrace/millrace/sql/ast"
 	"github.com/millrace/millrace/types"
@@ -71,6 +72,34 @@ func (l *level) tryCast(e *scalar.Expr, t types.Type, text string, pos int) (*sc
 	}
 	c := &scalar.Expr{Op: scalar.OpCast, Func: "try", Type: t, Args: []*scalar.Expr{e}, Pos: pos}
 	return l.b.withText(c, text, precAtom), nil
+}
+
+// nameRegistered shows the name instead of the object id where a column of the
+// result is a name that was cast to regclass or one of its kin.
+func (b *binder) nameRegistered(q *ast.Query, node logical.Node) error {
+	sel, ok := q.Body.(*ast.Select)
+	p, isProject := node.(*logical.Project)
+	if !ok || !isProject {
+		return nil
+	}
+	for i, it := range sel.Items {
+		cast, ok := it.X.(*ast.Cast)
+		if _, star := it.X.(*ast.Star); star || i >= len(p.Exprs) {
+			return nil // columns and items differ in number from here on
+		}
+		if !ok || p.Exprs[i].Type.Kind != types.OID {
+			continue
+		}
+		l := &level{b: b}
+		e, err := l.registryCast(p.Exprs[i], cast.Type, types.Of(types.OID))
+		if err != nil {
+			return err
+		}
+		if e != nil {
+			p.Exprs[i], p.Out[i].Type = e, e.Type
+		}
+	}
+	return nil
 }
 
 // registryCast binds casts to regclass and its kin: a name becomes an object id;

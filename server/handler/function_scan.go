@@ -6,12 +6,16 @@ import (
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec/operator"
 	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/sql/ast"
 	"github.com/millrace/millrace/types"
 )
 
 // functionRows opens the functions in FROM that read what the server keeps.
 func (h *Handler) functionRows(ctx context.Context) func(function string, args []types.Value) (operator.RowReader, error) {
 	return func(function string, args []types.Value) (operator.RowReader, error) {
+		if function == "pg_get_keywords" {
+			return keywordRows(), nil
+		}
 		if function != "savepoint" {
 			return nil, pgerr.NotSupported(-1, "function "+function+" in FROM")
 		}
@@ -28,6 +32,25 @@ func (h *Handler) functionRows(ctx context.Context) func(function string, args [
 		}
 		return r, nil
 	}
+}
+
+// keywordRows lists the words that do not name everything.
+func keywordRows() *valueReader {
+	classes := map[ast.KeywordClass][2]string{
+		ast.ColumnKeyword:   {"C", "unreserved (cannot be function or type name)"},
+		ast.FunctionKeyword: {"T", "reserved (can be function or type name)"},
+		ast.ReservedKeyword: {"R", "reserved"},
+	}
+	r := &valueReader{}
+	for _, word := range ast.Keywords() {
+		class := classes[ast.Keyword(word)]
+		label := "can be bare label"
+		if ast.NeedsAs(word) {
+			label = "requires AS"
+		}
+		r.rows = append(r.rows, []types.Value{{Bytes: word}, {Bytes: class[0]}, {Bool: !ast.NeedsAs(word)}, {Bytes: class[1]}, {Bytes: label}})
+	}
+	return r
 }
 
 // stateColumns gives the binder the columns of an operator's state.

@@ -48,7 +48,7 @@ var typeNames = map[string]types.Type{
 	"text": types.Of(types.Text), "name": types.Of(types.Name), "char": types.Of(types.Text), "oid": types.Of(types.OID),
 	"regproc": types.Of(types.OID), "timestamptz": types.Of(types.TimestampTZ), "timestamp": types.Of(types.Timestamp),
 	"interval": types.Of(types.IntervalK), "jsonb": types.Of(types.JSONB), "bytea": types.Of(types.Bytea),
-	"int2vector": types.ArrayOf(types.Of(types.Int16)), "oidvector": types.ArrayOf(types.Of(types.OID)),
+	"int2vector": types.VectorOf(types.Of(types.Int16)), "oidvector": types.VectorOf(types.Of(types.OID)),
 }
 
 func typeNamed(name string) types.Type {

@@ -195,7 +195,7 @@ func (q *query) typeName(oid uint32, typmod int32) string {
 			return q.typeName(uint32(l.elem), typmod) + "[]"
 		}
 		if t, ok := types.TypeOfOID(oid); ok && t.OID() == oid {
-			if t.Kind == types.Array {
+			if t.Kind == types.Array && !t.Vector {
 				break
 			}
 			return t.WithTypmod(typmod).String()

@@ -1,5 +1,10 @@
 package ast
 
+import (
+	"maps"
+	"slices"
+)
+
 // KeywordClass says where PostgreSQL lets a word stand unquoted.
 type KeywordClass uint8
 
@@ -17,6 +22,9 @@ const (
 
 // Keyword returns the class of a word in lower case.
 func Keyword(word string) KeywordClass { return keywords[word] }
+
+// Keywords lists the words that are not plain, sorted.
+func Keywords() []string { return slices.Sorted(maps.Keys(keywords)) }
 
 // NeedsAs reports whether the word, unquoted, labels a column only after AS.
 func NeedsAs(word string) bool { return asLabels[word] }

@@ -2,6 +2,7 @@ package clients
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -90,6 +91,27 @@ func TestColumnOrigins(t *testing.T) {
 			if got[i] != q.want[i] {
 				t.Errorf("%s: column %d is %v, want %v", q.sql, i+1, got[i], q.want[i])
 			}
+		}
+	}
+}
+
+// TestRegisteredNames checks what a person or a tool sees of object ids and of
+// vectors of numbers: names, and numbers with spaces in between.
+func TestRegisteredNames(t *testing.T) {
+	c := connect(t, start(t, server.Options{}))
+	if _, err := c.Exec(bg(), "CREATE TABLE t (a int, b int, PRIMARY KEY (b, a))"); err != nil {
+		t.Fatal(err)
+	}
+	for sql, want := range map[string]string{
+		"SELECT 't'::regclass, 'int4'::regtype":                                                                                       "t integer",
+		"SELECT 't'::regclass::oid = (SELECT oid FROM pg_class WHERE relname = 't'), 'x'":                                             "true x",
+		"SELECT indkey, indkey[1]::text FROM pg_index WHERE indrelid = 't'::regclass":                                                 "2 1 1",
+		"SELECT format_type(atttypid, atttypmod), 'x' FROM pg_attribute WHERE attrelid = 'pg_index'::regclass AND attname = 'indkey'": "int2vector x",
+		"SELECT has_column_privilege('t', 'a', 'SELECT'), string_agg(word, ' ') FROM pg_get_keywords() WHERE word = 'select'":         "true select",
+	} {
+		var a, b any
+		if err := c.QueryRow(bg(), sql).Scan(&a, &b); err != nil || fmt.Sprintf("%v %v", a, b) != want {
+			t.Errorf("%s: %v %v %v, want %s", sql, a, b, err, want)
 		}
 	}
 }

@@ -334,6 +334,8 @@ public class ServerCheck {
             check(m.getTableName(2), "upd", "table of a column");
             check(((org.postgresql.PGResultSetMetaData) m).getBaseColumnName(2), "name", "base column");
             check(m.getTableName(3), "", "table of an expression");
+            check(c.getMetaData().getFunctionColumns(null, "pg_catalog", "upper", null).next(), true, "a function's columns");
+            check(c.getMetaData().getSQLKeywords() != null, true, "keywords");
             r.close();
             r = st.executeQuery("SELECT id, name FROM upd ORDER BY id");
             r.next();
