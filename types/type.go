@@ -60,14 +60,14 @@ type Type struct {
 	// Precision is the p of numeric(p,s), the n of varchar(n) and char(n), and
 	// the fractional-second digits of time types; 0 means none was given,
 	// except for time types, where HasPrecision tells.
-	Precision    int32   `json:"precision,omitempty"`
-	Scale        int32   `json:"scale,omitempty"`
-	HasPrecision bool    `json:"has_precision,omitempty"`
-	Elem         *Type   `json:"elem,omitempty"`   // Array
+	Precision    int32 `json:"precision,omitempty"`
+	Scale        int32 `json:"scale,omitempty"`
+	HasPrecision bool  `json:"has_precision,omitempty"`
+	Elem         *Type `json:"elem,omitempty"` // Array
 	// Vector marks int2vector and oidvector, the arrays of system relations that
 	// print as numbers with spaces in between. They are arrays otherwise.
-	Vector bool `json:"vector,omitempty"`
-	Fields       []Field `json:"fields,omitempty"` // Row
+	Vector bool    `json:"vector,omitempty"`
+	Fields []Field `json:"fields,omitempty"` // Row
 }
 
 // Field is one column of a row type or of a relation.

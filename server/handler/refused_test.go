@@ -23,8 +23,6 @@ var refused = []struct{ sql, feature string }{
 	{`SELECT ‸lag(a) IGNORE NULLS OVER (ORDER BY a) FROM t`, "IGNORE NULLS"},
 	{`SELECT ‸lower(x => 'a')`, "named arguments of lower"},
 	{`SELECT a FROM t WHERE (a, b) ‸= (SELECT a, b FROM t)`, "comparing a row with a subquery"},
-	{`SELECT * FROM ROWS FROM (generate_series(1, 2), ‸generate_series(1, 3)) x`, "ROWS FROM with several functions"},
-	{`SELECT * FROM ‸generate_series(1, (SELECT 3))`, "a subquery as an argument of a function in FROM"},
 	{`SELECT ‸savepoint('sp', 'op')`, "reading an operator's state here"},
 	{`SELECT * FROM t FOR SYSTEM_TIME AS OF ‸now()`, "FOR SYSTEM_TIME AS OF"},
 	{`SELECT * FROM t ‸ASOF JOIN t u MATCH_CONDITION (t.a >= u.a) ON t.b = u.b`, "ASOF JOIN"},
@@ -53,8 +51,6 @@ var refused = []struct{ sql, feature string }{
 	{`SELECT '(a)\1' ‸~ '(a)\1'`, "a back reference in a regular expression"},
 	{`SELECT ‸date_bin('1 month', now(), now())`, "a stride of date_bin with months or years"},
 	{`CREATE MATERIALIZED VIEW x AS SELECT * FROM ‸pg_class`, "a continuous query over pg_catalog.pg_class"},
-	{`CREATE MATERIALIZED VIEW x AS SELECT * FROM ‸generate_series(1, 3)`, "function generate_series in FROM of a continuous query"},
-	{`CREATE MATERIALIZED VIEW x AS SELECT ‸generate_series(1, a) FROM t`, "a set-returning function in a continuous query"},
 	{`CREATE JOB x AS INSERT INTO t SELECT * FROM u ON CONFLICT (a) DO UPDATE SET b = excluded.b`, "ON CONFLICT DO UPDATE in a job"},
 }
 
@@ -70,8 +66,10 @@ func TestRefusals(t *testing.T) {
 	c.exec(`CREATE TABLE t (a int PRIMARY KEY, b text)`, `CREATE TABLE u (a int, b text)`, `CREATE VIEW v AS SELECT * FROM t`, `INSERT INTO t VALUES (1, 'x')`)
 	for _, r := range refused {
 		before, after, marked := strings.Cut(r.sql, "‸")
-		e := c.fails("0A000", before+after)
-		if e == nil {
+		_, err := c.conn.Exec(c.ctx, before+after)
+		var e *pgconn.PgError
+		if !errors.As(err, &e) || e.Code != "0A000" {
+			t.Errorf("%s\nfailed with %s, want 0A000", r.sql, describe(err))
 			continue
 		}
 		if !strings.Contains(e.Message, r.feature) {
