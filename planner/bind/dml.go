@@ -239,7 +239,12 @@ func (b *binder) insertValues(v *ast.Values, ins *ast.Insert, rel *catalog.Relat
 	if len(l.pending) == 0 {
 		return &source{n, cols}, nil
 	}
-	node, err := b.valuesAsUnion(n, l, queryMode{})
+	var node logical.Node
+	if len(n.Rows) == 1 {
+		node, err = b.valueWithQueries(n.Rows[0], l, queryMode{})
+	} else {
+		node, err = b.valuesOver(n, l)
+	}
 	return &source{node, cols}, err
 }
 

@@ -119,15 +119,21 @@ func (l *level) assignments(list []ast.Assignment, rel *catalog.Relation, row []
 	for i := range list {
 		a := &list[i]
 		values := []ast.Expr{a.X}
-		if len(a.Columns) > 1 {
-			r, ok := a.X.(*ast.RowExpr)
-			if !ok {
-				return pgerr.NotSupported(int(a.X.Offset()), "assigning a subquery to several columns")
-			}
+		var bound []*scalar.Expr // of a subquery
+		if r, ok := a.X.(*ast.RowExpr); ok && len(a.Columns) > 1 {
 			if len(r.Elems) != len(a.Columns) {
 				return pgerr.New(pgerr.SyntaxError, "number of columns does not match number of values").At(int(a.X.Offset()))
 			}
 			values = r.Elems
+		} else if len(a.Columns) > 1 {
+			sub, ok := a.X.(*ast.Subquery)
+			if !ok || sub.Array {
+				return pgerr.New(pgerr.FeatureNotSupported, "source for a multiple-column UPDATE item must be a sub-SELECT or ROW() expression").At(int(a.X.Offset()))
+			}
+			var err error
+			if bound, err = l.columnsOf(sub, len(a.Columns)); err != nil {
+				return err
+			}
 		}
 		for k, n := range a.Columns {
 			c, err := targetColumn(rel, n)
@@ -138,10 +144,19 @@ func (l *level) assignments(list []ast.Assignment, rel *catalog.Relation, row []
 				return pgerr.New(pgerr.SyntaxError, "multiple assignments to same column %q", n.Value).At(int(n.Pos))
 			}
 			assigned[c] = true
-			if _, ok := values[k].(*ast.Default); !ok && rel.Columns[c].Generated != "" {
-				return generatedError(rel, c, n.Pos, true)
+			var given *ast.Default
+			if bound == nil {
+				given, _ = values[k].(*ast.Default)
 			}
-			if row[c], err = l.insertCell(rel, c, values[k]); err != nil {
+			switch {
+			case given == nil && rel.Columns[c].Generated != "":
+				return generatedError(rel, c, n.Pos, true)
+			case bound != nil:
+				row[c], err = l.b.assign(rel, c, bound[k])
+			default:
+				row[c], err = l.insertCell(rel, c, values[k])
+			}
+			if err != nil {
 				return err
 			}
 		}

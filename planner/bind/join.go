@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"slices"
+
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
@@ -109,9 +111,6 @@ func (l *level) joinCondition(x *ast.Join, left *bound, right *fromItem, sc *sco
 		return nil, nil, err
 	}
 	l.pending = append(l.pending, at.pending...)
-	if len(at.pending) > 0 && x.Kind != "inner" {
-		return nil, nil, pgerr.NotSupported(int(x.On.Offset()), "a subquery in the condition of an outer join")
-	}
 	return cond, sc, nil
 }
 
@@ -216,11 +215,82 @@ func (l *level) joinNode(left *bound, right *fromItem, x *ast.Join, cond *scalar
 		return j, nil
 	}
 	at := &level{b: l.b, ctes: l.ctes, outer: l.outer, scope: sc, pending: l.pending}
+	if kind != logical.InnerJoin {
+		return at.outerJoin(j, cond)
+	}
 	n, err := at.plant(j, cond)
 	if err != nil {
 		return nil, err
 	}
 	return prefix(&logical.Filter{Input: n, Predicate: cond}, len(out)), nil
+}
+
+// outerJoin is a join that keeps rows without a partner, with subqueries in its
+// condition: each is answered for the rows of the side that it depends on, before
+// they are joined.
+func (l *level) outerJoin(j *logical.Join, cond *scalar.Expr) (logical.Node, error) {
+	width := len(j.Left.Fields())
+	var onLeft, onRight []*scalar.Expr
+	var refused error
+	walk(cond, func(x *scalar.Expr) bool {
+		if x.Op != opQuery {
+			return true
+		}
+		switch cols := scalar.Columns(x); {
+		case slices.ContainsFunc(x.Args, hasQuery):
+			refused = pgerr.NotSupported(x.Pos, "a subquery that depends on another one in the condition of an outer join")
+		case len(cols) == 0 || cols[0] >= width:
+			onRight = append(onRight, x)
+		case cols[len(cols)-1] < width:
+			onLeft = append(onLeft, x)
+		default:
+			refused = pgerr.NotSupported(x.Pos, "a subquery on both sides of an outer join in its condition")
+		}
+		return true
+	})
+	if refused != nil {
+		return nil, refused
+	}
+	c := *j
+	for i := len(onLeft) - 1; i >= 0; i-- {
+		c.Left = l.apply(c.Left, onLeft[i])
+	}
+	wider := len(c.Left.Fields()) - width
+	for i := len(onRight) - 1; i >= 0; i-- {
+		for k, a := range onRight[i].Args {
+			onRight[i].Args[k] = l.b.shift(a, -width)
+		}
+		c.Right = l.apply(c.Right, onRight[i])
+	}
+	done := append(append([]*scalar.Expr(nil), onLeft...), onRight...)
+	var err error
+	c.Condition, err = l.b.rewrite(cond, func(x *scalar.Expr) (*scalar.Expr, error) {
+		by := wider
+		switch {
+		case slices.Contains(onRight, x):
+			by += width
+		case slices.Contains(done, x):
+			return x, nil
+		case x.Op != scalar.OpColumn || x.Column < width:
+			return nil, nil
+		}
+		m := *x
+		m.Column += by
+		return &m, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.Out = append(append([]logical.Field(nil), c.Left.Fields()...), c.Right.Fields()...)
+	p := &logical.Project{Input: &c, Out: j.Out}
+	for i, f := range j.Out {
+		at := i
+		if i >= width {
+			at += wider
+		}
+		p.Exprs = append(p.Exprs, columnExpr(at, f))
+	}
+	return p, nil
 }
 
 func hasQuery(e *scalar.Expr) bool {

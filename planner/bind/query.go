@@ -175,8 +175,11 @@ func (b *binder) values(x *ast.Values, e env, mode queryMode) (logical.Node, err
 }
 
 func (b *binder) finishValues(n *logical.Values, l *level, mode queryMode) (logical.Node, error) {
-	if len(l.pending) > 0 || len(l.srf) > 0 {
-		return b.valuesAsUnion(n, l, mode)
+	if len(l.pending) > 0 {
+		if len(n.Rows) == 1 {
+			return b.valueWithQueries(n.Rows[0], l, mode)
+		}
+		mode.keepUnknown = false
 	}
 	for c := range n.Rows[0] {
 		col := make([]*scalar.Expr, len(n.Rows))
@@ -204,21 +207,50 @@ func (b *binder) finishValues(n *logical.Values, l *level, mode queryMode) (logi
 		}
 		n.Out = append(n.Out, logical.Field{Name: columnName(c), Type: t, Origin: columnName(c)})
 	}
+	if len(l.pending) > 0 {
+		return b.valuesOver(n, l)
+	}
 	return n, nil
 }
 
-// valuesAsUnion serves VALUES rows that hold subqueries.
-func (b *binder) valuesAsUnion(n *logical.Values, l *level, mode queryMode) (logical.Node, error) {
-	if len(n.Rows) != 1 {
-		return nil, pgerr.NotSupported(n.Rows[0][0].Pos, "a subquery in VALUES with several rows")
+// valuesOver serves VALUES with subqueries, whose answers make one row that all
+// cells are computed from.
+func (b *binder) valuesOver(n *logical.Values, l *level) (logical.Node, error) {
+	sub := &logical.Values{Out: n.Out}
+	var args []*scalar.Expr
+	for _, row := range n.Rows {
+		var cells []*scalar.Expr
+		for _, v := range row {
+			if v.Op != scalar.OpConst {
+				args = append(args, v)
+				v = &scalar.Expr{Op: scalar.OpOuter, Column: len(args) - 1, Type: v.Type, Text: v.Text, Pos: v.Pos}
+			}
+			cells = append(cells, v)
+		}
+		sub.Rows = append(sub.Rows, cells)
 	}
-	var node logical.Node = &logical.Values{Rows: [][]*scalar.Expr{{}}}
-	node, err := l.plant(node, n.Rows[0]...)
+	in, err := l.plant(&logical.Values{Rows: [][]*scalar.Expr{{}}}, args...)
+	if err != nil {
+		return nil, err
+	}
+	width := len(in.Fields())
+	a := &logical.Apply{Kind: logical.CrossApply, Input: in, Sub: sub, Args: args, Pos: n.Rows[0][0].Pos,
+		Out: append(append([]logical.Field(nil), in.Fields()...), n.Out...)}
+	p := &logical.Project{Input: a, Out: n.Out}
+	for i, f := range n.Out {
+		p.Exprs = append(p.Exprs, columnExpr(width+i, f))
+	}
+	return p, nil
+}
+
+// valueWithQueries serves a VALUES row that holds subqueries.
+func (b *binder) valueWithQueries(row []*scalar.Expr, l *level, mode queryMode) (logical.Node, error) {
+	node, err := l.plant(&logical.Values{Rows: [][]*scalar.Expr{{}}}, row...)
 	if err != nil {
 		return nil, err
 	}
 	p := &logical.Project{Input: node}
-	for c, v := range n.Rows[0] {
+	for c, v := range row {
 		if v.Type.Kind == types.Unknown && !mode.keepUnknown {
 			if v, err = b.coerce(v, types.Of(types.Text), implicit); err != nil {
 				return nil, err

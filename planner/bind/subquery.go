@@ -133,9 +133,63 @@ func (l *level) anyQuery(x ast.Expr, op string, all bool, q *ast.Query, pos ast.
 	return l.wait(p, o, compare, pos), nil
 }
 
-// compareRowQuery binds (a, b) op (subquery of one row).
+// compareRowQuery binds (a, b) op (subquery of one row): a scalar subquery whose
+// one column is the comparison, with the row's values as outer ones.
 func (l *level) compareRowQuery(x *ast.Binary, row *ast.RowExpr, sub *ast.Subquery) (*scalar.Expr, error) {
-	return nil, pgerr.NotSupported(int(x.Pos), "comparing a row with a subquery")
+	pos := int(x.Pos)
+	ls, err := l.exprs(row.Elems)
+	if err != nil {
+		return nil, err
+	}
+	node, o, err := l.query(sub.Query, sub.Pos)
+	if err != nil {
+		return nil, err
+	}
+	fields := node.Fields()
+	if len(fields) > len(ls) {
+		return nil, pgerr.New(pgerr.SyntaxError, "subquery has too many columns").At(pos)
+	}
+	if len(fields) < len(ls) {
+		return nil, pgerr.New(pgerr.SyntaxError, "subquery has too few columns").At(pos)
+	}
+	var outs, cols []*scalar.Expr
+	for i, e := range ls {
+		if e.Op != scalar.OpConst { // a constant is one in the subquery as well, and may still be untyped
+			o.args = append(o.args, e)
+			e = &scalar.Expr{Op: scalar.OpOuter, Column: len(o.args) - 1, Type: e.Type, Text: e.Text, Pos: e.Pos}
+		}
+		outs, cols = append(outs, e), append(cols, columnExpr(i, fields[i]))
+	}
+	compare, err := l.b.rowComparison(x.Op, outs, cols, pos)
+	if err != nil {
+		return nil, err
+	}
+	p := &logical.Project{Input: node, Exprs: []*scalar.Expr{compare}, Out: []logical.Field{{Name: "?column?", Type: boolType, Origin: compare.Text}}}
+	return l.wait(&pendingQuery{kind: logical.ScalarApply, node: p, typ: boolType, text: "row " + x.Op + " (subquery)"}, o, nil, x.Pos), nil
+}
+
+// columnsOf binds a subquery of one row whose columns are wanted one by one: a
+// scalar subquery for each.
+func (l *level) columnsOf(x *ast.Subquery, want int) ([]*scalar.Expr, error) {
+	node, o, err := l.query(x.Query, x.Pos)
+	if err != nil {
+		return nil, err
+	}
+	fields := node.Fields()
+	if len(fields) != want {
+		return nil, pgerr.New(pgerr.SyntaxError, "number of columns does not match number of values").At(int(x.Pos))
+	}
+	var out []*scalar.Expr
+	for i, f := range fields {
+		one := &logical.Project{Input: node, Exprs: []*scalar.Expr{columnExpr(i, f)}, Out: []logical.Field{f}}
+		own := &outer{from: o.from}
+		for _, a := range o.args {
+			c := *a
+			own.args = append(own.args, &c)
+		}
+		out = append(out, l.wait(&pendingQuery{kind: logical.ScalarApply, node: one, typ: f.Type, text: "(subquery)"}, own, nil, x.Pos))
+	}
+	return out, nil
 }
 
 // plant puts an Apply over node for each subquery in the expressions and turns
