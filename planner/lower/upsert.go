@@ -32,7 +32,7 @@ func (b *builder) upsert(source int) int {
 	if in.pinned {
 		o.base = in.base + ".upsert"
 	}
-	if !b.bounded && !b.opts.StateTTL {
+	if !b.bounded {
 		o.Unbounded = "the last row of each key for ever: no state_ttl"
 	}
 	return b.add(o, "")
