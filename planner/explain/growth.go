@@ -43,7 +43,9 @@ func Growths(g *graph.Graph, ttl int64) []Growth {
 			} else {
 				perKey += o.Tables[t].RowBytes()
 			}
-			why = b.Why
+			if why = b.Why; o.Join != nil && sides(g, i, ttl) == 2 {
+				why = o.Unbounded
+			}
 		}
 		switch {
 		case perRow > 0:
@@ -63,6 +65,16 @@ func Growths(g *graph.Graph, ttl int64) []Growth {
 	return append(out, Growth{Message: "the state grows with the number of different keys, which nothing bounds",
 		Detail: "Keys of " + strings.Join(keyed, "; of ") + ".",
 		Hint:   "If keys go out of use, set state_ttl, so that what is not written any more is forgotten, or group by a window.", Pos: pos})
+}
+
+// sides is how many tables of an operator grow without bound.
+func sides(g *graph.Graph, i int, ttl int64) (n int) {
+	for _, b := range g.Bounds(i, ttl) {
+		if b.Kind == graph.NoBound {
+			n++
+		}
+	}
+	return n
 }
 
 // keepsRows reports whether an operator keeps input rows rather than something per

@@ -66,6 +66,9 @@ func (g *Graph) bound(o *Operator, table int) Bound {
 		if g.Operators[o.Inputs[table].Operator].Mode != AppendOnly {
 			return Bound{Kind: ByKeys}
 		}
+		if why := o.Join.Sides[table].Unbounded; why != "" {
+			return Bound{Kind: NoBound, Why: why}
+		}
 	case o.Aggregate != nil:
 		return o.Aggregate.bound(o, table)
 	}

@@ -39,6 +39,8 @@ type JoinSide struct {
 	Matches bool `json:"matches,omitempty"`
 	// Expiry says when rows are forgotten; nil: never.
 	Expiry *Expiry `json:"expiry,omitempty"`
+	// Unbounded is Operator.Unbounded, of this side alone.
+	Unbounded string `json:"unbounded,omitempty"`
 	// Upsert says that the input tells of a change by the new row alone.
 	Upsert bool `json:"upsert,omitempty"`
 }

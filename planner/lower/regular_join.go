@@ -393,7 +393,7 @@ func (j *regularJoin) outputs(o *operator) stream {
 
 // unbounded says why the join's state grows for ever.
 func (j *regularJoin) unbounded(spec *graph.Join) string {
-	var parts []string
+	var parts [2]string
 	freed := false
 	for i := range j.sides {
 		s := &j.sides[i]
@@ -404,15 +404,21 @@ func (j *regularJoin) unbounded(spec *graph.Join) string {
 			if s.identity == graph.ByCopies {
 				what = "keys"
 			}
-			parts = append(parts, what+" of "+p.called)
+			parts[i] = what + " of " + p.called
 		}
 	}
-	if len(parts) == 0 {
+	all := strings.Join(slices.DeleteFunc(slices.Clone(parts[:]), func(p string) bool { return p == "" }), " and all ")
+	if all == "" {
 		return ""
 	}
 	why := "no interval or window in the condition"
 	if freed {
 		why = "the condition says when the other side's are out of time, but not when these are,"
 	}
-	return "it keeps all " + strings.Join(parts, " and all ") + ": " + why + " and no state_ttl"
+	for i, p := range parts {
+		if p != "" {
+			spec.Sides[i].Unbounded = "it keeps all " + p + ": " + why + " and no state_ttl"
+		}
+	}
+	return "it keeps all " + all + ": " + why + " and no state_ttl"
 }

@@ -8,12 +8,14 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/server"
 )
 
@@ -29,9 +31,27 @@ type client struct {
 	objects string
 	server  *server.Server
 	conn    *pgx.Conn
+	clock   *shiftedClock
 
 	mu      sync.Mutex
 	notices []string
+	told    []*pgconn.Notice // the same, whole
+}
+
+// shiftedClock is the system's clock some time later.
+type shiftedClock struct {
+	clock.System
+	by atomic.Int64
+}
+
+// Now implements clock.Clock.
+func (c *shiftedClock) Now() time.Time { return c.System.Now().Add(time.Duration(c.by.Load())) }
+
+// later moves the server's clock on, and lets every job begin an epoch then.
+func (c *client) later(d time.Duration) {
+	c.t.Helper()
+	c.clock.by.Add(int64(d))
+	c.exec(`FLUSH`)
 }
 
 // start runs a server on a data folder until the test ends; "" is a new folder.
@@ -57,7 +77,10 @@ func (c *client) begin() {
 
 func (c *client) boot() {
 	c.t.Helper()
-	s, err := server.Start(c.ctx, server.Options{Listen: "127.0.0.1:0", Data: c.data, Objects: c.objects, Parallelism: 2})
+	if c.clock == nil {
+		c.clock = &shiftedClock{}
+	}
+	s, err := server.Start(c.ctx, server.Options{Clock: c.clock, Listen: "127.0.0.1:0", Data: c.data, Objects: c.objects, Parallelism: 2})
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -70,7 +93,7 @@ func (c *client) boot() {
 	config.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) {
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		c.notices = append(c.notices, n.Message)
+		c.notices, c.told = append(c.notices, n.Message), append(c.told, n)
 	}
 	if c.conn, err = pgx.ConnectConfig(c.ctx, config); err != nil {
 		c.t.Fatal(err)
@@ -180,7 +203,7 @@ func (c *client) noticed() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := strings.Join(c.notices, "\n")
-	c.notices = nil
+	c.notices, c.told = nil, nil
 	return out
 }
 

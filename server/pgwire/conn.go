@@ -45,6 +45,7 @@ type conn struct {
 	openSet  string // a statement set of simple queries whose END has not come
 	skip     bool   // after an error in the extended protocol: until Sync
 	sources  map[string]source
+	running  source // the text of a simple query, for the positions of notices
 	rows     rowEncoder
 }
 
@@ -308,7 +309,7 @@ func (c *conn) flush() error {
 
 // Notice implements session.Sink.
 func (c *conn) Notice(n session.Notice) {
-	e := errorResponse(n.Severity, &n.Error, "", 0)
+	e := errorResponse(n.Severity, &n.Error, c.running.sql, c.running.start)
 	c.send((*pgproto3.NoticeResponse)(e))
 }
 
@@ -351,7 +352,7 @@ func errorResponse(severity string, e *pgerr.Error, sql string, start int) *pgpr
 	if m.Code == "" {
 		m.Code = string(pgerr.SuccessfulCompletion)
 	}
-	if at := e.Position + start; e.Position >= 0 && at <= len(sql) && sql != "" {
+	if at := e.Position + start; e.Position >= 0 && at >= 0 && at <= len(sql) && sql != "" {
 		m.Position = int32(utf8.RuneCountInString(sql[:at])) + 1
 	}
 	return m

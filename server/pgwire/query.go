@@ -45,7 +45,9 @@ func (c *conn) statements(sql string) error {
 	if len(parsed) == 0 {
 		c.send(&pgproto3.EmptyQueryResponse{})
 	}
+	defer func() { c.running = source{} }()
 	for i, st := range parsed {
+		c.running = source{sql: part, start: st.Start - before}
 		if err := c.statement(st, i == len(parsed)-1); err != nil {
 			return fail(err, st.Start)
 		}

@@ -1,0 +1,123 @@
+package handler_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A job takes up state_ttl with the state it has, forgets what is not written, and
+// goes on without, through savepoints of both formats.
+func TestStateTTL(t *testing.T) {
+	formats(t, func(t *testing.T, format string) {
+		c := start(t, "")
+		c.exec(`CREATE TABLE clicks (k bigint, v bigint) APPEND ONLY`, `CREATE TABLE sums (k bigint PRIMARY KEY, n bigint, s bigint, d bigint)`,
+			`CREATE JOB j AS INSERT INTO sums SELECT k, count(*), sum(v)::bigint, count(DISTINCT v) FROM clicks GROUP BY k`,
+			`INSERT INTO clicks VALUES (1, 5), (1, 6), (2, 7)`, `FLUSH`)
+		state := `SELECT k, "count(*)" FROM savepoint('%s', 'aggregate(clicks by k)') ORDER BY k`
+		sums := `SELECT * FROM sums ORDER BY k`
+		c.later(2 * time.Hour)
+		c.exec(`ALTER JOB j SET (state_ttl = '1h')`, `FLUSH`)
+		c.later(50 * time.Minute) // what is there counts as written when it was set
+		c.exec(`INSERT INTO clicks VALUES (1, 5)`, `FLUSH`)
+		c.expect(sums, "1 | 3 | 16 | 2", "2 | 1 | 7 | 1")
+		c.later(30 * time.Minute)
+		c.exec(`SAVEPOINT JOB j AS one FORMAT ` + format)
+		c.expect(fmt.Sprintf(state, "one"), "1 | 3")
+		contains(t, c.one(`SELECT columns FROM savepoint('one') WHERE kind = 'aggregate' AND table_name = ''`), "last written")
+		c.eventually(`SELECT expired_rows > 0 FROM millrace.operators WHERE kind = 'aggregate'`, "t")
+		c.exec(`INSERT INTO clicks VALUES (2, 7), (1, 6)`, `FLUSH`)
+		c.expect(sums, "1 | 4 | 22 | 3", "2 | 1 | 7 | 1") // 6 had been forgotten, and counts again
+		// A restore goes back to when group 1 was last written; the clock does not.
+		c.exec(`STOP JOB j`, `RESTORE JOB j FROM SAVEPOINT one`, `FLUSH`)
+		c.later(20 * time.Minute)
+		c.exec(`ALTER JOB j RESET (state_ttl)`, `SAVEPOINT JOB j AS two FORMAT `+format)
+		c.expect(fmt.Sprintf(state, "two"), "1 | 4", "2 | 1")
+		if columns := c.one(`SELECT columns FROM savepoint('two') WHERE kind = 'aggregate' AND table_name = ''`); strings.Contains(columns, "last written") {
+			t.Errorf("without state_ttl the columns are %s", columns)
+		}
+		c.later(24 * time.Hour)
+		c.exec(`INSERT INTO clicks VALUES (1, 6)`, `FLUSH`)
+		c.expect(sums, "1 | 5 | 28 | 3", "2 | 1 | 7 | 1")
+		c.exec(`STOP JOB j`, `CREATE JOB j2 FROM SAVEPOINT two AS INSERT INTO sums SELECT k, count(*), sum(v)::bigint, count(DISTINCT v) FROM clicks GROUP BY k WITH (state_ttl = '1 day')`)
+	})
+}
+
+// A view's rows stay when the state behind them has gone, a key that begins anew
+// replaces its row, and who subscribes, or computes with the view, sees the same.
+func TestStateTTLOfViews(t *testing.T) {
+	c := start(t, "")
+	c.exec(`CREATE TABLE a (k bigint, v bigint) APPEND ONLY`, `CREATE TABLE b (k bigint, w bigint) APPEND ONLY`,
+		`CREATE MATERIALIZED VIEW n WITH (state_ttl = '1h') AS SELECT k, count(*) AS n FROM a GROUP BY k`,
+		`CREATE MATERIALIZED VIEW j WITH (state_ttl = '1h') AS SELECT a.k, v, w FROM a LEFT JOIN b ON a.k = b.k`,
+		`CREATE MATERIALIZED VIEW h AS SELECT /*+ STATE_TTL('x' = '30 min') */ x.k, v, w FROM a AS x JOIN b ON x.k = b.k`,
+		`CREATE MATERIALIZED VIEW big AS SELECT k, n FROM n`,
+		`INSERT INTO a VALUES (1, 1), (1, 2), (2, 3)`, `FLUSH`)
+	c.later(40 * time.Minute)
+	c.exec(`INSERT INTO b VALUES (1, 10)`, `FLUSH`)
+	c.expect(`SELECT * FROM h`)
+	c.expect(`SELECT * FROM j ORDER BY k, v`, "1 | 1 | 10", "1 | 2 | 10", "2 | 3 | -")
+	c.later(40 * time.Minute)
+	c.exec(`INSERT INTO a VALUES (1, 4)`, `INSERT INTO b VALUES (2, 20)`, `FLUSH`)
+	c.expect(`SELECT * FROM n ORDER BY k`, "1 | 1", "2 | 1")
+	c.expect(`SELECT * FROM big ORDER BY k`, "1 | 1", "2 | 1") // its copy of the query forgot the group too
+	c.expect(`SELECT * FROM j ORDER BY k, v`, "1 | 1 | 10", "1 | 2 | 10", "1 | 4 | 10", "2 | 3 | -")
+	c.expect(`SELECT * FROM h`, "1 | 4 | 10")
+	rows := c.query(`EXPLAIN JOB h`)
+	contains(t, strings.Join(rows, "\n"), "[ttl '30 min']", "[unbounded: it keeps all rows of b")
+	contains(t, strings.Join(c.query(`EXPLAIN JOB big`), "\n"), "[ttl '1 h']")
+}
+
+func TestGrowthWarnings(t *testing.T) {
+	c := start(t, "")
+	c.exec(`CREATE TABLE a (k bigint, v bigint) APPEND ONLY`, `CREATE TABLE b (k bigint, w text) APPEND ONLY`, `CREATE TABLE o (k bigint PRIMARY KEY, v bigint)`)
+	for _, x := range []struct {
+		sql      string
+		severity string // "": nothing is told
+		at       string // the place in the statement
+		parts    []string
+	}{
+		{`SELECT a.v, b.w FROM a, b`, "WARNING", "", []string{"no equality in its condition", "1000000000000 pairs", "MB per million input rows", "BETWEEN"}},
+		{`SELECT a.v, b.w FROM a JOIN b ON a.k = b.k`, "WARNING", "= b.k", []string{"it keeps all rows of a and all rows of b", "bytes per row", "state_ttl"}},
+		{`SELECT *, row_number() OVER (PARTITION BY k ORDER BY v) AS r FROM a`, "WARNING", "row_number", []string{"it keeps every row of its input", "MB per million input rows"}},
+		{`SELECT DISTINCT k FROM a`, "NOTICE", "", []string{"number of different keys", "aggregate(a by k), about", "bytes each"}},
+		{`SELECT k, count(*), count(DISTINCT v) AS d FROM a GROUP BY k`, "NOTICE", "count(*)", []string{"number of different keys", "bytes each"}},
+		{`SELECT k, count(*) FROM o GROUP BY k`, "", "", nil},
+		{`SELECT o.v, p.k FROM o JOIN o AS p ON o.k = p.v`, "", "", nil},
+		{`SELECT count(*), max(v) FROM a`, "", "", nil},
+	} {
+		c.noticed()
+		sql := `CREATE MATERIALIZED VIEW v AS ` + x.sql
+		c.exec(sql)
+		told := c.told
+		switch {
+		case x.severity == "":
+			if len(told) > 0 {
+				t.Errorf("%s: %s", x.sql, c.noticed())
+			}
+		case len(told) != 1:
+			t.Errorf("%s: %d messages", x.sql, len(told))
+		default:
+			n := told[0]
+			contains(t, strings.Join([]string{n.Message, n.Detail, n.Hint}, "\n"), x.parts...)
+			if code := map[string]string{"WARNING": "01000", "NOTICE": "00000"}[x.severity]; n.Severity != x.severity || n.Code != code {
+				t.Errorf("%s: %s %s", x.sql, n.Severity, n.Code)
+			}
+			if at := strings.Index(sql, x.at) + 1; x.at != "" && int(n.Position) != at {
+				t.Errorf("%s: position %d, not %d", x.sql, n.Position, at)
+			}
+		}
+		c.exec(`DROP MATERIALIZED VIEW v`)
+		c.noticed()
+		if x.severity != "" && !strings.Contains(x.sql, "FROM a, b") {
+			c.exec(`CREATE MATERIALIZED VIEW v WITH (state_ttl = '1 day') AS ` + x.sql)
+			if len(c.told) > 0 {
+				t.Errorf("with state_ttl, %s: %s", x.sql, c.noticed())
+			}
+			c.exec(`DROP MATERIALIZED VIEW v`)
+		}
+	}
+	c.noticed()
+	contains(t, c.fails("22023", `CREATE MATERIALIZED VIEW v WITH (state_ttl = 'soon') AS SELECT DISTINCT k FROM a`).Hint, "a duration such as")
+}
