@@ -30,16 +30,16 @@ type jobs struct {
 	manager *job.Manager
 }
 
-func newJobs(tb testing.TB, objects object.Store, source func(of nexmark.Stream) connector.Source) *jobs {
+// newJobs makes a manager whose state takes memory from slabs and gives it back.
+func newJobs(tb testing.TB, objects object.Store, source func(of nexmark.Stream) connector.Source, slabs *state.Slabs) *jobs {
 	store, err := catalog.Open(tb.Context(), "sqlite://"+tb.TempDir()+"/metadata.db", catalog.Options{})
 	if err != nil {
 		tb.Fatal(err)
 	}
-	j := &jobs{store: store, objects: objects, source: source, slabs: state.NewSlabs(state.SlabOptions{})}
+	j := &jobs{store: store, objects: objects, source: source, slabs: slabs}
 	j.restart()
 	tb.Cleanup(func() {
 		j.manager.Kill()
-		j.slabs.Close()
 		store.Close()
 	})
 	return j
@@ -107,16 +107,17 @@ type checkpointed struct {
 }
 
 // runWithCheckpoints runs a plan over events events as a job with checkpoints.
-func runWithCheckpoints(b *testing.B, q Query, g *graph.Graph, events uint64, interval time.Duration) checkpointed {
+func runWithCheckpoints(b *testing.B, q Query, g *graph.Graph, events uint64, parallelism int, interval time.Duration, slabs *state.Slabs) checkpointed {
 	objects, err := object.OpenLocal(b.TempDir())
 	if err != nil {
 		b.Fatal(err)
 	}
-	j := newJobs(b, objects, func(of nexmark.Stream) connector.Source { return sourceOf(of, events) })
+	j := newJobs(b, objects, func(of nexmark.Stream) connector.Source { return sourceOf(of, events) }, slabs)
+	defer j.manager.Kill()
 	var c checkpointed
 	var id string
 	c.rate = rate(b, events, func() error {
-		if id, err = j.start(b.Context(), q.Name, g, 1, interval); err != nil {
+		if id, err = j.start(b.Context(), q.Name, g, parallelism, interval); err != nil {
 			return err
 		}
 		return j.await(b.Context(), q.Name, "finished")

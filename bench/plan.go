@@ -23,7 +23,7 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
-// Plan compiles a query over bid, auction and person to a job into a sink that
+// Plan compiles a query over bid, auction, person and side_input to a job into a sink that
 // counts.
 func Plan(sql string) (*graph.Graph, error) {
 	q, err := parse.Query(sql)
@@ -31,10 +31,10 @@ func Plan(sql string) (*graph.Graph, error) {
 		return nil, fmt.Errorf("parse: %w", err)
 	}
 	var relations bind.Relations
-	for _, stream := range []nexmark.Stream{nexmark.Bid, nexmark.Auction, nexmark.Person} {
+	for _, stream := range []nexmark.Stream{nexmark.Bid, nexmark.Auction, nexmark.Person, SideInput} {
 		name := string(stream)
 		r := &catalog.Relation{ID: name, Schema: "public", Name: name, Kind: catalog.Source, Options: map[string]string{"connector": "nexmark"}}
-		for i, c := range nexmark.Columns(stream) {
+		for i, c := range sourceOf(stream, 0).Schema() {
 			r.Columns = append(r.Columns, catalog.Column{Name: c.Name, Type: c.Type})
 			if c.Name == "date_time" {
 				r.Watermark = &catalog.Watermark{Column: i, X: "date_time - interval '4' second"}

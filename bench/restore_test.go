@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace/connector"
 	"github.com/millrace/millrace/connector/nexmark"
+	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/statestore/object"
 	"github.com/millrace/millrace/test/servers"
 )
@@ -29,7 +30,9 @@ func BenchmarkRestore(b *testing.B) {
 		b.Fatal(err)
 	}
 	source := &keyed{splits: 2, keys: stateKeys}
-	j := newJobs(b, objects, func(nexmark.Stream) connector.Source { return source })
+	slabs := state.NewSlabs(state.SlabOptions{})
+	b.Cleanup(slabs.Close)
+	j := newJobs(b, objects, func(nexmark.Stream) connector.Source { return source }, slabs)
 	id, err := j.start(b.Context(), "restored", g, 2, time.Hour)
 	if err != nil {
 		b.Fatal(err)

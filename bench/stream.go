@@ -27,6 +27,9 @@ const bidsPerEvent = 46.0 / 50
 // sourceOf is the source of a stream's part of the first events events; 0 is no
 // end.
 func sourceOf(stream nexmark.Stream, events uint64) connector.Source {
+	if stream == SideInput {
+		return sideInput{}
+	}
 	return nexmark.New(nexmark.Options{Stream: stream, EventRate: EventRate, Events: events})
 }
 
