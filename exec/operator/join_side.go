@@ -86,7 +86,7 @@ func newJoinSide(op *graph.Operator, env *Env, i int) (*joinSide, error) {
 	schema := s.table.Schema()
 	s.life = newLifetime(env, i, s.table)
 	if schema.Local > 0 {
-		s.chains = s.table.Chain(s.keys, s.Identity != graph.ByNumber || s.Expiry != nil || s.life != nil)
+		s.chains = s.table.Chain(s.keys, s.Identity != graph.ByNumber || s.Expiry != nil && !s.Expiry.Forever || s.life != nil)
 	}
 	last := len(schema.Columns) - 1
 	if s.Matches {

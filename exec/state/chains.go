@@ -21,16 +21,17 @@ type Chains struct {
 	byInt  bool // there is one key, an integer
 	linked bool // rows know the next newer one, and can be unlinked
 	index  index
-	// links has the next older row and the next newer one of each row, NoRow for
-	// none, if rows are unlinked at all.
+	// links has the next older row of each row and, if rows are unlinked at all, the
+	// next newer one, NoRow for none.
 	links   []unsafe.Pointer
+	width   uintptr  // of a row's links
 	seen    []uint64 // touch's
 	touched uint64
 }
 
 const (
 	linkBits  = 13 // links of 1<<linkBits rows are one piece of memory
-	linkBytes = 8
+	linkBytes = 4  // of one
 )
 
 // Chain makes chains of the rows that share the first prefix keys; unlink says that
@@ -38,7 +39,10 @@ const (
 // table.
 func (t *Table) Chain(prefix int, unlink bool) *Chains {
 	invariant.Assert(t.chains == nil && prefix <= t.keys, "table %q is chained by %d keys, or again", t.schema.Name, prefix)
-	c := &Chains{t: t, prefix: prefix, ints: true, linked: unlink}
+	c := &Chains{t: t, prefix: prefix, ints: true, linked: unlink, width: linkBytes}
+	if unlink {
+		c.width = 2 * linkBytes
+	}
 	for i := range prefix {
 		c.ints = c.ints && t.slots[i].phys == types.PhysInt
 	}
@@ -187,7 +191,7 @@ func (c *Chains) Touch(keys []*batch.Column, hashes []uint64, sel []uint16) {
 // Next is the next older row of id's chain, NoRow after the oldest.
 func (c *Chains) Next(id RowID) RowID { return *c.older(id) }
 
-// Head is the newest row of id's chain.
+// Head is the newest row of id's chain, of chains from which rows are unlinked.
 func (c *Chains) Head(id RowID) RowID {
 	for *c.newer(id) != NoRow {
 		id = *c.newer(id)
@@ -196,18 +200,22 @@ func (c *Chains) Head(id RowID) RowID {
 }
 
 func (c *Chains) older(id RowID) *RowID {
-	return (*RowID)(unsafe.Add(c.links[id>>linkBits], uintptr(id&(1<<linkBits-1))*linkBytes))
+	return (*RowID)(unsafe.Add(c.links[id>>linkBits], uintptr(id&(1<<linkBits-1))*c.width))
 }
 
-func (c *Chains) newer(id RowID) *RowID { return (*RowID)(unsafe.Add(unsafe.Pointer(c.older(id)), 4)) }
+func (c *Chains) newer(id RowID) *RowID {
+	return (*RowID)(unsafe.Add(unsafe.Pointer(c.older(id)), linkBytes))
+}
 
 // Link makes a row the newest of its chain and reports whether it is the only
 // one. h is the hash of its first keys; there must be room.
 func (c *Chains) Link(id RowID, h uint64) (first bool) {
 	for int(id>>linkBits) >= len(c.links) {
-		c.links = append(c.links, c.t.opt.Slabs.get(linkBytes<<linkBits))
+		c.links = append(c.links, c.t.opt.Slabs.get(int(c.width)<<linkBits))
 	}
-	*c.newer(id) = NoRow
+	if c.linked {
+		*c.newer(id) = NoRow
+	}
 	row, x, tag := c.t.Read(id), &c.index, c.tag(id, h)
 	step := x.step()
 	for j := x.home(tag); ; j += step {
@@ -301,7 +309,7 @@ func (c *Chains) same(a, b unsafe.Pointer) bool {
 }
 
 func (c *Chains) size() int64 {
-	return int64(8)<<c.index.bits + int64(len(c.links))*linkBytes<<linkBits
+	return int64(8)<<c.index.bits + int64(len(c.links))*int64(c.width)<<linkBits
 }
 
 func (c *Chains) reset() {
@@ -316,7 +324,7 @@ func (c *Chains) close() {
 
 func (c *Chains) giveLinks() {
 	for _, p := range c.links {
-		c.t.opt.Slabs.put(p, linkBytes<<linkBits)
+		c.t.opt.Slabs.put(p, int(c.width)<<linkBits)
 	}
 	c.links = nil
 }

@@ -18,6 +18,14 @@ func (j *regularJoin) expire(spec *graph.Join) error {
 	if found, err := j.windowJoin(spec); found || err != nil {
 		return err
 	}
+	for i := range j.sides {
+		if j.b.modeOf(j.sides[i].s.op) != graph.AppendOnly || !j.b.hasWatermark(j.sides[i].s.op) {
+			return nil // rows that are taken back must still find what they were joined with
+		}
+	}
+	if found, err := j.momentJoin(spec); found || err != nil {
+		return err
+	}
 	return j.intervalJoin(spec)
 }
 
@@ -77,14 +85,8 @@ func (j *regularJoin) filled(side int) bool {
 // intervalJoin is for conditions that bound the event time of one side by a time of
 // the other, "bid.ts <= auction.expires": an auction then matches no bid that comes
 // once the watermark is past its expires. A bound of both sides' event times, from
-// either end, frees both. Rows that are taken back must still find what they were
-// joined with, so that both sides must only grow.
+// either end, frees both.
 func (j *regularJoin) intervalJoin(spec *graph.Join) error {
-	for i := range j.sides {
-		if j.b.modeOf(j.sides[i].s.op) != graph.AppendOnly || !j.b.hasWatermark(j.sides[i].s.op) {
-			return nil
-		}
-	}
 	var bounds [2]*timeBound
 	for _, c := range scalar.Conjuncts(j.residual) {
 		b, ok := j.boundOf(c)
@@ -106,10 +108,32 @@ func (j *regularJoin) intervalJoin(spec *graph.Join) error {
 			continue
 		}
 		spec.Sides[i].Expiry = &e
-		for k := range j.sides { // the join's watermark is that of the side that is behind
-			if err := j.b.useTime(j.sides[k].s.op, attr{time: true}); err != nil {
-				return err
-			}
+		if err := j.useTimes(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// momentJoin is for a key that is the event time of both sides.
+func (j *regularJoin) momentJoin(spec *graph.Join) (found bool, err error) {
+	for i := range spec.LeftKeys {
+		l, r := &j.sides[0], &j.sides[1]
+		a, b := l.attrOf(l.in.exprs[i]), r.attrOf(r.in.exprs[i])
+		if a.time && !a.proc && b.time && !b.proc {
+			spec.Sides[0].Expiry, spec.Sides[1].Expiry = &graph.Expiry{Column: i}, &graph.Expiry{Column: i}
+			return true, j.useTimes()
+		}
+	}
+	return false, nil
+}
+
+// useTimes asks both sides for watermarks: the join's is that of the side that is
+// behind.
+func (j *regularJoin) useTimes() error {
+	for i := range j.sides {
+		if err := j.b.useTime(j.sides[i].s.op, attr{time: true}); err != nil {
+			return err
 		}
 	}
 	return nil
