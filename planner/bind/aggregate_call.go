@@ -61,6 +61,15 @@ func (l *level) aggregateCall(name string, x *ast.Call) (*scalar.Aggregate, erro
 		return nil, err
 	}
 	text := b.aggregateText(name, x, args, a, within)
+	if x.IgnoreNulls { // what FILTER says in more words
+		filter := ast.Expr(&ast.IsTest{X: x.Args[0], Test: "null", Not: true})
+		if x.Filter != nil {
+			filter = &ast.Binary{Op: "and", L: filter, R: x.Filter}
+		}
+		c := *x
+		c.Filter, c.IgnoreNulls = filter, false
+		x = &c
+	}
 	if x.Filter != nil {
 		saved := l.clause
 		l.clause = "FILTER"
@@ -87,8 +96,9 @@ func checkAggregateForm(name string, x *ast.Call) error {
 		return pgerr.New(pgerr.WrongObjectType, "count(*) must be used to call a parameterless aggregate function").At(pos)
 	case x.Variadic:
 		return pgerr.NotSupported(pos, "VARIADIC")
-	case x.IgnoreNulls:
-		return pgerr.NotSupported(pos, "IGNORE NULLS")
+	case x.IgnoreNulls && len(x.Args) != 1:
+		return pgerr.New(pgerr.FeatureNotSupported, "IGNORE NULLS in an aggregate is for those of one argument").At(pos).
+			Hint("Write FILTER (WHERE … IS NOT NULL).")
 	case len(x.WithinGroup) > 0 && len(x.OrderBy) > 0:
 		return pgerr.New(pgerr.SyntaxError, "cannot use multiple ORDER BY clauses with WITHIN GROUP").At(int(x.WithinGroup[0].Pos))
 	case len(x.WithinGroup) > 0 && orderedSet[name]:

@@ -27,8 +27,9 @@ func (l *level) overFunction(name string, x *ast.Call) (*overCall, *scalar.Expr,
 		return nil, nil, pgerr.New(pgerr.FeatureNotSupported, "aggregate ORDER BY is not implemented for window functions").At(pos)
 	case len(x.WithinGroup) > 0:
 		return nil, nil, pgerr.New(pgerr.FeatureNotSupported, "OVER is not supported for ordered-set aggregate %s", name).At(pos)
-	case x.IgnoreNulls:
-		return nil, nil, pgerr.NotSupported(pos, "IGNORE NULLS")
+	case x.IgnoreNulls && !ignoresNulls[name]:
+		return nil, nil, pgerr.New(pgerr.FeatureNotSupported, "function %s does not take IGNORE NULLS", name).At(pos).
+			Hint("It is for lag, lead, first_value, last_value and nth_value. FILTER leaves rows out of an aggregate.")
 	}
 	if len(overloads) == 0 {
 		return l.overAggregate(name, x)
@@ -53,9 +54,15 @@ func (l *level) overFunction(name string, x *ast.Call) (*overCall, *scalar.Expr,
 		return nil, nil, err
 	}
 	o := &overCall{args: len(call.Args)}
-	o.call = scalar.WindowCall{Func: c.f.Key, Type: call.Type, Pos: pos, Text: name + "(" + l.b.texts(args) + ")"}
+	o.call = scalar.WindowCall{Func: c.f.Key, Type: call.Type, Pos: pos, IgnoreNulls: x.IgnoreNulls, Text: name + "(" + l.b.texts(args) + ")"}
+	if x.IgnoreNulls {
+		o.call.Text += " ignore nulls"
+	}
 	return o, &scalar.Expr{Op: opOver, Args: call.Args, Type: call.Type, Pos: pos}, nil
 }
+
+// ignoresNulls are the window functions that can be told to leave out nulls.
+var ignoresNulls = map[string]bool{"lag": true, "lead": true, "first_value": true, "last_value": true, "nth_value": true}
 
 func (l *level) overAggregate(name string, x *ast.Call) (*overCall, *scalar.Expr, error) {
 	a, err := l.aggregateCall(name, x)

@@ -55,6 +55,8 @@ type WindowCall struct {
 	// Gap is, of session_start and session_end, in microseconds, how far the rows
 	// of a session, in order of the argument, may lie apart.
 	Gap int64 `json:"gap,omitempty"`
+	// IgnoreNulls is as in scalar.WindowCall.
+	IgnoreNulls bool `json:"ignore_nulls,omitempty"`
 }
 
 // Tables is the operator's state over input columns with these names.

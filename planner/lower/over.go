@@ -94,7 +94,7 @@ func (p *partition) upsertKey() []int {
 // windowCall adds the columns that a call reads.
 func (s *stream) windowCall(w *scalar.WindowCall) (graph.WindowCall, error) {
 	name, _, _ := strings.Cut(w.Func, "(")
-	out := graph.WindowCall{Func: name, Frame: w.Frame, Type: w.Type}
+	out := graph.WindowCall{Func: name, Frame: w.Frame, Type: w.Type, IgnoreNulls: w.IgnoreNulls}
 	if !w.Aggregate {
 		for _, a := range w.Args {
 			out.Args = append(out.Args, s.include(scalar.Substitute(a, s.exprs)))

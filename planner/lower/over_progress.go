@@ -31,6 +31,9 @@ func (b *builder) progress(p *partition, calls []scalar.WindowCall) *graph.OverP
 // bounded, or if it looks forward.
 func looksBack(w *scalar.WindowCall, out *graph.OverProgress) bool {
 	if name, _, _ := strings.Cut(w.Func, "("); name == "lag" && !w.Aggregate {
+		if w.IgnoreNulls { // over any number of rows
+			return false
+		}
 		rows := int64(1)
 		if len(w.Args) > 1 {
 			by := w.Args[1]

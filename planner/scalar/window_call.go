@@ -10,14 +10,17 @@ import (
 // Aggregate is set, of an AggregateFunction. Partition and order belong to the
 // operator that carries calls out.
 type WindowCall struct {
-	Func      string     `json:"func"` // the function's key
-	Aggregate bool       `json:"aggregate,omitempty"`
-	Args      []*Expr    `json:"args,omitempty"`
-	Filter    *Expr      `json:"filter,omitempty"`
-	Frame     Frame      `json:"frame"`
-	Type      types.Type `json:"type"`
-	Pos       int        `json:"pos,omitempty"`
-	Text      string     `json:"text,omitempty"` // canonical, such as "lag(price)"
+	Func      string  `json:"func"` // the function's key
+	Aggregate bool    `json:"aggregate,omitempty"`
+	Args      []*Expr `json:"args,omitempty"`
+	Filter    *Expr   `json:"filter,omitempty"`
+	Frame     Frame   `json:"frame"`
+	// IgnoreNulls, of lag, lead, first_value, last_value and nth_value, counts only
+	// the rows whose first argument is not null.
+	IgnoreNulls bool       `json:"ignore_nulls,omitempty"`
+	Type        types.Type `json:"type"`
+	Pos         int        `json:"pos,omitempty"`
+	Text        string     `json:"text,omitempty"` // canonical, such as "lag(price)"
 }
 
 // FrameUnit says what a frame's offsets count.
