@@ -26,6 +26,26 @@ import (
 // Plan compiles a query over bid, auction, person and side_input to a job into a sink that
 // counts.
 func Plan(sql string) (*graph.Graph, error) {
+	root, err := bound(sql)
+	if err != nil {
+		return nil, err
+	}
+	sink := &logical.Sink{Input: root, Relation: &catalog.Relation{ID: "out", Schema: "public", Name: "out", Kind: catalog.Sink,
+		Options: map[string]string{"connector": "blackhole"}}}
+	for i, f := range root.Fields() {
+		sink.Columns = append(sink.Columns, i)
+		sink.Relation.Columns = append(sink.Relation.Columns, catalog.Column{Name: f.Name, Type: f.Type})
+	}
+	return lower.Job([]*logical.Sink{optimize.Sink(sink, optimize.Options{Evaluate: constant})}, lower.Options{})
+}
+
+func constant(x *scalar.Expr) (types.Value, bool) {
+	v, err := eval.Constant(x, eval.Options{})
+	return v, err == nil
+}
+
+// bound parses a query and binds its names.
+func bound(sql string) (logical.Node, error) {
 	q, err := parse.Query(sql)
 	if err != nil {
 		return nil, fmt.Errorf("parse: %w", err)
@@ -46,17 +66,7 @@ func Plan(sql string) (*graph.Graph, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bind: %w", err)
 	}
-	sink := &logical.Sink{Input: b.Root, Relation: &catalog.Relation{ID: "out", Schema: "public", Name: "out", Kind: catalog.Sink,
-		Options: map[string]string{"connector": "blackhole"}}}
-	for i, f := range b.Root.Fields() {
-		sink.Columns = append(sink.Columns, i)
-		sink.Relation.Columns = append(sink.Relation.Columns, catalog.Column{Name: f.Name, Type: f.Type})
-	}
-	constant := func(x *scalar.Expr) (types.Value, bool) {
-		v, err := eval.Constant(x, eval.Options{})
-		return v, err == nil
-	}
-	return lower.Job([]*logical.Sink{optimize.Sink(sink, optimize.Options{Evaluate: constant})}, lower.Options{})
+	return b.Root, nil
 }
 
 // parts is the factory of a run: the generator, state in memory, a sink that

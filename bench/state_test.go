@@ -1,0 +1,152 @@
+package bench
+
+import (
+	"flag"
+	"runtime"
+	"runtime/metrics"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/connector/nexmark"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/lower"
+	"github.com/millrace/millrace/planner/optimize"
+)
+
+var rowsFlag = flag.Int64("rows", 1_000_000, "how many `rows` of each input measurements of state keep")
+
+// stateQueries keep something of every row, each in an operator of its kind.
+var stateQueries = []struct {
+	name string
+	sql  string // "" is a materialized view
+	kind graph.Kind
+}{
+	{"aggregate", `SELECT auction, count(*) AS n, sum(price) AS total FROM bid GROUP BY auction`, graph.AggregateKind},
+	{"distinct-aggregate", `SELECT price % 16 AS k, count(DISTINCT auction) AS n FROM bid GROUP BY price % 16`, graph.AggregateKind},
+	{"join", `SELECT b.price, a.category FROM bid b JOIN auction a ON b.auction = a.id`, graph.JoinKind},
+	{"interval-join", `SELECT b.price, a.category FROM bid b JOIN auction a ON b.auction = a.id
+		AND b.date_time BETWEEN a.date_time AND a.date_time + INTERVAL '10' SECOND`, graph.JoinKind},
+	{"window-join", `SELECT b.price, a.category FROM TUMBLE(bid, date_time, INTERVAL '10' SECOND) b JOIN TUMBLE(auction, date_time, INTERVAL '10' SECOND) a
+		ON b.auction = a.id AND b.window_start = a.window_start AND b.window_end = a.window_end`, graph.JoinKind},
+	{"top-n", `SELECT auction, price, rn FROM (SELECT auction, price, row_number() OVER (PARTITION BY auction ORDER BY price DESC) AS rn FROM bid) t
+		WHERE rn <= 3`, graph.TopNKind},
+	{"deduplicate", `SELECT auction, price FROM (SELECT auction, price, row_number() OVER (PARTITION BY auction ORDER BY date_time DESC) AS rn FROM bid) t
+		WHERE rn = 1`, graph.TopNKind},
+	{"over", `SELECT auction, sum(price) OVER (PARTITION BY auction ORDER BY date_time ROWS BETWEEN 10 PRECEDING AND CURRENT ROW) AS s FROM bid`, graph.OverKind},
+	{"session", `SELECT auction, count(*) AS n FROM bid GROUP BY auction, SESSION(date_time, INTERVAL '10' SECOND)`, graph.WindowAggregateKind},
+	{"window-aggregate", `SELECT auction, count(*) AS n FROM TUMBLE(bid, date_time, INTERVAL '10' SECOND) GROUP BY auction, window_start, window_end`, graph.WindowAggregateKind},
+	{"materialize", "", graph.MaterializeKind},
+}
+
+// BenchmarkState prints, for each kind of operator that keeps something of every
+// row of its input, each with a key of its own, what that takes:
+//
+//	bytes/key       of the operator's tables, outside of the Go heap
+//	off-heap-B/key  all memory taken for state, what is derived included
+//	heap-B/key      by how much the Go heap grew
+//	gc-ms           processor time of a garbage collection with the state there
+//	gc-before-ms    and before it was
+//
+// A join has a row of each side for each key.
+func BenchmarkState(b *testing.B) {
+	for _, q := range stateQueries {
+		b.Run(q.name, func(b *testing.B) {
+			var g *graph.Graph
+			var err error
+			if q.sql == "" {
+				g, err = viewPlan(`SELECT auction, bidder, price FROM bid`)
+			} else {
+				g, err = Plan(q.sql)
+			}
+			if err != nil {
+				b.Fatal(err)
+			}
+			for range b.N {
+				keepRows(b, g, q.kind)
+			}
+		})
+	}
+}
+
+// viewPlan compiles a query to the job of a materialized view.
+func viewPlan(sql string) (*graph.Graph, error) {
+	root, err := bound(sql)
+	if err != nil {
+		return nil, err
+	}
+	rel := &catalog.Relation{ID: "out", Schema: "public", Name: "out", Kind: catalog.MaterializedView}
+	for _, f := range root.Fields() {
+		rel.Columns = append(rel.Columns, catalog.Column{Name: f.Name, Type: f.Type})
+	}
+	view := optimize.Materialize(&logical.Materialize{Input: root, Relation: rel}, optimize.Options{Evaluate: constant})
+	return lower.View(view, lower.Options{})
+}
+
+func keepRows(b *testing.B, g *graph.Graph, kind graph.Kind) {
+	slabs, read, sources := state.NewSlabs(state.SlabOptions{}), new(atomic.Int64), int64(0)
+	defer slabs.Close()
+	for i := range g.Operators {
+		if g.Operators[i].Kind == graph.SourceKind {
+			sources++
+		}
+	}
+	heapBefore, gcBefore := collect()
+	p := &parts{ctx: b.Context(), graph: g, slabs: slabs,
+		source: func(of nexmark.Stream) connector.Source { return &numbered{stream: of, rows: *rowsFlag, read: read} }}
+	kept, reported := make(chan int64, 1), sync.Once{}
+	r, err := exec.Start(b.Context(), g, exec.Options{Parallelism: 1, Factory: p, OnReport: func(rep exec.Report) {
+		for _, op := range rep.Operators {
+			if op.Kind == kind {
+				reported.Do(func() { kept <- op.Counters.StateBytes })
+			}
+		}
+		rep.Release()
+	}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for read.Load() < sources**rowsFlag {
+		select {
+		case <-r.Done():
+			b.Fatal(r.Err())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	if err := r.Inject(b.Context(), exec.Barrier{Epoch: 1, Checkpoint: 1}, false); err != nil {
+		b.Fatal(err)
+	}
+	tables := <-kept
+	heap, gc := collect()
+	perKey := func(bytes int64) float64 { return max(0, float64(bytes)) / float64(*rowsFlag) }
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(perKey(tables), "bytes/key")
+	b.ReportMetric(perKey(slabs.InUse()), "off-heap-B/key")
+	b.ReportMetric(perKey(heap-heapBefore), "heap-B/key")
+	b.ReportMetric(gc.Seconds()*1e3, "gc-ms")
+	b.ReportMetric(gcBefore.Seconds()*1e3, "gc-before-ms")
+	r.Stop()
+	<-r.Done()
+}
+
+// collect returns the live bytes of the Go heap, and what a collection costs.
+func collect() (heap int64, each time.Duration) {
+	const times = 4
+	runtime.GC() // what has died is not part of the cost
+	s := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}}
+	metrics.Read(s)
+	before := s[0].Value.Float64()
+	for range times {
+		runtime.GC()
+	}
+	metrics.Read(s)
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc), time.Duration((s[0].Value.Float64() - before) / times * float64(time.Second))
+}
