@@ -244,3 +244,45 @@ func TestLifetimeAggregateTakesNothingBack(t *testing.T) {
 		}
 	})
 }
+
+// Some time after the last row nothing is left in any table.
+func TestLifetimeLeavesNothing(t *testing.T) {
+	const one, two = "input k bigint, v bigint\n", "left k bigint, v bigint\nright k bigint, w bigint\n"
+	for _, c := range []struct {
+		head    string
+		deletes bool
+	}{
+		{one + "aggregate by k: count(*), approx_count_distinct(v), array_agg(v), first_value(v order by v)", false},
+		{one + "aggregate retract by k: count(*), count(distinct v), min(v), array_agg(v order by v)", true},
+		{one + "top_n k; v; row_number 1 1 arrival", false}, {one + "top_n k; v; row_number 1 2", false}, {one + "top_n k; v; row_number 1 2 retract", true},
+		{one + "over k; v; row_number(), count() rows 0 first 0 last; copies", true},
+		{two + "join inner on 1 by number, number", false}, {two + "join full on 1 by copies, copies where v < w", true}, {two + "join left on 1 by key 1, copies", true},
+		{"left k bigint, v bigint\nright k bigint, v bigint\nset_op except all", true},
+	} {
+		name := c.head[strings.LastIndex(c.head, "\n")+1:]
+		t.Run(name, func(t *testing.T) {
+			sides := 1
+			if strings.HasPrefix(c.head, "left") {
+				sides = 2
+			}
+			eachRun(t, sides, c.deletes, func(x ttlRun) {
+				text := x.script(c.head, func(r ttlRow) string {
+					side := ""
+					if sides == 2 {
+						side = "lr"[r.side : r.side+1]
+					}
+					return fmt.Sprintf("%s%s %d %d", side, map[bool]string{true: "-", false: "+"}[r.delete], r.k, r.v)
+				})
+				s, err := parseScript(strings.TrimSuffix(text, "end") + "barrier 1000\nbarrier 1001\nend")
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, m := range []mode{{batch: 1, tasks: []int{1}}, {batch: 1024, tasks: []int{2, 1, 3}, restart: true}} {
+					if got := s.run(t, m); got.state > 0 {
+						t.Fatalf("%+v: %d rows of state are left of\n%s", m, got.state, text)
+					}
+				}
+			})
+		})
+	}
+}

@@ -40,7 +40,11 @@ func TestStateTTL(t *testing.T) {
 		c.later(24 * time.Hour)
 		c.exec(`INSERT INTO clicks VALUES (1, 6)`, `FLUSH`)
 		c.expect(sums, "1 | 5 | 28 | 3", "2 | 1 | 7 | 1")
-		c.exec(`STOP JOB j`, `CREATE JOB j2 FROM SAVEPOINT two AS INSERT INTO sums SELECT k, count(*), sum(v)::bigint, count(DISTINCT v) FROM clicks GROUP BY k WITH (state_ttl = '1 day')`)
+		c.exec(`STOP JOB j`, `CREATE JOB j2 FROM SAVEPOINT two AS INSERT INTO sums SELECT k, count(*), sum(v)::bigint, count(DISTINCT v) FROM clicks GROUP BY k WITH (state_ttl = '1 day')`, `FLUSH`)
+		c.expect(sums, "1 | 5 | 28 | 3", "2 | 1 | 7 | 1")
+		c.exec(`DROP JOB j2`, `CREATE JOB j3 FROM SAVEPOINT one WITH (state_ttl = '0s')`, `SAVEPOINT JOB j3 AS three FORMAT `+format)
+		c.later(24 * time.Hour)
+		c.eventually(`SELECT count(*) > 0 FROM savepoint('three', 'aggregate(clicks by k)')`, "t")
 	})
 }
 
