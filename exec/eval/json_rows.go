@@ -34,6 +34,8 @@ var jsonRows = map[string]rowFn{
 	"json_extract_path_text":  func(x *row) (types.Value, error) { return jsonPath(x, x.strings(1), true) },
 	"#>":                      func(x *row) (types.Value, error) { return jsonPathArray(x, false) },
 	"#>>":                     func(x *row) (types.Value, error) { return jsonPathArray(x, true) },
+	"json_extract_path":       func(x *row) (types.Value, error) { return jsonPath(x, x.strings(1), false) },
+	"json_strip_nulls":        withJSON(func(_ *row, j *types.JSON) (types.Value, error) { stripNulls(j); return jsonValue(j), nil }),
 	"jsonb_strip_nulls":       withJSON(func(_ *row, j *types.JSON) (types.Value, error) { stripNulls(j); return jsonValue(j), nil }),
 	"jsonb_pretty": withJSON(func(_ *row, j *types.JSON) (types.Value, error) {
 		return strValue(string(pretty(nil, j, 0))), nil
@@ -71,6 +73,9 @@ var jsonRows = map[string]rowFn{
 	}),
 	"jsonb_object": jsonObject,
 	"json_value":   jsonScalarAt,
+	"json_query":   jsonQuery,
+	"json_exists":  jsonExistsAt,
+	"jsonb_concat": withJSON(jsonConcat),
 }
 
 func jsonTypeof(x *row) (types.Value, error) {
@@ -445,6 +450,19 @@ func jsonObject(x *row) (types.Value, error) {
 
 // jsonScalarAt is json_value with a plain path such as $.a[0]."b c".
 func jsonScalarAt(x *row) (types.Value, error) {
+	path, err := plainPath(x)
+	if err != nil {
+		return types.NullValue, err
+	}
+	v, err := jsonPath(x, path, true)
+	if err == nil && !v.Null && (strings.HasPrefix(v.Bytes, "{") || strings.HasPrefix(v.Bytes, "[")) {
+		return types.NullValue, nil
+	}
+	return v, err
+}
+
+// plainPath reads the second argument, a path of keys and indexes.
+func plainPath(x *row) ([]string, error) {
 	p, ok := strings.CutPrefix(strings.TrimPrefix(strings.TrimSpace(x.str(1)), "lax "), "$")
 	var path []string
 	for ok && p != "" {
@@ -472,11 +490,29 @@ func jsonScalarAt(x *row) (types.Value, error) {
 		path = append(path, part)
 	}
 	if !ok {
-		return types.NullValue, pgerr.New(pgerr.InvalidParameterValue, "path %q is not a plain path of keys and indexes", x.str(1))
+		return nil, pgerr.New(pgerr.InvalidParameterValue, "path %q is not a plain path of keys and indexes", x.str(1))
 	}
-	v, err := jsonPath(x, path, true)
-	if err == nil && !v.Null && (strings.HasPrefix(v.Bytes, "{") || strings.HasPrefix(v.Bytes, "[")) {
+	return path, nil
+}
+
+// jsonQuery is the object or array at a path, null for none.
+func jsonQuery(x *row) (types.Value, error) {
+	path, err := plainPath(x)
+	if err != nil {
+		return types.NullValue, err
+	}
+	v, err := jsonPath(x, path, false)
+	if err == nil && !v.Null && !strings.HasPrefix(v.Bytes, "{") && !strings.HasPrefix(v.Bytes, "[") {
 		return types.NullValue, nil
 	}
 	return v, err
+}
+
+func jsonExistsAt(x *row) (types.Value, error) {
+	path, err := plainPath(x)
+	if err != nil {
+		return types.NullValue, err
+	}
+	v, err := jsonPath(x, path, false)
+	return boolValue(!v.Null), err
 }

@@ -114,6 +114,8 @@ var numberRows = map[string]rowFn{
 	"sin":     floatFn(math.Sin), "cos": floatFn(math.Cos), "tan": floatFn(math.Tan), "atan": floatFn(math.Atan),
 	"cot":  func(x *row) (types.Value, error) { return floatValue(1 / math.Tan(x.float(0))), nil },
 	"asin": domainFn(math.Asin), "acos": domainFn(math.Acos),
+	"asinh": floatFn(math.Asinh), "acosh": domainFn(math.Acosh), "atanh": domainFn(math.Atanh),
+	"sind": degreesFn(sind), "cosd": degreesFn(func(d float64) float64 { return sind(d + 90) }), "tand": degreesFn(tand),
 	"sinh": floatFn(math.Sinh), "cosh": floatFn(math.Cosh), "tanh": floatFn(math.Tanh),
 	"atan2":      func(x *row) (types.Value, error) { return floatValue(math.Atan2(x.float(0), x.float(1))), nil },
 	"scale":      func(x *row) (types.Value, error) { return scaleOf(x.dec(0)), nil },
@@ -292,4 +294,53 @@ func widthBucket(v, lo, hi float64, n int64) (types.Value, error) {
 		return intValue(n + 1), nil
 	}
 	return intValue(int64(float64(n)*(v-lo)/(hi-lo)) + 1), nil
+}
+
+// degreesFn is floatFn for functions of an angle in degrees, of which infinity is
+// none.
+func degreesFn(fn func(float64) float64) rowFn {
+	return func(x *row) (types.Value, error) {
+		if math.IsInf(x.float(0), 0) {
+			return types.NullValue, pgerr.New(pgerr.NumericValueOutOfRange, "input is out of range")
+		}
+		return floatValue(fn(math.Mod(x.float(0), 360))), nil
+	}
+}
+
+// sind is exact for multiples of 30 degrees.
+func sind(d float64) float64 {
+	d = math.Mod(d, 360)
+	sign := 1.0
+	if d < 0 {
+		d, sign = -d, -1
+	}
+	if d >= 180 {
+		d, sign = d-180, -sign
+	}
+	if d > 90 {
+		d = 180 - d
+	}
+	switch d {
+	case 0:
+		return 0
+	case 30:
+		return sign * 0.5
+	case 90:
+		return sign
+	}
+	return sign * math.Sin(d*math.Pi/180)
+}
+
+// tand is exact where the tangent is a whole number or has none.
+func tand(d float64) float64 {
+	switch d = math.Mod(d, 180); {
+	case d == 0:
+		return 0
+	case d == 45, d == -135:
+		return 1
+	case d == 135, d == -45:
+		return -1
+	}
+	c := sind(d + 90)
+	return sind(d) / c
 }

@@ -48,6 +48,22 @@ strpos(text,text) integer
 instr(text,text) integer                          -- Flink's name of strpos
 split_part(text,text,integer) text
 split_index(text,text,integer) text               -- Flink: like split_part, from 0, null when absent
+locate(text,text) integer                         -- Flink's order of strpos: what, in what
+locate(text,text,integer) integer                 -- from that character on
+ucase(text) text                                  -- another name of upper
+lcase(text) text
+is_alpha(text) boolean                            -- Flink: letters only
+is_digit(text) boolean                            -- Flink: digits only
+is_decimal(text) boolean                          -- Flink: a number
+to_base64(text) text                              -- Flink
+from_base64(text) text                            -- Flink
+url_encode(text) text                             -- Flink
+url_decode(text) text                             -- Flink: null if it is not encoded like that
+parse_url(text,text) text                         -- Flink: PROTOCOL, HOST, PATH, QUERY, REF, FILE, AUTHORITY or USERINFO
+parse_url(text,text,text) text                    -- QUERY of one key
+sha1(text) text                                   -- Flink, in hexadecimal
+sha2(text,integer) text                           -- Flink: 224, 256, 384 or 512 bits, in hexadecimal
+hex(text) text                                    -- Flink: of the bytes
 concat(any...) text [null stable]
 concat_ws(text,any...) text [null stable]
 starts_with(text,text) boolean

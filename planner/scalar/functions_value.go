@@ -65,6 +65,15 @@ atan2(double precision,double precision) double precision
 sinh(double precision) double precision
 cosh(double precision) double precision
 tanh(double precision) double precision
+asinh(double precision) double precision
+acosh(double precision) double precision
+atanh(double precision) double precision
+sind(double precision) double precision
+cosd(double precision) double precision
+tand(double precision) double precision
+e() double precision                              -- Flink
+hex(bigint) text                                  -- Flink, in capitals
+bin(bigint) text                                  -- Flink
 scale(numeric) integer
 min_scale(numeric) integer
 trim_scale(numeric) numeric
@@ -159,6 +168,37 @@ overlaps(timestamptz,timestamptz,timestamptz,timestamptz) boolean [null]
 overlaps(timestamptz,interval,timestamptz,interval) boolean [null]
 overlaps(timestamptz,timestamptz,timestamptz,interval) boolean [null]
 overlaps(timestamptz,interval,timestamptz,timestamptz) boolean [null]
+year(date) bigint                                 -- Flink
+year(timestamp) bigint
+year(timestamptz) bigint [stable]
+quarter(date) bigint                              -- Flink
+quarter(timestamp) bigint
+quarter(timestamptz) bigint [stable]
+month(date) bigint                                -- Flink
+month(timestamp) bigint
+month(timestamptz) bigint [stable]
+week(date) bigint                                 -- Flink: of the ISO year
+week(timestamp) bigint
+week(timestamptz) bigint [stable]
+dayofyear(date) bigint                            -- Flink
+dayofyear(timestamp) bigint
+dayofyear(timestamptz) bigint [stable]
+dayofmonth(date) bigint                           -- Flink
+dayofmonth(timestamp) bigint
+dayofmonth(timestamptz) bigint [stable]
+dayofweek(date) bigint                            -- Flink: 1 is Sunday
+dayofweek(timestamp) bigint
+dayofweek(timestamptz) bigint [stable]
+hour(time) bigint                                 -- Flink
+hour(timestamp) bigint
+hour(timestamptz) bigint [stable]
+minute(time) bigint                               -- Flink
+minute(timestamp) bigint
+minute(timestamptz) bigint [stable]
+second(time) bigint                               -- Flink
+second(timestamp) bigint
+second(timestamptz) bigint [stable]
+last_day(date) date                               -- of its month
 `
 
 // The functions over jsonb. The json_ names are the same over jsonb: there is
@@ -192,6 +232,11 @@ jsonb_contains(jsonb,jsonb) boolean
 jsonb_object_keys_array(jsonb) text[]
 jsonb_object(text[]) jsonb
 jsonb_object(text[],text[]) jsonb
+json_extract_path(jsonb,text...) jsonb
+json_strip_nulls(jsonb) jsonb
+jsonb_concat(jsonb,jsonb) jsonb
+json_exists(jsonb,text) boolean                   -- a simple path
+json_query(jsonb,text) jsonb                      -- a simple path, to an object or array
 json_value(jsonb,text) text                       -- a simple path: $.a.b[0]
 `
 
