@@ -147,8 +147,8 @@ type Table struct {
 	// the exchange before the operator does not hash by them: a window, a
 	// distinct value. They only tell rows of one key group apart.
 	Local int `json:"local,omitempty"`
-	// Unindexed says that rows are only ever added and never looked up by their
-	// whole key, the last part of which just numbers them.
+	// Unindexed says that each row that comes is a new one, and none is looked up by
+	// its whole key, the last part of which just numbers them.
 	Unindexed bool `json:"unindexed,omitempty"`
 }
 

@@ -71,6 +71,7 @@ func (t *TopN) Tables(in []Column) []Table {
 		}
 	case !t.Retractable:
 		out.Keys, out.Local = append(out.Keys, Column{Name: unusedName(out.Keys, rowName), Type: bigint}), 1
+		out.Unindexed = true // rows are found by their group's list
 	}
 	return []Table{out}
 }
