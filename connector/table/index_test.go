@@ -1,0 +1,151 @@
+package table
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/types"
+)
+
+// found reads what an index on v finds in a cut.
+func found(t testing.TB, n *Snapshot, table string, values ...string) string {
+	t.Helper()
+	var keys [][]types.Value
+	for _, v := range values {
+		keys = append(keys, []types.Value{{Bytes: v}})
+	}
+	scan, err := n.Find(table, []int{0, 1}, []int{1}, keys)
+	must(t, err)
+	return drain(t, scan, func(string) bool { return true })
+}
+
+// scanned reads the same by looking at every row.
+func scanned(t testing.TB, n *Snapshot, table string, values ...string) string {
+	t.Helper()
+	scan, err := n.Scan(table, []int{0, 1})
+	must(t, err)
+	return drain(t, scan, func(row string) bool {
+		_, v, _ := strings.Cut(row, " ")
+		return slices.Contains(values, v)
+	})
+}
+
+func drain(t testing.TB, scan *Scan, keep func(row string) bool) string {
+	t.Helper()
+	var out []string
+	b := batch.New([]types.Phys{types.PhysInt, types.PhysBytes}, 0)
+	for {
+		_, err := scan.Read(bg(), b, 2)
+		must(t, err)
+		if b.N == 0 {
+			return strings.Join(out, ", ")
+		}
+		for i := range b.N {
+			if row := text(b, i); keep(row) {
+				out = append(out, row)
+			}
+		}
+	}
+}
+
+// TestIndexesEqualScans compares the two in cuts of every age, while transactions
+// succeed and fail, and after the store was opened again.
+func TestIndexesEqualScans(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	dir := t.TempDir()
+	s := open(t, dir)
+	must(t, s.Create(bg(), keyed("t")))
+	values := []string{"a", "b", "c", "~"}
+	row := func() string { return fmt.Sprint(rng.IntN(12), " ", values[rng.IntN(4)]) }
+	var cuts []*Snapshot
+	for round := range 300 {
+		if rng.IntN(3) == 0 {
+			cuts = append(cuts, s.Snapshot())
+		}
+		if len(cuts) > 5 {
+			cuts[0].Close()
+			cuts = cuts[1:]
+		}
+		switch rng.IntN(4) {
+		case 0: // fails when a key is there, after it has begun
+			_, _ = apply(s, "t", Insert, row(), row())
+		case 1:
+			_, refs := content(t, s, "t")
+			for _, ref := range refs {
+				_, err := s.Apply(bg(), []Change{{Table: "t", Action: Delete, Refs: []Ref{ref}}})
+				must(t, err)
+				break
+			}
+		default:
+			_, err := apply(s, "t", Upsert, row(), row(), row())
+			must(t, err)
+		}
+		now := s.Snapshot()
+		for i, n := range append(slices.Clone(cuts), now) {
+			for _, list := range [][]string{{"a"}, {"b", "c", "b"}, {"nothing"}} {
+				if got, want := found(t, n, "t", list...), scanned(t, n, "t", list...); got != want {
+					t.Fatalf("round %d, cut %d, %v: found %q, a scan has %q", round, i, list, got, want)
+				}
+			}
+		}
+		now.Close()
+		if round == 150 {
+			for _, n := range cuts {
+				n.Close()
+			}
+			cuts = nil
+			must(t, s.Close())
+			s = open(t, dir)
+		}
+	}
+}
+
+// TestUnusedIndexesAreGivenUp drops an index that nobody asks any more, never the
+// key's.
+func TestUnusedIndexesAreGivenUp(t *testing.T) {
+	s := open(t, t.TempDir())
+	must(t, s.Create(bg(), keyed("t")))
+	_, err := apply(s, "t", Insert, "1 a", "2 b")
+	must(t, err)
+	write := func(times int) {
+		for range times {
+			rows := make([]string, 10_000)
+			for i := range rows {
+				rows[i] = fmt.Sprint(i%2+1, " a")
+			}
+			_, err := apply(s, "t", Upsert, rows...)
+			must(t, err)
+		}
+	}
+	indexes := func() int { return len(s.tables["t"].rows.indexes) }
+	look := func() {
+		n := s.Snapshot()
+		defer n.Close()
+		if got := found(t, n, "t", "a"); !strings.HasPrefix(got, "1 a") {
+			t.Fatalf("found %q", got)
+		}
+	}
+	for range 3 {
+		look()
+		write(6)
+		if indexes() != 2 {
+			t.Fatal("an index that is asked was given up")
+		}
+	}
+	write(12)
+	if indexes() != 1 {
+		t.Fatal("an index that nobody asks is still there")
+	}
+	look()
+	_, err = apply(s, "t", Insert, "1 z")
+	if code(err) != "23505" {
+		t.Fatalf("the key is not unique any more: %v", err)
+	}
+}
