@@ -8,15 +8,28 @@ import "sync/atomic"
 type alignment struct {
 	least []atomic.Int64 // by task; WatermarkMax when none of its splits counts
 	most  atomic.Int64   // the watermark of the split that has come furthest
+	// caught is, by task, the last barrier that it sent on after it had caught up and
+	// had told how far it was; without splits it has always.
+	caught []atomic.Uint64
 }
 
 func newAlignment(tasks int) *alignment {
-	a := &alignment{least: make([]atomic.Int64, tasks)}
+	a := &alignment{least: make([]atomic.Int64, tasks), caught: make([]atomic.Uint64, tasks)}
 	for i := range a.least {
 		a.least[i].Store(WatermarkMin)
 	}
 	a.most.Store(WatermarkMin)
 	return a
+}
+
+// allCaught reports whether all tasks but one have caught up for a barrier.
+func (a *alignment) allCaught(but int, epoch uint64) bool {
+	for i := range a.caught {
+		if i != but && a.caught[i].Load() < epoch {
+			return false
+		}
+	}
+	return true
 }
 
 // reached notes how far a split has come.
@@ -37,4 +50,20 @@ func (a *alignment) tell(task int, least Watermark) Watermark {
 		least = min(least, a.least[i].Load())
 	}
 	return least
+}
+
+// tellTime moves the watermark to where the splits have come before a barrier that
+// waited for them: after a restart there may be a watermark but no row. A task without
+// splits goes by the others' watermarks, and has to wait until those have caught up.
+func (s *sourceTask) tellTime(epoch uint64) (caught bool, err error) {
+	if len(s.splits) == 0 && !s.draining && !s.marks.allCaught(s.task.index, epoch) {
+		return false, nil
+	}
+	if err := s.advance(); err != nil {
+		return false, err
+	}
+	if len(s.splits) > 0 {
+		s.marks.caught[s.task.index].Store(epoch)
+	}
+	return true, nil
 }

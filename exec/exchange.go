@@ -26,6 +26,8 @@ type exchange struct {
 	watermark Watermark
 	held      int
 	hashes    []uint64
+	ops       []batch.Op
+	copied    batch.Batch // a batch with other ops
 	picks     [][]uint16
 }
 
@@ -79,6 +81,9 @@ func (x *exchange) spread(in *batch.Batch) error {
 			x.picks[r] = append(x.picks[r], i)
 		}
 	}
+	if in.Ops != nil {
+		in = x.parted(in, hashes)
+	}
 	for r, pick := range x.picks {
 		if len(pick) == 0 {
 			continue
@@ -88,6 +93,30 @@ func (x *exchange) spread(in *batch.Batch) error {
 		}
 	}
 	return nil
+}
+
+// parted returns in with updates whose halves go to different receivers made a delete
+// and an insert: no receiver sees half of an update.
+func (x *exchange) parted(in *batch.Batch, hashes []uint64) *batch.Batch {
+	task := func(i int) int { return TaskOf(state.KeyGroup(hashes[i]), len(x.boxes)) }
+	changed := false
+	for k := 0; k+1 < in.Live(); k++ {
+		i, n := in.RowAt(k), in.RowAt(k+1)
+		if in.Ops[i] != batch.UpdateBefore || in.Ops[n] != batch.UpdateAfter || task(i) == task(n) {
+			continue
+		}
+		if !changed {
+			x.ops = append(x.ops[:0], in.Ops...)
+			changed = true
+		}
+		x.ops[i], x.ops[n] = batch.Delete, batch.Insert
+	}
+	if !changed {
+		return in
+	}
+	x.copied = *in
+	x.copied.Ops = x.ops
+	return &x.copied
 }
 
 // add appends the picked rows (nil: all) to the pending batch of receiver r.

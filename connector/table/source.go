@@ -195,7 +195,11 @@ func (r *reader) Read(_ context.Context, out *batch.Batch, max int) (connector.S
 	if dropped || closed {
 		return connector.End, pgerr.New(pgerr.UndefinedTable, "table %q has been dropped", r.table.def.Name)
 	}
-	prepare(out, max)
+	room := max
+	if room == 1 {
+		room = 2 // for an update
+	}
+	prepare(out, room)
 	if err := r.readLog(out, max); err != nil {
 		return connector.End, fmt.Errorf("read table %s: %w", r.table.def.Name, err)
 	}
@@ -266,7 +270,7 @@ func (r *reader) readLog(out *batch.Batch, max int) error {
 			max = out.N
 			continue
 		case o == batch.UpdateBefore && max == 1:
-			o = batch.Delete // no batch has room for the pair
+			max = 2
 		case o == batch.UpdateAfter && out.N == 0:
 			o = batch.Insert
 		}
