@@ -96,6 +96,13 @@ type Source interface {
 	Open(ctx context.Context, s Split, offset []byte, want []int) (Reader, error)
 }
 
+// Endless is a Source that may make up rows as they are read, so that no rows are
+// there at the start.
+type Endless interface {
+	// Endless reports whether it does so for ever.
+	Endless() bool
+}
+
 // OffsetChecker is a Source that can tell, without reading, whether Open would
 // still find the place of the offset of each split (nil: its beginning). What it
 // cannot find is a *GoneError.
@@ -132,8 +139,8 @@ func InOrder(s Source) bool {
 
 // Reader delivers the rows of one split in order. It is used by one goroutine.
 type Reader interface {
-	// Read fills out, which has the wanted columns, with at most max rows. It
-	// does not block: with nothing to deliver it returns Idle.
+	// Read fills out, which has the wanted columns, with at most max rows, or two
+	// where an update would be parted. It does not block: with nothing to deliver it returns Idle.
 	Read(ctx context.Context, out *batch.Batch, max int) (Status, error)
 	// Ready is closed or delivers when an Idle reader may have rows; nil when
 	// the reader is to be polled.

@@ -32,6 +32,9 @@ type Barrier struct {
 	Time int64
 	// Final is set on the last barrier of a job that stops or drains.
 	Final bool
+	// Caught says, of a barrier on an edge, that all rows that were there when the
+	// run began have come before it. Sources set it.
+	Caught bool
 }
 
 // Output takes what an operator emits. The batch stays the operator's: it may
@@ -71,6 +74,12 @@ type Stateful interface {
 	Operator
 	// OnBarrier is called when the barrier is aligned, before it goes on.
 	OnBarrier(b Barrier, out Output) error
+}
+
+// EventTime is an operator whose event time is that of some of its ports alone: the
+// others do not hold the watermark back.
+type EventTime interface {
+	EventTime(port int) bool
 }
 
 // Counters are what a task tells about an operator, added up by the reader.

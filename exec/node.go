@@ -27,6 +27,7 @@ type node struct {
 	barriers   int
 	ends       int
 	ended      bool
+	gate       *gate // holds sources back until a port has caught up; nil: none
 
 	counters liveCounters
 	counted  *Counters // what the operator counts itself, nil for nothing
@@ -112,13 +113,18 @@ func (n *node) onWatermark(port int, w Watermark) error {
 	if err := n.op.OnWatermark(least, n); err != nil {
 		return n.wrap(err)
 	}
+	return n.tell(least)
+}
+
+// tell sends the operators after it the node's watermark.
+func (n *node) tell(w Watermark) error {
 	for _, d := range n.nodes {
-		if err := d.node.onWatermark(d.port, least); err != nil {
+		if err := d.node.onWatermark(d.port, w); err != nil {
 			return err
 		}
 	}
 	for _, x := range n.sends {
-		if err := x.onWatermark(least); err != nil {
+		if err := x.onWatermark(w); err != nil {
 			return err
 		}
 	}
@@ -148,6 +154,9 @@ func (n *node) onBarrier(b Barrier) error {
 		return nil
 	}
 	n.barriers = 0
+	if b.Caught {
+		n.passGate()
+	}
 	if s, ok := n.op.(Stateful); ok {
 		if err := s.OnBarrier(b, n); err != nil {
 			return n.wrap(err)

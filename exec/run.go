@@ -107,6 +107,7 @@ func Start(ctx context.Context, g *graph.Graph, opt Options) (*Run, error) {
 // build makes the tasks, stage by stage, and connects them.
 func (r *Run) build(ctx context.Context) error {
 	byOperator := make([][]*node, len(r.plan.Graph.Operators)) // operator → task → node
+	joins, held := gates(r.plan.Graph)
 	for s := range r.plan.Stages {
 		st := &r.plan.Stages[s]
 		for i := range st.Tasks {
@@ -116,6 +117,12 @@ func (r *Run) build(ctx context.Context) error {
 				n, err := r.newNode(ctx, t, &r.plan.Graph.Operators[o], st.Tasks)
 				if err != nil {
 					return err
+				}
+				if n.gate = joins[o]; n.gate != nil {
+					n.gate.closed.Add(1)
+				}
+				if t.source != nil && t.source.node == n {
+					t.source.gates = held[o]
 				}
 				t.nodes = append(t.nodes, n)
 				byOperator[o] = append(byOperator[o], n)
@@ -156,6 +163,13 @@ func (r *Run) newNode(ctx context.Context, t *task, spec *graph.Operator, tasks 
 		}
 		if generates(spec.Kind) {
 			return n, r.drive(n, tasks)
+		}
+	}
+	if e, ok := n.op.(EventTime); ok {
+		for p := range n.watermarks {
+			if !e.EventTime(p) {
+				n.watermarks[p] = WatermarkMax
+			}
 		}
 	}
 	return n, nil

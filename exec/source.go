@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"fmt"
+	"math"
 	"reflect"
 	"sort"
 	"time"
@@ -84,6 +85,7 @@ type sourceTask struct {
 	alignment *alignment
 	marks     *alignment // the tasks' watermarks
 	slowest   Watermark  // of the splits of all tasks
+	gates     []*gate    // nothing is read while one is closed
 }
 
 // split is one split being read.
@@ -92,7 +94,9 @@ type split struct {
 	reader   connector.Reader
 	idle     bool
 	caughtUp bool
-	lastRow  time.Time
+	// reachedEnd says that it has once had nothing more to deliver, or never will.
+	reachedEnd bool
+	lastRow    time.Time
 }
 
 func (s *sourceTask) main(ctx context.Context) error {
@@ -200,6 +204,9 @@ func (s *sourceTask) open(ctx context.Context, states []SplitState) error {
 	now := s.task.run.opt.Clock.Now()
 	for _, st := range states {
 		sp := &split{state: st, lastRow: now}
+		if e, ok := s.in.Source.(connector.Endless); ok && e.Endless() {
+			sp.reachedEnd = true
+		}
 		s.marks.reached(st.Watermark)
 		if !st.Ended && s.in.Source != nil {
 			r, err := s.in.Source.Open(ctx, connector.Split{ID: st.ID, Data: st.Data}, st.Offset, s.in.Want)
@@ -209,6 +216,11 @@ func (s *sourceTask) open(ctx context.Context, states []SplitState) error {
 			sp.reader = r
 		}
 		s.splits = append(s.splits, sp)
+	}
+	if caught := &s.marks.caught[s.task.index]; len(s.splits) == 0 {
+		caught.Store(math.MaxUint64)
+	} else if caught.Load() == math.MaxUint64 {
+		caught.Store(0)
 	}
 	sort.SliceStable(s.splits, func(i, j int) bool { return s.splits[i].state.ID < s.splits[j].state.ID })
 	if len(states) > 0 {
@@ -274,7 +286,7 @@ func (s *sourceTask) ahead(sp *split) bool {
 
 // read delivers at most limit rows of a split and reports whether there were any.
 func (s *sourceTask) read(ctx context.Context, sp *split, limit int) (bool, error) {
-	if sp.reader == nil || s.draining {
+	if sp.reader == nil || s.draining || s.isHeld() {
 		return false, nil
 	}
 	s.out.Reset()
@@ -284,6 +296,7 @@ func (s *sourceTask) read(ctx context.Context, sp *split, limit int) (bool, erro
 	}
 	sp.idle = status == connector.Idle
 	sp.caughtUp = sp.caughtUp || status != connector.More
+	sp.reachedEnd = sp.reachedEnd || status != connector.More
 	if s.out.N > 0 {
 		sp.idle = false
 		if s.in.IdleTimeout > 0 {
@@ -339,7 +352,7 @@ func (s *sourceTask) deliver(sp *split) error {
 	for k := 0; k < live; k++ {
 		i := b.RowAt(k)
 		w := min(sp.state.Watermark, others)
-		if w > s.watermark && !times.IsNull(i) && times.Int[i] < w {
+		if w > s.watermark && !times.IsNull(i) && times.Int[i] < w && !(k > from && b.Op(i) == batch.UpdateAfter) {
 			if err := s.emit(b, from, k); err != nil {
 				return err
 			}
@@ -440,6 +453,9 @@ func (s *sourceTask) finish() error {
 	}
 	if !s.draining {
 		if s.in.Source == nil {
+			if s.isHeld() {
+				return nil
+			}
 			return s.end()
 		}
 		if s.in.Source.Follows() {
@@ -516,8 +532,15 @@ func (s *sourceTask) releaseBarriers() error {
 				}
 			}
 		}
+		if c.catchUp && s.in.Watermark != nil && s.in.CatchesUp {
+			if caught, err := s.tellTime(c.barrier.Epoch); !caught || err != nil {
+				return err
+			}
+		}
 		s.waiting = s.waiting[1:]
-		if err := s.task.barrier(*c.barrier); err != nil {
+		b := *c.barrier
+		b.Caught = s.hasCaughtUp()
+		if err := s.task.barrier(b); err != nil {
 			return err
 		}
 	}

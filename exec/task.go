@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"slices"
 )
 
 // task runs the operators of one stage for one share of the keys. It is driven
@@ -20,6 +21,7 @@ type task struct {
 
 	senderWatermarks []Watermark
 	senderBarriers   int
+	senderCaught     []bool // of each sender's last barrier
 	senderEnds       []bool
 }
 
@@ -37,6 +39,7 @@ func (t *task) addSender(port int) int {
 	t.ports = append(t.ports, port)
 	t.senderWatermarks = append(t.senderWatermarks, WatermarkMin)
 	t.senderEnds = append(t.senderEnds, false)
+	t.senderCaught = append(t.senderCaught, false)
 	return len(t.ports) - 1
 }
 
@@ -70,11 +73,33 @@ func (t *task) restoreWatermarks() error {
 			w = WatermarkMin
 		}
 		for p := range n.watermarks {
-			n.watermarks[p] = w
+			if n.watermarks[p] != WatermarkMax { // a port without event time
+				n.watermarks[p] = w
+			}
 		}
 		n.watermark = w
 		if err := n.op.OnWatermark(w, n); err != nil {
 			return n.wrap(err)
+		}
+	}
+	return t.retellWatermarks()
+}
+
+// retellWatermarks tells the operators after each one what it had told them before the
+// state was saved: each has kept the least of its inputs only, and will not tell again
+// what it had reached then.
+func (t *task) retellWatermarks() error {
+	for i, n := range t.nodes {
+		if i == 0 && t.source != nil || n.watermark == WatermarkMin {
+			continue
+		}
+		if err := n.tell(n.watermark); err != nil {
+			return err
+		}
+		for _, x := range n.sends {
+			if err := x.flush(); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -131,17 +156,35 @@ func (t *task) onWatermark(sender int, w Watermark) error {
 
 // onBarrier holds the sender back until the barrier has come from all of them.
 func (t *task) onBarrier(sender int, b Barrier) error {
+	t.senderCaught[sender] = b.Caught
+	t.openGate(t.ports[sender])
 	t.senderBarriers++
 	if t.senderBarriers < len(t.ports) {
 		t.box.hold(sender)
 		return nil
 	}
 	t.senderBarriers = 0
+	b.Caught = !slices.Contains(t.senderCaught, false)
 	if err := t.barrier(b); err != nil {
 		return err
 	}
 	t.box.release()
 	return nil
+}
+
+// openGate opens the gate of the head if that goes by the port and what was there has
+// come from all its senders. It does so before the barrier is aligned: the other
+// port's may wait for rows behind the gate.
+func (t *task) openGate(port int) {
+	if g := t.nodes[0].gate; g == nil || g.port != port {
+		return
+	}
+	for s, p := range t.ports {
+		if p == port && !t.senderCaught[s] {
+			return
+		}
+	}
+	t.nodes[0].passGate()
 }
 
 // barrier takes the task's operators through an aligned barrier and hands over

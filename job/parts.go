@@ -85,7 +85,17 @@ func goesByTime(g *graph.Graph) bool {
 // countsLate reports whether the operator goes by event time, and so may find
 // rows late.
 func countsLate(o *graph.Operator) bool {
-	return o.Kind == graph.WindowAggregateKind || o.TopN != nil && o.TopN.Window != nil || o.Over != nil && o.Over.Progress != nil
+	switch {
+	case o.Join != nil:
+		return o.Join.Sides != nil && (o.Join.Sides[0].Expiry != nil || o.Join.Sides[1].Expiry != nil)
+	case o.AsofJoin != nil:
+		return o.AsofJoin.Sides[0].Expiry != nil
+	case o.TopN != nil:
+		return o.TopN.Window != nil
+	case o.Over != nil:
+		return o.Over.Progress != nil
+	}
+	return o.Kind == graph.WindowAggregateKind || o.Kind == graph.TemporalJoinKind
 }
 
 // openSource lists a source's splits: those of the starting point first, in

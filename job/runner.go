@@ -357,7 +357,9 @@ func (r *runner) reported(ctx context.Context, rep exec.Report) error {
 
 // consolidates reports whether changes are held back until the next barrier.
 func consolidates(g *graph.Graph) bool {
-	return slices.ContainsFunc(g.Operators, func(o graph.Operator) bool { return o.Kind == graph.ConsolidateKind })
+	return slices.ContainsFunc(g.Operators, func(o graph.Operator) bool {
+		return o.Kind == graph.ConsolidateKind || o.Kind == graph.LookupJoinKind
+	})
 }
 
 // publish shows the view's rows of a sealed epoch to readers.

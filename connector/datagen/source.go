@@ -189,3 +189,6 @@ func (r *reader) Offset() []byte { return strconv.AppendUint(nil, r.done, 10) }
 
 // Close does nothing.
 func (r *reader) Close() error { return nil }
+
+// Endless implements connector.Endless.
+func (s *source) Endless() bool { return s.rows == 0 }

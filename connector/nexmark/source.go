@@ -319,3 +319,6 @@ func (r *reader) Offset() []byte {
 
 // Close does nothing.
 func (r *reader) Close() error { return nil }
+
+// Endless implements connector.Endless.
+func (s *source) Endless() bool { return s.options.Events == 0 }

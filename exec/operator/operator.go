@@ -138,6 +138,12 @@ func build(op *graph.Operator, env *Env) (exec.Operator, error) {
 		return newCollect(env)
 	case graph.JoinKind:
 		return newJoin(op, env)
+	case graph.AsofJoinKind:
+		return newAsofJoin(op, env)
+	case graph.TemporalJoinKind:
+		return newTemporalJoin(op, env)
+	case graph.LookupJoinKind:
+		return newLookupJoin(op, env)
 	case graph.SetOpKind:
 		return newSetOp(op, env)
 	case graph.ApplyKind:

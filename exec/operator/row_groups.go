@@ -60,10 +60,7 @@ type rowGroupsSpec struct {
 }
 
 func newRowGroups(op *graph.Operator, env *Env, rows *table, spec rowGroupsSpec) (*rowGroups, error) {
-	width := len(env.Inputs[0])
-	g := &rowGroups{spec: spec, rows: rows, epoch: 1, batch: 1, one: make([]uint16, 1)}
-	g.slots = rowSlots(width, spec.keys, spec.rowKey, spec.copies, !spec.retractable)
-	g.order = newRowOrder(rows, spec.order, g.slots)
+	g := makeRowGroups(len(env.Inputs[0]), rows, spec)
 	schema := graph.Table{Keys: op.Tables[0].Keys[:len(spec.keys)], Columns: []graph.Column{{Name: "list", Type: types.Of(types.Int64)}, {Name: "bound", Type: types.Of(types.Int64)}}}
 	if g.life = newLifetime(env, 0, rows.Table); g.life != nil {
 		schema.Columns = append(schema.Columns, graph.Column{Name: "written", Type: types.Of(types.Int64)})
@@ -78,6 +75,15 @@ func newRowGroups(op *graph.Operator, env *Env, rows *table, spec rowGroupsSpec)
 		g.life.t, g.life.off = g.directory.Table, g.written
 	}
 	return g, g.index()
+}
+
+// makeRowGroups is newRowGroups without a directory, for operators that have one of
+// their own; its lists are empty.
+func makeRowGroups(width int, rows *table, spec rowGroupsSpec) *rowGroups {
+	g := &rowGroups{spec: spec, rows: rows, epoch: 1, batch: 1, one: make([]uint16, 1)}
+	g.slots = rowSlots(width, spec.keys, spec.rowKey, spec.copies, !spec.retractable)
+	g.order = newRowOrder(rows, spec.order, g.slots)
+	return g
 }
 
 // rowSlots says where input columns are in a table made by graph.TopN.Tables.

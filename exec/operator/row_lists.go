@@ -244,3 +244,41 @@ func (x *rowLists) cut(l uint32, n int, f func(id uint32)) {
 		}
 	}
 }
+
+// from calls f for the entries in order, without the first ones for which before is
+// true, until f returns false.
+func (x *rowLists) from(l uint32, before func(e entry) bool, f func(e entry) bool) {
+	var one [1][]entry
+	pieces := x.pieces(l, &one)
+	first := sortedBefore(len(pieces)-1, func(k int) bool { return before(pieces[k+1][0]) })
+	for k := first; k < len(pieces); k++ {
+		i := 0
+		if k == first {
+			i = sortedBefore(len(pieces[k]), func(i int) bool { return before(pieces[k][i]) })
+		}
+		for ; i < len(pieces[k]); i++ {
+			if !f(pieces[k][i]) {
+				return
+			}
+		}
+	}
+}
+
+// around gives the last of the first entries, those for which before is true, and
+// the first of the others.
+func (x *rowLists) around(l uint32, before func(e entry) bool) (last, next entry, hasLast, hasNext bool) {
+	var one [1][]entry
+	pieces := x.pieces(l, &one)
+	k := sortedBefore(len(pieces)-1, func(k int) bool { return before(pieces[k+1][0]) })
+	i := sortedBefore(len(pieces[k]), func(i int) bool { return before(pieces[k][i]) })
+	if i > 0 {
+		last, hasLast = pieces[k][i-1], true
+	}
+	switch {
+	case i < len(pieces[k]):
+		next, hasNext = pieces[k][i], true
+	case k+1 < len(pieces):
+		next, hasNext = pieces[k+1][0], true
+	}
+	return last, next, hasLast, hasNext
+}

@@ -72,7 +72,7 @@ func (l *level) tableExpr(te ast.TableExpr, left *bound) (*fromItem, error) {
 // tableRef binds a name: of a WITH query, a view, or a relation with rows.
 func (l *level) tableRef(x *ast.TableRef) (*fromItem, error) {
 	if x.SystemAt != nil {
-		return nil, pgerr.NotSupported(int(x.SystemAt.Offset()), "FOR SYSTEM_TIME AS OF")
+		return nil, refuseSystemTime(x.SystemAt)
 	}
 	name, schema := x.Name.Last().Value, ""
 	var node logical.Node

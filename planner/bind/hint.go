@@ -89,6 +89,16 @@ func pin(n logical.Node, id string) bool {
 			n.ID = id
 		}
 		return n.ID == id
+	case *logical.TemporalJoin:
+		if n.ID == "" {
+			n.ID = id
+		}
+		return n.ID == id
+	case *logical.AsofJoin:
+		if n.ID == "" {
+			n.ID = id
+		}
+		return n.ID == id
 	case *logical.Scan:
 		if n.ID == "" {
 			n.ID = id

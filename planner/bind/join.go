@@ -12,9 +12,6 @@ import (
 
 // join binds a JOIN with its sides.
 func (l *level) join(x *ast.Join) (*bound, error) {
-	if x.Kind == "asof" || x.Kind == "left asof" {
-		return nil, pgerr.NotSupported(int(x.Pos), "ASOF JOIN")
-	}
 	left, err := l.tableExpr(x.L, nil)
 	if err != nil {
 		return nil, err
@@ -33,6 +30,7 @@ func (l *level) join(x *ast.Join) (*bound, error) {
 // joinTo joins a table expression to what is on its left.
 func (l *level) joinTo(left *bound, te ast.TableExpr, x *ast.Join) (*bound, error) {
 	dependents := len(l.dependents)
+	te, asOf := systemTime(te)
 	right, err := l.tableExpr(te, left)
 	if err != nil {
 		return nil, err
@@ -60,7 +58,20 @@ func (l *level) joinTo(left *bound, te ast.TableExpr, x *ast.Join) (*bound, erro
 	if err != nil {
 		return nil, err
 	}
-	node, err := l.joinNode(left, right, x, cond, out, sc)
+	if isAsof(x) {
+		if cond, err = l.asofMatch(x, cond, sc); err != nil {
+			return nil, err
+		}
+	}
+	var node logical.Node
+	switch {
+	case asOf != nil:
+		node, err = l.temporalNode(left, right, x, asOf, cond, out)
+	case isAsof(x):
+		node, err = asofNode(left, right, x, cond, out)
+	default:
+		node, err = l.joinNode(left, right, x, cond, out, sc)
+	}
 	if err != nil {
 		return nil, err
 	}

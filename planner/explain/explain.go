@@ -321,6 +321,8 @@ func (p *printer) bounded(o *graph.Operator, add func(string, ...any)) {
 		if o.Join.Residual != nil {
 			add("where: %s", Expr(withoutText(o.Join.Residual), append(of("left", l), of("right", r)...)))
 		}
+	case graph.AsofJoinKind, graph.TemporalJoinKind, graph.LookupJoinKind:
+		p.nearestJoin(o, add)
 	case graph.ApplyKind:
 		for i, a := range o.Apply.Args {
 			add("argument %d: %s", i, Expr(a, p.input(o, 0).Fields))

@@ -47,6 +47,9 @@ const (
 	FunctionScanKind    Kind = "function_scan"
 	JoinKind            Kind = "join"
 	SetOpKind           Kind = "set_op"
+	AsofJoinKind        Kind = "asof_join"
+	TemporalJoinKind    Kind = "temporal_join" // by event time
+	LookupJoinKind      Kind = "lookup_join"   // by processing time
 
 	// In bounded graphs only.
 	ApplyKind     Kind = "apply"
@@ -105,6 +108,9 @@ type Operator struct {
 	Consolidate     *Consolidate     `json:"consolidate,omitempty"`
 	Join            *Join            `json:"join,omitempty"`
 	SetOp           *SetOp           `json:"set_op,omitempty"`
+	AsofJoin        *AsofJoin        `json:"asof_join,omitempty"`
+	TemporalJoin    *TemporalJoin    `json:"temporal_join,omitempty"`
+	LookupJoin      *LookupJoin      `json:"lookup_join,omitempty"`
 	Apply           *Apply           `json:"apply,omitempty"`
 	FunctionScan    *FunctionScan    `json:"function_scan,omitempty"`
 	Expand          *Expand          `json:"expand,omitempty"`

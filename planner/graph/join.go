@@ -164,7 +164,11 @@ func (c *checker) join() error {
 // joinTable checks that a side's table has the input's columns where the operator
 // looks for them.
 func (c *checker) joinTable(side, keys int) error {
-	t, s, in := &c.o.Tables[side], c.o.Join.Sides[side], c.fields(side)
+	return c.sideTable(&c.o.Tables[side], side, keys, &c.o.Join.Sides[side])
+}
+
+func (c *checker) sideTable(t *Table, side, keys int, s *JoinSide) error {
+	in := c.fields(side)
 	if t.Name != [2]string{"left", "right"}[side] {
 		return errors.New("the name is another one")
 	}

@@ -49,7 +49,7 @@ type checker struct {
 var inputsOf = map[Kind]int{
 	SourceKind: 0, ValuesKind: 0, FunctionScanKind: 0, ExpandKind: 1, RecursiveKind: 0, WorkingKind: 0, FilterKind: 1, ProjectKind: 1, WindowKind: 1, AggregateKind: 1,
 	WindowAggregateKind: 1, UnionKind: -1, SortKind: 1, TopNKind: 1, OverKind: 1, SinkKind: 1, MaterializeKind: 1, CollectKind: 1, ConsolidateKind: 1, UpsertKind: 1, JoinKind: 2,
-	SetOpKind: 2, ApplyKind: 1,
+	SetOpKind: 2, ApplyKind: 1, AsofJoinKind: 2, TemporalJoinKind: 2, LookupJoinKind: 2,
 }
 
 func (c *checker) operator() error {
@@ -135,6 +135,7 @@ func (c *checker) onlySpec() error {
 		SortKind: o.Sort != nil, TopNKind: o.TopN != nil, OverKind: o.Over != nil, SinkKind: o.Sink != nil, MaterializeKind: o.Materialize != nil, JoinKind: o.Join != nil, ConsolidateKind: o.Consolidate != nil, UpsertKind: o.Upsert != nil,
 		SetOpKind: o.SetOp != nil, ApplyKind: o.Apply != nil, FunctionScanKind: o.FunctionScan != nil,
 		ExpandKind: o.Expand != nil, RecursiveKind: o.Recursive != nil, WorkingKind: o.Working != nil,
+		AsofJoinKind: o.AsofJoin != nil, TemporalJoinKind: o.TemporalJoin != nil, LookupJoinKind: o.LookupJoin != nil,
 	}
 	want := 1
 	if o.Kind == UnionKind || o.Kind == CollectKind {
@@ -250,6 +251,12 @@ func (c *checker) bounded() error {
 	switch o.Kind {
 	case JoinKind:
 		return c.join()
+	case AsofJoinKind:
+		return c.asofJoin(o.AsofJoin)
+	case TemporalJoinKind:
+		return c.temporalJoin(o.TemporalJoin)
+	case LookupJoinKind:
+		return c.lookupJoin(o.LookupJoin)
 	case SetOpKind:
 		if len(o.Tables) == 0 {
 			return errors.Join(c.like(0), c.like(1))

@@ -66,6 +66,17 @@ func Describe(n Node) string {
 			s += " on " + ExprString(n.Condition)
 		}
 		return s + pinned(n.ID)
+	case *TemporalJoin:
+		return describeTemporalJoin(n)
+	case *AsofJoin:
+		s := "asof join"
+		if n.Outer {
+			s = "left asof join"
+		}
+		if n.Condition != nil {
+			s += " on " + ExprString(n.Condition)
+		}
+		return s + " match " + ExprString(n.Match) + pinned(n.ID)
 	case *Apply:
 		s := "apply " + string(n.Kind) + " [" + exprs(n.Args) + "]"
 		if n.Compare != nil {
@@ -112,6 +123,19 @@ func functionText(n *FunctionScan) string {
 		s += " with ordinality"
 	}
 	return s
+}
+
+func describeTemporalJoin(n *TemporalJoin) string {
+	s := "temporal join"
+	if n.Outer {
+		s = "left temporal join"
+	}
+	if n.Processing() {
+		s += " as of processing time"
+	} else {
+		s += fmt.Sprintf(" as of #%d from #%d", n.LeftTime, len(n.Left.Fields())+n.RightTime)
+	}
+	return s + " on " + ExprString(n.Condition) + pinned(n.ID)
 }
 
 func pinned(id string) string {

@@ -101,6 +101,10 @@ func (b *builder) node(n logical.Node) (stream, error) {
 		return b.topN(n)
 	case *logical.Join:
 		return b.regularJoin(n)
+	case *logical.TemporalJoin:
+		return b.temporalJoin(n)
+	case *logical.AsofJoin:
+		return b.asofJoin(n)
 	case *logical.SetOp:
 		return b.setOp(n)
 	case *logical.Apply:

@@ -106,7 +106,7 @@ func isIdentity(exprs []*scalar.Expr, width int) bool {
 func keepsState(k graph.Kind) bool {
 	switch k {
 	case graph.SourceKind, graph.AggregateKind, graph.WindowAggregateKind, graph.SinkKind, graph.MaterializeKind, graph.JoinKind, graph.SetOpKind,
-		graph.TopNKind, graph.OverKind, graph.UpsertKind:
+		graph.TopNKind, graph.OverKind, graph.UpsertKind, graph.AsofJoinKind, graph.TemporalJoinKind, graph.LookupJoinKind:
 		return true
 	}
 	return false

@@ -151,7 +151,11 @@ func (s *source) upsertKey() []int {
 func (b *builder) useTime(op int, a attr) error {
 	o := b.ops[op]
 	if o.source == nil {
-		for _, in := range o.Inputs {
+		inputs := o.Inputs
+		if o.LookupJoin != nil {
+			inputs = inputs[:1] // the right side has no event time
+		}
+		for _, in := range inputs {
 			if err := b.useTime(in.Operator, a); err != nil {
 				return err
 			}

@@ -53,6 +53,10 @@ func pruneNode(n logical.Node, need []bool) (logical.Node, []int) {
 		return pruneExpand(n, need)
 	case *logical.Join:
 		return pruneJoin(n, need)
+	case *logical.TemporalJoin:
+		return pruneTemporalJoin(n, need)
+	case *logical.AsofJoin:
+		return pruneAsofJoin(n, need)
 	case *logical.Apply:
 		return pruneApply(n, need)
 	}

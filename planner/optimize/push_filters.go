@@ -71,6 +71,16 @@ func push(n logical.Node, conds []*scalar.Expr) logical.Node {
 		return filtered(&c, stay)
 	case *logical.Join:
 		return pushJoin(n, conds)
+	case *logical.TemporalJoin:
+		left, stay := split(conds, ofLeft(n))
+		c := *n
+		c.Left, c.Right = push(n.Left, left), push(n.Right, nil)
+		return filtered(&c, stay)
+	case *logical.AsofJoin:
+		left, stay := split(conds, ofLeft(n))
+		c := *n
+		c.Left, c.Right = push(n.Left, left), push(n.Right, nil)
+		return filtered(&c, stay)
 	case *logical.SetOp:
 		down, stay := split(conds, isMovable)
 		c := *n

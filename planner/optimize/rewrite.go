@@ -54,6 +54,14 @@ func withInputs(n logical.Node, in []logical.Node) logical.Node {
 		c := *n
 		c.Left, c.Right = in[0], in[1]
 		return &c
+	case *logical.TemporalJoin:
+		c := *n
+		c.Left, c.Right = in[0], in[1]
+		return &c
+	case *logical.AsofJoin:
+		c := *n
+		c.Left, c.Right = in[0], in[1]
+		return &c
 	case *logical.SetOp:
 		c := *n
 		c.Left, c.Right = in[0], in[1]
@@ -145,6 +153,14 @@ func mapExprs(n logical.Node, f func(*scalar.Expr) *scalar.Expr) logical.Node {
 	case *logical.Join:
 		c := *n
 		c.Condition = optional(n.Condition)
+		return &c
+	case *logical.TemporalJoin:
+		c := *n
+		c.Condition = optional(n.Condition)
+		return &c
+	case *logical.AsofJoin:
+		c := *n
+		c.Condition, c.Match = optional(n.Condition), f(n.Match)
 		return &c
 	case *logical.Apply:
 		c := *n

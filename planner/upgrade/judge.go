@@ -141,6 +141,9 @@ func (c *comparison) unfit(o, n *graph.Operator) string {
 	if o.Join != nil && n.Join != nil {
 		return joinsDiffer(o, n, c.opts.Mapping.To[o.ID] == n.ID)
 	}
+	if why := nearestJoinsDiffer(o, n, c.opts.Mapping.To[o.ID] == n.ID); why != "" {
+		return why
+	}
 	if o.SetOp != nil && n.SetOp != nil && *o.SetOp != *n.SetOp {
 		return "what it kept goes with another set operation"
 	}

@@ -270,7 +270,7 @@ func (r *rewriter) alias(function bool) *ast.Alias {
 		r.aliasColumns(a, true)
 		return a
 	}
-	if !as && (!isColumnName(t) || t.kind == identifier && r.clauseAhead()) {
+	if !as && (!isColumnName(t) || t.kind == identifier && (r.clauseAhead() || r.cur().isWord("match_condition") && r.peek(1).is("("))) {
 		return nil
 	}
 	a := &ast.Alias{Name: r.name()}

@@ -1,0 +1,129 @@
+package exec
+
+import (
+	"sync/atomic"
+
+	"github.com/millrace/millrace/planner/graph"
+)
+
+// gate holds back the sources on the left of a lookup join until the rows that were
+// on its right when the run began have come to it, so that no left row misses them.
+type gate struct {
+	port   int          // of the join, that has to catch up
+	closed atomic.Int64 // tasks of the join that wait for it
+}
+
+// passGate says that the node's port has caught up.
+func (n *node) passGate() {
+	if n.gate == nil {
+		return
+	}
+	n.gate.closed.Add(-1)
+	n.gate = nil
+}
+
+// gates makes the gates of a graph: by join, and those that each source waits for. A
+// source that its own gate waits for, directly or through others, is not held back: it
+// would be for ever.
+func gates(g *graph.Graph) (joins map[int]*gate, sources map[int][]*gate) {
+	joins, sources = map[int]*gate{}, map[int][]*gate{}
+	waits := map[int]map[int]bool{} // sources that a source waits for
+	type held struct {
+		join  int
+		left  map[int]bool
+		right map[int]bool
+	}
+	var all []held
+	for i := range g.Operators {
+		if g.Operators[i].Kind != graph.LookupJoinKind {
+			continue
+		}
+		in := g.Operators[i].Inputs
+		h := held{i, sourcesOf(g, in[0].Operator, false), sourcesOf(g, in[1].Operator, true)}
+		all = append(all, h)
+		for l := range h.left {
+			if waits[l] == nil {
+				waits[l] = map[int]bool{}
+			}
+			for r := range h.right {
+				waits[l][r] = true
+			}
+		}
+	}
+	for _, h := range all {
+		x := &gate{port: 1}
+		joins[h.join] = x
+		for l := range h.left {
+			if !reaches(waits, l, l) {
+				sources[l] = append(sources[l], x)
+			}
+		}
+	}
+	return joins, sources
+}
+
+// sourcesOf are the sources that rows of an operator come from and, with looked, those
+// that they were joined with when they came.
+func sourcesOf(g *graph.Graph, op int, looked bool) map[int]bool {
+	seen := map[int]bool{op: true}
+	found := map[int]bool{}
+	for i := op; i >= 0; i-- {
+		if !seen[i] {
+			continue
+		}
+		for k, in := range g.Operators[i].Inputs {
+			if k == 0 || looked || g.Operators[i].Kind != graph.LookupJoinKind {
+				seen[in.Operator] = true
+			}
+		}
+		if len(g.Operators[i].Inputs) == 0 {
+			found[i] = true
+		}
+	}
+	return found
+}
+
+// reaches reports whether there is a way from one source to another over those that
+// they wait for.
+func reaches(waits map[int]map[int]bool, from, to int) bool {
+	seen := map[int]bool{}
+	next := []int{from}
+	for len(next) > 0 {
+		at := next[len(next)-1]
+		next = next[:len(next)-1]
+		for r := range waits[at] {
+			if r == to {
+				return true
+			}
+			if !seen[r] {
+				seen[r] = true
+				next = append(next, r)
+			}
+		}
+	}
+	return false
+}
+
+// isHeld reports whether the source is to wait for a gate.
+func (s *sourceTask) isHeld() bool {
+	for len(s.gates) > 0 {
+		if s.gates[0].closed.Load() > 0 {
+			return true
+		}
+		s.gates = s.gates[1:]
+	}
+	return false
+}
+
+// hasCaughtUp reports whether the splits have once had nothing more to deliver.
+func (s *sourceTask) hasCaughtUp() bool {
+	if s.in.Source == nil {
+		return s.ended
+	}
+	for _, sp := range s.splits {
+		if !sp.reachedEnd && !sp.state.Ended {
+			return false
+		}
+	}
+	return !s.isHeld()
+}
