@@ -69,6 +69,10 @@ func (g *Graph) bound(o *Operator, table int) Bound {
 		if why := o.Join.Sides[table].Unbounded; why != "" {
 			return Bound{Kind: NoBound, Why: why}
 		}
+	case o.TemporalJoin != nil:
+		return Bound{Kind: ByWatermark}
+	case o.AsofJoin != nil:
+		return g.asofBound(o, table)
 	case o.Aggregate != nil:
 		return o.Aggregate.bound(o, table)
 	}
@@ -76,6 +80,19 @@ func (g *Graph) bound(o *Operator, table int) Bound {
 		return Bound{Kind: NoBound, Why: o.Unbounded}
 	}
 	return Bound{Kind: kind}
+}
+
+// asofBound is that of a side of an ASOF join. Left rows that wait for something after
+// them may wait for ever.
+func (g *Graph) asofBound(o *Operator, table int) Bound {
+	expires := o.AsofJoin.Sides[table].Expiry != nil
+	switch {
+	case expires && (table == 1 || o.AsofJoin.Back()):
+		return Bound{Kind: ByWatermark}
+	case !expires && g.Operators[o.Inputs[table].Operator].Mode != AppendOnly || o.Unbounded == "":
+		return Bound{Kind: ByKeys}
+	}
+	return Bound{Kind: NoBound, Why: o.Unbounded}
 }
 
 // bound is that of a table of o, an aggregate without a window.
