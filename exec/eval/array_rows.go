@@ -506,16 +506,14 @@ func matchLike(foldCase, not bool) textTest {
 	return func(x *row, s, pattern string) (bool, error) {
 		m := x.likes[pattern]
 		if m == nil {
-			var err error
-			if m, err = compileLike(pattern, foldCase); err != nil {
-				return false, err
-			}
+			m = compileLike(pattern, foldCase)
 			if len(x.likes) >= regexpCacheMax {
 				clear(x.likes)
 			}
 			x.likes[strings.Clone(pattern)] = m
 		}
-		return m.match(s) != not, nil
+		ok, err := m.like(s)
+		return ok != not, err
 	}
 }
 

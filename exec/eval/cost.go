@@ -63,8 +63,7 @@ func validLike(pattern *scalar.Expr) bool {
 	if pattern.Value == nil || pattern.Value.Null {
 		return false
 	}
-	_, err := compileLike(pattern.Value.Bytes, false)
-	return err == nil
+	return !compileLike(pattern.Value.Bytes, false).broken
 }
 
 func validRegexp(pattern *scalar.Expr) bool {

@@ -15,14 +15,21 @@ type likeMatcher struct {
 	wild       []bool // part i holds _
 	open, tail bool   // starts, ends with %
 	fold       bool
+	// broken patterns end with the escape character. They match the strings in
+	// which PostgreSQL comes that far, and it raises the error for those alone.
+	broken bool
 }
 
 const likeAny = '\uFFFF' // not a character; stands for _ within a part
 
-func compileLike(pattern string, fold bool) (*likeMatcher, error) {
+func compileLike(pattern string, fold bool) *likeMatcher {
 	m := &likeMatcher{fold: fold}
 	if fold {
 		pattern = strings.ToLower(pattern)
+	}
+	if n := len(pattern) - len(strings.TrimRight(pattern, `\`)); n%2 == 1 {
+		m.broken = true
+		pattern = reachesEscape(pattern[:len(pattern)-1])
 	}
 	var part strings.Builder
 	wild := false
@@ -44,16 +51,39 @@ func compileLike(pattern string, fold bool) (*likeMatcher, error) {
 			part.WriteRune(likeAny)
 			wild = true
 		case '\\':
-			if i++; i == len(pattern) {
-				return nil, pgerr.New(pgerr.InvalidEscapeSequence, "LIKE pattern must not end with escape character")
-			}
+			i++ // there is one: a pattern that ends here is broken
 			part.WriteByte(pattern[i])
 		default:
 			part.WriteByte(c)
 		}
 	}
 	flush()
-	return m, nil
+	return m
+}
+
+// reachesEscape is a pattern for the strings in which something is left when the
+// pattern before a last escape character is used up. After a %, PostgreSQL looks
+// at it as soon as the _ that follow have found their characters.
+func reachesEscape(before string) string {
+	head := strings.TrimRight(before, "%_")
+	if strings.HasSuffix(head, `\`) && (len(head)-len(strings.TrimRight(head, `\`)))%2 == 1 {
+		head = before[:len(head)+1] // the first of them was escaped
+	}
+	plain, run, many := strings.Cut(before[len(head):], "%")
+	left := 1
+	if many {
+		left = max(1, strings.Count(run, "_"))
+	}
+	return head + plain + strings.Repeat("_", left) + "%"
+}
+
+// like reports whether s matches, or the error of a pattern that is broken.
+func (m *likeMatcher) like(s string) (bool, error) {
+	ok := m.match(s)
+	if ok && m.broken {
+		return false, pgerr.New(pgerr.InvalidEscapeSequence, "LIKE pattern must not end with escape character")
+	}
+	return ok, nil
 }
 
 // match reports whether all of s matches.
@@ -195,9 +225,8 @@ func likeKernel(e *scalar.Expr, fn *scalar.Function) kernel {
 	}
 	var m *likeMatcher
 	if p := e.Args[1]; p.Op == scalar.OpConst && p.Value != nil && !p.Value.Null {
-		var err error
-		if m, err = compileLike(p.Value.Bytes, fold); err != nil {
-			m = nil // rows will report it
+		if m = compileLike(p.Value.Bytes, fold); m.broken {
+			m = nil // the loop below asks each row for errors
 		}
 	}
 	last, dyn := "", (*likeMatcher)(nil)
@@ -217,14 +246,15 @@ func likeKernel(e *scalar.Expr, fn *scalar.Function) kernel {
 		}
 		each(f.n, sel, func(i int) {
 			if p := b.Str(i); dyn == nil || p != last {
-				var err error
-				if dyn, err = compileLike(p, fold); err != nil {
-					c.fail(f, i, err)
-					return
-				}
+				dyn = compileLike(p, fold)
 				last = strings.Clone(p)
 			}
-			c.out.Bool[i] = dyn.match(a.Str(i)) != neg
+			ok, err := dyn.like(a.Str(i))
+			if err != nil {
+				c.fail(f, i, err)
+				return
+			}
+			c.out.Bool[i] = ok != neg
 		})
 	}
 }

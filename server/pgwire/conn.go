@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"io"
 	"net"
 	"runtime/debug"
 	"time"
@@ -90,13 +89,12 @@ func (c *conn) run() {
 // once the fields of the last are no longer needed, since they share a buffer.
 func (c *conn) read() {
 	defer close(c.in)
-	be := pgproto3.NewBackend(c.br, io.Discard)
-	be.SetMaxBodyLen(c.srv.options.MessageBytesMax)
+	messages := messageReader{r: c.br, max: c.srv.options.MessageBytesMax}
 	for {
-		m, err := be.Receive()
+		m, err := messages.next()
 		if err != nil {
-			c.readErr = readError(err)
-			c.cancel(c.readErr)
+			c.readErr = err
+			c.cancel(err)
 			return
 		}
 		select {
@@ -110,19 +108,6 @@ func (c *conn) read() {
 			return
 		}
 	}
-}
-
-// readError tells a broken connection from a broken protocol.
-func readError(err error) error {
-	var ne net.Error
-	var big *pgproto3.ExceededMaxBodyLenErr
-	switch {
-	case errors.As(err, &big):
-		return pgerr.New(pgerr.ProgramLimitExceeded, "a message of %d bytes exceeds the limit of %d", big.ActualBodyLen, big.MaxExpectedBodyLen).Wrap(err)
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.As(err, &ne):
-		return errGone
-	}
-	return pgerr.New(pgerr.ProtocolViolation, "invalid message: %s", err.Error()).Wrap(err)
 }
 
 // receive returns the next message. Its fields are good until release or the
@@ -216,15 +201,41 @@ func (c *conn) serve() (err error) {
 	}
 }
 
+// endsSkip tells what is read again after an error in the extended protocol.
+func endsSkip(m pgproto3.FrontendMessage) bool {
+	switch m := m.(type) {
+	case *pgproto3.Sync, *pgproto3.Terminate:
+		return true
+	case *malformed:
+		return m.kind == 'S' || m.kind == 'X'
+	}
+	return false
+}
+
+// reject answers a message whose body cannot be read as a statement that failed.
+func (c *conn) reject(m *malformed) error {
+	c.release()
+	switch m.kind {
+	case 'P', 'B', 'D', 'E', 'C', 'H':
+		return c.extended(m.err)
+	case 'X':
+		return errQuit
+	case 'd', 'c', 'f': // what is left of a COPY that failed
+		return nil
+	}
+	if err := c.fail(m.err, "", 0); err != nil {
+		return err
+	}
+	return c.sync()
+}
+
 func (c *conn) dispatch(m pgproto3.FrontendMessage) error {
-	if c.skip {
-		switch m.(type) {
-		case *pgproto3.Sync, *pgproto3.Terminate:
-		default:
-			return nil
-		}
+	if c.skip && !endsSkip(m) {
+		return nil
 	}
 	switch m := m.(type) {
+	case *malformed:
+		return c.reject(m)
 	case *pgproto3.Query:
 		sql := m.String
 		c.release()
@@ -238,13 +249,7 @@ func (c *conn) dispatch(m pgproto3.FrontendMessage) error {
 	case *pgproto3.Execute:
 		return c.execute(m.Portal, int64(m.MaxRows))
 	case *pgproto3.Close:
-		if m.ObjectType == 'S' {
-			c.s.ForgetPrepared(m.Name)
-			delete(c.sources, m.Name)
-		} else {
-			c.s.ClosePortal(m.Name)
-		}
-		c.send(&pgproto3.CloseComplete{})
+		return c.extended(c.forget(m))
 	case *pgproto3.Sync:
 		c.release()
 		return c.sync()

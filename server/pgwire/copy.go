@@ -72,6 +72,9 @@ func (c *conn) copyIn(run *session.Run) (tag string, err error) {
 			return fmt.Sprintf("COPY %d", rows), err
 		case *pgproto3.CopyFail:
 			return "", pgerr.New(pgerr.QueryCanceled, "COPY from stdin failed: %s", m.Message)
+		case *malformed:
+			c.release()
+			return "", m.err
 		case *pgproto3.Flush, *pgproto3.Sync: // allowed, without meaning here
 		default:
 			return "", &brokenError{pgerr.New(pgerr.ProtocolViolation, "unexpected message %T during COPY from stdin", m)}

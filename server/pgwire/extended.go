@@ -110,11 +110,27 @@ func (c *conn) bind(m *pgproto3.Bind) error {
 	return nil
 }
 
+// forget is the Close message: it drops a statement or portal, if there is one.
+func (c *conn) forget(m *pgproto3.Close) error {
+	switch m.ObjectType {
+	case 'S':
+		c.s.ForgetPrepared(m.Name)
+		delete(c.sources, m.Name)
+	case 'P':
+		c.s.ClosePortal(m.Name)
+	default:
+		return pgerr.New(pgerr.ProtocolViolation, "invalid CLOSE message subtype %d", m.ObjectType)
+	}
+	c.send(&pgproto3.CloseComplete{})
+	return nil
+}
+
 // describe is the Describe message.
 func (c *conn) describe(m *pgproto3.Describe) error {
 	var columns []session.Column
 	var formats []int16
-	if m.ObjectType == 'S' {
+	switch m.ObjectType {
+	case 'S':
 		p, err := c.s.Prepared(m.Name)
 		if err != nil {
 			return err
@@ -125,12 +141,14 @@ func (c *conn) describe(m *pgproto3.Describe) error {
 		}
 		c.send(&pgproto3.ParameterDescription{ParameterOIDs: oids})
 		columns = p.Columns
-	} else {
+	case 'P':
 		portal, err := c.s.Portal(m.Name)
 		if err != nil {
 			return err
 		}
 		columns, formats = portal.Prepared.Columns, portal.Formats
+	default:
+		return pgerr.New(pgerr.ProtocolViolation, "invalid DESCRIBE message subtype %d", m.ObjectType)
 	}
 	if columns == nil {
 		c.send(&pgproto3.NoData{})

@@ -1,16 +1,20 @@
 package pgwire
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/jackc/pgproto3/v2"
+	pgproto3v5 "github.com/jackc/pgx/v5/pgproto3"
 )
 
 // oldClient speaks the protocol as programs on pgx v4 do.
@@ -281,11 +285,9 @@ func TestMessagesThatAreNotAllowed(t *testing.T) {
 	}
 	open, _, _ := startFake(t, "", nil)
 	for name, data := range map[string][]byte{
-		"unknown type":    {'?', 0, 0, 0, 4},
-		"length too low":  {'Q', 0, 0, 0, 3},
-		"huge length":     {'Q', 0x7f, 0xff, 0xff, 0xff},
-		"bind of garbage": {'B', 0, 0, 0, 8, 1, 2, 3, 4},
-		"query unended":   {'Q', 0, 0, 0, 5, 'x'},
+		"unknown type":   {'?', 0, 0, 0, 4},
+		"length too low": {'Q', 0, 0, 0, 3},
+		"huge length":    {'Q', 0x7f, 0xff, 0xff, 0xff},
 	} {
 		if got := talk(t, open, append(bytes.Clone(hello), data...)); !bytes.Contains(got, []byte("FATAL")) {
 			t.Errorf("%s: got %q", name, got)
@@ -293,6 +295,64 @@ func TestMessagesThatAreNotAllowed(t *testing.T) {
 	}
 	if got := talk(t, open, append(bytes.Clone(hello), "Q\x00\x00\x00\x08a\xff\xfe\x00X\x00\x00\x00\x04"...)); !bytes.Contains(got, []byte("22021")) {
 		t.Errorf("query that is not UTF-8: %q", got)
+	}
+}
+
+// A body that cannot be read spoils its statement and not the connection: the
+// next message begins where the frame ends.
+func TestMalformedBodies(t *testing.T) {
+	addr, _, _ := startFake(t, "", nil)
+	message := func(kind byte, body string) []byte {
+		return append(binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(body)+4)), body...)
+	}
+	sync, good := message('S', ""), message('Q', "rows 1\x00")
+	hello := startup(3<<16, "user", "me")
+	for _, c := range []struct {
+		name string
+		data []byte
+		want string
+	}{
+		{"query with a NUL", message('Q', "rows 1\x00rows 2\x00"), "invalid message format"},
+		{"query with a NUL at its end", message('Q', "rows 1\x00\x00"), "invalid message format"},
+		{"query unended", message('Q', "rows 1"), "invalid string in message"},
+		{"query of nothing", message('Q', ""), "invalid string in message"},
+		{"parse with a NUL", append(message('P', "\x00rows 1\x00 2\x00\x00\x00"), sync...), "invalid message format"},
+		{"parse unended", append(message('P', "\x00rows 1"), sync...), "invalid message format"},
+		{"bind of garbage", append(message('B', "\x01\x02\x03\x04"), sync...), "invalid message format"},
+		{"execute without a limit", append(message('E', "\x00\x00"), sync...), "invalid message format"},
+		{"describe of something else", append(message('D', "X\x00"), sync...), "invalid DESCRIBE message subtype 88"},
+		{"close of something else", append(message('C', "X\x00"), sync...), "invalid CLOSE message subtype 88"},
+		{"sync with a body", message('S', "x"), "invalid message format"},
+		{"sync with a body after an error", append(message('E', "\x00"), message('S', "x")...), "invalid message format"},
+		{"skipped until sync", append(message('D', "X\x00"), append(message('B', "\x01"), sync...)...), "invalid DESCRIBE"},
+	} {
+		got := talk(t, addr, slices.Concat(hello, c.data, good))
+		if !bytes.Contains(got, []byte(c.want)) || !bytes.Contains(got, []byte("C08P01")) || bytes.Contains(got, []byte("FATAL")) || !bytes.Contains(got, []byte("SELECT 1\x00")) {
+			t.Errorf("%s: got %q", c.name, got)
+		}
+	}
+}
+
+// A body may come in pieces, and may be larger than what is kept for the next.
+func TestMessageReader(t *testing.T) {
+	long := strings.Repeat("x", 3*bodyBytesKept)
+	var wire []byte
+	for _, sql := range []string{"a", long, "b"} {
+		wire, _ = (&pgproto3v5.Query{String: sql}).Encode(wire)
+	}
+	r := messageReader{r: bufio.NewReaderSize(iotest.HalfReader(bytes.NewReader(wire)), 16), max: 1 << 20}
+	for _, want := range []string{"a", long, "b"} {
+		m, err := r.next()
+		if q, ok := m.(*pgproto3v5.Query); err != nil || !ok || q.String != want {
+			t.Fatalf("%T, %v", m, err)
+		}
+	}
+	if _, err := r.next(); err != errGone {
+		t.Errorf("at the end: %v", err)
+	}
+	r = messageReader{r: bufio.NewReader(strings.NewReader("Q\x0f\xff\xff\xffselect")), max: 1 << 30}
+	if _, err := r.next(); err != errGone || cap(r.buf) > 2*bodyBytesKept {
+		t.Errorf("a promise of 256 MB: %v, %d bytes", err, cap(r.buf))
 	}
 }
 
