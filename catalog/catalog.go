@@ -27,6 +27,7 @@ const (
 type Relation struct {
 	ID         string // stable, never reused
 	Schema     string // "public", "pg_catalog", "millrace" …
+	OID        uint32 `json:"-"` // of a system table: PostgreSQL's, which its rows have as tableoid
 	Name       string
 	Kind       Kind
 	Columns    []Column

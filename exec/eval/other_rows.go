@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"fmt"
 	"hash/fnv"
-	"strings"
 
 	"github.com/millrace/millrace/types"
 )
@@ -63,7 +62,8 @@ var otherRows = map[string]rowFn{
 		h.Write([]byte(x.str(0)))
 		return intValue(int64(int32(h.Sum32()))), nil
 	},
-	"pg_size_pretty": func(x *row) (types.Value, error) { return strValue(sizePretty(x.int(0))), nil },
+	"pg_size_pretty(bigint)":  func(x *row) (types.Value, error) { return strValue(sizePretty(x.int(0))), nil },
+	"pg_size_pretty(numeric)": func(x *row) (types.Value, error) { s, err := decimalSizePretty(x.dec(0)); return strValue(s), err },
 }
 
 func contextText(get func(*Context) string) rowFn {
@@ -92,8 +92,10 @@ func randomUUID(*row) (types.Value, error) {
 	return v, nil
 }
 
+var sizeUnits = []string{"bytes", "kB", "MB", "GB", "TB", "PB"}
+
 func sizePretty(n int64) string {
-	units := []string{"bytes", "kB", "MB", "GB", "TB", "PB"}
+	units := sizeUnits
 	if abs(n) < 10*1024 {
 		return fmt.Sprintf("%d bytes", n)
 	}
@@ -108,5 +110,33 @@ func sizePretty(n int64) string {
 	} else {
 		v = (v - 1) / 2
 	}
-	return strings.TrimSpace(fmt.Sprintf("%d %s", v, units[i]))
+	return fmt.Sprintf("%d %s", v, units[i])
+}
+
+// decimalSizePretty is sizePretty for what sum() gives.
+func decimalSizePretty(v types.Decimal) (string, error) {
+	small := func(limit int64) bool { return v.Abs().Cmp(types.DecimalFromInt(limit)) < 0 }
+	var err error
+	quo := func(n int64) {
+		if err == nil {
+			v, err = v.QuoTrunc(types.DecimalFromInt(n))
+		}
+	}
+	if small(10 * 1024) {
+		return v.String() + " bytes", nil
+	}
+	quo(512) // one bit more, to round by
+	i := 1
+	for ; !small(20*1024-1) && i < len(sizeUnits)-1; i++ {
+		quo(1024)
+	}
+	half := types.DecimalFromInt(1)
+	if v.Sign() < 0 {
+		half = half.Neg()
+	}
+	if v, err = v.Add(half); err != nil {
+		return "", err
+	}
+	quo(2)
+	return v.String() + " " + sizeUnits[i], err
 }

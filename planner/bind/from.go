@@ -110,7 +110,25 @@ func (l *level) tableRef(x *ast.TableRef) (*fromItem, error) {
 	if rel != nil && len(rel.PrimaryKey) > 0 && rel.Kind != catalog.View {
 		l.dependents = append(l.dependents, dependent{end: len(sc.cols), primary: rel.PrimaryKey})
 	}
+	if rel != nil && rel.OID != 0 {
+		node = sc.addTableOID(node, rel)
+	}
 	return &fromItem{node: node, scope: sc}, nil
+}
+
+// addTableOID gives the rows of a system table the column by which clients tell
+// from which of them a row of a UNION comes. It is a field of the node, since an
+// outer join may have to make it null.
+func (s *scope) addTableOID(node logical.Node, rel *catalog.Relation) logical.Node {
+	p := &logical.Project{Input: node}
+	for i, f := range node.Fields() {
+		p.Exprs, p.Out = append(p.Exprs, columnExpr(i, f)), append(p.Out, f)
+	}
+	f := logical.Field{Name: "tableoid", Relation: s.rels[0].name, Type: types.Of(types.OID)}
+	p.Exprs = append(p.Exprs, &scalar.Expr{Op: scalar.OpConst, Type: f.Type, Value: &types.Value{Int: int64(rel.OID)}, Pos: -1})
+	s.cols = append(s.cols, column{name: f.Name, relation: s.rels[0].name, schema: s.rels[0].schema, field: f, expr: columnExpr(len(p.Out), f), system: true})
+	p.Out = append(p.Out, f)
+	return p
 }
 
 func (b *binder) useCTE(c *cteScope) (logical.Node, error) {

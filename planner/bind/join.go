@@ -102,7 +102,7 @@ func (l *level) joinCondition(x *ast.Join, left *bound, right *fromItem, sc *sco
 	names := x.Using
 	if x.Natural {
 		for _, c := range left.scope.cols {
-			if c.qualified || c.name == "" {
+			if c.qualified || c.system || c.name == "" {
 				continue
 			}
 			if r, _ := right.scope.find("", "", c.name); r != nil {

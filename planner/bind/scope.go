@@ -22,6 +22,8 @@ type column struct {
 	// qualified columns are found with their qualifier only and are not part of
 	// *: the sides of a USING column. Columns of group windows have no name.
 	qualified bool
+	// system columns are found by name alone: no *, NATURAL or whole row has them.
+	system bool
 	// merged are the USING columns that stand for two.
 	merged bool
 }
@@ -268,7 +270,7 @@ func (l *level) fields(e *scalar.Expr, rest ast.Path) (*scalar.Expr, error) {
 func (l *level) wholeRow(relation string, pos ast.Pos) *scalar.Expr {
 	if slices.ContainsFunc(l.scope.rels, func(r scopeRelation) bool { return r.name == relation && r.value }) {
 		for i := range l.scope.cols {
-			if c := &l.scope.cols[i]; c.relation == relation && !c.merged {
+			if c := &l.scope.cols[i]; c.relation == relation && !c.merged && !c.system {
 				return c.at(pos)
 			}
 		}
@@ -276,7 +278,7 @@ func (l *level) wholeRow(relation string, pos ast.Pos) *scalar.Expr {
 	row := &scalar.Expr{Op: scalar.OpCall, Func: "row(any...)", Type: types.Of(types.Row), Text: "row", Pos: int(pos)}
 	for i := range l.scope.cols {
 		c := &l.scope.cols[i]
-		if c.relation == relation && !c.merged {
+		if c.relation == relation && !c.merged && !c.system {
 			row.Args = append(row.Args, c.at(pos))
 			row.Type.Fields = append(row.Type.Fields, types.Field{Name: c.name, Type: c.field.Type})
 		}

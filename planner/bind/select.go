@@ -178,7 +178,7 @@ func (s *selection) star(x *ast.Star) error {
 			return pgerr.New(pgerr.SyntaxError, "SELECT * with no tables specified is not valid").At(int(pos))
 		}
 		for i := range s.scope.cols {
-			if c := &s.scope.cols[i]; !c.qualified && c.name != "" {
+			if c := &s.scope.cols[i]; !c.qualified && !c.system && c.name != "" {
 				s.items = append(s.items, item{expr: c.at(pos), name: c.name})
 			}
 		}
@@ -205,7 +205,7 @@ func (s *selection) star(x *ast.Star) error {
 	}
 	for i := range at.scope.cols {
 		c := &at.scope.cols[i]
-		if c.relation == relation && !c.merged && c.name != "" && (schema == "" || c.schema == schema) {
+		if c.relation == relation && !c.merged && !c.system && c.name != "" && (schema == "" || c.schema == schema) {
 			s.items = append(s.items, item{expr: s.carryIn(at, c.at(pos)), name: c.name})
 		}
 	}

@@ -300,6 +300,7 @@ pg_backend_pid() integer [stable]
 pg_sleep(double precision) void [volatile]
 hashtext(text) integer
 pg_size_pretty(bigint) text
+pg_size_pretty(numeric) text
 pg_client_encoding() name [stable]
 `
 
@@ -345,6 +346,7 @@ pg_ts_template_is_visible(oid) boolean [stable]
 pg_statistics_obj_is_visible(oid) boolean [stable]
 pg_conversion_is_visible(oid) boolean [stable]
 pg_opclass_is_visible(oid) boolean [stable]
+pg_opfamily_is_visible(oid) boolean [stable]
 pg_relation_is_publishable(oid) boolean [stable]
 pg_relation_size(oid) bigint [stable]
 pg_table_size(oid) bigint [stable]
@@ -356,6 +358,7 @@ pg_tablespace_size(oid) bigint [stable]
 pg_tablespace_location(oid) text [stable]
 pg_encoding_to_char(integer) name [stable]
 pg_char_to_encoding(name) integer [stable]
+getdatabaseencoding() name [stable]
 pg_is_in_recovery() boolean [stable]
 pg_is_other_temp_schema(oid) boolean [stable]
 pg_my_temp_schema() oid [stable]

@@ -80,6 +80,9 @@ func definitions() []*definition {
 func define(name, kind string, oid uint32, columns string) *definition {
 	schema, name, _ := strings.Cut(name, ".")
 	r := &catalog.Relation{ID: catalog.SystemID(schema, name), Schema: schema, Name: name, Kind: catalog.System}
+	if kind == "r" {
+		r.OID = oid
+	}
 	d := &definition{relation: r, relkind: kind, oid: oid}
 	for _, c := range strings.Split(columns, ", ") {
 		column, typ, _ := strings.Cut(c, " ")

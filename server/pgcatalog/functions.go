@@ -60,6 +60,7 @@ func catalogFunctions() map[string]function {
 		"pg_tablespace_location(oid)":             constant(text("")),
 		"pg_encoding_to_char(integer)":            encodingToChar,
 		"pg_char_to_encoding(name)":               charToEncoding,
+		"getdatabaseencoding()":                   constant(text("UTF8")),
 		"pg_is_in_recovery()":                     constant(boolean(false)),
 		"pg_is_other_temp_schema(oid)":            constant(boolean(false)),
 		"pg_my_temp_schema()":                     constant(number8(0)),

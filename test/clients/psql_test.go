@@ -1,6 +1,7 @@
 package clients
 
 import (
+	"fmt"
 	"os/exec"
 	"strings"
 	"testing"
@@ -66,6 +67,31 @@ func TestPsqlDescribes(t *testing.T) {
 		if strings.Contains(out, "ERROR") {
 			t.Errorf("%s:\n%s", c.command, out)
 		}
+	}
+}
+
+// Every describing command of psql runs its queries without an error, with and
+// without system objects, details and a pattern.
+func TestPsqlDescribesAll(t *testing.T) {
+	s := start(t, server.Options{})
+	if out, ok := psql(t, s, schema, "-q", "-v", "ON_ERROR_STOP=1"); !ok {
+		t.Fatal(out)
+	}
+	var script strings.Builder
+	for _, command := range strings.Fields(`d da dA dAc dAf dAo dAp db dc dC dd ddp dD des det deu dew dE df dF dFd dFp dFt dg di dl dL dm dn do dO dp dP drds dRp dRs
+		ds dt dT du dv dx dX dy l z dconfig`) {
+		for _, suffix := range []string{"", "+", "S", "S+"} {
+			fmt.Fprintf(&script, "\\%[1]s%[2]s\n\\%[1]s%[2]s orders\n", command, suffix)
+		}
+	}
+	if out, _ := psql(t, s, script.String()); strings.Contains(out, "ERROR") {
+		at := strings.Index(out, "ERROR")
+		t.Error(out[at:min(len(out), at+2000)])
+	}
+	out, _ := psql(t, s, `SELECT tableoid::regclass, tableoid = 'pg_am'::regclass, b.* FROM pg_am a LEFT JOIN pg_namespace b USING (tableoid) LIMIT 1;
+SELECT b.tableoid IS NULL FROM pg_am a LEFT JOIN pg_am b ON false LIMIT 1`, "-A", "-t")
+	if out != "pg_am|t||||\nt\n" {
+		t.Error(out)
 	}
 }
 
