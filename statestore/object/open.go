@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Options are what a URL does not say. Without keys, a bucket's credentials come
@@ -46,24 +47,41 @@ func OpenWith(_ context.Context, rawURL string, opt Options) (Store, error) {
 	return nil, fmt.Errorf("objects URL %q: want file:///folder, s3://bucket/prefix?endpoint=… or memory:", rawURL)
 }
 
+// A store that is slower than this is of no use for checkpoints.
+const (
+	proofTimeout        = 30 * time.Second
+	proofCleanupTimeout = 5 * time.Second
+)
+
 // ProveConditionalWrites checks that a store does what the contract asks of
 // Create and Replace: without it two servers could overwrite each other. The
-// error says in one line what is wrong.
+// error says in one line what is wrong, also of a store that does not answer.
 func ProveConditionalWrites(ctx context.Context, s Store) error {
 	var id [8]byte
 	if _, err := rand.Read(id[:]); err != nil {
 		return err
 	}
 	name := "probe/" + hex.EncodeToString(id[:])
+	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+	defer cancel()
 	say := func(format string, args ...any) error {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("%s is not usable for state: it does not answer: %w", s.URL(), err)
+		}
 		return fmt.Errorf("%s is not usable for state: %w", s.URL(), fmt.Errorf(format, args...))
 	}
 	if err := s.Create(ctx, name, []byte("1")); err != nil {
 		return say("cannot write: %w", err)
 	}
-	defer func() { _ = s.Delete(context.WithoutCancel(ctx), name) }()
-	if err := s.Create(ctx, name, []byte("2")); !errors.Is(err, ErrExists) {
-		return say("it overwrites an object in spite of If-None-Match (got %v)", err)
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), proofCleanupTimeout)
+		defer cancel()
+		_ = s.Delete(ctx, name)
+	}()
+	if err := s.Create(ctx, name, []byte("2")); err == nil {
+		return say("it overwrites an object in spite of If-None-Match")
+	} else if !errors.Is(err, ErrExists) {
+		return say("it cannot write with If-None-Match: %w", err)
 	}
 	data, info, err := s.Get(ctx, name)
 	if err != nil {
@@ -75,8 +93,10 @@ func ProveConditionalWrites(ctx context.Context, s Store) error {
 	if err := s.Replace(ctx, name, []byte("3"), info.ETag); err != nil {
 		return say("cannot replace an object with If-Match: %w", err)
 	}
-	if err := s.Replace(ctx, name, []byte("4"), info.ETag); !errors.Is(err, ErrChanged) {
-		return say("it overwrites an object in spite of If-Match (got %v)", err)
+	if err := s.Replace(ctx, name, []byte("4"), info.ETag); err == nil {
+		return say("it overwrites an object in spite of If-Match")
+	} else if !errors.Is(err, ErrChanged) {
+		return say("it cannot tell an object that changed: %w", err)
 	}
 	list, err := s.List(ctx, name)
 	if err != nil || len(list) != 1 {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 // testContract is what every store must hold to.
@@ -187,6 +189,35 @@ func TestProofFails(t *testing.T) {
 	if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "access denied") {
 		t.Errorf("got %v", err)
 	}
+}
+
+func TestProofNamesTheFault(t *testing.T) {
+	for want, s := range map[string]Store{
+		"cannot write with If-None-Match: not implemented":        NewFaulty(NewMemory(), Fault{Op: "create", Nth: 2, Err: errors.New("not implemented")}),
+		"cannot replace an object with If-Match: not implemented": NewFaulty(NewMemory(), Fault{Op: "replace", Nth: 1, Err: errors.New("not implemented")}),
+	} {
+		if err := ProveConditionalWrites(t.Context(), s); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v does not say %q", err, want)
+		}
+	}
+}
+
+// silent takes requests and does not answer.
+type silent struct{ Store }
+
+func (silent) Create(ctx context.Context, _ string, _ []byte) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func TestProofOfSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		err := ProveConditionalWrites(t.Context(), silent{NewMemory()})
+		if err == nil || !strings.Contains(err.Error(), "does not answer") || time.Since(began) > proofTimeout {
+			t.Errorf("after %v: %v", time.Since(began), err)
+		}
+	})
 }
 
 func TestOpenRefuses(t *testing.T) {
