@@ -104,7 +104,8 @@ func (r *rows) makeIndex(columns []int) {
 
 // at lists the versions seen at a position that have one of the keys, made by
 // keyBytes, in the columns of an index, in the order of row ids. Those that have
-// died since are not in the index: they are looked for among the latest dead.
+// died since, or will once a commit is durable, are not in the index: they are
+// looked for among the latest dead and the dying.
 func (r *rows) at(x *index, keys [][]byte, position uint64) []uint32 {
 	x.asked.Store(true)
 	wanted := make(map[string]struct{}, len(keys))
@@ -121,12 +122,18 @@ func (r *rows) at(x *index, keys [][]byte, position uint64) []uint32 {
 			}
 		}
 	}
+	late := func(i uint32) {
+		own = r.codec.appendKey(own[:0], r.data(i), x.columns)
+		if _, ok := wanted[string(own)]; ok && r.versions[i].born <= position && r.versions[i].died > position {
+			out = append(out, i)
+		}
+	}
 	since := sort.Search(len(r.dead), func(n int) bool { return r.dead[n].died > position })
 	for _, d := range r.dead[since:] {
-		own = r.codec.appendKey(own[:0], r.data(d.index), x.columns)
-		if _, ok := wanted[string(own)]; ok && r.versions[d.index].born <= position {
-			out = append(out, d.index)
-		}
+		late(d.index)
+	}
+	for i := range r.dying {
+		late(i)
 	}
 	slices.SortFunc(out, func(a, b uint32) int {
 		if r.versions[a].rowID < r.versions[b].rowID {

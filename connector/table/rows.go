@@ -34,10 +34,13 @@ type rows struct {
 	chunkBytes int
 	nextRow    uint64
 	dead       []deadVersion // in the order they died
-	liveSize   int64         // bytes of current and not yet reclaimed versions
-	heldSize   int64         // bytes of all chunks
-	scratch    []byte
-	other      []byte
+	// dying are the versions killed by commits that are not durable yet: no index
+	// has them any more, and dead not yet.
+	dying    map[uint32]struct{}
+	liveSize int64 // bytes of current and not yet reclaimed versions
+	heldSize int64 // bytes of all chunks
+	scratch  []byte
+	other    []byte
 }
 
 type deadVersion struct {
@@ -133,10 +136,15 @@ func (r *rows) unlink(i uint32) {
 func (r *rows) kill(i uint32, died uint64) {
 	r.unlink(i)
 	r.versions[i].died = died
+	if r.dying == nil {
+		r.dying = map[uint32]struct{}{}
+	}
+	r.dying[i] = struct{}{}
 }
 
 // revive undoes kill.
 func (r *rows) revive(i uint32) {
+	delete(r.dying, i)
 	r.versions[i].died = 0
 	r.link(i)
 }
@@ -144,6 +152,7 @@ func (r *rows) revive(i uint32) {
 // release forgets a version that nobody can see any more; a current one must be
 // unlinked first.
 func (r *rows) release(i uint32) {
+	delete(r.dying, i)
 	v := &r.versions[i]
 	c := int(v.chunk)
 	r.used[c] -= int(v.length)
@@ -158,6 +167,7 @@ func (r *rows) release(i uint32) {
 
 // bury queues a dead version for reclaim.
 func (r *rows) bury(i uint32) {
+	delete(r.dying, i)
 	r.dead = append(r.dead, deadVersion{r.versions[i].died, i})
 }
 
