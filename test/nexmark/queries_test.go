@@ -115,8 +115,8 @@ var queries = []query{
 	{name: "q13", sql: `SELECT b.auction, b.bidder, b.price, b.date_time, s.value FROM (SELECT *, proctime() AS p_time FROM bid) b
 			JOIN side_input FOR SYSTEM_TIME AS OF b.p_time AS s ON mod(b.auction, 10000) = s.key`,
 		oracle: `SELECT b.auction, b.bidder, b.price, b.date_time, s.value FROM bid b JOIN side_input s ON mod(b.auction, 10000) = s.key`},
-	{name: "q14", sql: `SELECT auction, bidder, 0.908 * price AS price, CASE WHEN extract(hour FROM date_time) >= 8 AND extract(hour FROM date_time) <= 18 THEN 'dayTime'
-			WHEN extract(hour FROM date_time) <= 6 OR extract(hour FROM date_time) >= 20 THEN 'nightTime' ELSE 'otherTime' END AS bidtimetype,
+	{name: "q14", sql: `SELECT auction, bidder, 0.908 * price AS price, CASE WHEN hour(date_time) >= 8 AND hour(date_time) <= 18 THEN 'dayTime'
+			WHEN hour(date_time) <= 6 OR hour(date_time) >= 20 THEN 'nightTime' ELSE 'otherTime' END AS bidtimetype,
 			date_time, extra, count_char(extra, 'c') AS c_counts
 		FROM bid WHERE 0.908 * price > 1000000 AND 0.908 * price < 50000000`,
 		oracle: `SELECT auction, bidder, 0.908 * price AS price, CASE WHEN extract(hour FROM date_time) BETWEEN 8 AND 18 THEN 'dayTime'
@@ -154,10 +154,4 @@ var queries = []query{
 			split_index(url, '/', 5) AS dir3 FROM bid`,
 		oracle: `SELECT auction, bidder, price, channel, split_part(url, '/', 4), split_part(url, '/', 5), split_part(url, '/', 6) FROM bid`,
 		sink:   `auction bigint, bidder bigint, price bigint, channel varchar, dir1 varchar, dir2 varchar, dir3 varchar`},
-}
-
-// refused are spellings of Nexmark's that are not understood yet. When one
-// starts to work, its query above takes its place.
-var refused = []struct{ name, sql, code string }{
-	{"q14 with hour()", `SELECT auction, hour(date_time) AS hour FROM bid`, "42883"},
 }
