@@ -55,6 +55,9 @@ func newStartingPoint(store object.Store) *startingPoint {
 // startingPoint finds the newest intact checkpoint of the runner's job, else what
 // the job was told to restore from.
 func (r *runner) startingPoint(ctx context.Context) (*startingPoint, error) {
+	if err := r.m.closeUnfinished(ctx, r.job.ID); err != nil {
+		return nil, err
+	}
 	sp := newStartingPoint(r.m.opt.Objects)
 	sp.incarnation, sp.next = NewID()[:12], max(r.job.FirstCheckpoint, 1)
 	meta, skipped, err := checkpoint.Newest(ctx, r.m.opt.Objects, r.job.ID, func(m *manifest.Metadata) error {

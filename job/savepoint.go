@@ -128,7 +128,7 @@ func (m *Manager) copySavepoint(ctx context.Context, j *catalog.Job, n int64, sp
 		return sp, err
 	}
 	sp.Rows, sp.Bytes = meta.Size()
-	if err := m.retainSavepoint(&sp, meta); err != nil {
+	if err := m.retain(SavepointHolder(sp.Name), meta); err != nil {
 		return sp, err
 	}
 	return sp, m.opt.Store.AddSavepoint(ctx, sp)
@@ -174,22 +174,18 @@ func joinURL(base, folder string) string {
 	return out
 }
 
-// retainSavepoint keeps own tables' changes for a later restore.
-func (m *Manager) retainSavepoint(sp *catalog.Savepoint, meta *manifest.Metadata) error {
-	g, err := graph.Decode(meta.Graph)
-	if err != nil {
-		return err
-	}
+// offsetsIn are the positions in own tables that a checkpoint or savepoint has.
+func offsetsIn(g *graph.Graph, meta *manifest.Metadata) ([][]byte, error) {
 	start := newStartingPoint(nil)
 	start.meta = meta
 	if err := start.read(g); err != nil {
-		return err
+		return nil, err
 	}
 	var rep exec.Report
 	for id, s := range start.sources {
 		rep.Operators = append(rep.Operators, exec.OperatorSnapshot{ID: id, Source: s})
 	}
-	return m.opt.Retain(SavepointHolder(sp.Name), ownOffsets(g, []exec.Report{rep}))
+	return ownOffsets(g, []exec.Report{rep}), nil
 }
 
 // DropSavepoint deletes a savepoint and its files.

@@ -37,6 +37,9 @@ func checkpointPlace(id string, n int64) string { return fmt.Sprintf("%s/chk-%d"
 // rows: what its newest checkpoint covers is committed, the rest is removed. Nobody else would
 // do so once the job has another id.
 func (m *Manager) settle(ctx context.Context, j *catalog.Job) error {
+	if err := m.closeUnfinished(ctx, j.ID); err != nil {
+		return err
+	}
 	meta, _, err := checkpoint.Newest(ctx, m.opt.Objects, j.ID, nil)
 	if err != nil {
 		return err
