@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/millrace/millrace/catalog"
@@ -89,4 +90,42 @@ func TestRunsCloseUnfinished(t *testing.T) {
 		list, err := w.store.Checkpoints(ctx, j.ID)
 		return err == nil && slices.ContainsFunc(list, func(c catalog.Checkpoint) bool { return c.N == n+1 && c.State == "failed" })
 	})
+}
+
+// TestCollectReleasesWhatHasNoRecord takes checkpoints of which the catalog has
+// none, as if it had been away, and one that it still takes for running.
+func TestCollectReleasesWhatHasNoRecord(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t)
+	var mu sync.Mutex
+	var released []string
+	w.manager.opt.Release = func(holder string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		released = append(released, holder)
+		return nil
+	}
+	j := w.create(query, "checkpoint_interval", "0s", "retained_checkpoints", "1")
+	w.read(1)
+	lost := w.checkpointed()
+	if err := w.store.RemoveCheckpoint(ctx, j.ID, lost); err != nil {
+		t.Fatal(err)
+	}
+	w.read(2)
+	open := w.checkpointed()
+	if err := w.store.PutCheckpoint(ctx, catalog.Checkpoint{JobID: j.ID, N: open, State: "running"}); err != nil {
+		t.Fatal(err)
+	}
+	w.read(3)
+	w.checkpointed()
+	w.manager.Kill()
+	mu.Lock()
+	defer mu.Unlock()
+	if want := []string{CheckpointHolder(j.ID, lost), CheckpointHolder(j.ID, open)}; !slices.Equal(released, want) {
+		t.Errorf("released %v, want %v", released, want)
+	}
+	list, err := w.store.Checkpoints(ctx, j.ID)
+	if err != nil || len(list) != 2 || list[1].N != open || list[1].State != "discarded" {
+		t.Errorf("records are %+v, %v", list, err)
+	}
 }

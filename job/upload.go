@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"time"
@@ -338,22 +339,21 @@ func (r *runner) collect(ctx context.Context, newest int64) {
 	if len(deleted) == 0 {
 		return
 	}
+	gone := gc.Checkpoints(r.job.ID, deleted)
+	for _, n := range gone { // also of those that could not be recorded
+		if err := r.m.opt.Release(CheckpointHolder(r.job.ID, n)); err != nil {
+			r.m.opt.Log.Warn("release table changes of checkpoint", "job", r.name(), "n", n, "err", err)
+		}
+	}
 	list, err := r.m.opt.Store.Checkpoints(ctx, r.job.ID)
 	if err != nil {
 		r.m.opt.Log.Warn("list checkpoints", "job", r.name(), "err", err)
 		return
 	}
-	gone := map[string]bool{}
-	for _, name := range deleted {
-		gone[name] = true
-	}
 	for _, c := range list {
-		if c.N < newest && c.State == "complete" && gone[gc.CheckpointName(r.job.ID, c.N)] {
+		if c.N < newest && (c.State == "complete" || c.State == "running") && slices.Contains(gone, c.N) {
 			c.State, c.URL = "discarded", ""
 			r.recordCheckpoint(ctx, c)
-			if err := r.m.opt.Release(CheckpointHolder(r.job.ID, c.N)); err != nil {
-				r.m.opt.Log.Warn("release table changes of checkpoint", "job", r.name(), "n", c.N, "err", err)
-			}
 		}
 	}
 }
