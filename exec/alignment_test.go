@@ -133,8 +133,15 @@ func TestIdleTimeoutAcrossTasks(t *testing.T) {
 
 func timeGoesOn(t *testing.T, f Factory, parallelism int) {
 	t.Helper()
+	timeGoesOnIn(t, chain(graph.Hash), f, parallelism, func() {})
+}
+
+// timeGoesOnIn waits until event time has come to all tasks of "second", and calls
+// then while the graph still runs.
+func timeGoesOnIn(t *testing.T, g *graph.Graph, f Factory, parallelism int, then func()) {
+	t.Helper()
 	reports := make(chan Report, 64)
-	r, err := Start(context.Background(), chain(graph.Hash), Options{Parallelism: parallelism, Factory: f, OnReport: func(rep Report) { reports <- rep }})
+	r, err := Start(context.Background(), g, Options{Parallelism: parallelism, Factory: f, OnReport: func(rep Report) { reports <- rep }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,6 +163,7 @@ func timeGoesOn(t *testing.T, f Factory, parallelism int) {
 			}
 		}
 		if moved == parallelism {
+			then()
 			return
 		}
 	}

@@ -12,6 +12,7 @@ type messageKind uint8
 const (
 	batchMessage messageKind = iota
 	watermarkMessage
+	idleMessage
 	barrierMessage
 	endMessage
 )
@@ -21,6 +22,7 @@ type message struct {
 	kind      messageKind
 	batch     *batch.Batch
 	watermark Watermark
+	idle      bool
 	barrier   Barrier
 }
 

@@ -24,6 +24,8 @@ type node struct {
 
 	watermarks []Watermark // per port
 	watermark  Watermark
+	idlePorts  []bool
+	idle       bool // all ports that event time goes by are
 	barriers   int
 	ends       int
 	ended      bool
@@ -95,25 +97,37 @@ func (e *OperatorError) Error() string { return e.Operator + ": " + e.Err.Error(
 // Unwrap returns the operator's own error.
 func (e *OperatorError) Unwrap() error { return e.Err }
 
-// onWatermark merges the ports and, if the minimum grew, tells the operator and
-// the ones after it.
+// onWatermark notes how far a port has come.
 func (n *node) onWatermark(port int, w Watermark) error {
 	if w <= n.watermarks[port] {
 		return nil
 	}
 	n.watermarks[port] = w
-	least := w
-	for _, x := range n.watermarks {
-		least = min(least, x)
+	return n.advance()
+}
+
+// advance merges the ports and, if event time or idleness has changed, tells the
+// operator and the ones after it.
+func (n *node) advance() error {
+	w, idle := merged(n.watermarks, n.idlePorts)
+	if n.idle && !idle {
+		if err := n.tellIdle(false); err != nil {
+			return err
+		}
 	}
-	if least <= n.watermark {
-		return nil
+	if w > n.watermark {
+		n.watermark = w
+		if err := n.op.OnWatermark(w, n); err != nil {
+			return n.wrap(err)
+		}
+		if err := n.tell(w); err != nil {
+			return err
+		}
 	}
-	n.watermark = least
-	if err := n.op.OnWatermark(least, n); err != nil {
-		return n.wrap(err)
+	if idle && !n.idle {
+		return n.tellIdle(true)
 	}
-	return n.tell(least)
+	return nil
 }
 
 // tell sends the operators after it the node's watermark.

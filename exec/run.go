@@ -140,6 +140,7 @@ func (r *Run) build(ctx context.Context) error {
 func (r *Run) newNode(ctx context.Context, t *task, spec *graph.Operator, tasks int) (*node, error) {
 	n := &node{spec: spec, task: t, watermark: WatermarkMin, view: spec.Kind == graph.MaterializeKind}
 	n.watermarks = make([]Watermark, max(1, len(spec.Inputs)))
+	n.idlePorts = make([]bool, len(n.watermarks))
 	for p := range n.watermarks {
 		n.watermarks[p] = WatermarkMin
 	}

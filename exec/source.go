@@ -322,6 +322,9 @@ func (s *sourceTask) read(ctx context.Context, sp *split, limit int) (bool, erro
 // watermark, however the rows were cut into batches.
 func (s *sourceTask) deliver(sp *split) error {
 	b := s.out
+	if err := s.setIdle(false); err != nil {
+		return err
+	}
 	if s.in.Tick != nil {
 		s.in.Tick()
 	}
@@ -431,7 +434,10 @@ func (s *sourceTask) advance() error {
 	all := s.marks.tell(s.task.index, least)
 	switch {
 	case all == WatermarkMax: // all are idle or done: nothing holds back the one that has come furthest
-		least = s.marks.most.Load()
+		if err := s.advanceTo(s.marks.most.Load()); err != nil || !s.isIdle() {
+			return err
+		}
+		return s.setIdle(true)
 	case least == WatermarkMax: // no split counts here: the task must not hold the others back
 		least = all
 	}

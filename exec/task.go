@@ -20,9 +20,13 @@ type task struct {
 	report Report
 
 	senderWatermarks []Watermark
+	senderIdle       []bool
 	senderBarriers   int
 	senderCaught     []bool // of each sender's last barrier
 	senderEnds       []bool
+
+	marks []Watermark // of one port's senders, to be merged
+	idle  []bool
 }
 
 func (t *task) mailbox() *mailbox {
@@ -38,6 +42,7 @@ func (t *task) addSender(port int) int {
 	t.box.queues = append(t.box.queues, queue{})
 	t.ports = append(t.ports, port)
 	t.senderWatermarks = append(t.senderWatermarks, WatermarkMin)
+	t.senderIdle = append(t.senderIdle, false)
 	t.senderEnds = append(t.senderEnds, false)
 	t.senderCaught = append(t.senderCaught, false)
 	return len(t.ports) - 1
@@ -126,7 +131,13 @@ func (t *task) receive(ctx context.Context) error {
 			msg.batch.Reset()
 			t.box.recycle(sender, msg.batch)
 		case watermarkMessage:
-			if err := t.onWatermark(sender, msg.watermark); err != nil {
+			t.senderWatermarks[sender] = msg.watermark
+			if err := t.advance(t.ports[sender]); err != nil {
+				return err
+			}
+		case idleMessage:
+			t.senderIdle[sender] = msg.idle
+			if err := t.advance(t.ports[sender]); err != nil {
 				return err
 			}
 		case barrierMessage:
@@ -142,16 +153,19 @@ func (t *task) receive(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// onWatermark merges the senders of one port.
-func (t *task) onWatermark(sender int, w Watermark) error {
-	t.senderWatermarks[sender] = w
-	port, least := t.ports[sender], w
+// advance merges the senders of one port.
+func (t *task) advance(port int) error {
+	t.marks, t.idle = t.marks[:0], t.idle[:0]
 	for s, p := range t.ports {
 		if p == port {
-			least = min(least, t.senderWatermarks[s])
+			t.marks, t.idle = append(t.marks, t.senderWatermarks[s]), append(t.idle, t.senderIdle[s])
 		}
 	}
-	return t.nodes[0].onWatermark(port, least)
+	w, idle := merged(t.marks, t.idle)
+	if err := t.nodes[0].onWatermark(port, w); err != nil {
+		return err
+	}
+	return t.nodes[0].onIdle(port, idle)
 }
 
 // onBarrier holds the sender back until the barrier has come from all of them.

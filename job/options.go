@@ -1,6 +1,7 @@
 package job
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"sort"
@@ -104,7 +105,7 @@ func jobOptions() []option {
 			func(o *Options, v string) error {
 				d, err := parseDuration(v)
 				if err == nil && d != 0 {
-					return fmt.Errorf("0s: unaligned checkpoints are not supported yet")
+					return pgerr.NotSupported(-1, "an unaligned checkpoint").Hint("aligned_checkpoint_timeout takes 0s.")
 				}
 				return err
 			}},
@@ -127,7 +128,7 @@ func jobOptions() []option {
 		{"memory_budget", "0", "bytes of state in memory; 0: no limit",
 			func(o *Options, v string) error {
 				if strings.TrimSpace(v) != "0" {
-					return fmt.Errorf("0: state that leaves memory is not supported yet")
+					return pgerr.NotSupported(-1, "state that leaves memory").Hint("memory_budget takes 0.")
 				}
 				return nil
 			}},
@@ -165,6 +166,9 @@ func ParseOptions(given map[string]string) (Options, error) {
 			continue
 		}
 		if err := opt.set(&o, v); err != nil {
+			if refusal := (*pgerr.Error)(nil); errors.As(err, &refusal) {
+				return o, refusal
+			}
 			return o, pgerr.New(pgerr.InvalidParameterValue, "invalid value for job option %q: %q", opt.name, v).
 				Hint("It takes %s.", err)
 		}

@@ -28,6 +28,9 @@ func TestBadOptions(t *testing.T) {
 		{"max_concurrent_checkpoints", "2", "22023", "from 1 to 1"},
 		{"tolerable_failed_checkpoints", "few", "22023", "unlimited or a whole number"},
 		{"retained_checkpoints", "0", "22023", "from 1 to"},
+		{"memory_budget", "1GB", "0A000", "state that leaves memory is not supported yet"},
+		{"aligned_checkpoint_timeout", "1s", "0A000", "an unaligned checkpoint is not supported yet"},
+		{"aligned_checkpoint_timeout", "soon", "22023", "a duration such as"},
 		{"checkpoint_retention", "keep", "22023", "retain, delete"},
 		{"restart", "always", "22023", "none, fixed_delay, failure_rate, exponential_delay"},
 	} {
