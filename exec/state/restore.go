@@ -84,13 +84,21 @@ func Open(ctx context.Context, store object.Store, m *manifest.Table, slabs *Sla
 	}
 	if err := segment.Fetch(ctx, store, m, wanted); err != nil {
 		s.Release()
-		return nil, fmt.Errorf("restore table %q: %w", m.Name, err)
+		return nil, fmt.Errorf("restore %s: %w", called(m.Name), err)
 	}
 	if err := s.inspect(m); err != nil {
 		s.Release()
 		return nil, err
 	}
 	return s, nil
+}
+
+// called is what messages call a table of an operator, whose main one has no name.
+func called(name string) string {
+	if name == "" {
+		return "the main table"
+	}
+	return fmt.Sprintf("table %q", name)
 }
 
 // page makes a page that goes when the snapshot is released. What will not be
@@ -255,12 +263,12 @@ func (t *Table) copySlot(row unsafe.Pointer, to *slot, old unsafe.Pointer, k int
 // match finds the columns of the table in an older layout: -1 for new ones.
 func (t *Table) match(old *layout, rename map[string]string) ([]int, error) {
 	if t.keys != old.keys {
-		return nil, fmt.Errorf("restore table %q: it had %d key columns and has %d now", t.schema.Name, old.keys, t.keys)
+		return nil, fmt.Errorf("restore %s: it had %d key columns and has %d now", called(t.schema.Name), old.keys, t.keys)
 	}
 	from := make([]int, len(t.slots))
 	for i := range t.keys {
 		if a, b := t.column(i), old.column(i); a.Type.Phys() != b.Type.Phys() || a.Type.Kind != b.Type.Kind {
-			return nil, fmt.Errorf("restore table %q: key column %q was %s and is %s now", t.schema.Name, a.Name, b.Type, a.Type)
+			return nil, fmt.Errorf("restore %s: key column %q was %s and is %s now", called(t.schema.Name), a.Name, b.Type, a.Type)
 		}
 		from[i] = i
 	}
