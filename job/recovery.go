@@ -194,7 +194,8 @@ func checkpointURL(url string) (root, id string, n int64, ok bool) {
 	parent, folder := splitURL(url)
 	root, id = splitURL(parent)
 	_, n, ok = ownCheckpoint(id + "/" + folder)
-	return root, id, n, ok && strings.Contains(root, ":")
+	path, _, _ := strings.Cut(root, "?")
+	return root, id, n, ok && strings.Contains(path, ":") && !strings.HasSuffix(path, "/")
 }
 
 // plainURL is the URL of a checkpoint's or savepoint's folder when that of its
@@ -218,7 +219,8 @@ func dropFolder(ctx context.Context, url string) error {
 	return checkpoint.DropSavepoint(ctx, store, folder)
 }
 
-// missing words the error for a checkpoint or savepoint that is not there.
+// missing words the error for a checkpoint or savepoint that is not there, or
+// cannot be read.
 func missing(err error, from string) error {
 	switch {
 	case errors.Is(err, object.ErrNotFound):
@@ -226,7 +228,17 @@ func missing(err error, from string) error {
 	case checkpoint.IsDamage(err):
 		return pgerr.New(pgerr.DataCorrupted, "%s is damaged: %s", from, err.Error()).Wrap(err)
 	}
-	return err
+	return storeFault(err, "cannot read "+from)
+}
+
+// storeFault words the error of an object store that a statement names: it is no
+// bug when that store cannot be reached.
+func storeFault(err error, what string) error {
+	var told *pgerr.Error
+	if err == nil || errors.As(err, &told) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return err
+	}
+	return pgerr.New(pgerr.IOError, "%s: %s", what, err.Error()).Wrap(err)
 }
 
 // read takes positions, watermarks and commits out of the metadata for the

@@ -78,13 +78,11 @@ func (m *Manager) checkSavepoint(ctx context.Context, spec SavepointSpec) error 
 		return nil
 	}
 	store, err := object.Open(ctx, spec.To)
-	if err == nil {
-		_, err = store.List(ctx, "savepoint-")
-	}
 	if err != nil {
 		return pgerr.New(pgerr.InvalidParameterValue, "cannot write a savepoint to %s: %s", spec.To, err.Error())
 	}
-	return nil
+	_, err = store.List(ctx, "savepoint-")
+	return storeFault(err, "cannot write a savepoint to "+spec.To)
 }
 
 // copySavepoint makes a checkpoint into a savepoint that stands on its own, and
@@ -125,7 +123,7 @@ func (m *Manager) copySavepoint(ctx context.Context, j *catalog.Job, n int64, sp
 		meta, err = checkpoint.CopyToSavepoint(ctx, m.opt.Objects, to, folder, meta)
 	}
 	if err != nil {
-		return sp, err
+		return sp, storeFault(err, "cannot write the savepoint "+sp.URL)
 	}
 	sp.Rows, sp.Bytes = meta.Size()
 	if err := m.retain(SavepointHolder(sp.Name), meta); err != nil {
@@ -259,7 +257,7 @@ func (m *Manager) Verify(ctx context.Context, name, url string) (files int, faul
 		return 0, nil, missing(err, url)
 	}
 	faults, err = checkpoint.Verify(ctx, store, meta)
-	return len(meta.Files), faults, err
+	return len(meta.Files), faults, missing(err, url)
 }
 
 // pin keeps a job's checkpoints while a savepoint is made of one.

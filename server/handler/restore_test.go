@@ -143,6 +143,25 @@ func TestRestoreCheckpoints(t *testing.T) {
 	c.fails("58P01", `CREATE JOB more FROM CHECKPOINT '`+url+`'`)
 }
 
+// A place that cannot be reached is the fault of the statement that names it, or
+// of the network: no internal error. The job goes on.
+func TestUnreachablePlaces(t *testing.T) {
+	c := start(t, "")
+	orders(c, "")
+	away := `s3://bucket/x/savepoint-1?endpoint=http://127.0.0.1:1`
+	for _, sql := range []string{`RESTORE JOB j FROM SAVEPOINT '` + away + `'`, `EXPLAIN RESTORE JOB j FROM SAVEPOINT '` + away + `'`,
+		`RESTORE JOB j FROM CHECKPOINT 's3://bucket/x/job/chk-1?endpoint=http://127.0.0.1:1'`, `CREATE JOB k FROM SAVEPOINT '` + away + `'`,
+		`SELECT * FROM savepoint('` + away + `')`, `VERIFY SAVEPOINT '` + away + `'`, `SAVEPOINT JOB j TO '` + away + `'`,
+		`SAVEPOINT JOB j TO 'file:///proc/nowhere'`, `SAVEPOINT JOB j TO 'file:///proc/nowhere' FORMAT CANONICAL`} {
+		e := c.fails("58030", sql)
+		contains(t, e.Message, "cannot ")
+	}
+	e := c.fails("22023", `RESTORE JOB j FROM CHECKPOINT 'file:///nowhere/chk-1'`)
+	contains(t, e.Message, "file:///nowhere/chk-1")
+	c.exec(`INSERT INTO orders VALUES (4, 'ann', 1)`, `FLUSH`)
+	c.expect(totals, "ann | 3 | 13.25", "ben | 1 | 5.50")
+}
+
 func number(t *testing.T, s string) (n int) {
 	t.Helper()
 	if _, err := fmt.Sscan(s, &n); err != nil {
