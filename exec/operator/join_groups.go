@@ -47,14 +47,7 @@ func newJoinGroups(schema *graph.Table, keys int, sides ...*rowGroups) (*joinGro
 func (g *joinGroups) locate(cols []*batch.Column, n int, sel []uint16, dst []int32) []int32 {
 	dst = roomFor(dst, n)
 	cols = cols[:g.keys]
-	g.sel = g.sel[:0]
-	for _, i := range sel {
-		dst[i] = groupless
-		if !anyNull(cols, int(i)) {
-			g.sel = append(g.sel, i)
-		}
-	}
-	if len(g.sel) == 0 {
+	if !g.selectKeyed(cols, sel, dst) {
 		return dst
 	}
 	g.ids, g.rows = roomFor(g.ids, n), roomFor(g.rows, n)
@@ -76,10 +69,9 @@ func (g *joinGroups) locate(cols []*batch.Column, n int, sel []uint16, dst []int
 	return dst
 }
 
-// find is locate without making groups.
-func (g *joinGroups) find(cols []*batch.Column, n int, sel []uint16, dst []int32) []int32 {
-	dst = roomFor(dst, n)
-	cols = cols[:g.keys]
+// selectKeyed selects the rows that have a key, and makes the others groupless. It
+// reports whether there are any.
+func (g *joinGroups) selectKeyed(cols []*batch.Column, sel []uint16, dst []int32) bool {
 	g.sel = g.sel[:0]
 	for _, i := range sel {
 		dst[i] = groupless
@@ -87,7 +79,14 @@ func (g *joinGroups) find(cols []*batch.Column, n int, sel []uint16, dst []int32
 			g.sel = append(g.sel, i)
 		}
 	}
-	if len(g.sel) == 0 {
+	return len(g.sel) > 0
+}
+
+// find is locate without making groups.
+func (g *joinGroups) find(cols []*batch.Column, n int, sel []uint16, dst []int32) []int32 {
+	dst = roomFor(dst, n)
+	cols = cols[:g.keys]
+	if !g.selectKeyed(cols, sel, dst) {
 		return dst
 	}
 	g.ids = roomFor(g.ids, n)

@@ -69,9 +69,9 @@ func asofNode(left *bound, right *fromItem, x *ast.Join, cond *scalar.Expr, out 
 			n.Match = c
 		case c.Op == scalar.OpCall && strings.HasPrefix(c.Func, "=(") && len(c.Args) == 2 && crosses(c, width):
 			equal = append(equal, c)
-		case sideOf(c, width) == 1:
+		case scalar.SideOf(c, width) == 1:
 			rights = append(rights, scalar.Remap(c, func(i int) int { return i - width }))
-		case sideOf(c, width) == -1 && !n.Outer:
+		case scalar.SideOf(c, width) == -1 && !n.Outer:
 			lefts = append(lefts, c)
 		default:
 			return nil, pgerr.NotSupported(c.Pos, "this condition of an ASOF join").
@@ -94,19 +94,5 @@ func asofNode(left *bound, right *fromItem, x *ast.Join, cond *scalar.Expr, out 
 
 // crosses reports whether a comparison is of one side with the other.
 func crosses(x *scalar.Expr, width int) bool {
-	return sideOf(x.Args[0], width)*sideOf(x.Args[1], width) == -1
-}
-
-// sideOf is -1 for an expression over left columns only, 1 for right ones only.
-func sideOf(x *scalar.Expr, width int) int {
-	cols := scalar.Columns(x)
-	switch {
-	case len(cols) == 0 || scalar.VolatilityOf(x) == scalar.Volatile:
-		return 0
-	case cols[len(cols)-1] < width:
-		return -1
-	case cols[0] >= width:
-		return 1
-	}
-	return 0
+	return scalar.SideOf(x.Args[0], width)*scalar.SideOf(x.Args[1], width) == -1
 }

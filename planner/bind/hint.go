@@ -64,48 +64,45 @@ func (s *selection) pinLeftover() error {
 	return nil
 }
 
+// pin gives an id to the operator with state that a SELECT has, unless it has
+// another, and reports whether it did.
 func pin(n logical.Node, id string) bool {
+	at := pinnedID(n)
+	if at == nil {
+		return false
+	}
+	if *at == "" {
+		*at = id
+	}
+	return *at == id
+}
+
+// pinnedID is where the first operator with state below n has its id, nil if there
+// is none.
+func pinnedID(n logical.Node) *string {
 	switch n := n.(type) {
 	case *logical.Project:
-		return pin(n.Input, id)
+		return pinnedID(n.Input)
 	case *logical.Filter:
-		return pin(n.Input, id)
+		return pinnedID(n.Input)
 	case *logical.Window:
-		return pin(n.Input, id)
+		return pinnedID(n.Input)
 	case *logical.Sort:
-		return pin(n.Input, id)
+		return pinnedID(n.Input)
 	case *logical.Over:
-		if n.ID == "" {
-			n.ID = id
-		}
-		return n.ID == id
+		return &n.ID
 	case *logical.Apply:
-		if n.ID == "" {
-			n.ID = id
-		}
-		return n.ID == id
+		return &n.ID
 	case *logical.Join:
-		if n.ID == "" {
-			n.ID = id
-		}
-		return n.ID == id
+		return &n.ID
 	case *logical.TemporalJoin:
-		if n.ID == "" {
-			n.ID = id
-		}
-		return n.ID == id
+		return &n.ID
 	case *logical.AsofJoin:
-		if n.ID == "" {
-			n.ID = id
-		}
-		return n.ID == id
+		return &n.ID
 	case *logical.Scan:
-		if n.ID == "" {
-			n.ID = id
-		}
-		return n.ID == id
+		return &n.ID
 	}
-	return false
+	return nil
 }
 
 // relationHints reads the hints after a relation's name.

@@ -26,7 +26,7 @@ func (b *builder) asofJoin(n *logical.AsofJoin) (stream, error) {
 	op, _, _ := strings.Cut(n.Match.Func, "(")
 	x, y := n.Match.Args[0], n.Match.Args[1]
 	width := len(n.Left.Fields())
-	if side(x, width) == 1 {
+	if scalar.SideOf(x, width) == 1 {
 		op, x, y = turned[op], y, x
 	}
 	if x.Type.Phys() != y.Type.Phys() || x.Type.Kind == types.Char || y.Type.Kind == types.Char {

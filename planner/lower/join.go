@@ -54,27 +54,13 @@ func equiKeys(x *scalar.Expr, width int) (l, r *scalar.Expr) {
 		return nil, nil
 	}
 	switch {
-	case side(a, width) == -1 && side(c, width) == 1:
-	case side(a, width) == 1 && side(c, width) == -1:
+	case scalar.SideOf(a, width) == -1 && scalar.SideOf(c, width) == 1:
+	case scalar.SideOf(a, width) == 1 && scalar.SideOf(c, width) == -1:
 		a, c = c, a
 	default:
 		return nil, nil
 	}
 	return a, scalar.Remap(c, func(i int) int { return i - width })
-}
-
-// side is -1 for an expression over left columns only, 1 for right ones only.
-func side(x *scalar.Expr, width int) int {
-	cols := scalar.Columns(x)
-	switch {
-	case len(cols) == 0 || scalar.VolatilityOf(x) == scalar.Volatile:
-		return 0
-	case cols[len(cols)-1] < width:
-		return -1
-	case cols[0] >= width:
-		return 1
-	}
-	return 0
 }
 
 func position(x *scalar.Expr) int {

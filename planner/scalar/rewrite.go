@@ -76,6 +76,21 @@ func Columns(x *Expr) []int {
 	return slices.Compact(out)
 }
 
+// SideOf is -1 for an expression over a join's left columns only, of which there
+// are width, 1 for one over right columns only, and 0 for any other.
+func SideOf(x *Expr, width int) int {
+	cols := Columns(x)
+	switch {
+	case len(cols) == 0 || VolatilityOf(x) == Volatile:
+		return 0
+	case cols[len(cols)-1] < width:
+		return -1
+	case cols[0] >= width:
+		return 1
+	}
+	return 0
+}
+
 // Equal reports whether two expressions are the same but for Pos and Text.
 func Equal(x, y *Expr) bool {
 	if x == nil || y == nil {
