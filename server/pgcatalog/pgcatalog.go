@@ -139,14 +139,18 @@ func (c *Catalog) query(ctx context.Context, s *session.Session) *query {
 	return &query{c: c, ctx: ctx, s: s, model: c.model(c.options.Snapshot(s))}
 }
 
-// Function answers eval.Context.External for a session.
+// Function answers eval.Context.External for a session. Tasks that ask at once take
+// turns: some functions write the session's variables.
 func (c *Catalog) Function(ctx context.Context, s *session.Session) func(key string, args []types.Value, result types.Type) (types.Value, error) {
+	var mu sync.Mutex
 	var q *query
 	return func(key string, args []types.Value, result types.Type) (types.Value, error) {
 		f, ok := c.functions[key]
 		if !ok {
 			return types.NullValue, pgerr.New(pgerr.UndefinedFunction, "function %s is not available", key)
 		}
+		mu.Lock()
+		defer mu.Unlock()
 		if q == nil {
 			q = c.query(ctx, s)
 		}
