@@ -1,6 +1,7 @@
 package table
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -51,6 +52,49 @@ func drain(t testing.TB, scan *Scan, keep func(row string) bool) string {
 			}
 		}
 	}
+}
+
+// TestIndexFindsRowsWhoseEndIsUndecided looks at rows that a commit has changed and
+// deleted, and that is not durable yet: an index finds them as a scan does, and after
+// the commit in cuts from before it.
+func TestIndexFindsRowsWhoseEndIsUndecided(t *testing.T) {
+	s, err := Open(t.TempDir(), Options{NoSync: true})
+	must(t, err)
+	defer s.Close()
+	must(t, s.Create(bg(), keyed("a")))
+	_, err = apply(s, "a", Insert, "1 x", "2 y")
+	must(t, err)
+	expect := func(n *Snapshot, want string) {
+		t.Helper()
+		if by, all := found(t, n, "a", "x", "y"), scanned(t, n, "a", "x", "y"); by != want || all != want {
+			t.Errorf("by index %q, by scan %q, want %q", by, all, want)
+		}
+	}
+	before := s.Snapshot()
+	defer before.Close()
+	expect(before, "1 x, 2 y") // the index is there from now on
+	for _, commits := range []bool{false, true} {
+		x := jointly(t, s)
+		undone := errors.New("undone")
+		err = x.CommitWith(bg(), "id", func(string) error {
+			n := s.Snapshot()
+			defer n.Close()
+			expect(n, "1 x, 2 y")
+			expect(before, "1 x, 2 y")
+			if !commits {
+				return undone
+			}
+			return nil
+		})
+		if commits == (err != nil) {
+			t.Fatal(err)
+		}
+		expect(before, "1 x, 2 y")
+		x.Close()
+	}
+	after := s.Snapshot()
+	defer after.Close()
+	expect(after, "")
 }
 
 // TestIndexesEqualScans compares the two in cuts of every age, while transactions
