@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgproto3"
 
 	"github.com/millrace/millrace/server"
+	"github.com/millrace/millrace/test/random"
 )
 
 // alive fails the test if the server does not serve a new client.
@@ -197,8 +198,7 @@ func rawLogin(t *testing.T, s *server.Server) net.Conn {
 // may end, the server and its other clients go on.
 func TestRandomMessages(t *testing.T) {
 	s := start(t, server.Options{})
-	seed := rand.Uint64()
-	r := rand.New(rand.NewPCG(seed, 0))
+	r := random.New(t)
 	witness := connect(t, s)
 	kinds := "QPBDECHSXdcfFpqz\x00"
 	for i := range 300 {
@@ -239,14 +239,14 @@ func TestRandomMessages(t *testing.T) {
 		_, _ = nc.Write(out[:len(out)-r.IntN(len(out))/4])
 		_ = nc.(*net.TCPConn).CloseWrite()
 		if _, err := io.Copy(io.Discard, nc); err != nil && strings.Contains(err.Error(), "timeout") {
-			t.Errorf("seed %d: the server neither answers nor closes after %x", seed, out)
+			t.Errorf("the server neither answers nor closes after %x", out)
 		}
 		nc.Close()
 		if i%50 == 0 {
 			if got := run(witness, "SELECT 1"); got != "(1) SELECT 1" {
-				t.Fatalf("seed %d: another client sees %s", seed, got)
+				t.Fatalf("another client sees %s", got)
 			}
 		}
 	}
-	alive(t, s, fmt.Sprint("random messages of seed ", seed))
+	alive(t, s, "random messages")
 }

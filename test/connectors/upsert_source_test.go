@@ -3,13 +3,12 @@ package connectors
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/test/servers"
 )
 
@@ -28,9 +27,7 @@ var upsertQueries = map[string]string{
 // in views and by SELECT, through kills.
 func TestFilesWithPrimaryKey(t *testing.T) {
 	pg := servers.StartPostgres(t)
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 0))
+	rng := random.New(t)
 	ctx := context.Background()
 	oracle, err := pgx.Connect(ctx, pg.URL("postgres"))
 	if err != nil {

@@ -8,7 +8,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"math/rand/v2"
 	"os"
 	"sort"
 	"strconv"
@@ -22,6 +21,7 @@ import (
 	"github.com/millrace/millrace/connector"
 	"github.com/millrace/millrace/connector/nexmark"
 	"github.com/millrace/millrace/statestore/object"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/test/servers"
 	"github.com/millrace/millrace/types"
 )
@@ -55,12 +55,7 @@ func TestEveryRowOnceAfterKills(t *testing.T) {
 	defer cancel()
 	pg := servers.StartPostgres(t)
 	minio := servers.StartMinIO(t, "millrace")
-	seed := rand.Uint64()
-	if s, err := strconv.ParseUint(os.Getenv("MILLRACE_SEED"), 10, 64); err == nil {
-		seed = s
-	}
-	t.Logf("seed %d: set MILLRACE_SEED to repeat", seed)
-	rng := rand.New(rand.NewPCG(seed, 1))
+	rng := random.New(t)
 	for _, e := range minio.Env() {
 		k, v, _ := strings.Cut(e, "=")
 		t.Setenv(k, v)

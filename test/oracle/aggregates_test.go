@@ -10,11 +10,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/test/servers"
 )
 
@@ -54,12 +54,7 @@ func TestAggregates(t *testing.T) { compareViews(t, "aggregates", aggregateViews
 
 // compareViews does so for queries over the table, as views and as they are.
 func compareViews(t *testing.T, name string, views []string) {
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("MILLRACE_TEST_SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
-	}
-	t.Logf("seed %d", seed)
-	c := &valueChanges{rng: rand.New(rand.NewPCG(seed, 2))}
+	c := &valueChanges{rng: random.New(t)}
 	pg, err := pgx.Connect(context.Background(), servers.StartPostgres(t).CreateDatabase(t, name))
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +201,7 @@ func (c *valueChanges) value(column string) string {
 	case "m":
 		return fmt.Sprintf("%d.%02d", rng.IntN(300)-100, rng.IntN(100))
 	case "x":
-		return pick("0.1", "0.2", "-3.5", "1e6", "12345.678", "0", "'NaN'", "'Infinity'", "'-Infinity'", "1e-9", "2")
+		return pick("0.1", "0.2", "-3.5", "1e6", "12345.678", "0", "'NaN'", "'Infinity'", "'-Infinity'", "0.001", "2")
 	case "r":
 		return pick("0.5", "1.25", "-8", "100", "3")
 	case "d":

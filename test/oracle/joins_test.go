@@ -12,10 +12,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/test/servers"
 )
 
@@ -93,12 +93,7 @@ var joinJobs = []string{
 // then, with the server killed and started again, at another parallelism, in
 // between.
 func TestJoins(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	if s := os.Getenv("MILLRACE_TEST_SEED"); s != "" {
-		seed, _ = strconv.ParseUint(s, 10, 64)
-	}
-	t.Logf("seed %d", seed)
-	rng := rand.New(rand.NewPCG(seed, 1))
+	rng := random.New(t)
 	ctx := context.Background()
 	pg, err := pgx.Connect(ctx, servers.StartPostgres(t).CreateDatabase(t, "joins"))
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/test/servers"
 )
 
@@ -42,17 +43,13 @@ type duel struct {
 // tables. MILLRACE_SLT_CASES is the number of cases, MILLRACE_SEED repeats a run
 // and MILLRACE_SLT_CASE one case of it.
 func TestRandom(t *testing.T) {
-	seed, cases, only := rand.Uint64(), casesDefault, -1
-	if s, err := strconv.ParseUint(os.Getenv("MILLRACE_SEED"), 10, 64); err == nil {
-		seed = s
-	}
+	seed, cases, only := random.Seed(t), casesDefault, -1
 	if n, err := strconv.Atoi(os.Getenv("MILLRACE_SLT_CASES")); err == nil {
 		cases = n
 	}
 	if n, err := strconv.Atoi(os.Getenv("MILLRACE_SLT_CASE")); err == nil {
 		only, cases = n, n+1
 	}
-	t.Logf("seed %d: set MILLRACE_SEED to repeat", seed)
 	ctx := context.Background()
 	pg := servers.StartPostgres(t)
 	d := &duel{t: t}
