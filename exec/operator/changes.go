@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"math"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
@@ -224,6 +225,9 @@ func equalValues(x *batch.Column, i int, y *batch.Column, j int) bool {
 		return nx == ny
 	}
 	switch x.Phys {
+	case types.PhysFloat:
+		f, g := x.Float[i], y.Float[j]
+		return math.Float64bits(f) == math.Float64bits(g) || f != f && g != g
 	case types.PhysDecimal: // the display scale counts
 		return x.Dec[i] == y.Dec[j]
 	case types.PhysInterval:

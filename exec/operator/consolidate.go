@@ -45,7 +45,7 @@ func newConsolidate(op *graph.Operator, env *Env) (exec.Operator, error) {
 		}
 		c.out.Cols = append(c.out.Cols, &batch.Column{Phys: op.Fields[i].Type.Phys()})
 	}
-	schema := graph.Table{Local: len(c.order) - c.keys, Columns: []graph.Column{{Name: "count(*)", Type: types.Of(types.Int64)}}}
+	schema := graph.Table{Local: len(c.order) - c.keys, Exact: true, Columns: []graph.Column{{Name: "count(*)", Type: types.Of(types.Int64)}}}
 	for _, i := range c.order {
 		schema.Keys = append(schema.Keys, graph.Column{Name: op.Fields[i].Name, Type: op.Fields[i].Type})
 	}

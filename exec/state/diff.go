@@ -129,7 +129,7 @@ func diffByKey(old, now []*Snapshot) []Difference {
 		return gone(old)
 	}
 	keys := now[0].keys
-	schema := graph.Table{Keys: now[0].schema.Keys, Columns: []graph.Column{{Name: "place", Type: types.Of(types.Int64)}}}
+	schema := graph.Table{Keys: now[0].schema.Keys, Exact: now[0].schema.Exact, Columns: []graph.Column{{Name: "place", Type: types.Of(types.Int64)}}}
 	index, err := NewTable(schema, Options{})
 	invariant.Assert(err == nil, "the keys of a table make no table: %v", err)
 	defer index.Close()

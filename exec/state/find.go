@@ -1,6 +1,7 @@
 package state
 
 import (
+	"math"
 	"math/bits"
 	"unsafe"
 
@@ -379,8 +380,10 @@ func hashCell(s *slot, strings []arenaPage, row unsafe.Pointer) uint64 {
 	return hashInt(*(*uint64)(p))
 }
 
-// sameKey compares a row's first keys with row i of the key columns.
+// sameKey compares a row's first keys with row i of the key columns: for
+// equality, or for being the same where the table is exact.
 func (t *Table) sameKey(row unsafe.Pointer, keys []*batch.Column, i int) bool {
+	exact := t.schema.Exact
 	for k, c := range keys {
 		s := &t.slots[k]
 		if null := c.IsNull(i); null || s.isNull(row) {
@@ -397,14 +400,16 @@ func (t *Table) sameKey(row unsafe.Pointer, keys []*batch.Column, i int) bool {
 		case types.PhysBool:
 			same = *(*int64)(p) != 0 == c.Bool[i]
 		case types.PhysFloat:
-			same = floatBits(*(*float64)(p)) == floatBits(c.Float[i])
+			f := *(*float64)(p)
+			same = floatBits(f) == floatBits(c.Float[i]) && (!exact || f != 0 || math.Signbit(f) == math.Signbit(c.Float[i]))
 		case types.PhysDecimal:
 			d := *(*types.Decimal)(p)
-			same = d == c.Dec[i] || d.Cmp(c.Dec[i]) == 0
+			same = d == c.Dec[i] || !exact && d.Cmp(c.Dec[i]) == 0
 		case types.PhysBytes:
 			same = string(t.Bytes(*(*batch.View)(p))) == c.Str(i)
 		case types.PhysInterval:
-			same = sameInterval(*(*types.Interval)(p), c.Interval[i])
+			v := *(*types.Interval)(p)
+			same = v == c.Interval[i] || !exact && sameInterval(v, c.Interval[i])
 		case types.PhysUUID:
 			same = *(*[16]byte)(p) == c.UUID[i]
 		}

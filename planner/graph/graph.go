@@ -156,6 +156,10 @@ type Table struct {
 	// Unindexed says that each row that comes is a new one, and none is looked up by
 	// its whole key, the last part of which just numbers them.
 	Unindexed bool `json:"unindexed,omitempty"`
+	// Exact says that the keys are whole rows, which are the same only where every
+	// value is: 1.0 and 1.00, a day and 24 hours, 0 and -0 are equal, but are two
+	// rows.
+	Exact bool `json:"exact,omitempty"`
 }
 
 // Column is a state column. Name is what it means, such as "sum(amount)":

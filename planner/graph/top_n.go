@@ -95,7 +95,7 @@ func rowTable(in []Column, keys, rowKey []int, copies bool) Table {
 		}
 	}
 	if copies {
-		t.Columns = append(t.Columns, Column{Name: "count(*)", Type: bigint})
+		t.Columns, t.Exact = append(t.Columns, Column{Name: "count(*)", Type: bigint}), true
 		return t
 	}
 	for c := range in {

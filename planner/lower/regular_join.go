@@ -322,7 +322,7 @@ func (j *regularJoin) table(i int, spec *graph.Join) graph.Table {
 			keys = max(keys, c+1)
 		}
 	case graph.ByCopies:
-		keys = len(p.Fields)
+		keys, t.Exact = len(p.Fields), true
 	}
 	for c := s.keys; c < len(p.Fields); c++ {
 		add(p.origins[c], p.Fields[c].Type)

@@ -93,7 +93,7 @@ func (b *builder) materialize(n *logical.Materialize) error {
 		for _, f := range in.Fields {
 			t.Keys = append(t.Keys, graph.Column{Name: unusedColumn(t.Keys, f.Name), Type: f.Type})
 		}
-		t.Columns = []graph.Column{{Name: "count(*)", Type: types.Of(types.Int64)}}
+		t.Columns, t.Exact = []graph.Column{{Name: "count(*)", Type: types.Of(types.Int64)}}, true
 	}
 	o := &operator{
 		Operator: graph.Operator{Kind: graph.MaterializeKind, Inputs: []graph.Input{edge}, Mode: in.Mode, Fields: in.Fields, UpsertKey: key,
