@@ -86,10 +86,7 @@ func (m *barriers) reported(r exec.Report) {
 func (m *barriers) upload(ctx context.Context, r exec.Report) error {
 	defer r.Release()
 	start, prefix := time.Now(), fmt.Sprintf("job/shared/r-%d-0.0", r.Barrier.Checkpoint)
-	w, err := segment.NewWriter(m.objects, prefix)
-	if err != nil {
-		return err
-	}
+	w := segment.NewWriter(m.objects, prefix)
 	var snapshots []*state.Snapshot
 	var tables []*manifest.Table
 	for _, op := range r.Operators {

@@ -177,11 +177,9 @@ func completedByUs(ctx context.Context, store object.Store, meta *manifest.Metad
 // writeTask uploads the tables of one task, and gathers what else its operators
 // had to say.
 func writeTask(ctx context.Context, store object.Store, meta *manifest.Metadata, rep *exec.Report) (map[string]manifest.Task, int64, error) {
-	w, err := segment.NewWriter(store, gc.SegmentPrefix(meta.JobID, meta.Incarnation, meta.Checkpoint, fmt.Sprintf("%d.%d", rep.Stage, rep.Task)))
-	if err != nil {
-		return nil, 0, err
-	}
+	w := segment.NewWriter(store, gc.SegmentPrefix(meta.JobID, meta.Incarnation, meta.Checkpoint, fmt.Sprintf("%d.%d", rep.Stage, rep.Task)))
 	tasks := map[string]manifest.Task{}
+	var err error
 	for _, op := range rep.Operators {
 		t := manifest.Task{Task: op.Task, Blobs: map[string][]byte{}}
 		if op.Watermark != exec.WatermarkMin {

@@ -89,10 +89,7 @@ func restoreAs(t *testing.T, store object.Store, from *state.Table, schema graph
 	t.Helper()
 	var parts []*manifest.Table
 	if from != nil {
-		w, err := segment.NewWriter(store, "job/shared/r1-"+schema.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		w := segment.NewWriter(store, "job/shared/r1-"+schema.Name)
 		s := from.Seal(1)
 		m, err := s.Upload(t.Context(), w, 1)
 		if err == nil {

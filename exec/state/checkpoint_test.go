@@ -20,10 +20,7 @@ import (
 // uploadTo writes a checkpoint of a table as a job would.
 func uploadTo(t testing.TB, store object.Store, s *Snapshot, n int64, task int) (*manifest.Table, int64) {
 	t.Helper()
-	w, err := segment.NewWriter(store, fmt.Sprintf("job/shared/r1-%d-%d", n, task))
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := segment.NewWriter(store, fmt.Sprintf("job/shared/r1-%d-%d", n, task))
 	m, err := s.Upload(t.Context(), w, n)
 	if err == nil {
 		err = w.Close(t.Context())
@@ -116,10 +113,7 @@ func checkRescaled(t *testing.T, store object.Store, old []*manifest.Table, sche
 		s := table.Seal(0)
 		m, _ := uploadTo(t, object.Sub(store, fmt.Sprintf("rescaled%d-%d", task, rand.Uint64())), s, 1, task)
 		if len(m.Inline) == 0 && m.Rows > 0 { // its segments are elsewhere: export where they are found
-			w, err := segment.NewWriter(store, fmt.Sprintf("rescaled/%d-%d", task, rand.Uint64()))
-			if err != nil {
-				t.Fatal(err)
-			}
+			w := segment.NewWriter(store, fmt.Sprintf("rescaled/%d-%d", task, rand.Uint64()))
 			if m, err = s.Export(t.Context(), w); err != nil {
 				t.Fatal(err)
 			}

@@ -44,10 +44,7 @@ func BenchmarkRestoreFromMinIO(b *testing.B) {
 	}
 	s := t.Seal(1)
 	start := time.Now()
-	w, err := segment.NewWriter(store, "job/shared/r-1-0")
-	if err != nil {
-		b.Fatal(err)
-	}
+	w := segment.NewWriter(store, "job/shared/r-1-0")
 	part, err := s.Upload(b.Context(), w, 1)
 	if err == nil {
 		err = w.Close(b.Context())

@@ -106,7 +106,7 @@ func (s *Snapshot) write(ctx context.Context, w *segment.Writer, version uint32,
 	m.Pages = make(manifest.PageMap, s.rowPages())
 	for i := range m.Pages {
 		p := &s.rows[i]
-		if m.Pages[i], err = u.page(ctx, rowPlace, i, p.bytes()[:s.pageUsed(i)], p.version > version); err != nil {
+		if m.Pages[i], err = u.page(ctx, rowPlace, i, p.bytes()[:s.pageUsed(i)], m.RowBytes, p.version > version); err != nil {
 			return nil, fmt.Errorf("upload table %q: %w", s.schema.Name, err)
 		}
 	}
@@ -116,7 +116,7 @@ func (s *Snapshot) write(ctx context.Context, w *segment.Writer, version uint32,
 		if p.fill == 0 {
 			continue
 		}
-		if m.Strings[i], err = u.page(ctx, stringPlace, i, p.bytes()[:p.fill], p.written > version); err != nil {
+		if m.Strings[i], err = u.page(ctx, stringPlace, i, p.bytes()[:p.fill], 0, p.written > version); err != nil {
 			return nil, fmt.Errorf("upload table %q: %w", s.schema.Name, err)
 		}
 	}
@@ -159,7 +159,7 @@ type upload struct {
 }
 
 // page writes a page, or refers to where it is already.
-func (u *upload) page(ctx context.Context, place func(*manifest.Table, int) (manifest.Place, bool), i int, data []byte, dirty bool) (manifest.Place, error) {
+func (u *upload) page(ctx context.Context, place func(*manifest.Table, int) (manifest.Place, bool), i int, data []byte, rowBytes int, dirty bool) (manifest.Place, error) {
 	if !dirty && u.base != nil {
 		if p, ok := place(u.base, i); ok && p.Bytes == len(data) && !u.drop[p.Segment] && u.base.Segments[p.Segment].Name != "" {
 			at, ok := u.moved[p.Segment]
@@ -172,7 +172,7 @@ func (u *upload) page(ctx context.Context, place func(*manifest.Table, int) (man
 			return p, nil
 		}
 	}
-	return u.w.Add(ctx, data)
+	return u.w.Add(ctx, data, rowBytes)
 }
 
 // clean tells which row and string pages were not written since version.

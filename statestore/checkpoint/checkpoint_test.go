@@ -17,12 +17,9 @@ import (
 // take completes a checkpoint of one table of one page.
 func take(t *testing.T, store object.Store, run string, n int64, keep *manifest.Segment) (*manifest.Metadata, error) {
 	t.Helper()
-	w, err := segment.NewWriter(store, gc.SegmentPrefix("job123456", run, n, "0"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	w := segment.NewWriter(store, gc.SegmentPrefix("job123456", run, n, "0"))
 	table := &manifest.Table{Groups: [2]int{0, 1024}, Rows: 1, End: 1, RowBytes: 16, RowsPerPage: 4}
-	place, err := w.Table(table, false).Add(t.Context(), bytes.Repeat([]byte{byte(n)}, 16))
+	place, err := w.Table(table, false).Add(t.Context(), bytes.Repeat([]byte{byte(n)}, 16), 16)
 	if err == nil {
 		err = w.Close(t.Context())
 	}

@@ -8,7 +8,10 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"slices"
+	"sync"
 
+	"github.com/klauspost/compress/s2"
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -27,7 +30,9 @@ const (
 	blockHeaderBytes = 5
 	blockBytesMin    = blockHeaderBytes + 4
 	codecRaw         = 0
-	codecZstd        = 1
+	codecZstd        = 1 // read, not written any more
+	codecS2          = 2
+	codecColumns     = 3 // S2 of packed columns
 )
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
@@ -36,21 +41,27 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 // gone.
 var ErrDamaged = errors.New("state is damaged")
 
-func newEncoder() (*zstd.Encoder, error) {
-	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1), zstd.WithEncoderCRC(false), zstd.WithLowerEncoderMem(true))
-}
-
 // newDecoder may be used by parallel goroutines at a time.
 func newDecoder(parallel int) (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecoderConcurrency(parallel), zstd.WithDecoderMaxMemory(1<<31), zstd.WithDecoderLowmem(true))
 }
 
-// appendBlock encodes a page behind dst, and returns the block's checksum.
-func appendBlock(enc *zstd.Encoder, dst, page []byte) ([]byte, uint32) {
+// encoder makes blocks of pages, one at a time.
+type encoder struct{ packed []byte }
+
+// appendBlock encodes a page, rows of rowBytes bytes unless that is 0, behind dst,
+// and returns the block's checksum.
+func (e *encoder) appendBlock(dst, page []byte, rowBytes int) ([]byte, uint32) {
 	start := len(dst)
-	dst = append(dst, codecZstd)
+	codec, plain := byte(codecS2), page
+	if packable(page, rowBytes) {
+		e.packed = slices.Grow(e.packed[:0], packedMax(len(page), rowBytes/wordBytes))
+		codec, plain = codecColumns, packColumns(e.packed[:cap(e.packed)], page, rowBytes)
+	}
+	dst = append(dst, codec)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(page)))
-	dst = enc.EncodeAll(page, dst)
+	dst = slices.Grow(dst, s2.MaxEncodedLen(len(plain)))
+	dst = dst[:len(dst)+len(s2.Encode(dst[len(dst):cap(dst)], plain))]
 	if len(dst)-start-blockHeaderBytes >= len(page)-len(page)/16 {
 		dst[start] = codecRaw
 		dst = append(dst[:start+blockHeaderBytes], page...)
@@ -72,7 +83,8 @@ func decodeBlock(dec *zstd.Decoder, block, page []byte, sum uint32) error {
 	if n := binary.LittleEndian.Uint32(body[1:]); int(n) != len(page) {
 		return fmt.Errorf("a page of %d bytes where one of %d is expected", n, len(page))
 	}
-	switch payload := body[blockHeaderBytes:]; body[0] {
+	payload := body[blockHeaderBytes:]
+	switch body[0] {
 	case codecRaw:
 		if len(payload) != len(page) {
 			return fmt.Errorf("%d bytes of a page of %d", len(payload), len(page))
@@ -96,10 +108,47 @@ func decodeBlock(dec *zstd.Decoder, block, page []byte, sum uint32) error {
 		if len(page) > 0 && &out[0] != &page[0] {
 			copy(page, out)
 		}
+	case codecS2:
+		return decodeS2(page, payload)
+	case codecColumns:
+		return decodeColumns(page, payload)
 	default:
 		return fmt.Errorf("unknown codec %d", body[0])
 	}
 	return nil
+}
+
+// decodeS2 decodes into page, whose length it must be.
+func decodeS2(page, payload []byte) error {
+	n, err := s2.DecodedLen(payload)
+	if err != nil {
+		return err
+	}
+	if n != len(page) {
+		return fmt.Errorf("a page of %d bytes where one of %d is expected", n, len(page))
+	}
+	_, err = s2.Decode(page, payload)
+	return err
+}
+
+// packedPages is memory for packed pages.
+var packedPages = sync.Pool{New: func() any { return new([]byte) }}
+
+func decodeColumns(page, payload []byte) error {
+	n, err := s2.DecodedLen(payload)
+	if err != nil {
+		return err
+	}
+	if n > packedMax(len(page), len(page)/wordBytes) {
+		return errPacked
+	}
+	packed := packedPages.Get().(*[]byte)
+	defer packedPages.Put(packed)
+	*packed = slices.Grow((*packed)[:0], n+wordBytes)[:n]
+	if _, err := s2.Decode(*packed, payload); err != nil {
+		return err
+	}
+	return unpackColumns(page, *packed)
 }
 
 // Check compares a whole object with what its manifest says of it.

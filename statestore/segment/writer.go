@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"hash/crc32"
 
-	"github.com/klauspost/compress/zstd"
-
 	"github.com/millrace/millrace/statestore/manifest"
 	"github.com/millrace/millrace/statestore/object"
 )
@@ -21,7 +19,7 @@ const segmentBytes = 32 << 20
 type Writer struct {
 	store   object.Store
 	prefix  string
-	enc     *zstd.Encoder
+	enc     encoder
 	buf     []byte
 	number  int
 	written int64
@@ -31,12 +29,8 @@ type Writer struct {
 
 // NewWriter begins to write. The prefix must be of this run and checkpoint alone,
 // such as "<job id>/shared/<incarnation>-<checkpoint>-<task>".
-func NewWriter(store object.Store, prefix string) (*Writer, error) {
-	enc, err := newEncoder()
-	if err != nil {
-		return nil, fmt.Errorf("make encoder: %w", err)
-	}
-	return &Writer{store: store, prefix: prefix, enc: enc}, nil
+func NewWriter(store object.Store, prefix string) *Writer {
+	return &Writer{store: store, prefix: prefix}
 }
 
 // Written is how many bytes went into segments and inline.
@@ -58,10 +52,11 @@ func (w *Writer) Table(t *manifest.Table, inline bool) *TableWriter {
 	return &TableWriter{w: w, t: t, inline: inline, current: -1}
 }
 
-// Add writes a page and returns its place.
-func (tw *TableWriter) Add(ctx context.Context, page []byte) (manifest.Place, error) {
+// Add writes a page and returns its place. rowBytes is how long each of its rows
+// is, 0 for a page that has no rows.
+func (tw *TableWriter) Add(ctx context.Context, page []byte, rowBytes int) (manifest.Place, error) {
 	if tw.inline {
-		return tw.addInline(page), nil
+		return tw.addInline(page, rowBytes), nil
 	}
 	w := tw.w
 	if len(w.buf) >= segmentBytes {
@@ -79,13 +74,13 @@ func (tw *TableWriter) Add(ctx context.Context, page []byte) (manifest.Place, er
 	}
 	start := len(w.buf)
 	var sum uint32
-	w.buf, sum = appendBlock(w.enc, w.buf, page)
+	w.buf, sum = w.enc.appendBlock(w.buf, page, rowBytes)
 	n := len(w.buf) - start
 	tw.t.Segments[tw.current].Bytes += int64(n)
 	return manifest.Place{Segment: tw.current, Offset: int64(start), Length: n, Bytes: len(page), Checksum: sum}, nil
 }
 
-func (tw *TableWriter) addInline(page []byte) manifest.Place {
+func (tw *TableWriter) addInline(page []byte, rowBytes int) manifest.Place {
 	t := tw.t
 	if tw.current < 0 {
 		tw.current = len(t.Segments)
@@ -93,7 +88,7 @@ func (tw *TableWriter) addInline(page []byte) manifest.Place {
 	}
 	start := len(t.Inline)
 	var sum uint32
-	t.Inline, sum = appendBlock(tw.w.enc, t.Inline, page)
+	t.Inline, sum = tw.w.enc.appendBlock(t.Inline, page, rowBytes)
 	n := len(t.Inline) - start
 	s := &t.Segments[tw.current]
 	s.Size, s.Bytes = int64(len(t.Inline)), int64(len(t.Inline))
@@ -124,8 +119,5 @@ func (w *Writer) flush(ctx context.Context) error {
 	return nil
 }
 
-// Close writes what is left. The writer must be closed even after an error.
-func (w *Writer) Close(ctx context.Context) error {
-	defer w.enc.Close()
-	return w.flush(ctx)
-}
+// Close writes what is left.
+func (w *Writer) Close(ctx context.Context) error { return w.flush(ctx) }
