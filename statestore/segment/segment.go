@@ -60,7 +60,7 @@ func (e *encoder) appendBlock(dst, page []byte, rowBytes int) ([]byte, uint32) {
 	}
 	dst = append(dst, codec)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(page)))
-	dst = slices.Grow(dst, s2.MaxEncodedLen(len(plain)))
+	dst = grow(dst, s2.MaxEncodedLen(len(plain)))
 	dst = dst[:len(dst)+len(s2.Encode(dst[len(dst):cap(dst)], plain))]
 	if len(dst)-start-blockHeaderBytes >= len(page)-len(page)/16 {
 		dst[start] = codecRaw
@@ -68,6 +68,15 @@ func (e *encoder) appendBlock(dst, page []byte, rowBytes int) ([]byte, uint32) {
 	}
 	sum := crc32.Checksum(dst[start:], castagnoli)
 	return binary.LittleEndian.AppendUint32(dst, sum), sum
+}
+
+// grow makes room for n more bytes: segments are large, so it at least doubles
+// what there is.
+func grow(b []byte, n int) []byte {
+	if cap(b)-len(b) >= n {
+		return b
+	}
+	return append(make([]byte, 0, max(2*cap(b), len(b)+n)), b...)
 }
 
 // decodeBlock writes the page of a block into page, which must have its length.

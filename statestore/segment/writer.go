@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/crc32"
+	"sync"
 
 	"github.com/millrace/millrace/statestore/manifest"
 	"github.com/millrace/millrace/statestore/object"
@@ -27,10 +28,13 @@ type Writer struct {
 	open    []*TableWriter // tables with blocks in buf
 }
 
+// buffers is memory for segments that are being written.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
 // NewWriter begins to write. The prefix must be of this run and checkpoint alone,
 // such as "<job id>/shared/<incarnation>-<checkpoint>-<task>".
 func NewWriter(store object.Store, prefix string) *Writer {
-	return &Writer{store: store, prefix: prefix}
+	return &Writer{store: store, prefix: prefix, buf: (*buffers.Get().(*[]byte))[:0]}
 }
 
 // Written is how many bytes went into segments and inline.
@@ -120,4 +124,8 @@ func (w *Writer) flush(ctx context.Context) error {
 }
 
 // Close writes what is left.
-func (w *Writer) Close(ctx context.Context) error { return w.flush(ctx) }
+func (w *Writer) Close(ctx context.Context) error {
+	err := w.flush(ctx)
+	buffers.Put(&w.buf)
+	return err
+}
