@@ -10,6 +10,8 @@ import (
 // identifying are the columns, left ones then right ones, that tell the output's
 // rows apart, nil when a side has no such columns. The keys of a side are among
 // them: rows that move from key to key pass through several tasks, in any order.
+// A full join has rows of the left side alone and of the right side alone, which
+// would be one if all of these columns were null in both.
 func (j *regularJoin) identifying() []int {
 	l, r, left := &j.sides[0], &j.sides[1], len(j.sides[0].in.exprs)
 	var out []int
@@ -36,6 +38,10 @@ func (j *regularJoin) identifying() []int {
 		needRight = !j.one(r)
 	case logical.RightJoin:
 		needLeft = !j.one(l)
+	case logical.FullJoin:
+		if !j.marked(l) && !j.marked(r) {
+			return nil
+		}
 	}
 	if needLeft {
 		add(0, l)
@@ -45,6 +51,12 @@ func (j *regularJoin) identifying() []int {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// marked reports whether no row of the side has nulls in all columns that tell it
+// from others.
+func (j *regularJoin) marked(s *joinSide) bool {
+	return slices.ContainsFunc(s.upsert, func(c int) bool { return j.b.neverNull(s.s.op, s.in.exprs[c]) })
 }
 
 // one reports whether the side has at most one row per join key.
