@@ -116,7 +116,10 @@ type Error struct {
 	HintText string
 	// Schema, Table, Column and Constraint name what was violated, for programs.
 	Schema, Table, Column, Constraint string
-	cause                             error
+	// Routine is the function of PostgreSQL that reports this, for drivers that
+	// tell apart by it what the code does not.
+	Routine string
+	cause   error
 }
 
 // New makes an error without a position. The message is lower case without a

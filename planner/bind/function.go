@@ -104,7 +104,7 @@ func (l *level) callArgs(name string, x *ast.Call) ([]*scalar.Expr, error) {
 		named = named || n != ""
 	}
 	if !named {
-		return l.exprs(x.Args)
+		return l.arguments(x.Args)
 	}
 	if name != "make_interval" {
 		return nil, pgerr.NotSupported(int(x.Pos), "named arguments of "+name)
@@ -135,6 +135,13 @@ func (l *level) callArgs(name string, x *ast.Call) ([]*scalar.Expr, error) {
 		}
 	}
 	return out, nil
+}
+
+// arguments binds the arguments of a function. A parameter of type void is none:
+// JDBC sends one for what {? = call f(?)} returns.
+func (l *level) arguments(list []ast.Expr) ([]*scalar.Expr, error) {
+	args, err := l.exprs(list)
+	return slices.DeleteFunc(args, func(x *scalar.Expr) bool { return x.Op == scalar.OpParam && x.Type.Kind == types.Void }), err
 }
 
 // callFunction resolves and applies an ordinary function.

@@ -148,7 +148,7 @@ func (l *level) functionScan(name string, c *ast.Call, x *ast.TableFunc) (logica
 		}
 		return l.oneRow(name, c, x)
 	}
-	args, err := l.exprs(c.Args)
+	args, err := l.arguments(c.Args)
 	if err != nil {
 		return nil, err
 	}
@@ -223,7 +223,7 @@ func (l *level) rowsFrom(calls []*ast.Call, ordinality bool) (logical.Node, erro
 			overloads, args = tableFunction("unnest"), []ast.Expr{&ast.ArrayExpr{Elems: []ast.Expr{c}}}
 			args[0].(*ast.ArrayExpr).Pos = c.Pos
 		}
-		bound, err := l.exprs(args)
+		bound, err := l.arguments(args)
 		if err != nil {
 			return nil, err
 		}

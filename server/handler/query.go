@@ -64,7 +64,9 @@ func (q *queryPlan) run(ctx context.Context, s *session.Session, params []types.
 	if !slices.EqualFunc(b.Columns, q.columns, func(f logical.Field, c session.Column) bool {
 		return f.Name == c.Name && resultType(f.Type).Equal(c.Type)
 	}) {
-		return nil, pgerr.New(pgerr.FeatureNotSupported, "cached plan must not change result type").Hint("Prepare the statement again.")
+		e := pgerr.New(pgerr.FeatureNotSupported, "cached plan must not change result type").Hint("Prepare the statement again.")
+		e.Routine = "RevalidateCachedQuery" // by which pgJDBC knows that it can do so itself
+		return nil, e
 	}
 	r, err := q.h.rows(ctx, s, b.Root, params)
 	if err != nil {

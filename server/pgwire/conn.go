@@ -353,7 +353,7 @@ func (c *conn) writeError(severity string, e *pgerr.Error, sql string, start int
 func errorResponse(severity string, e *pgerr.Error, sql string, start int) *pgproto3.ErrorResponse {
 	m := &pgproto3.ErrorResponse{Severity: severity, SeverityUnlocalized: severity, Code: string(e.Code),
 		Message: e.Message, Detail: e.Detail, Hint: e.HintText,
-		SchemaName: e.Schema, TableName: e.Table, ColumnName: e.Column, ConstraintName: e.Constraint}
+		SchemaName: e.Schema, TableName: e.Table, ColumnName: e.Column, ConstraintName: e.Constraint, Routine: e.Routine}
 	if m.Code == "" {
 		m.Code = string(pgerr.SuccessfulCompletion)
 	}

@@ -23,6 +23,47 @@ public class ServerCheck {
         }
     }
 
+    /** A prepared statement whose columns change is prepared again by the driver. */
+    static void definitions(Connection c) throws Exception {
+        Statement s = c.createStatement();
+        s.execute("DROP TABLE IF EXISTS remade");
+        s.execute("CREATE TABLE remade (a int)");
+        s.execute("INSERT INTO remade VALUES (1)");
+        PreparedStatement p = c.prepareStatement("SELECT * FROM remade");
+        for (int i = 0; i < 8; i++) {
+            ResultSet r = p.executeQuery();
+            r.next();
+            check(r.getInt(1), 1, "before");
+        }
+        s.execute("DROP TABLE remade");
+        s.execute("CREATE TABLE remade (a text, b int)");
+        s.execute("INSERT INTO remade VALUES ('x', 2)");
+        for (int i = 0; i < 8; i++) {
+            ResultSet r = p.executeQuery();
+            r.next();
+            check(r.getMetaData().getColumnCount() + r.getString(1) + r.getInt(2), "2x2", "after");
+        }
+    }
+
+    static void calls(Connection c) throws Exception {
+        if (simple) { // the driver sends upper(NULL, 'abc'), which PostgreSQL does not take either
+            return;
+        }
+        CallableStatement s = c.prepareCall("{? = call upper(?)}");
+        s.registerOutParameter(1, Types.VARCHAR);
+        for (String v : new String[] {"abc", "xyz"}) {
+            s.setString(2, v);
+            s.execute();
+            check(s.getString(1), v.toUpperCase(), "call");
+        }
+        s = c.prepareCall("{? = call mod(?, ?)}");
+        s.registerOutParameter(1, Types.INTEGER);
+        s.setInt(2, 17);
+        s.setInt(3, 5);
+        s.execute();
+        check(s.getInt(1), 2, "call of two arguments");
+    }
+
     interface Part {
         void run(Connection c) throws Exception;
     }
@@ -36,6 +77,8 @@ public class ServerCheck {
         parts.put("meta data", ServerCheck::metaData);
         parts.put("copy", ServerCheck::copy);
         parts.put("updates", ServerCheck::updates);
+        parts.put("definitions", ServerCheck::definitions);
+        parts.put("calls", ServerCheck::calls);
         for (String threshold : new String[] {"5", "-1", "0"}) {
             for (String mode : new String[] {"extended", "simple"}) {
                 Properties p = new Properties();
