@@ -40,7 +40,7 @@ type asofJoin struct {
 	batch    batch.Batch
 	touched  []touchedLeft
 	touchIdx []uint32 // by left row: 1 + number in touched
-	emptied  []int32  // groups that lost a row
+	emptied  []int32  // groups that lost a row, or have got none
 }
 
 // touchedLeft is a left row as it was before it or its match changed.
@@ -147,6 +147,7 @@ func (j *asofJoin) OnBatch(port int, in *batch.Batch, out exec.Output) error {
 		return err
 	}
 	if err := j.out.alone(in, j.alone, out); err != nil || len(j.sel) == 0 {
+		j.dropEmptied()
 		return err
 	}
 	var number *batch.Column
@@ -185,13 +186,16 @@ func (j *asofJoin) choose(port int, in *batch.Batch, sel []uint16) error {
 		switch null := times.IsNull(int(i)); {
 		case !null && expiry != nil && saturatingAdd(times.Int[i], expiry.Shift) < j.watermark:
 			j.late = append(j.late, i)
+			j.emptied = append(j.emptied, j.groupOf[i])
 		case !null && j.groupOf[i] != groupless:
 			j.sel = append(j.sel, i)
 		case port == 1 || !j.spec.Outer:
+			j.emptied = append(j.emptied, j.groupOf[i])
 		case j.sides[0].spec.retractable:
 			j.sel = append(j.sel, i)
 		default:
 			j.alone = append(j.alone, i)
+			j.emptied = append(j.emptied, j.groupOf[i])
 		}
 	}
 	if len(j.late) == 0 {
@@ -208,6 +212,7 @@ func (j *asofJoin) choose(port int, in *batch.Batch, sel []uint16) error {
 func (j *asofJoin) left(in *batch.Batch, i int, takes bool) {
 	s, id, group := j.sides[0], j.ids[i], j.groupOf[i]
 	if takes && !s.present[id] {
+		j.emptied = append(j.emptied, group)
 		return
 	}
 	j.touch(id, group)
@@ -242,6 +247,7 @@ func (j *asofJoin) right(in *batch.Batch, i int, takes bool) {
 	e := entry{j.prefix[i], id}
 	switch {
 	case takes && !s.present[id]:
+		j.emptied = append(j.emptied, group)
 	case takes:
 		if !s.spec.copies || s.copiesOf(id) == 1 {
 			j.touchAround(group, entry{s.order.prefix(j.state[i]), id})
@@ -397,11 +403,16 @@ func (j *asofJoin) flush(out exec.Output) error {
 	err := j.out.emit(out)
 	l.settle()
 	r.settle()
+	j.dropEmptied()
+	return err
+}
+
+// dropEmptied forgets the groups that have no rows any more, or got none.
+func (j *asofJoin) dropEmptied() {
 	for _, g := range j.emptied {
 		j.groups.drop(g)
 	}
 	j.emptied = j.emptied[:0]
-	return err
 }
 
 // noteLeft remembers when a left row is final: rows that come later cannot match it
@@ -463,19 +474,13 @@ func (j *asofJoin) OnWatermark(w exec.Watermark, _ exec.Output) error {
 	for _, s := range j.sides {
 		s.settle()
 	}
-	for _, g := range j.emptied {
-		j.groups.drop(g)
-	}
-	j.emptied = j.emptied[:0]
+	j.dropEmptied()
 	return nil
 }
 
 // isFinal reports whether no right row that comes can be nearer to a left one.
 func (j *asofJoin) isFinal(id uint32, w exec.Watermark) bool {
 	row, shift := j.sides[0].rows.read(id), j.spec.Sides[1].Expiry.Shift
-	if w == exec.WatermarkMax {
-		return true
-	}
 	if j.spec.Back() {
 		return saturatingAdd(j.cells[0].time(row), shift) < w
 	}

@@ -155,7 +155,11 @@ func sideGroups(op *graph.Operator, env *Env, i int, name string, side graph.Joi
 	if by >= 0 {
 		spec.order = []graph.SortKey{{Column: by}}
 	}
-	return makeRowGroups(len(env.Inputs[i]), newTable(t), spec), nil
+	g := makeRowGroups(len(env.Inputs[i]), newTable(t), spec)
+	if !spec.retractable { // a row that is forgotten must not be taken for one that is equal
+		g.order.addNumber(keys)
+	}
+	return g, nil
 }
 
 // numbers hands out the numbers by which appended rows are told apart.

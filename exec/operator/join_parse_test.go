@@ -32,11 +32,7 @@ func (s *script) parseJoin(op *graph.Operator, text string) error {
 		j.RightKeys = append(j.RightKeys, columnX(i, s.right[i].Type))
 	}
 	if residual {
-		words := strings.Fields(where)
-		l, r := s.column(words[0]), slices.IndexFunc(s.right, func(f types.Field) bool { return f.Name == words[2] })
-		key := words[1] + "(bigint,bigint)"
-		j.Residual = &scalar.Expr{Op: scalar.OpCall, Func: key, Type: types.Of(types.Bool),
-			Args: []*scalar.Expr{columnX(l, s.fields[l].Type), columnX(len(s.fields)+r, s.right[r].Type)}}
+		j.Residual = s.pairCondition(where)
 	}
 	sides := strings.Split(rest, ", ")
 	var upsert [2][]int

@@ -162,6 +162,7 @@ func (j *lookupJoin) change(in *batch.Batch, sel []uint16) {
 		id, group := j.ids[i], uint32(j.groupOf[i])
 		switch takes := in.Op(int(i)).Retracts(); {
 		case takes && !s.present[id]:
+			j.emptied = append(j.emptied, int32(group))
 		case takes:
 			s.takeAway(id, group)
 			j.emptied = append(j.emptied, int32(group))

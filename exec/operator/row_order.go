@@ -52,6 +52,12 @@ func newRowOrder(t *table, order []graph.SortKey, slots []int) *rowOrder {
 	return o
 }
 
+// addNumber tells rows apart that are equal in all columns of the input, by the number
+// that the table has in a slot of its own. Rows of a batch have none yet.
+func (o *rowOrder) addNumber(slot int) {
+	o.keys = append(o.keys, orderColumn{SortKey: graph.SortKey{Column: -1}, slot: slot, phys: types.PhysInt, off: o.t.key(slot), exact: true})
+}
+
 // compare orders two rows by the first n keys.
 func (o *rowOrder) compare(a, b uint32, n int) int {
 	ra, rb := o.row(a), o.row(b)

@@ -205,6 +205,8 @@ func (s *script) parseOperator(kind, rest string) (*graph.Operator, error) {
 		return op, nil
 	case graph.JoinKind:
 		return op, s.parseJoin(op, rest)
+	case graph.TemporalJoinKind, graph.LookupJoinKind, graph.AsofJoinKind:
+		return op, s.parseNearest(op, rest)
 	case graph.SetOpKind:
 		return op, s.parseSetOp(op, rest)
 	case graph.UpsertKind:
@@ -313,6 +315,12 @@ func (s *script) keys() []int {
 		return identityInts(len(s.fields))
 	case s.op.Join != nil:
 		return identityInts(len(s.op.Join.LeftKeys))
+	case s.op.TemporalJoin != nil:
+		return identityInts(s.op.TemporalJoin.Keys)
+	case s.op.LookupJoin != nil:
+		return identityInts(s.op.LookupJoin.Keys)
+	case s.op.AsofJoin != nil:
+		return identityInts(s.op.AsofJoin.Keys)
 	}
 	return nil
 }

@@ -179,9 +179,10 @@ func (s *script) run(t *testing.T, m mode) (r result) {
 func (x *tasks) step(st step, barriers *int) error {
 	switch st.kind {
 	case "rows":
+		ops := x.parted(st)
 		for from := 0; from < len(st.rows); from += x.mode.batch {
 			to := min(from+x.mode.batch, len(st.rows))
-			if err := x.feed(st.port, st.rows[from:to], st.ops[from:to]); err != nil {
+			if err := x.feed(st.port, st.rows[from:to], ops[from:to]); err != nil {
 				return err
 			}
 		}
@@ -214,6 +215,28 @@ func (x *tasks) step(st step, barriers *int) error {
 		}
 	}
 	return nil
+}
+
+// parted is the step's ops; an update whose halves go to different tasks is a delete
+// and an insert, as exchanges make it.
+func (x *tasks) parted(st step) []batch.Op {
+	if len(x.ops) == 1 || len(x.s.keys()) == 0 {
+		return st.ops
+	}
+	var cols []types.Type
+	for _, f := range x.s.inputs()[st.port] {
+		cols = append(cols, f.Type)
+	}
+	all, ops := batch.FromValues(cols, st.rows), slices.Clone(st.ops)
+	hashes := make([]uint64, all.N)
+	state.HashColumns(all, x.s.keys(), hashes)
+	task := func(i int) int { return taskOf(state.KeyGroup(hashes[i]), len(x.ops)) }
+	for i := range len(ops) - 1 {
+		if ops[i] == batch.UpdateBefore && ops[i+1] == batch.UpdateAfter && task(i) != task(i+1) {
+			ops[i], ops[i+1] = batch.Delete, batch.Insert
+		}
+	}
+	return ops
 }
 
 // feed sends rows to the tasks that own their keys. Every third batch has rows

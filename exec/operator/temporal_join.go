@@ -196,7 +196,7 @@ func (j *temporalJoin) right(in *batch.Batch, sel []uint16) error {
 				col.AppendRow(in.Cols[c], row)
 			}
 			j.pending.N = 1
-		case !j.version(in, row, op.Retracts()):
+		case !j.version(in, row, op.Retracts()) && !op.Retracts(): // an end of what is replaced anyhow is none to miss
 			j.late = append(j.late, i)
 		}
 	}
@@ -204,9 +204,10 @@ func (j *temporalJoin) right(in *batch.Batch, sel []uint16) error {
 	return j.refuse(in)
 }
 
+// samePending reports whether a row has the key of the pending one, which has no nulls.
 func (j *temporalJoin) samePending(in *batch.Batch, row int) bool {
 	for c := range j.spec.Keys {
-		if compareValues(in.Cols[c], row, j.pending.Cols[c], 0) != 0 {
+		if in.Cols[c].IsNull(row) || compareValues(in.Cols[c], row, j.pending.Cols[c], 0) != 0 {
 			return false
 		}
 	}
@@ -258,7 +259,12 @@ func (j *temporalJoin) version(in *batch.Batch, i int, ends bool) bool {
 	if !v.present[id] {
 		v.present[id], j.groupAt[id] = true, group
 		v.lists.insert(uint32(group), entry{v.order.prefix(j.state[i]), id}, v.order)
-		j.buckets.note(t, id)
+		if t >= j.watermark {
+			j.buckets.note(t, id)
+		}
+	}
+	if t < j.watermark { // at once: what is kept must not depend on when the watermark comes again
+		j.compact(id)
 	}
 	return true
 }
