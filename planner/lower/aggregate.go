@@ -287,7 +287,10 @@ func (x *aggregation) outputKeys(o *operator) {
 		o.Fields = append(o.Fields, types.Field{Name: o.project.origins[i], Type: x.exprs[i].Type})
 		o.origins = append(o.origins, o.project.origins[i])
 		a := x.attrs[i]
-		a.time = a.time && o.Mode == graph.AppendOnly && x.window != nil
+		if x.window != nil { // rows come when this window closes: what is in them may lie far back
+			a = attr{}
+		}
+		a.time = false
 		o.attrs = append(o.attrs, a)
 	}
 	if len(o.Fields) > 0 {

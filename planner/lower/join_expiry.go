@@ -53,20 +53,10 @@ func (j *regularJoin) windowJoin(spec *graph.Join) (found bool, err error) {
 			}
 			spec.Sides[side].Expiry = &graph.Expiry{Column: i, Shift: -1} // the window's last instant
 		}
-		j.windowed = true
+		j.windows = [2]*pendingWindow{a.window, b.window}
 		return true, nil
 	}
 	return false, nil
-}
-
-// ofWindow is what is known of a window's bound after a join within that window:
-// its rows come before it closes.
-func (a attr) ofWindow(mode graph.Changelog) attr {
-	if a.bound == "" {
-		return attr{}
-	}
-	a.time = a.time && mode == graph.AppendOnly
-	return a
 }
 
 // filled reports whether the join fills the side's columns with nulls.
@@ -156,8 +146,8 @@ func (j *regularJoin) tighter(a, b *timeBound) bool {
 	return a.until == b.until && a.time == b.time && a.micros < b.micros
 }
 
-// boundOf reads x < y and the like, x being an event time of one side and y a time
-// of the other, or one of these plus or less a constant interval.
+// boundOf reads x < y and the like, x being an event time of one side, or the end of its
+// window, and y a time of the other, or one of these plus or less a constant interval.
 func (j *regularJoin) boundOf(x *scalar.Expr) (b timeBound, ok bool) {
 	if x.Op != scalar.OpCall || len(x.Args) != 2 {
 		return b, false
@@ -177,10 +167,20 @@ func (j *regularJoin) boundOf(x *scalar.Expr) (b timeBound, ok bool) {
 	}
 	from, time := j.sideOf(c)
 	side, until := j.sideOf(d)
-	if a := j.sides[from].s.attrs[time]; from == side || !a.time || a.proc {
+	if from == side || !j.sides[from].s.attrs[time].ahead() {
 		return b, false
 	}
 	return timeBound{side: side, until: until, time: time, micros: dm - cm}, true
+}
+
+// ahead reports whether no row of an append-only stream has less in a column than what
+// the watermark was before it came, or it is late: an event time, or the end of a window,
+// whose rows come before the watermark passes it.
+func (a attr) ahead() bool {
+	if a.bound == "end" && a.window.spec.Kind != logical.Session {
+		a = a.window.attr
+	}
+	return a.time && !a.proc
 }
 
 // sideOf splits the number of a column of both sides.

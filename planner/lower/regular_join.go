@@ -16,8 +16,8 @@ type regularJoin struct {
 	b        *builder
 	n        *logical.Join
 	sides    [2]joinSide
-	residual *scalar.Expr // over the left columns, then the right ones
-	windowed bool         // rows are joined within windows that close
+	residual *scalar.Expr      // over the left columns, then the right ones
+	windows  [2]*pendingWindow // of the sides, if rows are joined within windows that close
 }
 
 // joinSide is one input: what it is projected to, in the order of the state
@@ -375,8 +375,9 @@ func (j *regularJoin) outputs(o *operator) stream {
 			continue
 		}
 		at = emit(at + i*left)
-		if j.windowed && !j.filled(i) {
-			o.attrs[at] = j.sides[i].s.attrs[k].ofWindow(o.Mode)
+		if a := j.sides[i].s.attrs[k]; a.bound != "" && a.window == j.windows[i] && !j.filled(i) {
+			a.time = a.time && o.Mode == graph.AppendOnly
+			o.attrs[at] = a
 		}
 		out.exprs, out.attrs = append(out.exprs, column(at, f.Type, o.origins[at])), append(out.attrs, o.attrs[at])
 	}

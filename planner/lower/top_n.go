@@ -62,12 +62,16 @@ func (b *builder) topN(n *logical.TopN) (stream, error) {
 		o.windowed(window, p, endColumn, onClose)
 	}
 	for i := range o.attrs {
-		if window != nil && o.attrs[i].bound == "time" {
-			continue
-		}
 		// Changes come at any time: what bounded the input's times does not bound
-		// those of changes.
-		o.attrs[i].time = o.attrs[i].time && o.Mode == graph.AppendOnly && window == nil
+		// those of changes. Rows of a window come as it closes.
+		switch a := &o.attrs[i]; {
+		case window == nil:
+			a.time = a.time && o.Mode == graph.AppendOnly
+		case a.window != window:
+			*a = attr{}
+		case a.bound != "time":
+			a.time = false
+		}
 	}
 	if n.ID != "" {
 		o.base, o.pinned = n.ID, true
