@@ -62,7 +62,7 @@ func Queries() []Query {
 		{Name: "q7", SQL: `SELECT b.auction, b.price, b.bidder, b.date_time, b.extra FROM bid b JOIN (
 				SELECT max(price) AS maxprice, window_end AS date_time FROM TUMBLE(bid, date_time, INTERVAL '10' SECOND) GROUP BY window_start, window_end) m
 			ON b.price = m.maxprice WHERE b.date_time BETWEEN m.date_time - INTERVAL '10' SECOND AND m.date_time`,
-			Limit: limitQ7All, Columns: []int{Auction, Bidder, Price, DateTime, Extra}, Goal: 35, Grows: true},
+			Limit: limitQ7All, Columns: []int{Auction, Bidder, Price, DateTime, Extra}, Goal: 35},
 		{Name: "q20", SQL: `SELECT auction, bidder, price, channel, url, b.date_time, b.extra, item_name, description, initial_bid, reserve,
 				a.date_time AS a_date_time, expires, seller, category, a.extra AS a_extra
 			FROM bid b JOIN auction a ON b.auction = a.id WHERE a.category = 10`, Kernel: limitQ20, Goal: 13, Grows: true},

@@ -112,6 +112,8 @@ func build(op *graph.Operator, env *Env) (exec.Operator, error) {
 		return newValues(op, env)
 	case graph.FilterKind:
 		return newFilter(op, env)
+	case graph.ContendersKind:
+		return newContenders(op, env)
 	case graph.ProjectKind:
 		return newProject(op, env)
 	case graph.WindowKind:

@@ -44,6 +44,7 @@ const (
 	ConsolidateKind     Kind = "consolidate" // adds changes up until a barrier
 	CollectKind         Kind = "collect"     // hands rows to a bounded query's reader
 	ExpandKind          Kind = "expand"      // repeats rows for those of a function
+	ContendersKind      Kind = "contenders"  // rows that may have the extremum of their window
 	FunctionScanKind    Kind = "function_scan"
 	JoinKind            Kind = "join"
 	SetOpKind           Kind = "set_op"
@@ -114,6 +115,7 @@ type Operator struct {
 	Apply           *Apply           `json:"apply,omitempty"`
 	FunctionScan    *FunctionScan    `json:"function_scan,omitempty"`
 	Expand          *Expand          `json:"expand,omitempty"`
+	Contenders      *Contenders      `json:"contenders,omitempty"`
 	Recursive       *Recursive       `json:"recursive,omitempty"`
 	Working         *Working         `json:"working,omitempty"`
 }

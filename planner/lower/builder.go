@@ -43,6 +43,7 @@ type operator struct {
 	source  *source   // of a source
 	family  *family   // of an aggregate
 	project *operator // of an aggregate: the projection it owns
+	rival   *rival    // of contenders
 }
 
 // attr is what is known of a column beyond its type.

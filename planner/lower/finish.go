@@ -44,8 +44,8 @@ func (b *builder) finish() (*graph.Graph, error) {
 	return g, nil
 }
 
-// prune leaves out projections that change nothing and operators that nobody
-// reads, and renumbers the inputs.
+// prune leaves out projections that change nothing, contenders that may be measured by
+// too few rows, and operators that nobody reads, and renumbers the inputs.
 func (b *builder) prune() []*operator {
 	to := make([]int, len(b.ops)) // what stands for an operator
 	read := make([]bool, len(b.ops))
@@ -57,6 +57,9 @@ func (b *builder) prune() []*operator {
 			if len(o.Project.Exprs) == 0 || isIdentity(o.Project.Exprs, len(b.ops[in].Fields)) {
 				to[i] = in
 			}
+		}
+		if o.rival != nil && !o.rival.fair() {
+			to[i] = to[o.Inputs[0].Operator]
 		}
 		for k := range o.Inputs {
 			o.Inputs[k].Operator = to[o.Inputs[k].Operator]

@@ -51,6 +51,7 @@ func (b *builder) regularJoin(n *logical.Join) (stream, error) {
 			return stream{}, err
 		}
 	}
+	j.contend()
 	return j.operator()
 }
 

@@ -115,7 +115,7 @@ func conditions(ops []*operator, i int) string {
 	}
 	for _, in := range ops[i].Inputs {
 		o := ops[in.Operator]
-		for o.Kind == graph.FilterKind || o.Kind == graph.ProjectKind {
+		for o.Kind == graph.FilterKind || o.Kind == graph.ProjectKind || o.Kind == graph.ContendersKind {
 			if o.Filter != nil {
 				out = append(out, o.Filter.Predicate.Text)
 			}

@@ -75,3 +75,29 @@ func joinColumns(o *graph.Operator) (names []string) {
 	}
 	return names
 }
+
+// contended says to which sides of a join only contenders come.
+func contended(g *graph.Graph, o *graph.Operator) (sides [2]bool) {
+	for i, in := range o.Inputs {
+		sides[i] = g.Operators[in.Operator].Contenders != nil
+	}
+	return sides
+}
+
+// missingJoined says which rows an otherwise fitting join would have kept and the old
+// one did not, because its condition said that they could match nothing.
+func (c *comparison) missingJoined(o, n *graph.Operator) (missing []string) {
+	if o.Join == nil || n.Join == nil || o.Join.Sides == nil || n.Join.Sides == nil {
+		return nil
+	}
+	for i, side := range []string{"left", "right"} {
+		if c.old.contended[o.ID][i] && !c.new.contended[n.ID][i] {
+			missing = append(missing, side+" rows that were not the best of their window")
+		}
+		was, is := o.Join.Sides[i].Expiry, n.Join.Sides[i].Expiry
+		if was != nil && !was.Forever && (is == nil || is.Forever) {
+			missing = append(missing, side+" rows that were out of time")
+		}
+	}
+	return missing
+}

@@ -33,6 +33,7 @@ func (c *comparison) judge(n *graph.Operator) {
 	if missing := missingRows(o, n); missing != "" {
 		v.Added = append(v.Added, missing)
 	}
+	v.Added = append(v.Added, c.missingJoined(o, n)...)
 	v.Result = Kept
 	if len(v.Added)+len(v.Removed) > 0 {
 		v.Result = KeptPartly

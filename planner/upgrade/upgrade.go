@@ -135,10 +135,13 @@ type operators struct {
 	byID      map[string]*graph.Operator
 	reads     map[string][]string // relations above each
 	feeds     map[string][]string // relations below each
+	// contended says of joins to which sides only those rows come that may have the
+	// extremum of their window.
+	contended map[string][2]bool
 }
 
 func side(g *graph.Graph) operators {
-	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, feeds: map[string][]string{}}
+	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, feeds: map[string][]string{}, contended: map[string][2]bool{}}
 	for i := range g.Operators {
 		o := &g.Operators[i]
 		switch o.Kind {
@@ -151,6 +154,9 @@ func side(g *graph.Graph) operators {
 		s.operators = append(s.operators, o)
 		s.byID[o.ID] = o
 		s.reads[o.ID], s.feeds[o.ID] = reads(g, i), feeds(g, i)
+		if o.Join != nil {
+			s.contended[o.ID] = contended(g, o)
+		}
 	}
 	return s
 }
