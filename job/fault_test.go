@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/statestore/checkpoint"
 	"github.com/millrace/millrace/statestore/gc"
 	"github.com/millrace/millrace/statestore/object"
@@ -226,6 +229,107 @@ func TestDamagedSegment(t *testing.T) {
 	w.boot()
 	w.eventually("a fallback", w.happened("fallback: a checkpoint cannot be used"))
 	w.eventually("a start", w.happened("from checkpoint 1 of job"))
+}
+
+// TestRestoreFromDamage refuses to restore from, and to fork, state with a damaged
+// or missing file, and leaves the job as it was.
+func TestRestoreFromDamage(t *testing.T) {
+	w := newWorld(t)
+	ctx := context.Background()
+	j := w.create("INSERT INTO out SELECT k, count(*) FROM raw GROUP BY k", "checkpoint_interval", "0s", "retained_checkpoints", "5")
+	for i := range int64(3000) {
+		w.in.add(i)
+	}
+	w.read()
+	n := w.checkpointed()
+	sp, err := w.manager.Savepoint(ctx, j, SavepointSpec{Name: "sp"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := func(pattern ...string) []string {
+		list, err := filepath.Glob(filepath.Join(append([]string{w.dir, "objects"}, pattern...)...))
+		if err != nil || len(list) == 0 {
+			t.Fatalf("%v: %v, %v", pattern, list, err)
+		}
+		return list
+	}
+	for _, s := range files("savepoints", "*", "segments", "*") {
+		data, err := os.ReadFile(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data[len(data)/2] ^= 1
+		if err := os.WriteFile(s, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, s := range files(j.ID, "shared", fmt.Sprintf("*-%d-*", n)) {
+		if err := os.Remove(s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, from := range []RestorePoint{{Kind: "savepoint", Name: "sp"}, {Kind: "savepoint", URL: sp.URL}, {Kind: "checkpoint", N: n}} {
+		if _, err := w.manager.Restore(ctx, j, RestoreSpec{From: from}); pgerr.From(err).Code != pgerr.DataCorrupted {
+			t.Errorf("RESTORE from %+v: %v", from, err)
+		}
+		if now := w.store.Snapshot().Job("j"); now.ID != j.ID || !w.manager.Running("j") {
+			t.Errorf("after a refused restore from %+v the job is %+v", from, now)
+		}
+	}
+	saved, err := w.manager.Saved(ctx, RestorePoint{Kind: "savepoint", Name: "sp"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := w.manager.Fork(ctx, "f", RestoreSpec{From: RestorePoint{Kind: "savepoint", Name: "sp"}, Graph: saved.Graph, SQL: saved.SQL}); pgerr.From(err).Code != pgerr.DataCorrupted {
+		t.Errorf("a fork: %v", err)
+	}
+}
+
+// TestNumbersNeverGoBack has a job that starts again after a checkpoint that came
+// to nothing.
+func TestNumbersNeverGoBack(t *testing.T) {
+	w := newWorld(t)
+	j := w.create(query, "checkpoint_interval", "0s")
+	w.read(1)
+	w.checkpointed()
+	n := w.checkpointed()
+	w.manager.Kill()
+	if err := w.store.PutCheckpoint(context.Background(), catalog.Checkpoint{JobID: j.ID, N: n + 1, State: "running", Started: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	w.boot()
+	if got := w.checkpointed(); got != n+2 {
+		t.Errorf("after checkpoint %d, which failed, comes %d", n+1, got)
+	}
+}
+
+// TestCheckpointsGone has a job start where its checkpoints are not, as with the
+// wrong object store: it must not begin anew, and write everything again.
+func TestCheckpointsGone(t *testing.T) {
+	w := newWorld(t)
+	j := w.create(query, "checkpoint_interval", "0s")
+	w.read(1)
+	w.checkpointed()
+	n := w.checkpointed()
+	w.exactly(1)
+	w.manager.Kill()
+	here, away := filepath.Join(w.dir, "objects", j.ID), filepath.Join(w.dir, "away")
+	if err := os.Rename(here, away); err != nil {
+		t.Fatal(err)
+	}
+	w.boot()
+	w.eventually("failed", func() bool { return w.state() == "failed" })
+	if why := w.store.Snapshot().Job("j").Failure; !strings.Contains(why, "no checkpoint of the job is intact") || !strings.Contains(why, fmt.Sprintf("checkpoint %d is no longer at ", n)) {
+		t.Errorf("it failed with %s", why)
+	}
+	w.exactly(1)
+	w.manager.Kill()
+	if err := os.Rename(away, here); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.manager.Start(w.store.Snapshot().Job("j")); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestRetention(t *testing.T) {

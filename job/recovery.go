@@ -59,7 +59,7 @@ func (r *runner) startingPoint(ctx context.Context) (*startingPoint, error) {
 		return nil, err
 	}
 	sp := newStartingPoint(r.m.opt.Objects)
-	sp.incarnation, sp.next = NewID()[:12], max(r.job.FirstCheckpoint, 1)
+	sp.incarnation = NewID()[:12]
 	meta, skipped, err := checkpoint.Newest(ctx, r.m.opt.Objects, r.job.ID, func(m *manifest.Metadata) error {
 		if r.damaged[m.Checkpoint] != nil {
 			return fmt.Errorf("restore checkpoint %d: %w", m.Checkpoint, r.damaged[m.Checkpoint])
@@ -69,6 +69,15 @@ func (r *runner) startingPoint(ctx context.Context) (*startingPoint, error) {
 	if err != nil {
 		return nil, err
 	}
+	recorded, err := r.m.opt.Store.Checkpoints(ctx, r.job.ID)
+	if err != nil {
+		return nil, err
+	}
+	there, err := checkpoint.List(ctx, r.m.opt.Objects, r.job.ID)
+	if err != nil {
+		return nil, err
+	}
+	skipped = append(lost(recorded, meta, there), skipped...)
 	for _, e := range skipped {
 		if why := "a checkpoint cannot be used: " + e.Error(); !r.told[why] {
 			r.told[why] = true // once a run, however often it starts again
@@ -78,9 +87,7 @@ func (r *runner) startingPoint(ctx context.Context) (*startingPoint, error) {
 	if meta == nil && len(skipped) > 0 && r.job.RestoreFrom == "" && r.view == nil {
 		return nil, fmt.Errorf("%w: %w", errNoneIntact, errors.Join(skipped...))
 	}
-	if numbers, err := checkpoint.List(ctx, r.m.opt.Objects, r.job.ID); err == nil && len(numbers) > 0 {
-		sp.next = max(sp.next, numbers[len(numbers)-1]+1) // damaged ones keep their numbers
-	}
+	sp.next = nextNumber(r.job, recorded, there)
 	sp.meta, sp.continues = meta, true
 	if meta == nil && r.job.RestoreFrom != "" {
 		if len(skipped) > 0 {
@@ -98,6 +105,32 @@ func (r *runner) startingPoint(ctx context.Context) (*startingPoint, error) {
 	}
 	sp.epoch = max(sp.epoch, sp.meta.Epoch)
 	return sp, sp.read(r.g)
+}
+
+// lost are the faults of checkpoints that were complete and whose objects are not
+// where they were: newer than the one that was found, and not among those that were
+// found damaged.
+func lost(recorded []catalog.Checkpoint, found *manifest.Metadata, there []int64) (faults []error) {
+	for _, c := range recorded {
+		if c.State != "complete" || found != nil && c.N <= found.Checkpoint || slices.Contains(there, c.N) {
+			continue
+		}
+		faults = append(faults, fmt.Errorf("checkpoint %d is no longer at %s", c.N, c.URL))
+	}
+	return faults
+}
+
+// nextNumber is the number of a job's next checkpoint. None is given twice: those
+// that failed, are damaged or are gone keep theirs.
+func nextNumber(j *catalog.Job, recorded []catalog.Checkpoint, there []int64) int64 {
+	next := max(j.FirstCheckpoint, 1)
+	for _, c := range recorded {
+		next = max(next, c.N+1)
+	}
+	for _, n := range there {
+		next = max(next, n+1)
+	}
+	return next
 }
 
 // restoreFrom loads what the job was told to start from.

@@ -40,10 +40,11 @@ type RestoreSpec struct {
 
 // restoring is a restore that was looked at.
 type restoring struct {
-	from string
-	meta *manifest.Metadata
-	spec restoreMap
-	plan *upgrade.Plan
+	from  string
+	store object.Store // what the names in meta are relative to
+	meta  *manifest.Metadata
+	spec  restoreMap
+	plan  *upgrade.Plan
 }
 
 // planRestore loads what a restore of j begins with, compares plans, and looks
@@ -63,17 +64,28 @@ func (m *Manager) planRestore(ctx context.Context, j *catalog.Job, s RestoreSpec
 			return nil, err
 		}
 	}
-	what := &restoring{from: from, meta: meta, spec: restoreMap{To: s.To, Discard: s.Discard, AllowNonRestored: s.Allow, Claim: s.Claim}}
+	what := &restoring{from: from, store: store, meta: meta, spec: restoreMap{To: s.To, Discard: s.Discard, AllowNonRestored: s.Allow, Claim: s.Claim}}
 	if what.plan, err = compare(meta, g, what.spec); err != nil {
 		return nil, err
 	}
-	return what, m.checkPositions(ctx, j, store, what)
+	return what, m.checkPositions(ctx, j, what)
+}
+
+// intact reads all files of what a job is to begin with, and refuses what is
+// damaged: later nobody would be there to be told, and the job that was stopped for
+// it would not come back by itself.
+func (what *restoring) intact(ctx context.Context) error {
+	faults, err := checkpoint.Verify(ctx, what.store, what.meta)
+	if err == nil && len(faults) > 0 {
+		err = faults[0]
+	}
+	return missing(err, what.from)
 }
 
 // checkPositions marks the sources that cannot be read on from where the state
 // was taken.
-func (m *Manager) checkPositions(ctx context.Context, j *catalog.Job, store object.Store, what *restoring) error {
-	start := newStartingPoint(store)
+func (m *Manager) checkPositions(ctx context.Context, j *catalog.Job, what *restoring) error {
+	start := newStartingPoint(what.store)
 	start.meta, start.plan = what.meta, what.plan
 	if err := start.read(what.plan.Graph); err != nil {
 		return err
@@ -141,6 +153,9 @@ func (m *Manager) Restore(ctx context.Context, j *catalog.Job, s RestoreSpec) (R
 	}
 	next, err := m.successor(j, what, s)
 	if err != nil {
+		return Restored{}, err
+	}
+	if err := what.intact(ctx); err != nil {
 		return Restored{}, err
 	}
 	running := m.Running(j.Name)
@@ -448,9 +463,14 @@ func (m *Manager) Fork(ctx context.Context, name string, s RestoreSpec) (catalog
 		return *j, nil, err
 	}
 	next, err := m.successor(j, what, s)
+	if err != nil {
+		return next, nil, err
+	}
+	unpin := m.pin(what.meta.JobID) // it may be a checkpoint of a job that runs
+	defer unpin()
 	next.Lineage = []string{what.meta.JobID}
 	next.Wanted = "running"
-	return next, what.plan, err
+	return next, what.plan, what.intact(ctx)
 }
 
 func mergeOptions(a, b map[string]string) map[string]string {

@@ -141,7 +141,8 @@ func (h *Handler) findRelation(s *session.Session, path ast.Path) (*catalog.Rela
 	return nil, e
 }
 
-// showCreate is SHOW CREATE: the definition as it was written, secrets masked.
+// showCreate is SHOW CREATE: the definition, secrets masked, of a job with what was
+// altered since.
 func (h *Handler) showCreate(st *ast.Show) *textTable {
 	return &textTable{session.TextColumns("name", "definition"), func(_ context.Context, s *session.Session) ([][]string, error) {
 		if st.Object == ast.JobKind {
@@ -149,14 +150,35 @@ func (h *Handler) showCreate(st *ast.Show) *textTable {
 			if err != nil {
 				return nil, err
 			}
-			return [][]string{{j.Name, j.SQL}}, nil
+			return [][]string{{j.Name, jobDefinition(j)}}, nil
 		}
 		r, err := h.findRelation(s, st.Name)
 		if err != nil {
 			return nil, err
 		}
+		if j := h.Snapshot(s).JobByID(r.JobID); j != nil {
+			return [][]string{{r.Name, jobDefinition(j)}}, nil
+		}
 		return [][]string{{r.Name, h.masked(r)}}, nil
 	}}
+}
+
+// jobDefinition is the statement that would make a job as it is now: with the name
+// and the options that it has, whatever it was made with.
+func jobDefinition(j *catalog.Job) string {
+	list, err := parse.Statements(j.SQL)
+	if err != nil || len(list) != 1 {
+		return j.SQL
+	}
+	switch st := list[0].Statement.(type) {
+	case *ast.CreateJob:
+		st.Name.Value, st.Options = j.Name, optionList(j.Options)
+		return ast.Print(st)
+	case *ast.CreateView:
+		st.Options = optionList(j.Options)
+		return ast.Print(st)
+	}
+	return j.SQL
 }
 
 // secretMask stands for a secret wherever a definition is shown.
