@@ -173,7 +173,11 @@ func (s *script) String() string {
 				for c, v := range row {
 					words = append(words, showValue(s.inputs()[st.port][c].Type, v))
 				}
-				fmt.Fprintf(&b, "%s%s %s\n", "lr"[st.port:st.port+1], [...]string{"+", "-", "<", ">"}[st.ops[i]], strings.Join(words, " "))
+				side := ""
+				if s.right != nil {
+					side = "lr"[st.port : st.port+1]
+				}
+				fmt.Fprintf(&b, "%s%s %s\n", side, [...]string{"+", "-", "<", ">"}[st.ops[i]], strings.Join(words, " "))
 			}
 		case "watermark":
 			fmt.Fprintf(&b, "watermark %d\n", st.watermark)

@@ -211,6 +211,7 @@ func (s *script) parseOperator(kind, rest string) (*graph.Operator, error) {
 		return op, s.parseSetOp(op, rest)
 	case graph.UpsertKind:
 		spec := &graph.KeyedRows{AtEnd: s.bounded}
+		rest, spec.Each = strings.CutPrefix(rest, "each ")
 		for _, k := range strings.Split(strings.TrimPrefix(rest, "by "), ", ") {
 			spec.Key = append(spec.Key, s.column(k))
 		}

@@ -100,6 +100,7 @@ type result struct {
 	late, bad int64
 	unmatched int64
 	state     int // rows of all tables
+	emitted   int
 }
 
 type script struct {
@@ -167,7 +168,7 @@ func (s *script) run(t *testing.T, m mode) (r result) {
 		x.dump()
 	}
 	maps.DeleteFunc(x.total, func(_ string, n int) bool { return n == 0 })
-	r = result{text: x.text.String(), total: x.total, late: x.counters.Late, bad: x.counters.BadRows, unmatched: x.counters.Unmatched}
+	r = result{text: x.text.String(), total: x.total, late: x.counters.Late, bad: x.counters.BadRows, unmatched: x.counters.Unmatched, emitted: x.emitted}
 	for _, tables := range x.tables {
 		for _, table := range tables {
 			r.state += table.Len()

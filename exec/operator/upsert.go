@@ -13,8 +13,8 @@ import (
 // upsert makes a changelog of rows of which each takes the place of the one before
 // it with its key. Its state is one table, the last row of each key. Changelog
 // modes: inserts in; inserts and updates out, or with AtEnd inserts once the input
-// has ended. A batch makes at most one change per key, and a row that is as it was
-// none. A key whose row is due begins anew.
+// has ended. A batch makes at most one change per key, unless each row must be seen,
+// and a row that is as it was none. A key whose row is due begins anew.
 type upsert struct {
 	exec.Stateless
 	rows  *table
@@ -23,6 +23,7 @@ type upsert struct {
 	slots []int
 	diff  *rowDiff
 	atEnd bool
+	each  bool
 	limit int
 
 	cols  []*batch.Column
@@ -31,9 +32,9 @@ type upsert struct {
 	fresh []uint16
 
 	epoch   uint32
-	seenAt  []uint32 // by row: the batch that last had its key
-	last    []uint16 // by row: that batch's last row with its key
-	isNew   []bool   // by row: its key came with that batch
+	seenAt  []uint32 // by row: the round that last had its key
+	last    []uint16 // by row: that round's last row with its key
+	isNew   []bool   // by row: its key came with that round
 	touched []state.RowID
 	wins    []uint16 // batch rows that become a key's row
 	words   []uint64 // the rows that are replaced, as they were
@@ -45,7 +46,7 @@ func newUpsert(op *graph.Operator, env *Env) (exec.Operator, error) {
 		return nil, err
 	}
 	spec := op.Upsert
-	u := &upsert{rows: tables[0], keys: spec.Key, slots: rowSlots(len(op.Fields), spec.Key, nil, false, false), atEnd: spec.AtEnd, limit: env.BatchRows,
+	u := &upsert{rows: tables[0], keys: spec.Key, slots: rowSlots(len(op.Fields), spec.Key, nil, false, false), atEnd: spec.AtEnd, each: spec.Each, limit: env.BatchRows,
 		life: newLifetime(env, 0, tables[0].Table)}
 	u.diff = newRowDiff(nil, u.rows, u.slots, op, env)
 	return u, nil
@@ -62,14 +63,18 @@ func (u *upsert) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	}
 	u.ids, u.state = roomFor(u.ids, in.N), roomFor(u.state, in.N)
 	u.fresh = u.rows.find(u.cols, in.N, in.Sel, u.ids, u.state, u.fresh[:0])
-	u.contend(in)
-	u.saveOld()
-	for c, slot := range u.slots {
-		if slot >= len(u.keys) {
-			u.rows.WriteColumn(slot, u.state, in.Cols[c], in.N, u.wins)
+	fresh := u.fresh
+	for from := 0; from < in.Live(); {
+		from, fresh = u.contend(in, from, fresh)
+		u.saveOld()
+		for c, slot := range u.slots {
+			if slot >= len(u.keys) {
+				u.rows.WriteColumn(slot, u.state, in.Cols[c], in.N, u.wins)
+			}
 		}
-	}
-	if !u.atEnd {
+		if u.atEnd {
+			continue
+		}
 		if err := u.emit(out); err != nil {
 			return err
 		}
@@ -78,9 +83,11 @@ func (u *upsert) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	return nil
 }
 
-// contend finds the last row of each key of the batch, in u.last, and which keys
-// begin with it.
-func (u *upsert) contend(in *batch.Batch) {
+// contend finds the last row of each key of a round, in u.last, and which keys begin
+// with it. The round goes from live row number from of the batch to its end or, if each
+// row must be seen, to where a key comes again; fresh are its rows, and later ones,
+// whose keys are new. It returns where the next round begins.
+func (u *upsert) contend(in *batch.Batch, from int, fresh []uint16) (int, []uint16) {
 	if u.epoch++; u.epoch == 0 {
 		clear(u.seenAt)
 		u.epoch = 1
@@ -90,13 +97,16 @@ func (u *upsert) contend(in *batch.Batch) {
 		u.seenAt, u.last, u.isNew = append(u.seenAt, make([]uint32, more)...), append(u.last, make([]uint16, more)...), append(u.isNew, make([]bool, more)...)
 	}
 	u.touched, u.wins = u.touched[:0], u.wins[:0]
-	next := 0
-	for k := range in.Live() {
+	k := from
+	for ; k < in.Live(); k++ {
 		i := in.RowAt(k)
 		id := u.ids[i]
-		isFresh := next < len(u.fresh) && int(u.fresh[next]) == i
+		if u.each && u.seenAt[id] == u.epoch {
+			break
+		}
+		isFresh := len(fresh) > 0 && int(fresh[0]) == i
 		if isFresh {
-			next++
+			fresh = fresh[1:]
 		}
 		if u.seenAt[id] != u.epoch {
 			u.seenAt[id], u.isNew[id] = u.epoch, isFresh || u.isDue(u.state[i])
@@ -108,6 +118,7 @@ func (u *upsert) contend(in *batch.Batch) {
 		u.wins = append(u.wins, u.last[id])
 	}
 	slices.Sort(u.wins)
+	return k, fresh
 }
 
 // isDue reports whether a key's row does not count any more.

@@ -189,6 +189,9 @@ func (p *printer) spec(o *graph.Operator, add func(string, ...any)) {
 		if o.Upsert.AtEnd {
 			when = "at the end"
 		}
+		if o.Upsert.Each {
+			when = "a change for each row"
+		}
 		add("by: %s, the last row, %s", p.names(o.Fields, o.Upsert.Key), when)
 	case graph.ConsolidateKind:
 		add("by: %s, until the next barrier", p.names(o.Fields, o.Consolidate.Key))

@@ -417,10 +417,12 @@ type SortKey struct {
 // KeyedRows are inserts of which each takes the place of the one before it with
 // its Key, input columns. The operator's table has the last row of each key: the
 // Key columns as keys, the others, in input order, as columns. AtEnd says that it
-// gives only those, once its input has ended.
+// gives only those, once its input has ended. Each says that somebody goes by all
+// rows that a key has had: none may be passed over because the next one is there.
 type KeyedRows struct {
 	Key   []int `json:"key"`
 	AtEnd bool  `json:"at_end,omitempty"`
+	Each  bool  `json:"each,omitempty"`
 }
 
 // Tables is the operator's state over input columns with these names.

@@ -38,6 +38,7 @@ func (b *builder) temporalJoin(n *logical.TemporalJoin) (stream, error) {
 	if err := j.versionTimes(n); err != nil {
 		return stream{}, err
 	}
+	b.seeEach(j.sides[1].s.op)
 	l, r := &j.sides[0], &j.sides[1]
 	spec := &graph.TemporalJoin{Outer: n.Outer, Keys: l.keys}
 	l.identity = graph.ByNumber
@@ -143,6 +144,16 @@ func (b *builder) versionKey(op int) []int {
 		return key
 	}
 	return b.identityOf(op)
+}
+
+// seeEach has an upsert stream that op reads tell of each row, of which every one is a
+// version, even if another one follows at once.
+func (b *builder) seeEach(op int) {
+	for o := b.ops[op]; len(o.Inputs) == 1; o = b.ops[o.Inputs[0].Operator] {
+		if o.Upsert != nil {
+			o.Upsert.Each = !b.bounded
+		}
+	}
 }
 
 // versionTimes makes the sources keep the watermarks that both sides' times go by.
