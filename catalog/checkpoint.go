@@ -9,12 +9,20 @@ import (
 
 const checkpointColumns = "job_id, n, state, url, bytes, full_bytes, row_count, started, ended, failure"
 
-// PutCheckpoint records a checkpoint, or what has become of it.
+// PutCheckpoint records a checkpoint, or what has become of it, and forgets what has
+// long failed or been discarded.
 func (s *Store) PutCheckpoint(ctx context.Context, c Checkpoint) error {
-	err := s.exec(ctx, "INSERT INTO checkpoints ("+checkpointColumns+") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "+
-		"ON CONFLICT (job_id, n) DO UPDATE SET state = excluded.state, url = excluded.url, bytes = excluded.bytes, full_bytes = excluded.full_bytes, "+
-		"row_count = excluded.row_count, started = excluded.started, ended = excluded.ended, failure = excluded.failure",
-		c.JobID, c.N, c.State, c.URL, c.Bytes, c.FullBytes, c.Rows, micros(c.Started), micros(c.Ended), c.Failure)
+	s.write.Lock()
+	defer s.write.Unlock()
+	err := s.inTx(ctx, func(tx *sql.Tx) error {
+		return s.execAll(ctx, tx, []write{
+			{"INSERT INTO checkpoints (" + checkpointColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) " +
+				"ON CONFLICT (job_id, n) DO UPDATE SET state = excluded.state, url = excluded.url, bytes = excluded.bytes, full_bytes = excluded.full_bytes, " +
+				"row_count = excluded.row_count, started = excluded.started, ended = excluded.ended, failure = excluded.failure",
+				[]any{c.JobID, c.N, c.State, c.URL, c.Bytes, c.FullBytes, c.Rows, micros(c.Started), micros(c.Ended), c.Failure}},
+			{"DELETE FROM checkpoints WHERE job_id = ? AND n <= ? AND state IN ('failed', 'discarded')", []any{c.JobID, c.N - int64(s.past)}},
+		})
+	})
 	if err != nil {
 		return fmt.Errorf("record checkpoint %d of job %s: %w", c.N, c.JobID, err)
 	}

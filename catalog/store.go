@@ -14,6 +14,9 @@ import (
 
 // Options configure a Store.
 type Options struct {
+	// CheckpointsMax is how far back a job's failed and discarded checkpoints are
+	// remembered.
+	CheckpointsMax int
 	// EventsMax is how many events are kept per job.
 	EventsMax int
 	Clock     clock.Clock
@@ -22,6 +25,9 @@ type Options struct {
 
 // EnsureDefaults fills in what is left open.
 func (o *Options) EnsureDefaults() {
+	if o.CheckpointsMax == 0 {
+		o.CheckpointsMax = 1000
+	}
 	if o.EventsMax == 0 {
 		o.EventsMax = 1000
 	}
@@ -40,6 +46,7 @@ type Store struct {
 	dialect dialect
 	clock   clock.Clock
 	log     *slog.Logger
+	past    int // CheckpointsMax
 	events  int
 
 	write sync.Mutex // held by the one who writes
@@ -60,7 +67,7 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{db: db, dialect: d, clock: o.Clock, log: o.Logger, events: o.EventsMax, current: newSnapshot()}
+	s := &Store{db: db, dialect: d, clock: o.Clock, log: o.Logger, past: o.CheckpointsMax, events: o.EventsMax, current: newSnapshot()}
 	if err = d.migrate(ctx, db, o.Logger); err == nil {
 		err = s.Reload(ctx)
 	}

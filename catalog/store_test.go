@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -58,7 +59,7 @@ func eachBackend(t *testing.T, f func(t *testing.T, open func() *Store, clock *f
 		clock := &fakeClock{now: time.Date(2024, 1, 2, 3, 4, 5, 6000, time.UTC)}
 		f(t, func() *Store {
 			t.Helper()
-			s, err := Open(context.Background(), url, Options{Clock: clock, EventsMax: 3})
+			s, err := Open(context.Background(), url, Options{Clock: clock, CheckpointsMax: 4, EventsMax: 3})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -313,6 +314,18 @@ func TestCheckpointsSavepointsEventsSettings(t *testing.T) {
 		}
 		if err := s.RemoveCheckpoint(ctx, "j", 1); err != nil || len(must[[]Checkpoint](t)(s.Checkpoints(ctx, ""))) != 2 {
 			t.Error("checkpoint 1 is still there", err)
+		}
+		for n := int64(4); n <= 8; n++ { // 2 is complete and stays, 3 has failed
+			if err := s.PutCheckpoint(ctx, Checkpoint{JobID: "j", N: n, State: "discarded", Started: clock.Now()}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var left []int64
+		for _, c := range must[[]Checkpoint](t)(s.Checkpoints(ctx, "j")) {
+			left = append(left, c.N)
+		}
+		if !slices.Equal(left, []int64{8, 7, 6, 5, 2}) {
+			t.Errorf("checkpoints %v are remembered", left)
 		}
 
 		p := Savepoint{Name: "sp", JobID: "j", JobName: "job", URL: "s3://b/sp", Format: "canonical", Bytes: 5, Rows: 6}
