@@ -26,7 +26,8 @@ type Decoder struct {
 	quoted   bool
 	batch    *batch.Batch
 	taken    bool
-	line     int
+	line     int // where the row that is decoded begins; a row's number in binary
+	lines    int // that are behind
 	finished bool
 	ended    bool // the end marker was seen: what follows is ignored
 	begun    bool // the header is behind
@@ -93,6 +94,7 @@ func (d *Decoder) Next() (*batch.Batch, error) {
 
 // row decodes one row; more is false when the input does not hold a whole one.
 func (d *Decoder) row() (more bool, err error) {
+	d.line = d.lines + 1
 	if d.options.Format == Binary {
 		return d.binaryRow()
 	}
@@ -100,7 +102,7 @@ func (d *Decoder) row() (more bool, err error) {
 	if err != nil || !ok {
 		return false, err
 	}
-	d.line++
+	d.lines += 1 + bytes.Count(line, []byte{'\n'})
 	if !utf8.Valid(line) {
 		return false, d.fail(-1, pgerr.New(pgerr.CharacterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\""))
 	}
@@ -392,7 +394,7 @@ func (d *Decoder) binaryRow() (more bool, err error) {
 		}
 		raw[i], in = in[:size:size], in[size:]
 	}
-	d.line++
+	d.lines++
 	for i, f := range d.fields {
 		v := types.NullValue
 		if raw[i] != nil {

@@ -113,6 +113,32 @@ func TestDecode(t *testing.T) {
 	}
 }
 
+// TestErrorLines: an error names the line at which its row begins, whatever line
+// ends are in the rows before it.
+func TestErrorLines(t *testing.T) {
+	csv := options(t, true, "format", "csv")
+	for _, c := range []struct {
+		o    Options
+		data string
+		want string
+	}{
+		{options(t, true), "1\ta\nx\tb\n", "The error is in line 2, column n, of the copied data."},
+		{options(t, true), "1\ta\\\nb\n1\n", "The error is in line 3 of the copied data."},
+		{csv, "1,\"a\nb\n\"\n1,a\nx,y\n", "The error is in line 5, column n, of the copied data."},
+		{csv, "1,\"abc\n", "The error is in line 1 of the copied data."},
+		{csv, "1,a\n2,\"abc\n", "The error is in line 2 of the copied data."},
+		{options(t, true, "format", "binary"), "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03", "The error is in line 1 of the copied data."},
+	} {
+		for _, piece := range []int{1, 7, 1 << 20} {
+			_, err := decode(c.o, c.data, piece)
+			var e *pgerr.Error
+			if !errors.As(err, &e) || e.Detail != c.want {
+				t.Errorf("%q in pieces of %d: got %v, %q", c.data, piece, err, pgerr.From(err).Detail)
+			}
+		}
+	}
+}
+
 // TestRoundTrip encodes random rows and decodes them again, in all forms.
 func TestRoundTrip(t *testing.T) {
 	seed := rand.Int63()
