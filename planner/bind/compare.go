@@ -34,16 +34,16 @@ func (b *binder) isNull(e *scalar.Expr, not bool, pos int) *scalar.Expr {
 
 // compareRows compares two rows field by field, as SQL does.
 func (l *level) compareRows(x *ast.Binary, left, right *ast.RowExpr) (*scalar.Expr, error) {
-	if len(left.Elems) != len(right.Elems) {
+	ls, err := l.rowElems(left.Elems)
+	if err != nil {
+		return nil, err
+	}
+	rs, err := l.rowElems(right.Elems)
+	if err != nil {
+		return nil, err
+	}
+	if len(ls) != len(rs) {
 		return nil, pgerr.New(pgerr.SyntaxError, "unequal number of entries in row expressions").At(int(x.Pos))
-	}
-	ls, err := l.exprs(left.Elems)
-	if err != nil {
-		return nil, err
-	}
-	rs, err := l.exprs(right.Elems)
-	if err != nil {
-		return nil, err
 	}
 	return l.b.rowComparison(x.Op, ls, rs, int(x.Pos))
 }
@@ -155,17 +155,6 @@ func (l *level) quantified(x *ast.Quantified) (*scalar.Expr, error) {
 }
 
 func (l *level) isTest(x *ast.IsTest) (*scalar.Expr, error) {
-	if row, ok := x.X.(*ast.RowExpr); ok && x.Test == "null" {
-		args, err := l.exprs(row.Elems)
-		if err != nil {
-			return nil, err
-		}
-		var parts []*scalar.Expr
-		for _, a := range args {
-			parts = append(parts, l.b.isNull(a, x.Not, int(x.Pos)))
-		}
-		return l.b.combine("and", parts, int(x.Pos)), nil
-	}
 	e, err := l.expr(x.X)
 	if err != nil {
 		return nil, err
@@ -176,6 +165,9 @@ func (l *level) isTest(x *ast.IsTest) (*scalar.Expr, error) {
 			if e, err = l.b.coerce(e, types.Of(types.Text), implicit); err != nil {
 				return nil, err
 			}
+		}
+		if e.Type.Kind == types.Row {
+			return l.b.rowIsNull(e, x.Not, int(x.Pos)), nil
 		}
 		return l.b.isNull(e, x.Not, int(x.Pos)), nil
 	case "true", "false", "unknown":

@@ -73,7 +73,7 @@ func (l *level) arrayOf(x *ast.ArrayExpr, elem types.Type) (*scalar.Expr, error)
 }
 
 func (l *level) row(x *ast.RowExpr) (*scalar.Expr, error) {
-	args, err := l.exprs(x.Elems)
+	args, err := l.rowElems(x.Elems)
 	if err != nil {
 		return nil, err
 	}
@@ -172,15 +172,9 @@ func (b *binder) fieldOf(e *scalar.Expr, name ast.Name) (*scalar.Expr, error) {
 		return nil, nil
 	}
 	for i, f := range e.Type.Fields {
-		if f.Name != name.Value {
-			continue
+		if f.Name == name.Value {
+			return b.fieldAt(e, i), nil
 		}
-		if e.Op == scalar.OpCall && e.Func == "row(any...)" {
-			return e.Args[i], nil
-		}
-		n := &scalar.Expr{Op: scalar.OpConst, Type: types.Of(types.Int32), Value: &types.Value{Int: int64(i + 1)}, Pos: -1, Text: strconv.Itoa(i + 1)}
-		x := &scalar.Expr{Op: scalar.OpCall, Func: "field(record,integer)", Type: f.Type, Args: []*scalar.Expr{e, n}, Pos: e.Pos}
-		return b.withText(x, b.inner(e, precPostfix)+"."+f.Name, precPostfix), nil
 	}
 	var names []string
 	for _, f := range e.Type.Fields {
@@ -191,4 +185,27 @@ func (b *binder) fieldOf(e *scalar.Expr, name ast.Name) (*scalar.Expr, error) {
 		return nil, err.Hint("Perhaps you meant %q.", near)
 	}
 	return nil, err
+}
+
+// fieldAt is the i-th field of a row.
+func (b *binder) fieldAt(e *scalar.Expr, i int) *scalar.Expr {
+	if e.Op == scalar.OpCall && e.Func == "row(any...)" {
+		return e.Args[i]
+	}
+	f := e.Type.Fields[i]
+	n := &scalar.Expr{Op: scalar.OpConst, Type: types.Of(types.Int32), Value: &types.Value{Int: int64(i + 1)}, Pos: -1, Text: strconv.Itoa(i + 1)}
+	x := &scalar.Expr{Op: scalar.OpCall, Func: "field(record,integer)", Type: f.Type, Args: []*scalar.Expr{e, n}, Pos: e.Pos}
+	return b.withText(x, b.inner(e, precPostfix)+"."+f.Name, precPostfix)
+}
+
+// rowIsNull is IS [NOT] NULL of a row: what holds of all its fields.
+func (b *binder) rowIsNull(e *scalar.Expr, not bool, pos int) *scalar.Expr {
+	if len(e.Type.Fields) == 0 && e.Op != scalar.OpCall { // nothing is known of them
+		return b.isNull(e, not, pos)
+	}
+	parts := make([]*scalar.Expr, len(e.Type.Fields))
+	for i := range parts {
+		parts[i] = b.isNull(b.fieldAt(e, i), not, pos)
+	}
+	return b.combine("and", parts, pos)
 }

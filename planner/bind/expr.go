@@ -62,7 +62,7 @@ func (l *level) expr(x ast.Expr) (*scalar.Expr, error) {
 	case *ast.Default:
 		return nil, pgerr.New(pgerr.SyntaxError, "DEFAULT is not allowed in this context").At(int(x.Pos))
 	case *ast.Star:
-		return nil, pgerr.New(pgerr.SyntaxError, "\"*\" is not allowed in this context").At(int(x.Pos))
+		return l.starValue(x)
 	case *ast.Descriptor:
 		return nil, pgerr.New(pgerr.SyntaxError, "DESCRIPTOR is allowed as an argument of a window table function only").At(int(x.Pos))
 	case *ast.TableArg:

@@ -58,6 +58,10 @@ func (l *level) joinTo(left *bound, te ast.TableExpr, x *ast.Join) (*bound, erro
 	if err != nil {
 		return nil, err
 	}
+	for i := range sc.rels {
+		r, onLeft := &sc.rels[i], i < len(left.scope.rels)
+		r.padded = r.padded || x.Kind == "full" || x.Kind == "left" && !onLeft || x.Kind == "right" && onLeft
+	}
 	if isAsof(x) {
 		if cond, err = l.asofMatch(x, cond, sc); err != nil {
 			return nil, err

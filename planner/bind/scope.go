@@ -42,6 +42,8 @@ type scopeRelation struct {
 	// value is set for a function that returns one value a row: its name means
 	// that value, not a row of it.
 	value bool
+	// padded is set on the side of an outer join that may be missing.
+	padded bool
 }
 
 // bound is a table expression: a node and what its columns are called.
@@ -283,7 +285,18 @@ func (l *level) wholeRow(relation string, pos ast.Pos) *scalar.Expr {
 			row.Type.Fields = append(row.Type.Fields, types.Field{Name: c.name, Type: c.field.Type})
 		}
 	}
+	if len(row.Args) > 0 && slices.ContainsFunc(l.scope.rels, func(r scopeRelation) bool { return r.name == relation && r.padded }) {
+		return l.b.unlessMissing(row)
+	}
 	return row
+}
+
+// unlessMissing makes null of a whole row that an outer join has filled with
+// nulls. Such a row is known by having nothing else: one that is there has a
+// value at least in what it is joined by.
+func (b *binder) unlessMissing(row *scalar.Expr) *scalar.Expr {
+	missing := b.rowIsNull(row, false, row.Pos)
+	return &scalar.Expr{Op: scalar.OpCase, Type: row.Type, Args: []*scalar.Expr{missing, b.nullOf(row.Type, row.Pos), row}, Text: row.Text, Pos: row.Pos}
 }
 
 // undefinedColumn words the error for a name that means nothing here.

@@ -172,41 +172,17 @@ func tooManyItems(at ast.Expr) error {
 
 // star expands * and t.*.
 func (s *selection) star(x *ast.Star) error {
-	pos := x.Pos
-	if len(x.Qualifier) == 0 {
-		if len(s.sel.From) == 0 {
-			return pgerr.New(pgerr.SyntaxError, "SELECT * with no tables specified is not valid").At(int(pos))
-		}
-		for i := range s.scope.cols {
-			if c := &s.scope.cols[i]; !c.qualified && !c.system && c.name != "" {
-				s.items = append(s.items, item{expr: c.at(pos), name: c.name})
-			}
-		}
-		return nil
+	if len(x.Qualifier) > 0 {
+		items, err := s.starItems(x)
+		s.items = append(s.items, items...)
+		return err
 	}
-	relation := x.Qualifier.Last().Value
-	schema := ""
-	if len(x.Qualifier) > 1 {
-		schema = x.Qualifier[len(x.Qualifier)-2].Value
+	if len(s.sel.From) == 0 {
+		return pgerr.New(pgerr.SyntaxError, "SELECT * with no tables specified is not valid").At(int(x.Pos))
 	}
-	at := &s.level
-	for at != nil && !at.scope.hasRelation(schema, relation) {
-		if at.outer == nil {
-			at = nil
-		} else {
-			at = at.outer.from
-		}
-	}
-	if at == nil {
-		if e, err := s.resolvePath(x.Qualifier); err == nil && e != nil && e.Type.Kind == types.Row {
-			return s.rowFields(e)
-		}
-		return s.undefinedColumn(append(append(ast.Path(nil), x.Qualifier...), ast.Name{At: x.At, Value: "*"}))
-	}
-	for i := range at.scope.cols {
-		c := &at.scope.cols[i]
-		if c.relation == relation && !c.merged && !c.system && c.name != "" && (schema == "" || c.schema == schema) {
-			s.items = append(s.items, item{expr: s.carryIn(at, c.at(pos)), name: c.name})
+	for i := range s.scope.cols {
+		if c := &s.scope.cols[i]; !c.qualified && !c.system && c.name != "" {
+			s.items = append(s.items, item{expr: c.at(x.Pos), name: c.name})
 		}
 	}
 	return nil
@@ -221,18 +197,9 @@ func (s *selection) expandRow(x *ast.FieldAccess) error {
 	if e.Type.Kind != types.Row {
 		return pgerr.New(pgerr.WrongObjectType, "type %s is not composite", bare(e.Type)).At(int(x.Pos))
 	}
-	return s.rowFields(e)
-}
-
-func (s *selection) rowFields(e *scalar.Expr) error {
-	for _, f := range e.Type.Fields {
-		v, err := s.b.fieldOf(e, ast.Name{Value: f.Name})
-		if err != nil {
-			return err
-		}
-		s.items = append(s.items, item{expr: v, name: f.Name})
-	}
-	return nil
+	items, err := s.rowFields(e)
+	s.items = append(s.items, items...)
+	return err
 }
 
 // itemNamed finds an output column by name, -1 for none.
