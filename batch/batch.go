@@ -54,6 +54,9 @@ type Column struct {
 	Dec      []types.Decimal
 	Views    []View
 	Arena    []byte // what Views point into; append-only while the batch lives
+	// Fixed says that nobody writes or adds to Arena any more: who keeps views may
+	// keep the arena in place of copies.
+	Fixed    bool
 	Interval []types.Interval
 	UUID     [][16]byte
 }
@@ -145,6 +148,9 @@ func (b *Batch) Reset() {
 // Reset empties the column and keeps its memory.
 func (c *Column) Reset() {
 	c.HasNulls = false
+	if c.Fixed {
+		c.Arena, c.Fixed = nil, false
+	}
 	c.Arena = c.Arena[:0]
 	c.Resize(0)
 }

@@ -1,6 +1,10 @@
 package batch
 
-import "github.com/millrace/millrace/types"
+import (
+	"unsafe"
+
+	"github.com/millrace/millrace/types"
+)
 
 // gather copies the selected values of src behind those of dst.
 func gather[T any](dst, src []T, sel []uint16) {
@@ -10,8 +14,12 @@ func gather[T any](dst, src []T, sel []uint16) {
 }
 
 // AppendFrom adds the rows of src that sel lists (all n of them when sel is nil)
-// at the end of c, which has the same layout. Strings are copied into c's arena.
-func (c *Column) AppendFrom(src *Column, sel []uint16, n int) {
+// at the end of c, which has the same layout. Strings are copied into c's arena,
+// which is not fixed.
+func (c *Column) AppendFrom(src *Column, sel []uint16, n int) { c.appendFrom(src, sel, n, false) }
+
+// appendFrom is AppendFrom; with share, c may come to refer to a fixed arena of src.
+func (c *Column) appendFrom(src *Column, sel []uint16, n int, share bool) {
 	at := c.Len()
 	if sel != nil {
 		n = len(sel)
@@ -31,7 +39,15 @@ func (c *Column) AppendFrom(src *Column, sel []uint16, n int) {
 	case types.PhysUUID:
 		appendTyped(c.UUID[at:], src.UUID, sel, n)
 	case types.PhysBytes:
-		c.appendViews(c.Views[at:], src, sel, n)
+		switch {
+		case share && c.shares(at, src):
+			appendTyped(c.Views[at:], src.Views, sel, n)
+		case c.Fixed:
+			c.own(at)
+			fallthrough
+		default:
+			c.appendViews(c.Views[at:], src, sel, n)
+		}
 	}
 	c.appendNulls(at, src, sel, n)
 }
@@ -43,6 +59,56 @@ func appendTyped[T any](dst, src []T, sel []uint16, n int) {
 	}
 	gather(dst, src, sel)
 }
+
+// shares reports whether c, whose first at rows are its own, can refer to src's
+// strings: they lie in a fixed arena, and c has no other, or none yet.
+func (c *Column) shares(at int, src *Column) bool {
+	if at == 0 && src.Fixed {
+		c.Arena, c.Fixed = src.Arena, true
+	}
+	return c.Fixed && src.Fixed && unsafe.SliceData(c.Arena) == unsafe.SliceData(src.Arena) && len(c.Arena) == len(src.Arena)
+}
+
+// own gives c an arena of its own, with copies of its first n strings.
+func (c *Column) own(n int) {
+	from := c.Arena
+	c.Arena, c.Fixed = nil, false
+	for i, v := range c.Views[:n] {
+		c.Views[i] = View{uint32(len(c.Arena)), v.Len}
+		c.Arena = append(c.Arena, from[v.Off:v.Off+v.Len]...)
+	}
+}
+
+// LoadStrings returns how many bytes the strings of the rows that sel lists (all n
+// when it is nil) have, and brings them into the processor's cache.
+// hot: it waits for many of these loads at a time. While it copies, it cannot
+// foresee how long the strings are that come next, and waits for each.
+func (c *Column) LoadStrings(sel []uint16, n int) (size int) {
+	arena, sum := c.Arena, byte(0)
+	if sel == nil {
+		for _, v := range c.Views[:n] {
+			if v.Len > 0 {
+				size += int(v.Len)
+				sum |= arena[v.Off] | arena[v.Off+v.Len-1]
+			}
+		}
+	} else {
+		for _, i := range sel {
+			if v := c.Views[i]; v.Len > 0 {
+				size += int(v.Len)
+				sum |= arena[v.Off] | arena[v.Off+v.Len-1]
+			}
+		}
+	}
+	Loaded(sum)
+	return size
+}
+
+// Loaded takes what was loaded from memory only to have it in the cache: the
+// compiler must not leave the loads out.
+//
+//go:noinline
+func Loaded(byte) {}
 
 // appendViews copies strings. Rows with one and the same place in src's arena
 // one after the other (constants) are copied once, and not at all if the row that
@@ -59,6 +125,7 @@ func (c *Column) appendViews(dst []View, src *Column, sel []uint16, n int) {
 			last, place = v, c.Views[at-1]
 		}
 	}
+	src.LoadStrings(sel, n)
 	for k := range n {
 		i := k
 		if sel != nil {
@@ -141,13 +208,19 @@ func (b *Batch) AppendBatch(src *Batch) {
 
 // AppendSelected adds the rows of src that sel lists, all when sel is nil, with
 // their ops. b must not have a selection.
-func (b *Batch) AppendSelected(src *Batch, sel []uint16) {
+func (b *Batch) AppendSelected(src *Batch, sel []uint16) { b.appendSelected(src, sel, false) }
+
+// AppendSharing is AppendSelected that does not copy strings out of arenas that are
+// fixed, as long as one column does not come to more than one of them.
+func (b *Batch) AppendSharing(src *Batch, sel []uint16) { b.appendSelected(src, sel, true) }
+
+func (b *Batch) appendSelected(src *Batch, sel []uint16, share bool) {
 	n := src.N
 	if sel != nil {
 		n = len(sel)
 	}
 	for i, c := range b.Cols {
-		c.AppendFrom(src.Cols[i], sel, n)
+		c.appendFrom(src.Cols[i], sel, n, share)
 	}
 	if src.Ops != nil || b.Ops != nil {
 		if b.Ops == nil {

@@ -7,6 +7,8 @@ package bench
 import (
 	"context"
 	"fmt"
+	"strconv"
+	"sync"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/connector"
@@ -30,8 +32,18 @@ func sourceOf(stream nexmark.Stream, events uint64) connector.Source {
 	if stream == SideInput {
 		return sideInput{}
 	}
-	return nexmark.New(nexmark.Options{Stream: stream, EventRate: EventRate, Events: events})
+	spec := connector.Spec{Direction: connector.SourceOnly, Columns: nexmark.Columns(stream), Options: map[string]string{
+		"stream": string(stream), "event_rate": strconv.Itoa(EventRate), "events": strconv.FormatUint(events, 10)}}
+	s, err := generators().NewSource(context.Background(), spec, connector.Env{})
+	if err != nil {
+		panic(err) // the stream's own columns always fit
+	}
+	return s
 }
+
+// generators is the connector. As in a server, sources share the text behind their
+// strings: to make it takes as long as some 100,000 events.
+var generators = sync.OnceValue(nexmark.Kind)
 
 // bids is the source of the bids.
 func bids(events uint64) connector.Source { return sourceOf(nexmark.Bid, events) }

@@ -128,7 +128,7 @@ func (x *exchange) add(r int, in *batch.Batch, pick []uint16) error {
 		}
 		x.pending[r] = b
 	}
-	b.AppendSelected(in, pick)
+	b.AppendSharing(in, pick)
 	if b.N >= x.rows {
 		return x.flushTo(r)
 	}

@@ -277,7 +277,7 @@ func (r *reader) Read(_ context.Context, out *batch.Batch, max int) (connector.S
 		c.HasNulls = false
 		c.Resize(max)
 		if c.Phys == types.PhysBytes {
-			c.Arena = r.source.gen.dict.arena
+			c.Arena, c.Fixed = r.source.gen.dict.arena, true
 		}
 	}
 	status := connector.More

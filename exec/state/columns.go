@@ -1,6 +1,7 @@
 package state
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
@@ -65,8 +66,25 @@ func (t *Table) WriteColumn(k int, rows []unsafe.Pointer, c *batch.Column, n int
 		}
 		return
 	}
+	if c.Phys == types.PhysBytes {
+		c.LoadStrings(sel, n)
+		if k >= t.keys && !c.HasNulls {
+			t.writeStrings(&t.slots[k], rows, c, sel)
+			return
+		}
+	}
 	for _, i := range sel {
 		t.setValue(rows[i], k, c, int(i))
+	}
+}
+
+// writeStrings is WriteColumn for strings that are neither keys nor null.
+func (t *Table) writeStrings(s *slot, rows []unsafe.Pointer, c *batch.Column, sel []uint16) {
+	off, nulls, mask := s.off, s.nullOff, s.nullMask
+	for _, i := range sel {
+		row := rows[i]
+		*(*uint64)(unsafe.Add(row, nulls)) &^= mask
+		t.replaceBytes((*batch.View)(unsafe.Add(row, off)), c.BytesAt(int(i)))
 	}
 }
 
@@ -102,11 +120,7 @@ func readColumn(s *slot, strings []arenaPage, rows []unsafe.Pointer, out *batch.
 			out.Dec[i] = *(*types.Decimal)(unsafe.Add(r, s.off))
 		}
 	case types.PhysBytes:
-		for i, r := range rows {
-			p := viewBytes(strings, *(*batch.View)(unsafe.Add(r, s.off)))
-			out.Views[i] = batch.View{Off: uint32(len(out.Arena)), Len: uint32(len(p))}
-			out.Arena = append(out.Arena, p...)
-		}
+		readStrings(s.off, strings, rows, out)
 	case types.PhysInterval:
 		for i, r := range rows {
 			out.Interval[i] = *(*types.Interval)(unsafe.Add(r, s.off))
@@ -116,4 +130,25 @@ func readColumn(s *slot, strings []arenaPage, rows []unsafe.Pointer, out *batch.
 			out.UUID[i] = *(*[16]byte)(unsafe.Add(r, s.off))
 		}
 	}
+}
+
+// readStrings is readColumn for strings.
+// hot: how much there is to copy is summed up first, which brings the strings into
+// the cache, as batch.Column.LoadStrings does.
+func readStrings(off uintptr, strings []arenaPage, rows []unsafe.Pointer, out *batch.Column) {
+	size, sum := 0, byte(0)
+	for _, r := range rows {
+		if p := viewBytes(strings, *(*batch.View)(unsafe.Add(r, off))); len(p) > 0 {
+			size += len(p)
+			sum |= p[0] | p[len(p)-1]
+		}
+	}
+	batch.Loaded(sum)
+	arena := slices.Grow(out.Arena[:0], size)
+	for i, r := range rows {
+		p := viewBytes(strings, *(*batch.View)(unsafe.Add(r, off)))
+		out.Views[i] = batch.View{Off: uint32(len(arena)), Len: uint32(len(p))}
+		arena = append(arena, p...)
+	}
+	out.Arena = arena
 }
