@@ -53,7 +53,7 @@ func AppendBinary(dst []byte, t Type, v *Value) []byte {
 		return be.AppendUint32(dst, uint32(v.Interval.Months))
 	case UUID:
 		return append(dst, v.UUID[:]...)
-	case JSONB:
+	case JSONB, JSONPathK:
 		return append(append(dst, 1), v.Bytes...)
 	case Array:
 		return appendBinaryArray(dst, *t.Elem, v.Bytes)
@@ -221,6 +221,11 @@ func ParseBinary(t Type, b []byte) (v Value, err error) {
 			b = b[1:]
 		}
 		v.Bytes, err = CanonicalJSON(string(b))
+	case JSONPathK:
+		if len(b) > 0 && b[0] == 1 {
+			b = b[1:]
+		}
+		v.Bytes, err = CanonicalJSONPath(string(b))
 	case Bytea:
 		v.Bytes = string(b)
 	case Array:

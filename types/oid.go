@@ -6,7 +6,7 @@ var oids = [...]struct{ oid, array uint32 }{
 	Float64: {701, 1022}, Numeric: {1700, 1231}, Text: {25, 1009}, Varchar: {1043, 1015}, Char: {1042, 1014},
 	Bytea: {17, 1001}, Date: {1082, 1182}, Time: {1083, 1183}, Timestamp: {1114, 1115}, TimestampTZ: {1184, 1185},
 	IntervalK: {1186, 1187}, UUID: {2950, 2951}, JSONB: {3802, 3807}, Row: {2249, 2287}, Name: {19, 1003}, OID: {26, 1028},
-	Void: {2278, 0},
+	Void: {2278, 0}, JSONPathK: {4072, 4073},
 }
 
 // The OIDs of the vectors.

@@ -119,6 +119,8 @@ func ParseText(t Type, s string, opt *ParseOptions) (v Value, err error) {
 		v.UUID, err = ParseUUID(s)
 	case JSONB:
 		v.Bytes, err = CanonicalJSON(s)
+	case JSONPathK:
+		v.Bytes, err = CanonicalJSONPath(s)
 	case Bytea:
 		v.Bytes, err = ParseBytea(s)
 	case Array:

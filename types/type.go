@@ -36,6 +36,7 @@ const (
 	Name        Kind = 22 // pg_catalog's name
 	OID         Kind = 23
 	Void        Kind = 24
+	JSONPathK   Kind = 25 // its text is canonical
 )
 
 // Phys is how a kind lies in a batch column and in a state row.
@@ -112,7 +113,7 @@ func (t Type) Phys() Phys {
 		return PhysFloat
 	case Numeric:
 		return PhysDecimal
-	case Unknown, Text, Varchar, Char, Bytea, JSONB, Array, Row, Name, Void:
+	case Unknown, Text, Varchar, Char, Bytea, JSONB, Array, Row, Name, Void, JSONPathK:
 		return PhysBytes
 	case IntervalK:
 		return PhysInterval
@@ -140,7 +141,7 @@ var kindNames = [...]string{
 	Float32: "real", Float64: "double precision", Numeric: "numeric", Text: "text", Varchar: "character varying",
 	Char: "character", Bytea: "bytea", Date: "date", Time: "time without time zone",
 	Timestamp: "timestamp without time zone", TimestampTZ: "timestamp with time zone", IntervalK: "interval",
-	UUID: "uuid", JSONB: "jsonb", Array: "array", Row: "record", Name: "name", OID: "oid", Void: "void",
+	UUID: "uuid", JSONB: "jsonb", Array: "array", Row: "record", Name: "name", OID: "oid", Void: "void", JSONPathK: "jsonpath",
 }
 
 // String returns PostgreSQL's name of the kind, as format_type prints it.

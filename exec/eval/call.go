@@ -126,6 +126,7 @@ type row struct {
 	v       []types.Value
 	regexps map[string]*regexp.Regexp
 	likes   map[string]*likeMatcher
+	path    pathCall
 
 	lastTemplate string
 	lastParts    []templatePart

@@ -76,6 +76,10 @@ var jsonRows = map[string]rowFn{
 	"json_query":   jsonQuery,
 	"json_exists":  jsonExistsAt,
 	"jsonb_concat": withJSON(jsonConcat),
+	"@?":           pathExists(true), "jsonb_path_exists": pathExists(false),
+	"@@": pathMatch(true), "jsonb_path_match": pathMatch(false),
+	"jsonb_path_query_array": pathQueryArray,
+	"jsonb_path_query_first": pathQueryFirst,
 }
 
 func jsonTypeof(x *row) (types.Value, error) {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"github.com/millrace/millrace/exec/eval"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
@@ -36,6 +37,9 @@ func (f *tableFunction) rows(args []types.Value) (known bool, err error) {
 		return true, f.row(types.Value{Bytes: "UTC"}, types.Value{Bytes: "UTC"}, types.Value{}, types.Value{})
 	case "pg_partition_ancestors", "pg_partition_tree":
 		return true, nil // there are no partitions
+	}
+	if name == "jsonb_path_query" {
+		return true, eval.JSONPathQuery(args, func(v types.Value) error { return f.row(v) })
 	}
 	if strings.HasPrefix(name, "json") {
 		return true, f.json(strings.Replace(name, "jsonb_", "json_", 1), args[0].Bytes)

@@ -95,7 +95,35 @@ func plainCall(name string, x *ast.Call) error {
 	return pgerr.New(pgerr.WrongObjectType, "%s specified, but %s is not an aggregate function", what, name).At(pos)
 }
 
-var intervalArgs = []string{"years", "months", "weeks", "days", "hours", "mins", "secs"}
+// parameters are the names of a function's parameters, and what those are that
+// may be left out.
+type parameters struct {
+	names    []string
+	defaults map[string]*scalar.Expr
+}
+
+func constantExpr(t types.Kind, v types.Value, text string) *scalar.Expr {
+	return &scalar.Expr{Op: scalar.OpConst, Type: types.Of(t), Value: &v, Text: text}
+}
+
+// namedParameters gives the parameters of the functions that take named arguments.
+func namedParameters(name string) (p parameters, ok bool) {
+	switch name {
+	case "make_interval":
+		p.names = []string{"years", "months", "weeks", "days", "hours", "mins", "secs"}
+		p.defaults = map[string]*scalar.Expr{}
+		for _, n := range p.names {
+			p.defaults[n] = constantExpr(types.Int32, types.Value{}, "0")
+		}
+	case "jsonb_path_exists", "jsonb_path_match", "jsonb_path_query", "jsonb_path_query_array", "jsonb_path_query_first":
+		p.names = []string{"target", "path", "vars", "silent"}
+		p.defaults = map[string]*scalar.Expr{
+			"vars": constantExpr(types.JSONB, types.Value{Bytes: "{}"}, "'{}'"), "silent": constantExpr(types.Bool, types.Value{}, "false")}
+	default:
+		return p, false
+	}
+	return p, true
+}
 
 // callArgs binds a call's arguments in the order of the parameters.
 func (l *level) callArgs(name string, x *ast.Call) ([]*scalar.Expr, error) {
@@ -106,22 +134,18 @@ func (l *level) callArgs(name string, x *ast.Call) ([]*scalar.Expr, error) {
 	if !named {
 		return l.arguments(x.Args)
 	}
-	if name != "make_interval" {
+	params, ok := namedParameters(name)
+	if !ok {
 		return nil, pgerr.NotSupported(int(x.Pos), "named arguments of "+name)
 	}
-	out := make([]*scalar.Expr, len(intervalArgs))
+	out := make([]*scalar.Expr, len(params.names))
 	for i, a := range x.Args {
 		at := i
 		if n := x.ArgNames[i]; n != "" {
-			at = -1
-			for k, want := range intervalArgs {
-				if n == want {
-					at = k
-				}
-			}
+			at = slices.Index(params.names, n)
 		}
 		if at < 0 || at >= len(out) || out[at] != nil {
-			return nil, pgerr.New(pgerr.UndefinedFunction, "function make_interval has no argument %q", x.ArgNames[i]).At(int(a.Offset()))
+			return nil, pgerr.New(pgerr.UndefinedFunction, "function %s has no argument %q", name, x.ArgNames[i]).At(int(a.Offset()))
 		}
 		e, err := l.expr(a)
 		if err != nil {
@@ -129,10 +153,16 @@ func (l *level) callArgs(name string, x *ast.Call) ([]*scalar.Expr, error) {
 		}
 		out[at] = e
 	}
-	for i := range out {
-		if out[i] == nil {
-			out[i] = &scalar.Expr{Op: scalar.OpConst, Type: types.Of(types.Int32), Value: &types.Value{}, Pos: int(x.Pos), Text: "0"}
+	for i, n := range params.names {
+		if out[i] != nil {
+			continue
 		}
+		e := params.defaults[n]
+		if e == nil {
+			return nil, pgerr.New(pgerr.UndefinedFunction, "function %s needs the argument %q", name, n).At(int(x.Pos))
+		}
+		e.Pos = int(x.Pos)
+		out[i] = e
 	}
 	return out, nil
 }

@@ -29,7 +29,7 @@ func (l *level) setReturning(name string, x *ast.Call) (*scalar.Expr, error) {
 		return nil, pgerr.New(pgerr.FeatureNotSupported, "set-returning functions are not allowed in %s", l.clauseName()).At(pos)
 	}
 	l.allowSRF = false
-	args, err := l.exprs(x.Args)
+	args, err := l.callArgs(name, x)
 	l.allowSRF = true
 	if err != nil {
 		return nil, err

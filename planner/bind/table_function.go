@@ -58,6 +58,9 @@ func tableFunction(name string) []setFunction {
 		return []setFunction{setOverload(name, kinds(js), named("value", js))}
 	case "jsonb_array_elements_text", "json_array_elements_text":
 		return []setFunction{setOverload(name, kinds(js), named("value", text))}
+	case "jsonb_path_query":
+		path := types.JSONPathK
+		return []setFunction{setOverload(name, kinds(js, path), one(js)), setOverload(name, kinds(js, path, js), one(js)), setOverload(name, kinds(js, path, js, boolean), one(js))}
 	case "jsonb_object_keys", "json_object_keys":
 		return []setFunction{setOverload(name, kinds(js), one(text))}
 	case "jsonb_each", "json_each":
@@ -148,7 +151,7 @@ func (l *level) functionScan(name string, c *ast.Call, x *ast.TableFunc) (logica
 		}
 		return l.oneRow(name, c, x)
 	}
-	args, err := l.arguments(c.Args)
+	args, err := l.callArgs(name, c)
 	if err != nil {
 		return nil, err
 	}
@@ -325,6 +328,6 @@ func (l *level) oneRow(name string, c *ast.Call, x *ast.TableFunc) (logical.Node
 // SetReturning lists the names of the functions that may stand in FROM.
 func SetReturning() []string {
 	return strings.Fields("generate_series unnest generate_subscripts regexp_split_to_table string_to_table regexp_matches " +
-		"jsonb_array_elements jsonb_array_elements_text jsonb_object_keys jsonb_each jsonb_each_text pg_partition_ancestors " +
+		"jsonb_array_elements jsonb_array_elements_text jsonb_path_query jsonb_object_keys jsonb_each jsonb_each_text pg_partition_ancestors " +
 		"pg_partition_tree pg_get_keywords pg_options_to_table pg_timezone_names _pg_expandarray savepoint")
 }

@@ -19,7 +19,7 @@ var typeKinds = map[string]types.Kind{
 	`"char"`: types.Text, "bytea": types.Bytea, "bytes": types.Bytea, "date": types.Date, "time": types.Time,
 	"timestamp": types.Timestamp, "timestamp without time zone": types.Timestamp,
 	"timestamptz": types.TimestampTZ, "timestamp with time zone": types.TimestampTZ, "timestamp_ltz": types.TimestampTZ,
-	"interval": types.IntervalK, "uuid": types.UUID, "jsonb": types.JSONB, "json": types.JSONB, "name": types.Name, "oid": types.OID,
+	"interval": types.IntervalK, "uuid": types.UUID, "jsonb": types.JSONB, "json": types.JSONB, "jsonpath": types.JSONPathK, "name": types.Name, "oid": types.OID,
 	"regclass": types.OID, "regtype": types.OID, "regproc": types.OID, "regprocedure": types.OID, "regnamespace": types.OID,
 	"regrole": types.OID, "regoper": types.OID, "regoperator": types.OID, "regcollation": types.OID, "regconfig": types.OID, "regdictionary": types.OID,
 	"xid": types.Int64, "cid": types.Int64, "tid": types.Text,

@@ -214,7 +214,7 @@ var typeNames = map[string]types.Kind{
 	"real": types.Float32, "double precision": types.Float64, "numeric": types.Numeric, "text": types.Text,
 	"varchar": types.Varchar, "char": types.Char, "bytea": types.Bytea, "date": types.Date, "time": types.Time,
 	"timestamp": types.Timestamp, "timestamptz": types.TimestampTZ, "interval": types.IntervalK, "uuid": types.UUID,
-	"jsonb": types.JSONB, "record": types.Row, "name": types.Name, "oid": types.OID, "void": types.Void,
+	"jsonb": types.JSONB, "jsonpath": types.JSONPathK, "record": types.Row, "name": types.Name, "oid": types.OID, "void": types.Void,
 	"any": Any, "anyelement": AnyElement, "anyarray": AnyArray, "anycompatible": AnyCompatible,
 	"anycompatiblearray": AnyCompatibleArray,
 }

@@ -180,6 +180,8 @@ at time zone(timestamptz,interval) timestamp
 #>(jsonb,text[]) jsonb
 #>>(jsonb,text[]) text
 @>(jsonb,jsonb) boolean
+@?(jsonb,jsonpath) boolean
+@@(jsonb,jsonpath) boolean
 <@(jsonb,jsonb) boolean
 ?(jsonb,text) boolean
 ?|(jsonb,text[]) boolean

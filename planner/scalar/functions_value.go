@@ -235,6 +235,18 @@ jsonb_object(text[],text[]) jsonb
 json_extract_path(jsonb,text...) jsonb
 json_strip_nulls(jsonb) jsonb
 jsonb_concat(jsonb,jsonb) jsonb
+jsonb_path_exists(jsonb,jsonpath) boolean         -- vars and silent can be given by name
+jsonb_path_exists(jsonb,jsonpath,jsonb) boolean
+jsonb_path_exists(jsonb,jsonpath,jsonb,boolean) boolean
+jsonb_path_match(jsonb,jsonpath) boolean
+jsonb_path_match(jsonb,jsonpath,jsonb) boolean
+jsonb_path_match(jsonb,jsonpath,jsonb,boolean) boolean
+jsonb_path_query_array(jsonb,jsonpath) jsonb
+jsonb_path_query_array(jsonb,jsonpath,jsonb) jsonb
+jsonb_path_query_array(jsonb,jsonpath,jsonb,boolean) jsonb
+jsonb_path_query_first(jsonb,jsonpath) jsonb
+jsonb_path_query_first(jsonb,jsonpath,jsonb) jsonb
+jsonb_path_query_first(jsonb,jsonpath,jsonb,boolean) jsonb
 json_exists(jsonb,text) boolean                   -- a simple path
 json_query(jsonb,text) jsonb                      -- a simple path, to an object or array
 json_value(jsonb,text) text                       -- a simple path: $.a.b[0]
