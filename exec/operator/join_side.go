@@ -38,6 +38,7 @@ type joinSide struct {
 	tracked bool
 	aloneAt uintptr
 	alive   []bool // ByKey: by row, whether it is there
+	looks   []int  // ByKey: key columns in which equal values may differ to the eye
 	next    int64  // ByNumber: the next row's number
 
 	in     *batch.Batch
@@ -108,7 +109,18 @@ func newJoinSide(op *graph.Operator, env *Env, i int) (*joinSide, error) {
 	if s.Expiry != nil {
 		s.expiry = newExpiry(s, env)
 	}
+	for k := range schema.Keys {
+		if s.Identity == graph.ByKey && looksVary(s.table.Phys(k)) {
+			s.looks = append(s.looks, k)
+		}
+	}
 	return s, s.table.Each(s.restored)
+}
+
+// looksVary reports whether values that are equal may differ to the eye: 9 and 9.0, a
+// day and 24 hours.
+func looksVary(p types.Phys) bool {
+	return p == types.PhysDecimal || p == types.PhysFloat || p == types.PhysInterval
 }
 
 // restored takes note of a row that was there before the operator.
@@ -295,6 +307,9 @@ func (s *joinSide) write() {
 	if s.Identity != graph.ByCopies {
 		for c := first; c < s.width; c++ {
 			s.table.WriteColumn(s.column(c), s.rows, s.in.Cols[c], s.in.N, s.unsent)
+		}
+		for _, c := range s.looks { // what takes the row away again will say it as this one does
+			s.table.WriteColumn(c, s.rows, s.in.Cols[c], s.in.N, s.unsent)
 		}
 	}
 	s.unsent = s.unsent[:0]

@@ -53,7 +53,7 @@ func (t *Table) replaceBytes(slot *batch.View, v []byte) {
 
 // WriteColumn puts a column's rows (the first n, or those that sel lists) into
 // column k of state rows, keys first; rows is indexed like the column. Key columns
-// of rows in the index must not be written.
+// of rows in the index may be written with equal values alone.
 func (t *Table) WriteColumn(k int, rows []unsafe.Pointer, c *batch.Column, n int, sel []uint16) {
 	if sel == nil {
 		sel = identity(n)
