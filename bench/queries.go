@@ -48,8 +48,9 @@ func Queries() []Query {
 				auction, bidder, price, bid_date_time, bid_extra FROM (` + winningBids + `) q`, Kernel: limitQ9, Goal: 10, Grows: true},
 		{Name: "q10", SQL: `SELECT auction, bidder, price, date_time, extra, to_char(date_time, 'YYYY-MM-DD') AS dt, to_char(date_time, 'HH24:MI') AS hm FROM bid`,
 			Limit: limitQ10, Columns: []int{Auction, Bidder, Price, DateTime, Extra}},
-		{Name: "q13", SQL: `SELECT b.auction, b.bidder, b.price, b.date_time, s.value FROM bid b JOIN side_input s ON mod(b.auction, 10000) = s.key`,
-			Limit: limitQ13, Columns: []int{Auction, Bidder, Price, DateTime}, Grows: true},
+		{Name: "q13", SQL: `SELECT b.auction, b.bidder, b.price, b.date_time, s.value FROM (SELECT *, proctime() AS at FROM bid) b
+			JOIN side_input FOR SYSTEM_TIME AS OF b.at s ON mod(b.auction, 10000) = s.key`,
+			Limit: limitQ13, Columns: []int{Auction, Bidder, Price, DateTime}},
 		{Name: "q5", SQL: `SELECT a.auction, a.num FROM (
 				SELECT auction, count(*) AS num, window_start AS starttime, window_end AS endtime
 				FROM HOP(bid, date_time, INTERVAL '2' SECOND, INTERVAL '10' SECOND) GROUP BY auction, window_start, window_end) a

@@ -220,8 +220,9 @@ func (t *task) onEnd(sender int) error {
 	if t.senderEnds[sender] {
 		return nil
 	}
-	t.senderEnds[sender] = true
 	port := t.ports[sender]
+	t.senderEnds[sender], t.senderCaught[sender] = true, true
+	t.openGate(port)
 	for s, p := range t.ports {
 		if p == port && !t.senderEnds[s] {
 			return nil
