@@ -149,18 +149,19 @@ func base(o *graph.Operator) string {
 }
 
 // byUnion matches operators that differ in their input's name alone, where one
-// side reads a union that the other side's relations are part of: a branch came
-// to a query that had none, or the last but one went.
+// side reads a union that the other side's input is part of: a branch came to a
+// query that had none, or the last but one went. A branch that aggregates the same
+// relation is another input.
 func (c *comparison) byUnion() {
 	c.pairs(func(o, n *graph.Operator) (bool, string) {
 		if o.Kind != n.Kind || o.Kind == graph.SourceKind || o.Kind == graph.SinkKind {
 			return false, ""
 		}
-		a, b := c.old.reads[o.ID], c.new.reads[n.ID]
+		a, b := c.old.inputs[o.ID], c.new.inputs[n.ID]
 		if !subset(a, b) && !subset(b, a) {
 			return false, ""
 		}
-		return united(base(o), a) == united(base(n), b), "it was called " + o.ID
+		return united(base(o), c.old.reads[o.ID]) == united(base(n), c.new.reads[n.ID]), "it was called " + o.ID
 	})
 }
 

@@ -134,6 +134,7 @@ type operators struct {
 	operators []*graph.Operator
 	byID      map[string]*graph.Operator
 	reads     map[string][]string // relations above each
+	inputs    map[string][]string // operators with state right above each, sources among them
 	feeds     map[string][]string // relations below each
 	// contended says of joins to which sides only those rows come that may have the
 	// extremum of their window.
@@ -141,7 +142,7 @@ type operators struct {
 }
 
 func side(g *graph.Graph) operators {
-	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, feeds: map[string][]string{}, contended: map[string][2]bool{}}
+	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, inputs: map[string][]string{}, feeds: map[string][]string{}, contended: map[string][2]bool{}}
 	for i := range g.Operators {
 		o := &g.Operators[i]
 		switch o.Kind {
@@ -153,7 +154,7 @@ func side(g *graph.Graph) operators {
 		}
 		s.operators = append(s.operators, o)
 		s.byID[o.ID] = o
-		s.reads[o.ID], s.feeds[o.ID] = reads(g, i), feeds(g, i)
+		s.reads[o.ID], s.inputs[o.ID], s.feeds[o.ID] = reads(g, i), inputs(g, o), feeds(g, i)
 		if o.Join != nil {
 			s.contended[o.ID] = contended(g, o)
 		}
@@ -169,6 +170,19 @@ func reads(g *graph.Graph, i int) []string {
 	var out []string
 	for _, in := range o.Inputs {
 		out = append(out, reads(g, in.Operator)...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func inputs(g *graph.Graph, o *graph.Operator) []string {
+	var out []string
+	for _, in := range o.Inputs {
+		if from := &g.Operators[in.Operator]; from.Source != nil || len(from.Tables) > 0 {
+			out = append(out, from.ID)
+		} else {
+			out = append(out, inputs(g, from)...)
+		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
