@@ -333,19 +333,34 @@ func (h *Handler) changedOptions(j *catalog.Job, st *ast.AlterJob) (map[string]s
 }
 
 // flush runs FLUSH: one job after the other, those first whose output others
-// read.
+// read. A job that fails does not keep the others from it, and if it reads no own
+// table, there is nothing that it has not seen.
 func (h *Handler) flush() plan {
 	return planFunc(func(ctx context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
 		if err := s.RequireNoTransaction(ctx, "FLUSH"); err != nil {
 			return nil, err
 		}
+		var failed error
 		for _, j := range writersFirst(h.opt.Catalog.Snapshot().Jobs()) {
-			if err := h.opt.Jobs.CatchUp(ctx, j.Name); err != nil {
-				return nil, fmt.Errorf("flush job %s: %w", j.Name, err)
+			err := h.opt.Jobs.CatchUp(ctx, j.Name)
+			if err != nil && ctx.Err() != nil {
+				return nil, err
 			}
+			if err != nil && failed == nil && readsOwn(j) {
+				failed = fmt.Errorf("flush job %s: %w", j.Name, err)
+			}
+		}
+		if failed != nil {
+			return nil, failed
 		}
 		return session.Command("FLUSH"), nil
 	})
+}
+
+// readsOwn reports whether a job reads a table of Millrace's own.
+func readsOwn(j *catalog.Job) bool {
+	g, err := graph.Decode(j.Graph)
+	return err != nil || slices.ContainsFunc(g.Operators, func(op graph.Operator) bool { return op.Source != nil && op.Source.Connector == "" })
 }
 
 // writersFirst orders jobs so that one that writes to an own table comes before
