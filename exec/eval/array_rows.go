@@ -44,7 +44,7 @@ func list(x *row, elems []types.Value) (types.Value, error) {
 
 var arrayRows = map[string]rowFn{
 	"array":     arrayOf,
-	"subscript": withArray(subscript), "slice": slice,
+	"subscript": withArray(subscripts), "subscripts": withArray(subscripts), "slice": sliced, "slices": sliced,
 	"row": func(x *row) (types.Value, error) { return strValue(types.EncodeRow(x.e.Type.Fields, x.v)), nil },
 	"field": func(x *row) (types.Value, error) {
 		vals, err := types.DecodeRow(x.typ(0).Fields, x.str(0))
@@ -166,46 +166,6 @@ func arrayOf(x *row) (types.Value, error) {
 		out.Dims = nil
 	}
 	return strValue(types.EncodeArray(elem, out)), nil
-}
-
-func subscript(x *row, a types.ArrayValue) (types.Value, error) {
-	if len(a.Dims) != 1 {
-		return types.NullValue, nil
-	}
-	i := x.int(1) - int64(a.Dims[0].Lower)
-	if i < 0 || i >= int64(len(a.Elems)) {
-		return types.NullValue, nil
-	}
-	return a.Elems[i], nil
-}
-
-func slice(x *row) (types.Value, error) {
-	if x.null(0) {
-		return types.NullValue, nil
-	}
-	a, err := x.array(0)
-	if err != nil || len(a.Dims) == 0 {
-		return list(x, nil)
-	}
-	d := a.Dims[0]
-	lo, hi := int64(d.Lower), int64(d.Lower+d.Len-1)
-	if !x.null(1) {
-		lo = max(lo, x.int(1))
-	}
-	if !x.null(2) {
-		hi = min(hi, x.int(2))
-	}
-	if lo > hi {
-		return list(x, nil)
-	}
-	step := len(a.Elems) / d.Len
-	from, to := int(lo)-d.Lower, int(hi)-d.Lower+1
-	out := types.ArrayValue{Dims: append([]types.Dimension{}, a.Dims...), Elems: a.Elems[from*step : to*step]}
-	for i := range out.Dims {
-		out.Dims[i].Lower = 1
-	}
-	out.Dims[0].Len = to - from
-	return strValue(types.EncodeArray(x.elem(0), out)), nil
 }
 
 func dimension(pick func(types.Dimension) int) func(x *row, a types.ArrayValue) (types.Value, error) {

@@ -90,64 +90,6 @@ func (l *level) row(x *ast.RowExpr) (*scalar.Expr, error) {
 	return l.b.withText(e, "row("+l.b.texts(args)+")", precAtom), nil
 }
 
-func (l *level) subscript(x *ast.Subscript) (*scalar.Expr, error) {
-	b, pos := l.b, int(x.Pos)
-	base, err := l.expr(x.X)
-	if err != nil {
-		return nil, err
-	}
-	bound := func(i ast.Expr) (*scalar.Expr, error) {
-		if i == nil {
-			return b.nullOf(types.Of(types.Int32), pos), nil
-		}
-		e, err := l.expr(i)
-		if err != nil || base.Type.Kind != types.Array {
-			return e, err
-		}
-		if !b.canCoerce(e.Type, types.Of(types.Int32), assignment) {
-			return nil, pgerr.New(pgerr.DatatypeMismatch, "array subscript must have type integer").At(e.Pos)
-		}
-		return b.coerce(e, types.Of(types.Int32), assignment)
-	}
-	if base.Type.Kind != types.Array && base.Type.Kind != types.JSONB {
-		return nil, pgerr.New(pgerr.DatatypeMismatch, "cannot subscript type %s because it does not support subscripting", bare(base.Type)).At(base.Pos)
-	}
-	if x.Slice {
-		if base.Type.Kind == types.JSONB {
-			return nil, pgerr.New(pgerr.DatatypeMismatch, "jsonb subscript does not support slices").At(pos)
-		}
-		lo, err := bound(x.Index)
-		if err != nil {
-			return nil, err
-		}
-		hi, err := bound(x.Upper)
-		if err != nil {
-			return nil, err
-		}
-		e := &scalar.Expr{Op: scalar.OpCall, Func: "slice(anyarray,integer,integer)", Type: base.Type, Args: []*scalar.Expr{base, lo, hi}, Pos: pos}
-		text := func(x ast.Expr, e *scalar.Expr) string {
-			if x == nil {
-				return ""
-			}
-			return e.Text
-		}
-		return b.withText(e, b.inner(base, precPostfix)+"["+text(x.Index, lo)+":"+text(x.Upper, hi)+"]", precPostfix), nil
-	}
-	i, err := bound(x.Index)
-	if err != nil {
-		return nil, err
-	}
-	c, _ := choose(scalar.Functions("subscript"), exprs2types([]*scalar.Expr{base, i}), false)
-	if c == nil {
-		return nil, pgerr.New(pgerr.DatatypeMismatch, "subscript type %s is not supported", bare(i.Type)).At(i.Pos)
-	}
-	e, err := b.applyCall(c, []*scalar.Expr{base, i}, pos)
-	if err != nil {
-		return nil, err
-	}
-	return b.withText(e, b.inner(base, precPostfix)+"["+i.Text+"]", precPostfix), nil
-}
-
 func (l *level) fieldAccess(x *ast.FieldAccess) (*scalar.Expr, error) {
 	if x.Field.Value == "" {
 		return nil, pgerr.New(pgerr.FeatureNotSupported, "row expansion via \"*\" is not supported here").At(int(x.Pos))

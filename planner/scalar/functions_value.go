@@ -253,7 +253,8 @@ json_value(jsonb,text) text                       -- a simple path: $.a.b[0]
 `
 
 // The functions over arrays and rows, and what array syntax becomes: ARRAY[a,b]
-// is array(...), x[i] subscript, x[i:j] slice (null bounds are open), ROW(a,b)
+// is array(...), x[i] subscript, x[i:j] slice (null bounds are open), x[i][j] and
+// x[i:j][k:l] are subscripts and slices, ROW(a,b)
 // row(...), (x).f field(x, n) with n from 1.
 const arrayFunctions = `
 array(anycompatible...) anycompatiblearray [null]
@@ -261,6 +262,8 @@ subscript(anyarray,integer) anyelement
 subscript(jsonb,text) jsonb
 subscript(jsonb,integer) jsonb
 slice(anyarray,integer,integer) anyarray [null]
+subscripts(anyarray,integer...) anyelement
+slices(anyarray,integer...) anyarray [null]
 row(any...) record [null]
 field(record,integer) void
 array_length(anyarray,integer) integer

@@ -195,22 +195,17 @@ func encoding(v string) (string, error) {
 	return v, invalid("Only UTF8 is supported.")
 }
 
+// dateStyle takes the one style that dates are shown and read in; another order
+// would have 01/02/2024 read as another day than asked for.
 func dateStyle(v string) (string, error) {
-	order := "MDY"
 	for _, part := range strings.FieldsFunc(v, func(r rune) bool { return r == ',' || r == ' ' }) {
 		switch strings.ToUpper(part) {
-		case "ISO", "DEFAULT":
-		case "MDY", "US", "NONEURO", "NONEUROPEAN":
-			order = "MDY"
-		case "DMY", "EURO", "EUROPEAN":
-			order = "DMY"
-		case "YMD":
-			order = "YMD"
+		case "ISO", "DEFAULT", "MDY", "US", "NONEURO", "NONEUROPEAN":
 		default:
-			return v, invalid("Dates are always shown in ISO style; the order can be MDY, DMY or YMD.")
+			return v, invalid("Dates are shown in ISO style, and read with the month first where they are not ISO: ISO, MDY.")
 		}
 	}
-	return "ISO, " + order, nil
+	return "ISO, MDY", nil
 }
 
 // timeZone accepts names, offsets in hours (positive to the east) and POSIX

@@ -167,6 +167,9 @@ type (
 		exprNode
 		X, Index, Upper Expr
 		Slice           bool
+		// Chained is set when X is a subscript too, without parentheses around it:
+		// x[1][2] is an element of an array with two dimensions.
+		Chained bool
 	}
 	// FieldAccess is (x).field or (x).*, the latter with an empty name.
 	FieldAccess struct {

@@ -364,11 +364,19 @@ func (p *printer) accessed(x Expr) {
 }
 
 func (p *printer) subscript(x *Subscript) {
-	switch x.X.(type) {
+	switch of := x.X.(type) {
 	case *ColumnRef, *Param:
-		p.bare(x.X)
+		p.bare(of)
+	case *Subscript:
+		if x.Chained {
+			p.bare(of)
+			break
+		}
+		p.put("(")
+		p.bare(of)
+		p.put(")")
 	default:
-		p.accessed(x.X)
+		p.accessed(of)
 	}
 	p.put("[")
 	if x.Index != nil {

@@ -83,18 +83,19 @@ func (r *rewriter) parenthesis() bool {
 // postfix writes casts around what begins at piece start, and subscripts and
 // fields while indirect.
 func (r *rewriter) postfix(start int32, indirect bool) {
-	count := 0
+	count, chained := 0, false
 	for {
 		t := r.cur()
 		pos := r.at(t)
+		subscript := t.is("[") && indirect
 		switch {
 		case t.is("::"):
 			r.advance()
 			indirect = false
 			ty := r.typeName()
 			r.openCall(start, t.pos, buildExpr(func(a []ast.Expr) ast.Expr { return placed(pos, &ast.Cast{X: a[0], Type: ty}) }))
-		case t.is("[") && indirect:
-			r.subscript(start)
+		case subscript:
+			r.subscript(start, chained)
 		case t.is(".") && indirect && (r.peek(1).isName() || r.peek(1).is("*")):
 			r.advance()
 			var field ast.Name
@@ -107,20 +108,22 @@ func (r *rewriter) postfix(start int32, indirect bool) {
 			return
 		}
 		r.emit(")", t.pos)
+		chained = subscript
 		if count++; count > heightMax {
 			r.tooComplex()
 		}
 	}
 }
 
-// subscript writes [i] or [lo:hi] up to but without the closing parenthesis.
-func (r *rewriter) subscript(start int32) {
+// subscript writes [i] or [lo:hi] up to but without the closing parenthesis;
+// chained says that another one stands right before it.
+func (r *rewriter) subscript(start int32, chained bool) {
 	t := r.cur()
 	r.advance()
 	pos, lower, upper, slice := r.at(t), false, false, false
 	r.openCall(start, t.pos, buildExpr(func(a []ast.Expr) ast.Expr {
 		take := taker{a}
-		s := placed(pos, &ast.Subscript{X: take.one(), Slice: slice})
+		s := placed(pos, &ast.Subscript{X: take.one(), Slice: slice, Chained: chained})
 		if lower {
 			s.Index = take.one()
 		}
