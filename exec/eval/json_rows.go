@@ -77,7 +77,8 @@ var jsonRows = map[string]rowFn{
 	"json_exists":  jsonExistsAt,
 	"jsonb_concat": withJSON(jsonConcat),
 	"@?":           pathExists(true), "jsonb_path_exists": pathExists(false),
-	"@@": pathMatch(true), "jsonb_path_match": pathMatch(false),
+	"is json": isJSON,
+	"@@":      pathMatch(true), "jsonb_path_match": pathMatch(false),
 	"jsonb_path_query_array": pathQueryArray,
 	"jsonb_path_query_first": pathQueryFirst,
 }

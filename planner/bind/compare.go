@@ -192,6 +192,9 @@ func (l *level) isTest(x *ast.IsTest) (*scalar.Expr, error) {
 		}
 		return l.b.withText(t, l.b.inner(e, precIs+1)+" is "+strings.ToLower(not)+x.Test, precIs), nil
 	}
+	if strings.HasPrefix(x.Test, "json") {
+		return l.isJSON(x, e)
+	}
 	return nil, pgerr.NotSupported(int(x.Pos), "IS "+upper(x.Test))
 }
 

@@ -182,6 +182,11 @@ func (b *binder) callFunction(name, form string, args []*scalar.Expr, pos int) (
 	if err := b.checkAlike(name, args, pos); err != nil {
 		return nil, err
 	}
+	if name == "timestampadd" || name == "timestampdiff" {
+		if err := b.timeUnit(args); err != nil {
+			return nil, err
+		}
+	}
 	overloads := scalar.Functions(name)
 	c, ambiguous := choose(overloads, exprs2types(args), false)
 	if c == nil {
@@ -256,6 +261,30 @@ func (b *binder) truncTo(args []*scalar.Expr, pos int) (*scalar.Expr, error) {
 		return nil, err
 	}
 	return e, nil
+}
+
+// timeUnit checks the unit of TIMESTAMPADD and TIMESTAMPDIFF, and reads dates as
+// timestamps where it is less than a day.
+func (b *binder) timeUnit(args []*scalar.Expr) error {
+	if len(args) != 3 || args[0].Op != scalar.OpConst || args[0].Value.Null {
+		return nil
+	}
+	unit, ok := types.ParseTimeUnit(args[0].Value.Bytes)
+	if !ok {
+		return pgerr.New(pgerr.InvalidParameterValue, "unit %q not recognized", args[0].Value.Bytes).At(args[0].Pos).
+			Hint("The units are SECOND, MINUTE, HOUR, DAY, WEEK, MONTH, QUARTER and YEAR.")
+	}
+	for i := 1; i < len(args) && unit.Months == 0 && unit.Days == 0; i++ {
+		if args[i].Type.Kind != types.Date {
+			continue
+		}
+		e, err := b.coerce(args[i], types.Of(types.Timestamp), implicit)
+		if err != nil {
+			return err
+		}
+		args[i] = e
+	}
+	return nil
 }
 
 // castCall reads f(x) with a type's name as a cast, as PostgreSQL does.

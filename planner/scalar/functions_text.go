@@ -182,6 +182,9 @@ at time zone(timestamptz,interval) timestamp
 @>(jsonb,jsonb) boolean
 @?(jsonb,jsonpath) boolean
 @@(jsonb,jsonpath) boolean
+is json(text,text) boolean                        -- IS [NOT] JSON [VALUE|OBJECT|ARRAY|SCALAR] [WITH UNIQUE KEYS]
+is json(jsonb,text) boolean
+is json(bytea,text) boolean
 <@(jsonb,jsonb) boolean
 ?(jsonb,text) boolean
 ?|(jsonb,text[]) boolean

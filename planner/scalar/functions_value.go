@@ -199,6 +199,12 @@ second(time) bigint                               -- Flink
 second(timestamp) bigint
 second(timestamptz) bigint [stable]
 last_day(date) date                               -- of its month
+timestampadd(text,bigint,date) date               -- Flink: TIMESTAMPADD(MONTH, 1, x), from SECOND to YEAR; a timestamp for less than a day
+timestampadd(text,bigint,timestamp) timestamp
+timestampadd(text,bigint,timestamptz) timestamptz [stable]
+timestampdiff(text,date,date) bigint              -- Flink: TIMESTAMPDIFF(DAY, x, y) is how many whole units fit from x to y
+timestampdiff(text,timestamp,timestamp) bigint
+timestampdiff(text,timestamptz,timestamptz) bigint [stable]
 `
 
 // The functions over jsonb. The json_ names are the same over jsonb: there is

@@ -100,6 +100,14 @@ func (p *printer) form(c *Call) bool {
 		p.put(" TO ")
 		p.word(a[1])
 		p.put(")")
+	case c.Form == "unit first" && len(a) > 0:
+		p.put(strings.ToUpper(c.Name.Last().Value), "(")
+		p.word(a[0])
+		for _, x := range a[1:] {
+			p.put(", ")
+			p.expr(x, 0)
+		}
+		p.put(")")
 	case c.Form == "substring" && (len(a) == 2 || len(a) == 3):
 		between("FROM", "FOR")
 	case c.Form == "substring similar" && len(a) == 3:

@@ -24,6 +24,8 @@ func (r *rewriter) specialForm() bool {
 		r.trim()
 	case "floor", "ceil", "ceiling":
 		return r.floorTo()
+	case "timestampadd", "timestampdiff":
+		return r.unitFirst()
 	case "normalize":
 		r.normalize()
 	case "current_timestamp", "current_time", "localtimestamp", "localtime":
@@ -248,6 +250,19 @@ func (r *rewriter) floorTo() bool {
 		l.expr()
 		r.expect("to")
 		l.word(r.cur())
+	})
+	return true
+}
+
+// unitFirst is a call whose first argument is a word, such as
+// TIMESTAMPADD(DAY, 1, ts), or an ordinary call.
+func (r *rewriter) unitFirst() bool {
+	if !r.peek(2).isName() || !r.peek(3).is(",") {
+		return false
+	}
+	r.form(r.cur().text, "unit first", func(l *list) {
+		l.word(r.cur())
+		r.moreArguments(l)
 	})
 	return true
 }
