@@ -117,12 +117,6 @@ func newJoinSide(op *graph.Operator, env *Env, i int) (*joinSide, error) {
 	return s, s.table.Each(s.restored)
 }
 
-// looksVary reports whether values that are equal may differ to the eye: 9 and 9.0, a
-// day and 24 hours.
-func looksVary(p types.Phys) bool {
-	return p == types.PhysDecimal || p == types.PhysFloat || p == types.PhysInterval
-}
-
 // restored takes note of a row that was there before the operator.
 func (s *joinSide) restored(id state.RowID, row unsafe.Pointer) error {
 	if s.expiry != nil {

@@ -81,6 +81,11 @@ func (m *materialize) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	for i, c := range m.others {
 		m.rows.WriteColumn(len(m.key)+i, m.state, in.Cols[c], in.N, m.last)
 	}
+	for k, c := range m.key {
+		if looksVary(in.Cols[c].Phys) {
+			m.rows.WriteColumn(k, m.state, in.Cols[c], in.N, m.last)
+		}
+	}
 	return out.Emit(in)
 }
 

@@ -326,7 +326,7 @@ func (g *rowGroups) replace(in *batch.Batch, i int, list uint32) {
 	g.save(id)
 	g.one[0] = uint16(i)
 	for c, slot := range g.slots {
-		if slot >= g.rows.keys() {
+		if slot >= g.rows.keys() || looksVary(in.Cols[c].Phys) {
 			g.rows.WriteColumn(slot, g.state, in.Cols[c], in.N, g.one)
 		}
 	}
