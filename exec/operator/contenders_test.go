@@ -6,12 +6,12 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -129,8 +129,7 @@ func (r *contendersRun) window(c contender) (start int64, bound bool) {
 // an operator after it has to count as late; and that, of rows in one batch, no others
 // do.
 func TestContendersModel(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	number := uint64(0)
 	for _, kind := range []types.Kind{types.Int64, types.Float64, types.Numeric, types.Text} {
 		for _, bound := range []graph.WindowBound{"", graph.WindowStart, graph.WindowEnd} {
