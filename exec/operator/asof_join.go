@@ -21,6 +21,7 @@ type asofJoin struct {
 	cells  [2]cell
 	groups *joinGroups
 	out    *pairOutput
+	life   asofLife
 
 	watermark exec.Watermark
 	buckets   [2]*timeBuckets
@@ -60,6 +61,7 @@ func newAsofJoin(op *graph.Operator, env *Env) (exec.Operator, error) {
 		if j.sides[i], err = sideGroups(op, env, i, op.Tables[i].Name, spec.Sides[i], spec.Keys, spec.Times[i]); err != nil {
 			return nil, err
 		}
+		j.life.sides[i] = newLifetime(env, i, j.sides[i].rows.Table)
 		j.cells[i] = newCell(j.sides[i].rows, j.sides[i].slots[spec.Times[i]])
 		j.buckets[i] = newTimeBuckets()
 	}
@@ -154,6 +156,7 @@ func (j *asofJoin) OnBatch(port int, in *batch.Batch, out exec.Output) error {
 	if !s.spec.retractable {
 		number = j.number[port].column(in.N, j.sel)
 	}
+	j.pruneGroups(j.sel)
 	j.ids, j.state = roomFor(j.ids, in.N), roomFor(j.state, in.N)
 	j.fresh = s.store(in, j.sel, number, j.ids, j.state, j.fresh[:0])
 	s.growRows()
@@ -165,6 +168,7 @@ func (j *asofJoin) OnBatch(port int, in *batch.Batch, out exec.Output) error {
 		s.present[j.ids[i]] = false
 		s.absent = append(s.absent, j.ids[i])
 	}
+	j.renew(port, in.N, j.sel)
 	j.batch = batch.Batch{N: in.N, Sel: j.sel, Ops: in.Ops, Cols: in.Cols}
 	j.prefix = s.order.prefixes(&j.batch, j.prefix)
 	for _, i := range j.sel {
@@ -174,7 +178,11 @@ func (j *asofJoin) OnBatch(port int, in *batch.Batch, out exec.Output) error {
 			j.right(in, int(i), takes)
 		}
 	}
-	return j.flush(out)
+	if err := j.flush(out); err != nil {
+		return err
+	}
+	j.sweep(func(l *lifetime, remove func(uint32, unsafe.Pointer)) { l.sweepBatch(in, remove) })
+	return nil
 }
 
 // choose selects, in sel, the rows that are kept and, in alone, left ones that never
@@ -213,6 +221,7 @@ func (j *asofJoin) left(in *batch.Batch, i int, takes bool) {
 	s, id, group := j.sides[0], j.ids[i], j.groupOf[i]
 	if takes && !s.present[id] {
 		j.emptied = append(j.emptied, group)
+		j.unmatched(0)
 		return
 	}
 	j.touch(id, group)
@@ -248,6 +257,7 @@ func (j *asofJoin) right(in *batch.Batch, i int, takes bool) {
 	switch {
 	case takes && !s.present[id]:
 		j.emptied = append(j.emptied, group)
+		j.unmatched(1)
 	case takes:
 		if !s.spec.copies || s.copiesOf(id) == 1 {
 			j.touchAround(group, entry{s.order.prefix(j.state[i]), id})
@@ -413,84 +423,6 @@ func (j *asofJoin) dropEmptied() {
 		j.groups.drop(g)
 	}
 	j.emptied = j.emptied[:0]
-}
-
-// noteLeft remembers when a left row is final: rows that come later cannot match it
-// or, for < and <=, cannot be nearer than its match.
-func (j *asofJoin) noteLeft(id, match uint32, has bool) {
-	e := j.spec.Sides[1].Expiry
-	switch {
-	case e == nil:
-	case j.spec.Back():
-		j.buckets[0].note(saturatingAdd(j.cells[0].time(j.sides[0].rows.read(id)), e.Shift), id)
-	case has:
-		j.buckets[0].note(saturatingAdd(j.cells[1].time(j.sides[1].rows.read(match)), e.Shift), id)
-	}
-}
-
-// noteRight remembers when a right row is behind all left rows that are not final.
-func (j *asofJoin) noteRight(id uint32) {
-	if e := j.spec.Sides[0].Expiry; e != nil {
-		shift := max(e.Shift, j.spec.Sides[1].Expiry.Shift)
-		j.buckets[1].note(saturatingAdd(j.cells[1].time(j.sides[1].rows.read(id)), shift), id)
-	}
-}
-
-// OnWatermark implements exec.Operator: rows that nothing can change or need any more
-// are forgotten, left ones first.
-func (j *asofJoin) OnWatermark(w exec.Watermark, _ exec.Output) error {
-	j.watermark = w
-	if j.spec.Sides[0].Expiry == nil || j.spec.AtEnd {
-		return nil
-	}
-	j.buckets[0].due(w, func(id uint32) {
-		if l := j.sides[0]; l.rows.Live(id) && l.present[id] && j.isFinal(id, w) {
-			j.forget(0, id)
-		}
-	})
-	var older []uint32
-	j.buckets[1].due(w, func(id uint32) {
-		r := j.sides[1]
-		if !r.rows.Live(id) || !r.present[id] {
-			return
-		}
-		if !j.spec.Back() {
-			j.forget(1, id)
-			return
-		}
-		e := entry{r.order.prefix(r.rows.read(id)), id}
-		older = older[:0]
-		r.lists.scan(uint32(j.groupAt[1][id]), func(x *entry) bool {
-			if r.order.compareEntries(*x, e) >= 0 {
-				return false
-			}
-			older = append(older, x.id)
-			return true
-		})
-		for _, x := range older {
-			j.forget(1, x)
-		}
-	})
-	for _, s := range j.sides {
-		s.settle()
-	}
-	j.dropEmptied()
-	return nil
-}
-
-// isFinal reports whether no right row that comes can be nearer to a left one.
-func (j *asofJoin) isFinal(id uint32, w exec.Watermark) bool {
-	row, shift := j.sides[0].rows.read(id), j.spec.Sides[1].Expiry.Shift
-	if j.spec.Back() {
-		return saturatingAdd(j.cells[0].time(row), shift) < w
-	}
-	match, has := j.matchOf(row, j.groupAt[0][id])
-	return has && saturatingAdd(j.cells[1].time(j.sides[1].rows.read(match)), shift) < w
-}
-
-// forget removes a row of a side.
-func (j *asofJoin) forget(side int, id uint32) {
-	j.takeAway(j.sides[side], id, j.groupAt[side][id])
 }
 
 // OnEnd implements exec.Operator.

@@ -21,7 +21,8 @@ import (
 // there only where entries have a lifetime. A nil lifetime means for ever.
 type lifetime struct {
 	t        *state.Table
-	off      uintptr // of the time in a row
+	off      uintptr                    // of the time in a row
+	whole    func(id state.RowID) int64 // when the whole was last written that a row is a part of; nil: the row
 	micros   int64
 	now      int64
 	cursor   uint32 // of the sweep
@@ -155,7 +156,12 @@ func (l *lifetime) sweep(n int, remove func(id state.RowID, row unsafe.Pointer))
 		if !l.t.Live(id) {
 			continue
 		}
-		if row := l.t.Read(id); l.due(row) {
+		row := l.t.Read(id)
+		at := l.at(row)
+		if l.whole != nil {
+			at = l.whole(id)
+		}
+		if l.over(at) {
 			l.counters.Expired++
 			remove(id, row)
 		}

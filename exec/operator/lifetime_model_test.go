@@ -204,6 +204,8 @@ func TestLifetimeTakesNothingBack(t *testing.T) {
 		sides + "join left on 1 by copies, copies", sides + "join full on 1 by copies, copies", sides + "join semi on 1 by copies, copies",
 		sides + "join anti on 1 by copies, copies", sides + "join full on 1 by copies, copies where v < w", sides + "join left on 1 by copies, copies where v < w",
 		sides + "join semi on 1 by copies, copies where v < w", sides + "join anti on 1 by copies, copies where v < w",
+		sides + "asof_join left on 1 by copies, copies match v >= w", sides + "asof_join inner on 1 by copies, copies match v < w", sides + "asof_join left on 0 by copies, copies match v <= w",
+		sides + "asof_join left on 1 by key 1, key 1 match v > w",
 		sides + "join full on 1 by key 1, key 1", sides + "join full on 1 by key 1, key 1 where v < w", sides + "join left on 1 by key 1, copies where v < w",
 		"left k bigint, v bigint\nright k bigint, v bigint\nset_op except all", "left k bigint, v bigint\nright k bigint, v bigint\nset_op intersect",
 	} {
@@ -257,7 +259,9 @@ func TestLifetimeLeavesNothing(t *testing.T) {
 		{one + "top_n k; v; row_number 1 1 arrival", false}, {one + "top_n k; v; row_number 1 2", false}, {one + "top_n k; v; row_number 1 2 retract", true},
 		{one + "over k; v; row_number(), count() rows 0 first 0 last; copies", true},
 		{two + "join inner on 1 by number, number", false}, {two + "join full on 1 by copies, copies where v < w", true}, {two + "join left on 1 by key 1, copies", true},
-		{"left k bigint, v bigint\nright k bigint, v bigint\nset_op except all", true},
+		{"left k bigint, v bigint\nright k bigint, v bigint\nset_op except all", true}, {one + "upsert by k", false},
+		{two + "lookup_join left on 1 by copies", false}, {two + "asof_join left on 1 by copies, copies match v >= w", true}, {two + "asof_join inner on 0 by number, number match v < w", false},
+		{two + "temporal_join left on 1 at v", false},
 	} {
 		name := c.head[strings.LastIndex(c.head, "\n")+1:]
 		t.Run(name, func(t *testing.T) {

@@ -13,12 +13,14 @@ import (
 )
 
 // lookupJoin joins left rows with the right rows that are there when they come. Its
-// state is a table of the right side's rows; which of them share a key is derived.
-// Changelog modes: inserts on the left, any on the right; out, inserts.
+// state is a table of the right side's rows; which of them share a key is derived. A row
+// that is due is not there. Changelog modes: inserts on the left, any on the right; out,
+// inserts.
 type lookupJoin struct {
 	exec.Stateless
 	spec    *graph.LookupJoin
 	rows    *rowGroups
+	life    *lifetime // of the rows; nil: they stay
 	number  numbers
 	groups  *joinGroups
 	groupAt []int32 // by state row
@@ -58,6 +60,7 @@ func newLookupJoin(op *graph.Operator, env *Env) (exec.Operator, error) {
 		return nil, err
 	}
 	j.nulls = nullRow(j.rows.rows.Table)
+	j.life = newLifetime(env, 0, j.rows.rows.Table)
 	if j.groups, err = newJoinGroups(&op.Tables[0], spec.Keys, j.rows); err != nil {
 		return nil, err
 	}
@@ -125,6 +128,8 @@ func (j *lookupJoin) OnBatch(port int, in *batch.Batch, out exec.Output) error {
 	if port == 1 {
 		j.groupOf = j.groups.locate(in.Cols, in.N, sel, j.groupOf)
 		j.change(in, sel)
+		j.life.sweepBatch(in, j.expire)
+		j.settle()
 		return nil
 	}
 	j.groupOf = j.groups.find(in.Cols, in.N, sel, j.groupOf)
@@ -156,6 +161,9 @@ func (j *lookupJoin) change(in *batch.Batch, sel []uint16) {
 		s.present[j.ids[i]] = false
 		s.absent = append(s.absent, j.ids[i])
 	}
+	if j.life != nil {
+		j.life.renew(in.N, j.sel, j.ids, j.state, func(i int, id uint32, row unsafe.Pointer) { j.forget(id, row) })
+	}
 	cut := batch.Batch{N: in.N, Sel: j.sel, Ops: in.Ops, Cols: in.Cols}
 	j.prefix = s.order.prefixes(&cut, j.prefix)
 	for _, i := range j.sel {
@@ -163,6 +171,9 @@ func (j *lookupJoin) change(in *batch.Batch, sel []uint16) {
 		switch takes := in.Op(int(i)).Retracts(); {
 		case takes && !s.present[id]:
 			j.emptied = append(j.emptied, int32(group))
+			if j.life != nil {
+				j.life.counters.Unmatched++
+			}
 		case takes:
 			s.takeAway(id, group)
 			j.emptied = append(j.emptied, int32(group))
@@ -180,11 +191,38 @@ func (j *lookupJoin) change(in *batch.Batch, sel []uint16) {
 			s.lists.insert(group, entry{j.prefix[i], id}, s.order)
 		}
 	}
-	s.settle()
+	j.settle()
+}
+
+// settle removes the rows that are gone, and the groups that have none left.
+func (j *lookupJoin) settle() {
+	j.rows.settle()
 	for _, g := range j.emptied {
 		j.groups.drop(g)
 	}
 	j.emptied = j.emptied[:0]
+}
+
+// OnBarrier implements exec.Stateful.
+func (j *lookupJoin) OnBarrier(b exec.Barrier, _ exec.Output) error {
+	j.life.sweepBarrier(b, j.expire)
+	j.settle()
+	return nil
+}
+
+// expire removes a row that is due.
+func (j *lookupJoin) expire(id uint32, row unsafe.Pointer) { j.forget(id, row) }
+
+// forget makes a row one that is not there, if it is.
+func (j *lookupJoin) forget(id uint32, row unsafe.Pointer) {
+	s := j.rows
+	if !s.present[id] {
+		return
+	}
+	group := j.groupAt[id]
+	s.lists.remove(uint32(group), entry{s.order.prefix(row), id}, s.order)
+	s.present[id] = false
+	s.absent, j.emptied = append(s.absent, id), append(j.emptied, group)
 }
 
 // replace puts row i of a batch in the place of the row of its key, if there is one.
@@ -218,6 +256,9 @@ func (j *lookupJoin) lookUp(in *batch.Batch, sel []uint16, out exec.Output) (err
 		if group := j.groupOf[i]; group != groupless {
 			s.lists.scan(uint32(group), func(e *entry) bool {
 				row := s.rows.read(e.id)
+				if j.life != nil && j.life.due(row) {
+					return true
+				}
 				for range s.copiesOf(e.id) {
 					add(i, row)
 				}

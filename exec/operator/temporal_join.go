@@ -13,7 +13,9 @@ import (
 // temporalJoin joins left rows with the version of the right side's row that was valid
 // at their event time. Its state is a table of left rows that wait for the watermark
 // and one of versions, of each key those that are not behind the watermark and the last
-// one that is. Changelog modes: inserts on the left, any on the right; out, inserts.
+// one that is. Versions of a key that are due, since none of them was written for so
+// long, are not there. Changelog modes: inserts on the left, any on the right; out,
+// inserts.
 type temporalJoin struct {
 	spec      *graph.TemporalJoin
 	watermark exec.Watermark
@@ -29,6 +31,7 @@ type temporalJoin struct {
 	due      waitingRows
 
 	versions *rowGroups
+	life     *lifetime // of the versions of a key; nil: they stay
 	time     cell
 	ends     uintptr // where a version says that it is the end of one
 	groups   *joinGroups
@@ -72,6 +75,14 @@ func newTemporalJoin(op *graph.Operator, env *Env) (exec.Operator, error) {
 		return nil, err
 	}
 	j.time, j.ends = newCell(j.versions.rows, spec.Keys), j.versions.rows.column(len(op.Tables[1].Columns)-1)
+	if j.life = newLifetime(env, 1, j.versions.rows.Table); j.life != nil {
+		j.life.whole = func(id uint32) int64 {
+			if !j.versions.present[id] {
+				return j.life.now // it is about to go
+			}
+			return j.written(j.groupAt[id])
+		}
+	}
 	if j.groups, err = newJoinGroups(&op.Tables[1], spec.Keys, j.versions); err != nil {
 		return nil, err
 	}
@@ -200,8 +211,40 @@ func (j *temporalJoin) right(in *batch.Batch, sel []uint16) error {
 			j.late = append(j.late, i)
 		}
 	}
+	j.life.sweepBatch(in, j.expire)
 	j.versions.settle()
 	return j.refuse(in)
+}
+
+// written is when a version of a group was last written: the last one knows, which the
+// watermark spares.
+func (j *temporalJoin) written(group int32) int64 {
+	v := j.versions
+	return j.life.at(v.rows.read(v.lists.last(uint32(group)).id))
+}
+
+// isDue reports whether the versions of a group have had their time.
+func (j *temporalJoin) isDue(group int32) bool {
+	return j.life != nil && j.versions.lists.len(uint32(group)) > 0 && j.life.over(j.written(group))
+}
+
+// forget removes all versions of a group.
+func (j *temporalJoin) forget(group int32) {
+	v := j.versions
+	v.lists.cut(uint32(group), 0, func(id uint32) {
+		v.present[id] = false
+		v.absent = append(v.absent, id)
+	})
+}
+
+// expire removes the versions of a key that are due.
+func (j *temporalJoin) expire(id uint32, _ unsafe.Pointer) {
+	if !j.versions.present[id] { // with another one of its key
+		return
+	}
+	group := j.groupAt[id]
+	j.forget(group)
+	j.groups.drop(group)
 }
 
 // samePending reports whether a row has the key of the pending one, which has no nulls.
@@ -238,6 +281,10 @@ func (j *temporalJoin) version(in *batch.Batch, i int, ends bool) bool {
 	j.one[0] = uint16(i)
 	j.groupOf = j.groups.locate(in.Cols, in.N, j.one[:], j.groupOf)
 	group, t := j.groupOf[i], in.Cols[j.spec.Keys].Int[i]
+	if j.isDue(group) {
+		j.life.counters.Expired++
+		j.forget(group)
+	}
 	if t < j.watermark {
 		_, next, _, has := v.lists.around(uint32(group), func(e entry) bool { return j.time.time(v.rows.read(e.id)) <= t })
 		if has && j.time.time(v.rows.read(next.id)) <= j.watermark {
@@ -263,6 +310,10 @@ func (j *temporalJoin) version(in *batch.Batch, i int, ends bool) bool {
 			j.buckets.note(t, id)
 		}
 	}
+	if j.life != nil {
+		j.life.write(j.state[i])
+		j.life.write(v.rows.write(v.lists.last(uint32(group)).id))
+	}
 	if t < j.watermark { // at once: what is kept must not depend on when the watermark comes again
 		j.compact(id)
 	}
@@ -270,8 +321,10 @@ func (j *temporalJoin) version(in *batch.Batch, i int, ends bool) bool {
 }
 
 // OnBarrier implements exec.Stateful.
-func (j *temporalJoin) OnBarrier(exec.Barrier, exec.Output) error {
+func (j *temporalJoin) OnBarrier(b exec.Barrier, _ exec.Output) error {
 	j.settlePending()
+	j.life.sweepBarrier(b, j.expire)
+	j.versions.settle()
 	return nil
 }
 
@@ -325,7 +378,7 @@ func (j *temporalJoin) meet(out exec.Output) error {
 	j.matches = roomFor(j.matches, n)
 	v := j.versions
 	for k, row := range j.takenRow {
-		if j.matches[k] = nil; j.groupOf[k] == groupless {
+		if j.matches[k] = nil; j.groupOf[k] == groupless || j.isDue(j.groupOf[k]) {
 			continue
 		}
 		t := j.leftTime.time(row)

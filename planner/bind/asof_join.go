@@ -53,11 +53,12 @@ func comparison(x *scalar.Expr) string {
 
 // asofNode makes the node of an ASOF join. Conditions on the right side alone say
 // which of its rows are looked at.
-func asofNode(left *bound, right *fromItem, x *ast.Join, cond *scalar.Expr, out []logical.Field) (logical.Node, error) {
+func (l *level) asofNode(left *bound, right *fromItem, x *ast.Join, cond *scalar.Expr, out []logical.Field) (logical.Node, error) {
 	if right.args != nil {
 		return nil, pgerr.NotSupported(right.args[0].Pos, "a LATERAL reference from the right side of an ASOF join")
 	}
-	n := &logical.AsofJoin{Outer: x.Kind == "left asof", Left: left.node, Right: right.node, Out: out, Pos: int(x.Pos)}
+	n := &logical.AsofJoin{Outer: x.Kind == "left asof", Left: left.node, Right: right.node, Out: out, Pos: int(x.Pos),
+		TTL: [2]int64{l.ttlOf(left.scope), l.ttlOf(right.scope)}}
 	width := len(left.node.Fields())
 	var equal, rights, lefts []*scalar.Expr
 	for _, c := range scalar.Conjuncts(cond) {

@@ -72,7 +72,7 @@ func (l *level) joinTo(left *bound, te ast.TableExpr, x *ast.Join) (*bound, erro
 	case asOf != nil:
 		node, err = l.temporalNode(left, right, x, asOf, cond, out)
 	case isAsof(x):
-		node, err = asofNode(left, right, x, cond, out)
+		node, err = l.asofNode(left, right, x, cond, out)
 	default:
 		node, err = l.joinNode(left, right, x, cond, out, sc)
 	}

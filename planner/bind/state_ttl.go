@@ -119,6 +119,12 @@ func inheritTTL(n logical.Node, micros int64) {
 	case *logical.Join:
 		set(&n.TTL[0])
 		set(&n.TTL[1])
+	case *logical.TemporalJoin:
+		set(&n.TTL[0])
+		set(&n.TTL[1])
+	case *logical.AsofJoin:
+		set(&n.TTL[0])
+		set(&n.TTL[1])
 	case *logical.Apply:
 		set(&n.TTL)
 	case *logical.SetOp:

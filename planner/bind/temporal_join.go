@@ -44,7 +44,8 @@ func (l *level) temporalNode(left *bound, right *fromItem, x *ast.Join, asOf ast
 	if len(at.pending) > 0 || hasQuery(cond) {
 		return nil, pgerr.NotSupported(pos, "a subquery in the condition of a join with FOR SYSTEM_TIME AS OF")
 	}
-	n := &logical.TemporalJoin{Outer: x.Kind == "left", Left: left.node, Right: right.node, Condition: cond, LeftTime: -1, RightTime: -1, Out: out, Pos: pos}
+	n := &logical.TemporalJoin{Outer: x.Kind == "left", Left: left.node, Right: right.node, Condition: cond, LeftTime: -1, RightTime: -1, Out: out, Pos: pos,
+		TTL: [2]int64{l.ttlOf(left.scope), l.ttlOf(right.scope)}}
 	for i := len(left.node.Fields()); i < len(out); i++ {
 		out[i].TimeAttr, out[i].ProcTime = false, false // its rows come at other times
 	}

@@ -81,8 +81,10 @@ func sides(g *graph.Graph, i int, ttl int64) (n int) {
 // key of them.
 func keepsRows(o *graph.Operator) bool {
 	switch o.Kind {
-	case graph.JoinKind, graph.OverKind, graph.WindowAggregateKind:
+	case graph.JoinKind, graph.LookupJoinKind, graph.OverKind, graph.WindowAggregateKind:
 		return true
+	case graph.AsofJoinKind:
+		return o.AsofJoin.Sides[0].Expiry == nil || !o.AsofJoin.Back()
 	case graph.TopNKind:
 		return o.TopN.Retractable
 	}
@@ -102,6 +104,8 @@ func bounding(o *graph.Operator) string {
 	switch {
 	case o.Join != nil && o.Join.Kind != logical.SemiJoin && o.Join.Kind != logical.AntiJoin:
 		return "Bound the join by an interval of event time (a.ts BETWEEN b.ts - INTERVAL '1 hour' AND b.ts), join within windows, or set state_ttl."
+	case o.AsofJoin != nil && o.AsofJoin.Sides[0].Expiry == nil:
+		return "Compare event times of both sides, which have watermarks, in the inequality, or set state_ttl."
 	case o.Kind == graph.WindowAggregateKind:
 		return "Declare a watermark for the column that the windows go by."
 	case o.TopN != nil, o.Over != nil:

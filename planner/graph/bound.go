@@ -69,7 +69,7 @@ func (g *Graph) bound(o *Operator, table int) Bound {
 		if why := o.Join.Sides[table].Unbounded; why != "" {
 			return Bound{Kind: NoBound, Why: why}
 		}
-	case o.TemporalJoin != nil:
+	case o.TemporalJoin != nil && (table == 0 || o.TemporalJoin.Keys == 0):
 		return Bound{Kind: ByWatermark}
 	case o.AsofJoin != nil:
 		return g.asofBound(o, table)
@@ -83,11 +83,11 @@ func (g *Graph) bound(o *Operator, table int) Bound {
 }
 
 // asofBound is that of a side of an ASOF join. Left rows that wait for something after
-// them may wait for ever.
+// them may wait for ever, and of each key the last row before all others stays.
 func (g *Graph) asofBound(o *Operator, table int) Bound {
 	expires := o.AsofJoin.Sides[table].Expiry != nil
 	switch {
-	case expires && (table == 1 || o.AsofJoin.Back()):
+	case expires && ((table == 1) != o.AsofJoin.Back() || o.AsofJoin.Keys == 0 && o.AsofJoin.Back()):
 		return Bound{Kind: ByWatermark}
 	case !expires && g.Operators[o.Inputs[table].Operator].Mode != AppendOnly || o.Unbounded == "":
 		return Bound{Kind: ByKeys}

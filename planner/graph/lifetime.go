@@ -20,6 +20,14 @@ func (o *Operator) Expires() []bool {
 		for i := range out {
 			out[i] = o.Join.Sides[i].Expiry.never()
 		}
+	case o.TemporalJoin != nil:
+		out[1] = true // the watermark leaves a version of each key
+	case o.LookupJoin != nil:
+		out[0] = true
+	case o.AsofJoin != nil && !o.AsofJoin.AtEnd:
+		a := o.AsofJoin
+		out[0] = a.Sides[0].Expiry == nil || !a.Back() // left rows may wait for ever for one that comes after them
+		out[1] = a.Sides[1].Expiry == nil || a.Back()  // the last one of each key stays
 	case o.TopN != nil:
 		out[0] = o.TopN.Window == nil
 	case o.Over != nil:
@@ -59,8 +67,10 @@ func (o *Operator) Lifetimes(job int64) []int64 {
 // inputOf is the input that a table is made of, nil if it is made of several.
 func (o *Operator) inputOf(table int) *Input {
 	switch {
-	case o.Join != nil && table < len(o.Inputs):
+	case (o.Join != nil || o.AsofJoin != nil || o.TemporalJoin != nil) && table < len(o.Inputs):
 		return &o.Inputs[table]
+	case o.LookupJoin != nil && len(o.Inputs) > 1:
+		return &o.Inputs[1]
 	case len(o.Inputs) == 1, o.SetOp != nil && len(o.Inputs) > 0: // which has both inputs in one table
 		return &o.Inputs[0]
 	}

@@ -12,10 +12,11 @@ type TemporalJoin struct {
 	Left, Right         Node
 	Condition           *scalar.Expr
 	LeftTime, RightTime int
-	Out                 []Field // left columns, then right columns
-	Hidden              []bool  // as of Join
-	ID                  string  // pinned by a hint
-	Pos                 int     // of the time in the statement
+	Out                 []Field  // left columns, then right columns
+	Hidden              []bool   // as of Join
+	ID                  string   // pinned by a hint
+	TTL                 [2]int64 // graph.Input.StateTTL of both sides, by a hint
+	Pos                 int      // of the time in the statement
 }
 
 // Fields implements Node.

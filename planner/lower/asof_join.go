@@ -14,7 +14,7 @@ import (
 var turned = map[string]string{"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 
 func (b *builder) asofJoin(n *logical.AsofJoin) (stream, error) {
-	j, err := b.newNearestJoin(&logical.Join{Kind: logical.InnerJoin, Left: n.Left, Right: n.Right, Condition: n.Condition, Out: n.Out, Hidden: n.Hidden, ID: n.ID}, n.Outer)
+	j, err := b.newNearestJoin(&logical.Join{Kind: logical.InnerJoin, Left: n.Left, Right: n.Right, Condition: n.Condition, Out: n.Out, Hidden: n.Hidden, ID: n.ID, TTL: n.TTL}, n.Outer)
 	if err != nil {
 		return stream{}, err
 	}
@@ -94,9 +94,11 @@ func (j *nearestJoin) asofUnbounded(spec *graph.AsofJoin) string {
 	case len(parts) == 0:
 		return ""
 	case spec.Sides[0].Expiry == nil:
-		return "it keeps all " + strings.Join(parts, " and all ") + ": no event time of both sides in the inequality"
+		return "it keeps all " + strings.Join(parts, " and all ") + ": no event time of both sides in the inequality and no state_ttl"
 	case !spec.Back():
-		return "it keeps the rows of " + j.b.ops[j.sides[0].op].called + " that nothing comes after on the other side"
+		return "it keeps the rows of " + j.b.ops[j.sides[0].op].called + " that nothing comes after on the other side: no state_ttl"
+	case spec.Keys > 0:
+		return "it keeps the last row of each key of " + j.b.ops[j.sides[1].op].called + " for ever: no state_ttl"
 	}
 	return ""
 }

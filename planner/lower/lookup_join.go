@@ -31,7 +31,7 @@ func (j *nearestJoin) lookup(n *logical.TemporalJoin) (stream, error) {
 	t, spec.Right = j.sideTable(1)
 	o := &operator{Operator: graph.Operator{Kind: graph.LookupJoinKind, LookupJoin: spec, Mode: graph.AppendOnly, Inputs: j.inputs(), Tables: []graph.Table{t}}}
 	if p := b.ops[r.op]; p.Mode == graph.AppendOnly {
-		o.Unbounded = "it keeps all rows of " + p.called + ", which are only added"
+		o.Unbounded = "it keeps all rows of " + p.called + ", which are only added: no state_ttl"
 	}
 	j.named(o, "lookup_join", n.Pos)
 	return j.finishJoin(o, &spec.Output, "lookup"+exprsKey([]*scalar.Expr{spec.Residual})), nil

@@ -86,10 +86,14 @@ func (j *nearestJoin) fill(i int, more ...*scalar.Expr) (at []int) {
 // inputs are the edges: by the keys, if there are any.
 func (j *nearestJoin) inputs() []graph.Input {
 	l, r := &j.sides[0], &j.sides[1]
-	if l.keys == 0 || j.b.bounded {
-		return []graph.Input{single(l.op), single(r.op)}
+	in := []graph.Input{single(l.op), single(r.op)}
+	if l.keys > 0 && !j.b.bounded {
+		in = []graph.Input{j.b.hashed(l.op, sequence(0, l.keys)), j.b.hashed(r.op, sequence(0, r.keys))}
 	}
-	return []graph.Input{j.b.hashed(l.op, sequence(0, l.keys)), j.b.hashed(r.op, sequence(0, r.keys))}
+	for i := range in {
+		in[i].StateTTL = j.n.TTL[i]
+	}
+	return in
 }
 
 // named gives the operator its id.

@@ -11,7 +11,7 @@ import (
 )
 
 func (b *builder) temporalJoin(n *logical.TemporalJoin) (stream, error) {
-	plain := &logical.Join{Kind: logical.InnerJoin, Left: n.Left, Right: n.Right, Condition: n.Condition, Out: n.Out, Hidden: n.Hidden, ID: n.ID}
+	plain := &logical.Join{Kind: logical.InnerJoin, Left: n.Left, Right: n.Right, Condition: n.Condition, Out: n.Out, Hidden: n.Hidden, ID: n.ID, TTL: n.TTL}
 	if n.Processing() && b.bounded { // what is there now is what is there
 		if n.Outer {
 			plain.Kind = logical.LeftJoin
@@ -51,6 +51,9 @@ func (b *builder) temporalJoin(n *logical.TemporalJoin) (stream, error) {
 	o := &operator{Operator: graph.Operator{Kind: graph.TemporalJoinKind, TemporalJoin: spec, Mode: graph.AppendOnly, Inputs: j.inputs(),
 		Tables: []graph.Table{waiting, j.versionsTable()}}}
 	j.named(o, "temporal_join", n.Pos)
+	if !b.bounded && b.ops[r.op].Mode == graph.AppendOnly && spec.Keys > 0 {
+		o.Unbounded = "it keeps the newest version of each key of " + b.ops[r.op].called + " for ever: no state_ttl"
+	}
 	return j.finishJoin(o, &spec.Output, "temporal"+exprsKey([]*scalar.Expr{spec.Residual, column(spec.LeftTime, l.in.exprs[spec.LeftTime].Type, "")})), nil
 }
 
