@@ -169,6 +169,9 @@ func (t *Tx) ReplaceRelation(r Relation) error {
 type Dropped struct {
 	Relations []*Relation
 	Jobs      []*Job
+	// Dependents are those of them that went for no reason but CASCADE, as in
+	// "view v".
+	Dependents []string
 }
 
 // DropRelation removes a relation. What depends on it is removed too with
@@ -208,6 +211,10 @@ func collect(s *Snapshot, r *Relation, d *Dropped, lines *[]string) {
 	if slices.Contains(d.Relations, r) {
 		return
 	}
+	depends := func(kind, name string) {
+		d.Dependents = append(d.Dependents, kind+" "+name)
+		*lines = append(*lines, fmt.Sprintf("%s %s depends on %s %s", kind, name, r.Kind, r.Name))
+	}
 	d.Relations = append(d.Relations, r)
 	d.Relations = append(d.Relations, s.Indexes(r.ID)...)
 	if j := s.jobs[r.JobID]; j != nil && !slices.Contains(d.Jobs, j) {
@@ -215,7 +222,7 @@ func collect(s *Snapshot, r *Relation, d *Dropped, lines *[]string) {
 	}
 	for _, x := range s.Readers(r.ID) {
 		if !slices.Contains(d.Relations, x) {
-			*lines = append(*lines, fmt.Sprintf("%s %s depends on %s %s", x.Kind, x.Name, r.Kind, r.Name))
+			depends(string(x.Kind), x.Name)
 			collect(s, x, d, lines)
 		}
 	}
@@ -225,11 +232,11 @@ func collect(s *Snapshot, r *Relation, d *Dropped, lines *[]string) {
 		}
 		d.Jobs = append(d.Jobs, j)
 		if v := s.relations[j.ViewID]; v != nil {
-			*lines = append(*lines, fmt.Sprintf("%s %s depends on %s %s", v.Kind, v.Name, r.Kind, r.Name))
+			depends(string(v.Kind), v.Name)
 			collect(s, v, d, lines)
 			continue
 		}
-		*lines = append(*lines, fmt.Sprintf("job %s depends on %s %s", j.Name, r.Kind, r.Name))
+		depends("job", j.Name)
 	}
 }
 

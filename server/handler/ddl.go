@@ -260,8 +260,21 @@ func (h *Handler) dropRelation(s *session.Session, st *ast.Drop, path ast.Path) 
 	if err != nil {
 		return pgerr.From(err).At(int(path.Offset()))
 	}
+	tellCascade(s, dropped.Dependents)
 	w.after = append(w.after, func(ctx context.Context) error { return h.dispose(ctx, dropped) })
 	return nil
+}
+
+// tellCascade says what else a DROP … CASCADE removed, as PostgreSQL words it.
+func tellCascade(s *session.Session, dependents []string) {
+	switch len(dependents) {
+	case 0:
+	case 1:
+		s.Notice("NOTICE", pgerr.SuccessfulCompletion, "drop cascades to "+dependents[0])
+	default:
+		e := pgerr.New(pgerr.SuccessfulCompletion, "drop cascades to %d other objects", len(dependents))
+		s.SendNotice(session.Notice{Severity: "NOTICE", Error: *e.WithDetail("drop cascades to %s", strings.Join(dependents, "\ndrop cascades to "))})
+	}
 }
 
 // dispose ends the jobs and removes the data of what was dropped.
