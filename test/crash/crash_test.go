@@ -73,9 +73,11 @@ func TestEveryRowOnceAfterKills(t *testing.T) {
 	createAll(ctx, t, p, minio.Endpoint, perSecond)
 	writer := newWriter(p)
 	go writer.main(ctx)
+	var seen history
 	for i := range n {
 		wait := roundLeast + time.Duration(rng.Int64N(int64(roundMost-roundLeast)))
 		time.Sleep(wait)
+		seen.look(ctx, t, p)
 		p.Kill()
 		parallelism := 1 + rng.IntN(3)
 		if err := p.Start(ctx, "--parallelism", strconv.Itoa(parallelism)); err != nil {
@@ -83,11 +85,67 @@ func TestEveryRowOnceAfterKills(t *testing.T) {
 		}
 	}
 	t.Logf("%d kills done", n)
+	seen.check(t, n)
 	if err := writer.wait(ctx); err != nil {
 		t.Fatal(err)
 	}
 	waitFinished(ctx, t, p, "files")
 	compare(ctx, t, p, pg, minio)
+}
+
+// history is what was seen of the job just before each kill: that the kills hit
+// something.
+type history struct {
+	looks       int             // when the server answered
+	running     int             // the job had input left
+	parallelism map[string]bool // what it ran with
+	checkpoint  int64           // the newest
+	resumed     int             // starts from a checkpoint
+}
+
+func (h *history) look(ctx context.Context, t *testing.T, p *servers.Millrace) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, roundMost)
+	defer cancel()
+	rows, err := read(ctx, p.URL(), `SELECT j.state, coalesce(j.last_checkpoint, 0),
+			(SELECT count(*) FROM millrace.job_events e WHERE e.job_id = j.id AND e.kind = 'started' AND e.message LIKE 'from checkpoint %'),
+			(SELECT max(parallelism) FROM millrace.operators o WHERE o.job_id = j.id)
+		FROM millrace.jobs j WHERE j.name = 'files'`)
+	if err != nil || len(rows) != 1 {
+		return // it was not up yet
+	}
+	f := strings.Split(rows[0], "|")
+	h.looks++
+	if f[0] == "running" {
+		h.running++
+	}
+	if h.parallelism == nil {
+		h.parallelism = map[string]bool{}
+	}
+	if f[3] != "NULL" {
+		h.parallelism[f[3]] = true
+	}
+	n, err := strconv.ParseInt(f[1], 10, 64)
+	if err != nil || n < h.checkpoint {
+		t.Errorf("after checkpoint %d the newest is %s", h.checkpoint, f[1])
+	}
+	h.checkpoint = n
+	if h.resumed, err = strconv.Atoi(f[2]); err != nil {
+		t.Error(err)
+	}
+}
+
+// check fails a test that would have passed without a crash to survive.
+func (h *history) check(t *testing.T, kills int) {
+	t.Helper()
+	t.Logf("before %d of %d kills the server answered: the job ran in %d of them, at %d kinds of parallelism, and was resumed from a checkpoint %d times; its newest is %d",
+		h.looks, kills, h.running, len(h.parallelism), h.resumed, h.checkpoint)
+	if kills < 10 {
+		return // too few to say
+	}
+	if h.running < kills/2 || h.resumed < kills/2 || len(h.parallelism) < 2 {
+		t.Errorf("too few kills hit a job in the middle of its work, at different parallelism")
+	}
 }
 
 func createAll(ctx context.Context, t *testing.T, p *servers.Millrace, endpoint string, perSecond int) {
