@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/planner/graph"
 )
@@ -21,6 +22,9 @@ func nearestJoinsDiffer(o, n *graph.Operator, renamed bool) string {
 			return outerText(o.AsofJoin.Outer, n.AsofJoin.Outer)
 		case was != is:
 			return fmt.Sprintf("it matched %s and now matches %s", was, is)
+		}
+		if why := tiesDiffer(o, n); why != "" {
+			return why
 		}
 		for i := range o.AsofJoin.Sides {
 			if (o.AsofJoin.Sides[i].Expiry == nil) && n.AsofJoin.Sides[i].Expiry != nil {
@@ -44,6 +48,24 @@ func nearestJoinsDiffer(o, n *graph.Operator, renamed bool) string {
 				return o.Tables[i].Name + ": " + why
 			}
 		}
+	}
+	return ""
+}
+
+// tiesDiffer says why of equally near rows of an ASOF join another one would be taken:
+// where a row has no key its columns decide, in their order. A new one does not, since
+// all rows that are there have a null in it.
+func tiesDiffer(o, n *graph.Operator) string {
+	if o.AsofJoin.Sides[1].Identity != graph.ByNumber {
+		return ""
+	}
+	is := n.Tables[1].Columns
+	for _, c := range o.Tables[1].Columns {
+		at := slices.IndexFunc(is, func(x graph.Column) bool { return x.Name == c.Name })
+		if at < 0 {
+			return fmt.Sprintf("of rows that are equally near the columns of the right side decide, which were (%s) and are now (%s)", columnNames(o.Tables[1].Columns), columnNames(n.Tables[1].Columns))
+		}
+		is = is[at+1:]
 	}
 	return ""
 }
