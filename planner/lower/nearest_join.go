@@ -87,7 +87,10 @@ func (j *nearestJoin) fill(i int, more ...*scalar.Expr) (at []int) {
 func (j *nearestJoin) inputs() []graph.Input {
 	l, r := &j.sides[0], &j.sides[1]
 	in := []graph.Input{single(l.op), single(r.op)}
-	if l.keys > 0 && !j.b.bounded {
+	if j.b.bounded {
+		return in
+	}
+	if l.keys > 0 {
 		in = []graph.Input{j.b.hashed(l.op, sequence(0, l.keys)), j.b.hashed(r.op, sequence(0, r.keys))}
 	}
 	for i := range in {
