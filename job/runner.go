@@ -197,6 +197,7 @@ func (r *runner) begin(ctx context.Context, start *startingPoint) error {
 		return err
 	}
 	r.run = run
+	r.live.setStart(r.g, start)
 	r.live.setRun(run)
 	r.coord = coordinator{opt: r.opt, tasks: run.Tasks(), seals: r.view != nil || consolidates(r.g) || r.g.Expires(r.opt.StateTTL.Microseconds()), epoch: start.epoch, next: start.next,
 		lastDone: r.m.opt.Clock.Now()}

@@ -79,6 +79,36 @@ func (l *liveStatus) setRun(r *exec.Run) {
 	l.run = r
 }
 
+// setStart takes what a run begins from, which is where it stands until its first
+// checkpoint.
+func (l *liveStatus) setStart(g *graph.Graph, from *startingPoint) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	sealed := map[string]exec.Counters{}
+	l.marks, l.sources = map[string]exec.Watermark{}, map[string][]exec.SplitState{}
+	for i := range g.Operators {
+		id := g.Operators[i].ID
+		c := l.sealed[id]
+		c.StateRows, c.StateBytes = 0, 0
+		if old := from.old(id); old != nil {
+			for _, task := range old.Tasks {
+				for _, t := range task.Tables {
+					c.StateRows += t.Rows
+					c.StateBytes += t.Bytes
+				}
+			}
+		}
+		sealed[id] = c
+		if w, ok := from.watermarks[id]; ok {
+			l.marks[id] = w
+		}
+		if s := from.sources[id]; s != nil {
+			l.sources[id] = append([]exec.SplitState(nil), s.Splits...)
+		}
+	}
+	l.sealed = sealed
+}
+
 // setReports takes what the tasks said at a checkpoint's barrier.
 func (l *liveStatus) setReports(reports []exec.Report) {
 	l.mu.Lock()

@@ -166,3 +166,20 @@ func TestManyFiles(t *testing.T) {
 	same(t, "windows", s.query(`SELECT * FROM out`), want...)
 	same(t, "splits", s.query(`SELECT count(*), sum(late_rows) FROM millrace.operators WHERE kind = 'window_aggregate'`), "1|0")
 }
+
+// TestStatusAfterRestart asks where a job stands that takes no checkpoint soon:
+// where it began from.
+func TestStatusAfterRestart(t *testing.T) {
+	s := start(t)
+	dir := t.TempDir()
+	write(t, dir, "a.json", `{"id":1}`+"\n"+`{"id":2}`+"\n"+`{"id":3}`+"\n")
+	s.query(`CREATE SOURCE s (id bigint) WITH (connector = 'object', path = 'file://` + dir + `', format = 'json')`)
+	s.query(`CREATE MATERIALIZED VIEW v WITH (checkpoint_interval = '100ms') AS SELECT id, count(*) AS n FROM s GROUP BY id`)
+	s.eventually(`SELECT sum(n) FROM v`, "3")
+	s.checkpoint("v")
+	s.query(`ALTER JOB v SET (checkpoint_interval = '1h')`)
+	s.restart()
+	s.eventually(`SELECT state FROM millrace.jobs`, "running")
+	same(t, "splits", s.query(`SELECT split, position, rows FROM millrace.source_splits`), "a.json|27|3")
+	same(t, "state", s.query(`SELECT kind, state_rows FROM millrace.operators WHERE state_rows > 0`), "aggregate|3", "materialize|3")
+}
