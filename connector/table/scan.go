@@ -34,6 +34,13 @@ func (n *Snapshot) again() *Snapshot {
 	return &Snapshot{store: n.store, pin: p}
 }
 
+// Again is the same cut once more, to be closed on its own.
+func (n *Snapshot) Again() *Snapshot {
+	c := n.again()
+	c.txn, c.change = n.txn, n.change
+	return c
+}
+
 // Position is the transaction that the cut is after.
 func (n *Snapshot) Position() uint64 { return n.pin.position }
 

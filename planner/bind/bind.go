@@ -91,8 +91,11 @@ type BoundInsert struct {
 	// Returning are expressions over the inserted (or updated) row, nil for none.
 	Returning        []*scalar.Expr
 	ReturningColumns []logical.Field
-	Params           []types.Type
-	Notices          []Notice
+	// ReturningRows is what Returning comes to over given rows number 0, and their
+	// numbers; nil where no subquery is in it.
+	ReturningRows logical.Node
+	Params        []types.Type
+	Notices       []Notice
 }
 
 // OnConflict is what an INSERT does with a row whose primary key is there.
@@ -103,6 +106,9 @@ type OnConflict struct {
 	DoUpdate bool
 	NewRow   []*scalar.Expr
 	Where    *scalar.Expr
+	// Rows gives the new rows, and the numbers of those that Where lets pass, over
+	// given rows number 0 with both; nil where no subquery is in them.
+	Rows logical.Node
 }
 
 // BoundChange is an UPDATE of an own table or a DELETE from one. Input has the
@@ -114,6 +120,7 @@ type BoundChange struct {
 	// Returning are over the new row, for a DELETE the old one, and what follows.
 	Returning        []*scalar.Expr
 	ReturningColumns []logical.Field
+	ReturningRows    logical.Node // as in BoundInsert
 	Params           []types.Type
 	Notices          []Notice
 }

@@ -145,6 +145,7 @@ func clearPositions(e *scalar.Expr) {
 type source struct {
 	node logical.Node
 	cols []int
+	env  env // with the names that WITH defines
 }
 
 // insertSource binds the rows of an INSERT, cast to the columns they go to.
@@ -153,12 +154,12 @@ func (b *binder) insertSource(ins *ast.Insert, rel *catalog.Relation) (*source, 
 	if err != nil {
 		return nil, err
 	}
-	if ins.Query == nil { // DEFAULT VALUES
-		return &source{node: &logical.Values{Rows: [][]*scalar.Expr{{}}}}, nil
-	}
 	e, err := b.withQueries(ins.With, env{})
 	if err != nil {
 		return nil, err
+	}
+	if ins.Query == nil { // DEFAULT VALUES
+		return &source{node: &logical.Values{Rows: [][]*scalar.Expr{{}}}, env: e}, nil
 	}
 	q := ins.Query
 	if v, ok := q.Body.(*ast.Values); ok && q.With == nil && len(q.OrderBy) == 0 && q.Limit == nil && q.Skip == nil {
@@ -182,7 +183,7 @@ func (b *binder) insertSource(ins *ast.Insert, rel *catalog.Relation) (*source, 
 	if err != nil {
 		return nil, err
 	}
-	return &source{node, cols}, nil
+	return &source{node, cols, e}, nil
 }
 
 func refuseGenerated(rel *catalog.Relation, ins *ast.Insert, cols []int) error {
@@ -237,7 +238,7 @@ func (b *binder) insertValues(v *ast.Values, ins *ast.Insert, rel *catalog.Relat
 		n.Out = append(n.Out, logical.Field{Name: rel.Columns[c].Name, Type: rel.Columns[c].Type, Origin: rel.Columns[c].Name})
 	}
 	if len(l.pending) == 0 {
-		return &source{n, cols}, nil
+		return &source{n, cols, e}, nil
 	}
 	var node logical.Node
 	if len(n.Rows) == 1 {
@@ -245,7 +246,7 @@ func (b *binder) insertValues(v *ast.Values, ins *ast.Insert, rel *catalog.Relat
 	} else {
 		node, err = b.valuesOver(n, l)
 	}
-	return &source{node, cols}, err
+	return &source{node, cols, e}, err
 }
 
 func (l *level) insertCell(rel *catalog.Relation, c int, x ast.Expr) (*scalar.Expr, error) {
@@ -342,24 +343,31 @@ func (b *binder) substitute(e *scalar.Expr, with []*scalar.Expr) (*scalar.Expr, 
 }
 
 // returning binds a RETURNING list over the row that was changed and what it was
-// joined with.
-func (b *binder) returning(items []ast.SelectItem, over *scope) ([]*scalar.Expr, []logical.Field, error) {
+// joined with. rows is what it comes to over given rows with these fields, if there
+// are subqueries in it.
+func (b *binder) returning(items []ast.SelectItem, over *scope, e env, fields []logical.Field) (exprs []*scalar.Expr, out []logical.Field, rows logical.Node, err error) {
 	if len(items) == 0 {
-		return nil, nil, nil
+		return nil, nil, nil, nil
 	}
-	s := &selection{level: level{b: b}, sel: &ast.Select{Items: items, From: []ast.TableExpr{nil}}, q: &ast.Query{}}
+	s := &selection{level: level{b: b, ctes: e.ctes}, sel: &ast.Select{Items: items, From: []ast.TableExpr{nil}}, q: &ast.Query{}}
 	s.scope = over
 	if err := s.bindItems(); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	if len(s.aggs.list) > 0 {
-		return nil, nil, pgerr.New(pgerr.GroupingError, "aggregate functions are not allowed in RETURNING").At(s.aggs.list[0].Pos)
+		return nil, nil, nil, pgerr.New(pgerr.GroupingError, "aggregate functions are not allowed in RETURNING").At(s.aggs.list[0].Pos)
 	}
-	if len(s.pending) > 0 || len(s.srf) > 0 {
-		return nil, nil, pgerr.NotSupported(int(items[0].X.Offset()), "a subquery in RETURNING")
+	if len(s.srf) > 0 {
+		return nil, nil, nil, pgerr.New(pgerr.FeatureNotSupported, "set-returning functions are not allowed in RETURNING").At(s.srf[0].node.Pos)
 	}
-	var exprs []*scalar.Expr
-	var out []logical.Field
+	if len(s.pending) > 0 {
+		rows = givenRows(0, fields)
+		for _, it := range s.items {
+			if rows, err = s.plant(rows, it.expr); err != nil {
+				return nil, nil, nil, err
+			}
+		}
+	}
 	for _, it := range s.items {
 		exprs = append(exprs, it.expr)
 		f := logical.Field{Name: it.name, Type: it.expr.Type, Origin: it.expr.Text}
@@ -370,7 +378,10 @@ func (b *binder) returning(items []ast.SelectItem, over *scope) ([]*scalar.Expr,
 		}
 		out = append(out, f)
 	}
-	return exprs, out, nil
+	if rows != nil {
+		rows = overGiven(rows, len(fields), exprs, out)
+	}
+	return exprs, out, rows, nil
 }
 
 func tableScope(rel *catalog.Relation, alias *ast.Name) *scope {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
 	"github.com/millrace/millrace/sql/ast"
 )
@@ -25,11 +26,11 @@ func Insert(ins *ast.Insert, opts Options) (*BoundInsert, error) {
 		return nil, err
 	}
 	if ins.OnConflict != nil {
-		if out.OnConflict, err = b.onConflict(ins, rel); err != nil {
+		if out.OnConflict, err = b.onConflict(ins, rel, src.env); err != nil {
 			return nil, err
 		}
 	}
-	if out.Returning, out.ReturningColumns, err = b.returning(ins.Returning, tableScope(rel, ins.Alias)); err != nil {
+	if out.Returning, out.ReturningColumns, out.ReturningRows, err = b.returning(ins.Returning, tableScope(rel, ins.Alias), src.env, out.Input.Fields()); err != nil {
 		return nil, err
 	}
 	if out.Params, err = b.finishParams(); err != nil {
@@ -41,7 +42,7 @@ func Insert(ins *ast.Insert, opts Options) (*BoundInsert, error) {
 
 // onConflict binds ON CONFLICT; the only thing to conflict with is the primary
 // key.
-func (b *binder) onConflict(ins *ast.Insert, rel *catalog.Relation) (*OnConflict, error) {
+func (b *binder) onConflict(ins *ast.Insert, rel *catalog.Relation, e env) (*OnConflict, error) {
 	oc := ins.OnConflict
 	pos := int(oc.Pos)
 	if err := conflictTarget(oc, rel); err != nil {
@@ -63,7 +64,7 @@ func (b *binder) onConflict(ins *ast.Insert, rel *catalog.Relation) (*OnConflict
 		sc.cols = append(sc.cols, c)
 	}
 	sc.rels = append(sc.rels, excluded.rels...)
-	l := &level{b: b, scope: sc}
+	l := &level{b: b, scope: sc, ctes: e.ctes}
 	row := make([]*scalar.Expr, width)
 	for i := range row {
 		row[i] = sc.cols[i].at(-1)
@@ -79,10 +80,33 @@ func (b *binder) onConflict(ins *ast.Insert, rel *catalog.Relation) (*OnConflict
 		}
 		out.Where = w
 	}
-	if len(l.pending) > 0 {
-		return nil, pgerr.NotSupported(pos, "a subquery in ON CONFLICT")
+	if len(l.pending) == 0 {
+		return out, nil
 	}
-	return out, nil
+	var err error
+	out.Rows, err = l.conflictRows(out, rel)
+	return out, err
+}
+
+// conflictRows computes the new rows of ON CONFLICT DO UPDATE over given rows, the
+// existing and the proposed one side by side.
+func (l *level) conflictRows(oc *OnConflict, rel *catalog.Relation) (node logical.Node, err error) {
+	var fields, row []logical.Field
+	for _, c := range rel.Columns {
+		row = append(row, logical.Field{Name: c.Name, Type: c.Type, Origin: c.Name})
+	}
+	fields = append(append(fields, row...), row...)
+	node = givenRows(0, fields)
+	if oc.Where != nil {
+		if node, err = l.plant(node, oc.Where); err != nil {
+			return nil, err
+		}
+		node = &logical.Filter{Input: node, Predicate: oc.Where}
+	}
+	if node, err = l.plant(node, oc.NewRow...); err != nil {
+		return nil, err
+	}
+	return overGiven(node, len(fields), oc.NewRow, row), nil
 }
 
 func conflictTarget(oc *ast.OnConflict, rel *catalog.Relation) error {

@@ -63,7 +63,7 @@ func Delete(d *ast.Delete, opts Options) (*BoundChange, error) {
 func (b *binder) change(m *modification, input logical.Node, returning []ast.SelectItem) (*BoundChange, error) {
 	out := &BoundChange{Relation: m.rel, Input: input}
 	var err error
-	if out.Returning, out.ReturningColumns, err = b.returning(returning, m.l.scope); err != nil {
+	if out.Returning, out.ReturningColumns, out.ReturningRows, err = b.returning(returning, m.l.scope, env{ctes: m.l.ctes}, m.node.Fields()[:m.width]); err != nil {
 		return nil, err
 	}
 	if out.Params, err = b.finishParams(); err != nil {

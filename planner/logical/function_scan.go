@@ -7,6 +7,10 @@ import (
 	"github.com/millrace/millrace/planner/scalar"
 )
 
+// GivenRows is the function whose rows are those that whoever runs the plan has
+// under the number that is its argument.
+const GivenRows = "given rows"
+
 // FunctionScan is a set-returning function in FROM, such as generate_series or
 // unnest. Args have no columns; inside an Apply they may have scalar.OpOuter.
 type FunctionScan struct {
@@ -35,7 +39,7 @@ type Expand struct {
 // Outside reports whether the rows lie outside of the query, or those of a
 // function beside it, and may change without its being told.
 func (n *FunctionScan) Outside() bool {
-	return n.Func == "savepoint" || strings.HasPrefix(n.Func, "pg_") || slices.ContainsFunc(n.Beside, (*FunctionScan).Outside)
+	return n.Func == "savepoint" || n.Func == GivenRows || strings.HasPrefix(n.Func, "pg_") || slices.ContainsFunc(n.Beside, (*FunctionScan).Outside)
 }
 
 // Own is how many of the columns are of the function itself: those of the ones

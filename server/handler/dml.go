@@ -23,6 +23,10 @@ import (
 type outcome struct {
 	affected int64
 	shown    []*batch.Batch
+	// returned is what RETURNING with subqueries comes to over given rows, and fields
+	// are its columns.
+	returned logical.Node
+	fields   []logical.Field
 }
 
 func (o *outcome) add(shown *batch.Batch, n int64) {
@@ -74,12 +78,7 @@ type dataRun struct {
 func (r *dataRun) do(ctx context.Context, w *work) error {
 	mark := w.rows.Mark()
 	for try := 0; ; try++ {
-		o, err := r.dataPlan.do(ctx, r.s, w.rows, r.params)
-		if err == nil {
-			r.affected = o.affected
-			r.result.Tag = session.Affected(r.verb, o.affected).Tag
-			r.rows, err = r.show(ctx, o.shown)
-		}
+		err := r.once(ctx, w)
 		if err == nil {
 			return nil
 		}
@@ -91,6 +90,30 @@ func (r *dataRun) do(ctx context.Context, w *work) error {
 			return err
 		}
 	}
+}
+
+// once carries the statement out over one cut.
+func (r *dataRun) once(ctx context.Context, w *work) error {
+	w.cut = w.rows.Snapshot()
+	defer func() {
+		w.cut.Close()
+		w.cut = nil
+	}()
+	o, err := r.dataPlan.do(ctx, r.s, w.rows, r.params)
+	if err != nil {
+		return err
+	}
+	r.affected = o.affected
+	r.result.Tag = session.Affected(r.verb, o.affected).Tag
+	if o.returned != nil {
+		r.rows, err = r.h.overGiven(ctx, r.s, o.returned, o.shown, r.params)
+		for i, row := range r.rows {
+			r.rows[i] = visibleOf(row, o.fields)
+		}
+		return err
+	}
+	r.rows, err = r.show(ctx, o.shown)
+	return err
 }
 
 // again implements step.
@@ -213,7 +236,7 @@ func (h *Handler) insert(ctx context.Context, s *session.Session, x *table.Txn, 
 	if err != nil {
 		return nil, err
 	}
-	o := &outcome{}
+	o := &outcome{returned: b.ReturningRows, fields: b.ReturningColumns}
 	begun := x.Mark()
 	for _, in := range rows {
 		switch {
@@ -242,117 +265,6 @@ func insertNew(o *outcome, x *table.Txn, r *catalog.Relation, in *batch.Batch) e
 	fresh := in.Without(skipped)
 	o.add(fresh, int64(fresh.Live()))
 	return nil
-}
-
-// insertOrUpdate is ON CONFLICT DO UPDATE, in a statement that began at the mark.
-func (h *Handler) insertOrUpdate(ctx context.Context, s *session.Session, o *outcome, x *table.Txn, b *bind.BoundInsert, in *batch.Batch,
-	params []types.Value, begun table.TxnMark) error {
-	old, refs, found, err := x.Lookup(b.Relation.ID, in, begun)
-	if err != nil {
-		return err
-	}
-	fresh := in.Without(found)
-	if fresh.Live() > 0 {
-		skipped, err := x.Add(table.Change{Table: b.Relation.ID, Action: table.InsertNew, Rows: fresh})
-		if err != nil {
-			return err
-		}
-		if len(skipped) > 0 { // a key twice in the statement, or somebody else was faster
-			if _, _, _, err := x.Lookup(b.Relation.ID, fresh, begun); err != nil {
-				return err
-			}
-			return pgerr.New(pgerr.SerializationFailure, "could not serialize access due to concurrent update")
-		}
-	}
-	if len(found) == 0 {
-		o.add(fresh, int64(fresh.Live()))
-		return nil
-	}
-	seen := map[table.Ref]bool{}
-	for _, r := range refs {
-		if seen[r] {
-			return pgerr.New(pgerr.CardinalityViolation, "ON CONFLICT DO UPDATE command cannot affect row a second time").
-				Hint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values.")
-		}
-		seen[r] = true
-	}
-	sel := make([]uint16, len(found))
-	for i, k := range found {
-		sel[i] = uint16(in.RowAt(k))
-	}
-	proposed := batch.New(layoutOf(b.Relation), 0)
-	proposed.AppendSelected(in, sel)
-	both := &batch.Batch{N: old.N, Cols: append(append([]*batch.Column(nil), old.Cols...), proposed.Cols...)}
-	evalContext := h.evalContext(ctx, s)
-	if where := substitute(b.OnConflict.Where, params); where != nil {
-		p, err := eval.CompilePredicate(where, eval.Options{Context: evalContext})
-		if err != nil {
-			return err
-		}
-		if both.Sel, err = p.Select(both, nil); err != nil {
-			return rowCause(err)
-		}
-	}
-	exprs := make([]*scalar.Expr, len(b.OnConflict.NewRow))
-	for i, x := range b.OnConflict.NewRow {
-		exprs[i] = substitute(x, params)
-	}
-	p, err := eval.CompileAll(exprs, eval.Options{Context: evalContext})
-	if err != nil {
-		return err
-	}
-	cols, err := p.Eval(both)
-	if err != nil {
-		return rowCause(err)
-	}
-	next := &batch.Batch{N: both.N, Sel: both.Sel, Cols: cols}
-	c := table.Change{Table: b.Relation.ID, Action: table.Update, Rows: next}
-	for k := range next.Live() {
-		c.Refs = append(c.Refs, refs[next.RowAt(k)])
-	}
-	if len(c.Refs) == 0 {
-		o.add(fresh, int64(fresh.Live()))
-		return nil
-	}
-	if _, err := x.Add(c); err != nil {
-		return err
-	}
-	o.add(inOrder(b.Relation, in, found, fresh, next), int64(fresh.Live()+len(c.Refs)))
-	return nil
-}
-
-// inOrder puts the rows that were inserted and those that were updated in the
-// order of the statement's input, which is what clients that number the rows of
-// RETURNING expect. Row i of next is live row found[i] of in.
-func inOrder(rel *catalog.Relation, in *batch.Batch, found []int, fresh, next *batch.Batch) *batch.Batch {
-	if fresh.Live() == 0 {
-		return next
-	}
-	out := batch.New(layoutOf(rel), 0)
-	i := 0
-	for k := range next.Live() {
-		row := next.RowAt(k)
-		from := i
-		for i < fresh.Live() && fresh.RowAt(i) < in.RowAt(found[row]) {
-			i++
-		}
-		appendRows(out, fresh, from, i)
-		out.AppendSelected(next, []uint16{uint16(row)})
-	}
-	appendRows(out, fresh, i, fresh.Live())
-	return out
-}
-
-// appendRows appends a batch's live rows from to to.
-func appendRows(out, b *batch.Batch, from, to int) {
-	if from == to {
-		return // no selection would mean all rows
-	}
-	sel := make([]uint16, 0, to-from)
-	for k := from; k < to; k++ {
-		sel = append(sel, uint16(b.RowAt(k)))
-	}
-	out.AppendSelected(b, sel)
 }
 
 // substitute puts parameter values in an expression; nil stays nil.
@@ -417,6 +329,17 @@ func visible(returning []*scalar.Expr, fields []logical.Field) ([]*scalar.Expr, 
 	return outX, outF
 }
 
+// visibleOf takes the values of hidden columns out of a row of RETURNING.
+func visibleOf(row []types.Value, fields []logical.Field) []types.Value {
+	out := []types.Value{}
+	for i, f := range fields {
+		if f.Name != rowColumn && f.Name != versionColumn {
+			out = append(out, row[i])
+		}
+	}
+	return out
+}
+
 // refsOf reads the hidden columns at position at of the live rows.
 func refsOf(b *batch.Batch, at int) []table.Ref {
 	out := make([]table.Ref, b.Live())
@@ -472,7 +395,7 @@ func (h *Handler) prepareChange(s *session.Session, p *session.Prepared, verb st
 		}
 		width := len(b.Relation.Columns)
 		n := width - 2 // without the hidden columns
-		o, seen := &outcome{}, map[table.Ref]struct{}{}
+		o, seen := &outcome{returned: b.ReturningRows, fields: b.ReturningColumns}, map[table.Ref]struct{}{}
 		for _, in := range rows {
 			shown, refs := firstOf(in, n, seen)
 			c := table.Change{Table: b.Relation.ID, Action: table.Delete, Refs: refs}

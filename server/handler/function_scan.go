@@ -6,6 +6,7 @@ import (
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec/operator"
 	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/sql/ast"
 	"github.com/millrace/millrace/types"
 )
@@ -15,6 +16,9 @@ func (h *Handler) functionRows(ctx context.Context) func(function string, args [
 	return func(function string, args []types.Value) (operator.RowReader, error) {
 		if function == "pg_get_keywords" {
 			return keywordRows(), nil
+		}
+		if function == logical.GivenRows {
+			return newGivenReader(ctx, args[0].Int), nil
 		}
 		if function != "savepoint" {
 			return nil, pgerr.NotSupported(-1, "function "+function+" in FROM")

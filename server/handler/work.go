@@ -19,6 +19,8 @@ type work struct {
 	names *catalog.Tx
 	rows  *table.Txn
 	done  []step // what was done to rows, in order
+	// cut is what the data statement under way reads: its own changes are not in it.
+	cut   *table.Snapshot
 	after []func(ctx context.Context) error
 }
 
@@ -61,6 +63,11 @@ func isolationOf(tx *session.Tx) table.Isolation {
 // snapshot is what the rows of own tables are to a statement that begins now.
 func (h *Handler) snapshot(s *session.Session) *table.Snapshot {
 	tx := s.Tx()
+	if tx != nil && tx.Work != nil {
+		if w := h.work(s); w.cut != nil {
+			return w.cut.Again()
+		}
+	}
 	if tx != nil && (tx.Work != nil || tx.Explicit && isolationOf(tx) != table.ReadCommitted) {
 		return h.work(s).rows.Snapshot()
 	}
