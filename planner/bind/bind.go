@@ -48,6 +48,11 @@ type Options struct {
 	// StateColumns gives the columns of an operator's state in a savepoint, for
 	// savepoint('sp', 'operator'[, 'table']) in FROM; nil refuses those.
 	StateColumns func(savepoint, operator, table string) ([]types.Field, error)
+	// Writes allows INSERT, UPDATE and DELETE in the statement's WITH.
+	Writes bool
+	// RowNames are columns that name a row of an own table. A table that is updated
+	// or deleted from has them last; no * shows them.
+	RowNames []catalog.Column
 	// Print gives the SQL text of an expression or query for the catalog; it
 	// defaults to sql/ast's.
 	Print func(ast.Node) string
@@ -80,6 +85,17 @@ type BoundQuery struct {
 	// Depends are the ids of the relations that are read, views included, in
 	// order of their first mention.
 	Depends []string
+	Writes  []Write
+}
+
+// Write is an INSERT, UPDATE or DELETE in WITH: one of Insert and Change is set.
+// What it returns is given rows number 1 for the first of a statement, 2 for the
+// second and so on. They are carried out in order, each over the rows given by those
+// before it.
+type Write struct {
+	Insert *BoundInsert
+	Change *BoundChange
+	Update bool // Change is one
 }
 
 // BoundInsert is an INSERT into an own table. Input has the relation's columns,
@@ -96,6 +112,7 @@ type BoundInsert struct {
 	ReturningRows logical.Node
 	Params        []types.Type
 	Notices       []Notice
+	Writes        []Write
 }
 
 // OnConflict is what an INSERT does with a row whose primary key is there.
@@ -123,6 +140,7 @@ type BoundChange struct {
 	ReturningRows    logical.Node // as in BoundInsert
 	Params           []types.Type
 	Notices          []Notice
+	Writes           []Write
 }
 
 // BoundJob is a job: one sink per INSERT.
@@ -146,6 +164,7 @@ type BoundView struct {
 // Query binds a query.
 func Query(q *ast.Query, opts Options) (*BoundQuery, error) {
 	b := newBinder(opts)
+	b.top = q.With
 	rel, err := b.query(q, nil, queryMode{})
 	if err != nil {
 		return nil, err
@@ -158,7 +177,7 @@ func Query(q *ast.Query, opts Options) (*BoundQuery, error) {
 		return nil, err
 	}
 	return &BoundQuery{Root: rel.node, Columns: rel.node.Fields(), Params: params, EmitOnWindowClose: q.Emit != "",
-		Notices: b.notices, StateTTL: b.ttl, Depends: b.depends}, nil
+		Notices: b.notices, StateTTL: b.ttl, Depends: b.depends, Writes: b.writes}, nil
 }
 
 // binder is the state of binding one statement.
@@ -173,6 +192,8 @@ type binder struct {
 	depth   int
 	// recursions counts the recursive queries.
 	recursions int
+	top        *ast.With // the statement's, where INSERT, UPDATE and DELETE may stand
+	writes     []Write
 	prec       map[*scalar.Expr]int8
 }
 

@@ -149,12 +149,12 @@ type source struct {
 }
 
 // insertSource binds the rows of an INSERT, cast to the columns they go to.
-func (b *binder) insertSource(ins *ast.Insert, rel *catalog.Relation) (*source, error) {
+func (b *binder) insertSource(ins *ast.Insert, rel *catalog.Relation, e env) (*source, error) {
 	cols, err := targets(rel, ins.Columns)
 	if err != nil {
 		return nil, err
 	}
-	e, err := b.withQueries(ins.With, env{})
+	e, err = b.withQueries(ins.With, e)
 	if err != nil {
 		return nil, err
 	}

@@ -80,6 +80,9 @@ func (l *level) tableRef(x *ast.TableRef) (*fromItem, error) {
 	var err error
 	if len(x.Name) == 1 {
 		if c := l.ctes.find(name); c != nil {
+			if c.writes && c.given == nil {
+				return nil, pgerr.New(pgerr.FeatureNotSupported, "WITH query %q does not have a RETURNING clause", name).At(int(x.Pos))
+			}
 			if c.correlated && l.outer != c.env.outer {
 				return nil, pgerr.NotSupported(int(x.Pos), "a correlated WITH query inside of another subquery")
 			}

@@ -11,6 +11,9 @@ import (
 func givenRows(number int64, fields []logical.Field) *logical.FunctionScan {
 	n := &logical.FunctionScan{Func: logical.GivenRows, Pos: -1, Args: []*scalar.Expr{constantExpr(types.Int64, types.Value{Int: number}, "")}}
 	for _, f := range fields {
+		if f.Type.Kind == types.Unknown {
+			f.Type = types.Of(types.Text)
+		}
 		n.Out = append(n.Out, logical.Field{Name: f.Name, Type: f.Type, Origin: f.Name})
 	}
 	return numbered(n)

@@ -13,11 +13,24 @@ import (
 // Insert binds an INSERT into an own table, which runs at once.
 func Insert(ins *ast.Insert, opts Options) (*BoundInsert, error) {
 	b := newBinder(opts)
+	b.top = ins.With
+	out, err := b.insert(ins, env{})
+	if err != nil {
+		return nil, err
+	}
+	if out.Params, err = b.finishParams(); err != nil {
+		return nil, err
+	}
+	out.Notices, out.Writes = b.notices, b.writes
+	return out, nil
+}
+
+func (b *binder) insert(ins *ast.Insert, e env) (*BoundInsert, error) {
 	rel, err := b.ownTable(ins.Target, "insert into")
 	if err != nil {
 		return nil, err
 	}
-	src, err := b.insertSource(ins, rel)
+	src, err := b.insertSource(ins, rel, e)
 	if err != nil {
 		return nil, err
 	}
@@ -30,14 +43,8 @@ func Insert(ins *ast.Insert, opts Options) (*BoundInsert, error) {
 			return nil, err
 		}
 	}
-	if out.Returning, out.ReturningColumns, out.ReturningRows, err = b.returning(ins.Returning, tableScope(rel, ins.Alias), src.env, out.Input.Fields()); err != nil {
-		return nil, err
-	}
-	if out.Params, err = b.finishParams(); err != nil {
-		return nil, err
-	}
-	out.Notices = b.notices
-	return out, nil
+	out.Returning, out.ReturningColumns, out.ReturningRows, err = b.returning(ins.Returning, tableScope(rel, ins.Alias), src.env, out.Input.Fields())
+	return out, err
 }
 
 // onConflict binds ON CONFLICT; the only thing to conflict with is the primary

@@ -58,7 +58,7 @@ func (b *binder) sink(ins *ast.Insert) (*logical.Sink, error) {
 			b.warn(ins.Hints[i].Pos, "unknown hint \""+ins.Hints[i].Name+"\" was ignored")
 		}
 	}
-	src, err := b.insertSource(ins, rel)
+	src, err := b.insertSource(ins, rel, env{})
 	if err != nil {
 		return nil, err
 	}

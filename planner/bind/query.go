@@ -35,6 +35,9 @@ type cteScope struct {
 	// what they are.
 	recursive bool
 	working   *logical.Working
+	// given are the rows of an INSERT, UPDATE or DELETE, nil if it has no RETURNING.
+	given  logical.Node
+	writes bool
 }
 
 func (s *cteScope) find(name string) *cteScope {
@@ -106,6 +109,13 @@ func (b *binder) withQueries(w *ast.With, e env) (env, error) {
 	}
 	for _, c := range order {
 		s := &cteScope{next: e.ctes, name: c.Name.Value, pos: c.Name.Pos, columns: c.Columns, query: c.Query, env: e, recursive: c.recursive}
+		if c.Statement != nil {
+			if err := b.write(s, w, c.Statement, e); err != nil {
+				return e, err
+			}
+			e.ctes = s
+			continue
+		}
 		probe := e
 		if e.outer != nil {
 			probe.outer = &outer{from: e.outer.from}
@@ -124,6 +134,9 @@ func (b *binder) withQueries(w *ast.With, e env) (env, error) {
 
 // cteNode binds a WITH query.
 func (b *binder) cteNode(c *cteScope, e env) (logical.Node, error) {
+	if c.given != nil {
+		return c.given, nil
+	}
 	if c.recursive {
 		return b.recursiveQuery(c, e)
 	}

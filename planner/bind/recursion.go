@@ -29,7 +29,7 @@ func orderOf(w *ast.With) ([]orderedQuery, error) {
 	recursive := make([]bool, len(w.CTEs))
 	for i := range w.CTEs {
 		needs[i] = map[int]bool{}
-		walkReferences(w.CTEs[i].Query, func(r *ast.TableRef, _ place) {
+		walkReferences(bodyOf(&w.CTEs[i]), func(r *ast.TableRef, _ place) {
 			at := slices.IndexFunc(w.CTEs, func(c ast.CTE) bool { return c.Name.Value == r.Name[0].Value })
 			switch {
 			case at == i:
@@ -62,6 +62,14 @@ func orderOf(w *ast.With) ([]orderedQuery, error) {
 	return out, nil
 }
 
+// bodyOf is the query or statement of a WITH query.
+func bodyOf(c *ast.CTE) ast.Node {
+	if c.Statement != nil {
+		return c.Statement
+	}
+	return c.Query
+}
+
 // unionOf is the UNION that a recursive query must be, nil for none.
 func unionOf(q *ast.Query) *ast.SetOp {
 	for {
@@ -85,6 +93,9 @@ func unionOf(q *ast.Query) *ast.SetOp {
 // recursionOf checks a query that refers to itself: it is a UNION whose second
 // part does so once, where the rows that come last can be put.
 func recursionOf(c *ast.CTE) error {
+	if c.Statement != nil {
+		return pgerr.New(pgerr.InvalidRecursion, "recursive query %q must not contain data-modifying statements", c.Name.Value).At(int(c.Name.Pos))
+	}
 	op := unionOf(c.Query)
 	if op == nil {
 		return pgerr.New(pgerr.InvalidRecursion, "recursive query %q does not have the form non-recursive-term UNION [ALL] recursive-term", c.Name.Value).At(int(c.Name.Pos))

@@ -11,7 +11,12 @@ import (
 // Update binds an UPDATE of an own table.
 func Update(u *ast.Update, opts Options) (*BoundChange, error) {
 	b := newBinder(opts)
-	m, err := b.modification(u.Target, "update", u.Alias, u.With, u.From, u.Where)
+	b.top = u.With
+	return b.changed(b.update(u, env{}))
+}
+
+func (b *binder) update(u *ast.Update, e env) (*BoundChange, error) {
+	m, err := b.modification(u.Target, "update", u.Alias, u.With, u.From, u.Where, e)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +53,24 @@ func Update(u *ast.Update, opts Options) (*BoundChange, error) {
 // Delete binds a DELETE from an own table.
 func Delete(d *ast.Delete, opts Options) (*BoundChange, error) {
 	b := newBinder(opts)
-	m, err := b.modification(d.Target, "delete from", d.Alias, d.With, d.Using, d.Where)
+	b.top = d.With
+	return b.changed(b.deletion(d, env{}))
+}
+
+// changed completes an UPDATE or DELETE that is a statement of its own.
+func (b *binder) changed(out *BoundChange, err error) (*BoundChange, error) {
+	if err != nil {
+		return nil, err
+	}
+	if out.Params, err = b.finishParams(); err != nil {
+		return nil, err
+	}
+	out.Notices, out.Writes = b.notices, b.writes
+	return out, nil
+}
+
+func (b *binder) deletion(d *ast.Delete, e env) (*BoundChange, error) {
+	m, err := b.modification(d.Target, "delete from", d.Alias, d.With, d.Using, d.Where, e)
 	if err != nil {
 		return nil, err
 	}
@@ -63,14 +85,8 @@ func Delete(d *ast.Delete, opts Options) (*BoundChange, error) {
 func (b *binder) change(m *modification, input logical.Node, returning []ast.SelectItem) (*BoundChange, error) {
 	out := &BoundChange{Relation: m.rel, Input: input}
 	var err error
-	if out.Returning, out.ReturningColumns, out.ReturningRows, err = b.returning(returning, m.l.scope, env{ctes: m.l.ctes}, m.node.Fields()[:m.width]); err != nil {
-		return nil, err
-	}
-	if out.Params, err = b.finishParams(); err != nil {
-		return nil, err
-	}
-	out.Notices = b.notices
-	return out, nil
+	out.Returning, out.ReturningColumns, out.ReturningRows, err = b.returning(returning, m.l.scope, env{ctes: m.l.ctes}, m.node.Fields()[:m.width])
+	return out, err
 }
 
 // appendOnlyError refuses what would change or remove rows that jobs were
@@ -78,6 +94,16 @@ func (b *binder) change(m *modification, input logical.Node, returning []ast.Sel
 func appendOnlyError(rel *catalog.Relation, verb string) *pgerr.Error {
 	return pgerr.New(pgerr.WrongObjectType, "cannot %s table %q, which is APPEND ONLY", verb, rel.Name).
 		Hint("Rows can be inserted into it. What else is to be done needs a table without APPEND ONLY.")
+}
+
+// withRowNames is a table with the columns that name its rows.
+func (b *binder) withRowNames(rel *catalog.Relation) *catalog.Relation {
+	if len(b.opts.RowNames) == 0 {
+		return rel
+	}
+	c := *rel
+	c.Columns = append(append([]catalog.Column(nil), rel.Columns...), b.opts.RowNames...)
+	return &c
 }
 
 // modification is the rows that an UPDATE or DELETE is about: the target's
@@ -90,7 +116,7 @@ type modification struct {
 	width  int
 }
 
-func (b *binder) modification(path ast.Path, verb string, alias *ast.Name, w *ast.With, from []ast.TableExpr, where ast.Expr) (*modification, error) {
+func (b *binder) modification(path ast.Path, verb string, alias *ast.Name, w *ast.With, from []ast.TableExpr, where ast.Expr, e env) (*modification, error) {
 	rel, err := b.ownTable(path, verb)
 	if err != nil {
 		return nil, err
@@ -98,10 +124,10 @@ func (b *binder) modification(path ast.Path, verb string, alias *ast.Name, w *as
 	if rel.AppendOnly {
 		return nil, appendOnlyError(rel, verb).At(int(path.Offset()))
 	}
-	e, err := b.withQueries(w, env{})
-	if err != nil {
+	if e, err = b.withQueries(w, e); err != nil {
 		return nil, err
 	}
+	rel = b.withRowNames(rel)
 	name, schema := rel.Name, rel.Schema
 	if alias != nil {
 		name, schema = alias.Value, ""
@@ -112,6 +138,9 @@ func (b *binder) modification(path ast.Path, verb string, alias *ast.Name, w *as
 	}
 	s := &selection{level: level{b: b, ctes: e.ctes}}
 	left := &bound{scan, scopeOf(scan, name, schema)}
+	for i := len(rel.Columns) - len(b.opts.RowNames); i < len(rel.Columns); i++ {
+		left.scope.cols[i].system = true
+	}
 	if alias != nil {
 		left.scope.rels[0].base = rel.Name
 	}

@@ -18,15 +18,12 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
-// outcome is what a data statement comes to: the number of rows it affects, and
-// the rows that RETURNING shows.
+// outcome is what a data statement comes to: the number of rows it affects, the
+// rows that RETURNING is about, and what it returns.
 type outcome struct {
 	affected int64
 	shown    []*batch.Batch
-	// returned is what RETURNING with subqueries comes to over given rows, and fields
-	// are its columns.
-	returned logical.Node
-	fields   []logical.Field
+	rows     [][]types.Value
 }
 
 func (o *outcome) add(shown *batch.Batch, n int64) {
@@ -37,11 +34,10 @@ func (o *outcome) add(shown *batch.Batch, n int64) {
 // dataPlan is an INSERT, UPDATE or DELETE on an own table. do reads what there is
 // and adds the changes to the transaction.
 type dataPlan struct {
-	h         *Handler
-	verb      string // of the tag
-	columns   []session.Column
-	returning []*scalar.Expr
-	do        func(ctx context.Context, s *session.Session, x *table.Txn, params []types.Value) (*outcome, error)
+	h       *Handler
+	verb    string // of the tag
+	columns []session.Column
+	do      func(ctx context.Context, s *session.Session, x *table.Txn, params []types.Value) (*outcome, error)
 }
 
 func (d *dataPlan) run(ctx context.Context, s *session.Session, params []types.Value) (*session.Result, error) {
@@ -103,17 +99,9 @@ func (r *dataRun) once(ctx context.Context, w *work) error {
 	if err != nil {
 		return err
 	}
-	r.affected = o.affected
+	r.affected, r.rows = o.affected, o.rows
 	r.result.Tag = session.Affected(r.verb, o.affected).Tag
-	if o.returned != nil {
-		r.rows, err = r.h.overGiven(ctx, r.s, o.returned, o.shown, r.params)
-		for i, row := range r.rows {
-			r.rows[i] = visibleOf(row, o.fields)
-		}
-		return err
-	}
-	r.rows, err = r.show(ctx, o.shown)
-	return err
+	return nil
 }
 
 // again implements step.
@@ -129,16 +117,25 @@ func (r *dataRun) again(ctx context.Context, w *work) error {
 	return nil
 }
 
-// show evaluates RETURNING over the rows of the outcome.
-func (r *dataRun) show(ctx context.Context, in []*batch.Batch) ([][]types.Value, error) {
-	if r.columns == nil {
+// returning evaluates RETURNING over the rows of an outcome; queries is the plan for
+// that where there are subqueries in it.
+func (h *Handler) returning(ctx context.Context, s *session.Session, in []*batch.Batch, list []*scalar.Expr, queries logical.Node,
+	params []types.Value) ([][]types.Value, error) {
+	if list == nil {
 		return nil, nil
 	}
-	exprs := make([]*scalar.Expr, len(r.returning))
-	for i, x := range r.returning {
-		exprs[i] = substitute(x, r.params)
+	if queries != nil {
+		rows, err := h.overGiven(ctx, s, queries, in, params)
+		for i := range rows {
+			rows[i] = rows[i][:len(list)] // without its number
+		}
+		return rows, err
 	}
-	p, err := eval.CompileAll(exprs, eval.Options{Context: r.h.evalContext(ctx, r.s)})
+	exprs := make([]*scalar.Expr, len(list))
+	for i, x := range list {
+		exprs[i] = substitute(x, params)
+	}
+	p, err := eval.CompileAll(exprs, eval.Options{Context: h.evalContext(ctx, s)})
 	if err != nil {
 		return nil, err
 	}
@@ -189,7 +186,6 @@ func (h *Handler) prepareData(s *session.Session, p *session.Prepared, d *dataPl
 	notices(s, list)
 	p.Params = params
 	if returning != nil {
-		d.returning = returning
 		d.columns = h.tableColumns(s, fields)
 		p.Columns = d.columns
 	}
@@ -197,18 +193,20 @@ func (h *Handler) prepareData(s *session.Session, p *session.Prepared, d *dataPl
 }
 
 func (h *Handler) prepareInsert(s *session.Session, p *session.Prepared, st *ast.Insert, declared []types.Type) error {
-	b, err := bind.Insert(st, h.bindOptions(s, declared))
+	b, err := bind.Insert(st, h.writeOptions(s, declared))
 	if err != nil {
 		return err
 	}
 	d := &dataPlan{h: h, verb: "INSERT 0"}
 	d.do = func(ctx context.Context, s *session.Session, x *table.Txn, params []types.Value) (*outcome, error) {
-		b, err := bind.Insert(st, h.bindOptions(s, b.Params))
+		b, err := bind.Insert(st, h.writeOptions(s, b.Params))
 		if err != nil {
 			return nil, err
 		}
-		o, err := h.insert(ctx, s, x, b, params)
-		return o, h.elsewhere(err, b.Relation.ID)
+		if ctx, err = h.writes(ctx, s, x, b.Writes, params); err != nil {
+			return nil, err
+		}
+		return h.insert(ctx, s, x, b, params)
 	}
 	h.prepareData(s, p, d, b.Params, b.Notices, b.Returning, b.ReturningColumns)
 	return nil
@@ -231,12 +229,21 @@ func (h *Handler) gather(ctx context.Context, s *session.Session, root logical.N
 	}
 }
 
+// insert carries out an INSERT and evaluates its RETURNING.
 func (h *Handler) insert(ctx context.Context, s *session.Session, x *table.Txn, b *bind.BoundInsert, params []types.Value) (*outcome, error) {
+	o := &outcome{}
+	err := h.insertRows(ctx, s, o, x, b, params)
+	if err == nil {
+		o.rows, err = h.returning(ctx, s, o.shown, b.Returning, b.ReturningRows, params)
+	}
+	return o, h.elsewhere(err, b.Relation.ID)
+}
+
+func (h *Handler) insertRows(ctx context.Context, s *session.Session, o *outcome, x *table.Txn, b *bind.BoundInsert, params []types.Value) error {
 	rows, err := h.gather(ctx, s, b.Input, params)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	o := &outcome{returned: b.ReturningRows, fields: b.ReturningColumns}
 	begun := x.Mark()
 	for _, in := range rows {
 		switch {
@@ -250,10 +257,10 @@ func (h *Handler) insert(ctx context.Context, s *session.Session, x *table.Txn, 
 			err = h.insertOrUpdate(ctx, s, o, x, b, in, params, begun)
 		}
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return o, nil
+	return nil
 }
 
 // insertNew is ON CONFLICT DO NOTHING.
@@ -294,50 +301,12 @@ const (
 	versionColumn = "\x01version"
 )
 
-// referableNames shows own tables with the hidden columns.
-type referableNames struct{ bind.Catalog }
-
-// Relation implements bind.Catalog.
-func (n referableNames) Relation(schema, name string) *catalog.Relation {
-	r := n.Catalog.Relation(schema, name)
-	if r == nil || !r.IsOwnTable() {
-		return r
-	}
-	c := *r
-	c.Columns = append(append([]catalog.Column(nil), r.Columns...),
-		catalog.Column{Name: rowColumn, Type: types.Of(types.Int64)}, catalog.Column{Name: versionColumn, Type: types.Of(types.Int64)})
-	return &c
-}
-
-func (h *Handler) referable(s *session.Session, declared []types.Type) bind.Options {
+// writeOptions are what data statements are bound against.
+func (h *Handler) writeOptions(s *session.Session, declared []types.Type) bind.Options {
 	o := h.bindOptions(s, declared)
-	o.Catalog = referableNames{o.Catalog}
+	o.Writes = true
+	o.RowNames = []catalog.Column{{Name: rowColumn, Type: types.Of(types.Int64)}, {Name: versionColumn, Type: types.Of(types.Int64)}}
 	return o
-}
-
-// visible takes the hidden columns out of what RETURNING shows.
-func visible(returning []*scalar.Expr, fields []logical.Field) ([]*scalar.Expr, []logical.Field) {
-	if returning == nil {
-		return nil, nil
-	}
-	outX, outF := []*scalar.Expr{}, []logical.Field{}
-	for i, f := range fields {
-		if f.Name != rowColumn && f.Name != versionColumn {
-			outX, outF = append(outX, returning[i]), append(outF, f)
-		}
-	}
-	return outX, outF
-}
-
-// visibleOf takes the values of hidden columns out of a row of RETURNING.
-func visibleOf(row []types.Value, fields []logical.Field) []types.Value {
-	out := []types.Value{}
-	for i, f := range fields {
-		if f.Name != rowColumn && f.Name != versionColumn {
-			out = append(out, row[i])
-		}
-	}
-	return out
 }
 
 // refsOf reads the hidden columns at position at of the live rows.
@@ -379,40 +348,48 @@ func (h *Handler) prepareDelete(s *session.Session, p *session.Prepared, st *ast
 // prepareChange prepares an UPDATE or DELETE.
 func (h *Handler) prepareChange(s *session.Session, p *session.Prepared, verb string, declared []types.Type,
 	bound func(bind.Options) (*bind.BoundChange, error)) error {
-	b, err := bound(h.referable(s, declared))
+	b, err := bound(h.writeOptions(s, declared))
 	if err != nil {
 		return err
 	}
 	d := &dataPlan{h: h, verb: verb}
 	d.do = func(ctx context.Context, s *session.Session, x *table.Txn, params []types.Value) (*outcome, error) {
-		b, err := bound(h.referable(s, b.Params))
+		b, err := bound(h.writeOptions(s, b.Params))
 		if err != nil {
 			return nil, err
 		}
-		rows, err := h.gather(ctx, s, b.Input, params)
-		if err != nil {
+		if ctx, err = h.writes(ctx, s, x, b.Writes, params); err != nil {
 			return nil, err
 		}
-		width := len(b.Relation.Columns)
-		n := width - 2 // without the hidden columns
-		o, seen := &outcome{returned: b.ReturningRows, fields: b.ReturningColumns}, map[table.Ref]struct{}{}
-		for _, in := range rows {
-			shown, refs := firstOf(in, n, seen)
-			c := table.Change{Table: b.Relation.ID, Action: table.Delete, Refs: refs}
-			if verb == "UPDATE" {
-				shown.Cols = shown.Cols[width:]
-				c.Action, c.Rows = table.Update, &batch.Batch{N: shown.N, Sel: shown.Sel, Cols: shown.Cols[:n]}
-			}
-			if _, err := x.Add(c); err != nil {
-				return nil, err
-			}
-			o.add(shown, int64(len(refs)))
-		}
-		return o, nil
+		return h.change(ctx, s, x, b, verb == "UPDATE", params)
 	}
-	returning, fields := visible(b.Returning, b.ReturningColumns)
-	h.prepareData(s, p, d, b.Params, b.Notices, returning, fields)
+	h.prepareData(s, p, d, b.Params, b.Notices, b.Returning, b.ReturningColumns)
 	return nil
+}
+
+// change carries out an UPDATE or DELETE and evaluates its RETURNING.
+func (h *Handler) change(ctx context.Context, s *session.Session, x *table.Txn, b *bind.BoundChange, update bool, params []types.Value) (*outcome, error) {
+	rows, err := h.gather(ctx, s, b.Input, params)
+	if err != nil {
+		return nil, err
+	}
+	width := len(b.Relation.Columns)
+	n := width - 2 // without the hidden columns
+	o, seen := &outcome{}, map[table.Ref]struct{}{}
+	for _, in := range rows {
+		shown, refs := firstOf(in, n, seen)
+		c := table.Change{Table: b.Relation.ID, Action: table.Delete, Refs: refs}
+		if update {
+			shown.Cols = shown.Cols[width:]
+			c.Action, c.Rows = table.Update, &batch.Batch{N: shown.N, Sel: shown.Sel, Cols: shown.Cols[:n]}
+		}
+		if _, err := x.Add(c); err != nil {
+			return nil, err
+		}
+		o.add(shown, int64(len(refs)))
+	}
+	o.rows, err = h.returning(ctx, s, o.shown, b.Returning, b.ReturningRows, params)
+	return o, err
 }
 
 // truncate runs TRUNCATE as a DELETE of all rows of each table.

@@ -46,11 +46,15 @@ type queryPlan struct {
 }
 
 func (h *Handler) prepareQuery(s *session.Session, p *session.Prepared, q *ast.Query, declared []types.Type) error {
-	b, err := bind.Query(q, h.bindOptions(s, declared))
+	b, err := bind.Query(q, h.writeOptions(s, declared))
 	if err != nil {
 		return err
 	}
 	notices(s, b.Notices)
+	if len(b.Writes) > 0 {
+		h.prepareWriting(s, p, q, b)
+		return nil
+	}
 	p.Params, p.Columns = b.Params, h.tableColumns(s, b.Columns)
 	p.Plan = &queryPlan{h: h, query: q, params: b.Params, columns: p.Columns}
 	return nil

@@ -32,7 +32,7 @@ var refused = []struct{ sql, feature string }{
 	{`‸CREATE TEMP TABLE x (a int)`, "CREATE TEMPORARY TABLE"},
 	{`CREATE TABLE x AS ‸SELECT 1`, "CREATE TABLE … AS"},
 	{`‸CREATE TEMP VIEW x AS SELECT 1`, "CREATE TEMPORARY VIEW"},
-	{`WITH d AS (‸DELETE FROM t RETURNING *) SELECT * FROM d`, "a data-modifying statement in WITH"},
+	{`CREATE VIEW w AS WITH d AS (‸DELETE FROM t RETURNING *) SELECT * FROM d`, "a data-modifying statement in WITH"},
 	{`CREATE INDEX ON ‸v (a)`, "an index on a view"},
 	{`COPY t FROM '/etc/passwd'`, "COPY with a file of the server"},
 	{`COPY t FROM STDIN WITH (‸ENCODING 'LATIN1')`, "COPY encoding LATIN1"},

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"slices"
 	"sort"
 	"time"
 
@@ -113,6 +114,9 @@ func (s *Session) declare(ctx context.Context, st *ast.DeclareCursor, text ast.P
 	}
 	if st.Scroll {
 		return nil, pgerr.NotSupported(int(st.Pos), "a SCROLL cursor")
+	}
+	if q, ok := st.Statement.(*ast.Query); ok && q.With != nil && slices.ContainsFunc(q.With.CTEs, func(c ast.CTE) bool { return c.Statement != nil }) {
+		return nil, pgerr.New(pgerr.FeatureNotSupported, "DECLARE CURSOR must not contain data-modifying statements in WITH").At(int(q.Pos))
 	}
 	inner := ast.Parsed{Statement: st.Statement, Text: text.Text, Start: text.Start, Params: text.Params}
 	p, err := s.handler.Prepare(ctx, s, inner, nil)

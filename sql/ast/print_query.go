@@ -47,7 +47,13 @@ func (p *printer) with(w *With) {
 			p.flag(!*c.Materialized, "NOT ")
 			p.put("MATERIALIZED ")
 		}
-		p.subquery(c.Query)
+		if c.Statement == nil {
+			p.subquery(c.Query)
+			return
+		}
+		p.put("(")
+		p.statement(c.Statement)
+		p.put(")")
 	})
 	p.put(" ")
 }

@@ -29,6 +29,9 @@ type CTE struct {
 	Columns      []Name
 	Materialized *bool
 	Query        *Query
+	// Statement is an INSERT, UPDATE or DELETE whose RETURNING is the query; Query
+	// is nil then.
+	Statement Statement
 }
 
 // SetExpr is the body of a query.

@@ -90,7 +90,9 @@ func (d *decoder) with(w *tidb.WithClause) *ast.With {
 		invariant.Assert(ok, "mark %s is no common table expression", c.Name.O)
 		out.Pos, out.Recursive = m.with, m.recursive
 		cte := m.cte
-		cte.Query = d.subquery(c.Query)
+		if q := d.subquery(c.Query); cte.Statement == nil {
+			cte.Query = q
+		}
 		out.CTEs = append(out.CTEs, cte)
 	}
 	return out

@@ -40,10 +40,10 @@ func (r *rewriter) with() {
 		}
 		r.emit("AS", name.pos)
 		if !r.queryAhead(r.i) && r.peek(1).isAny("insert", "update", "delete", "merge") {
-			r.unsupported(r.peek(1), "a data-modifying statement in WITH")
-			return
+			m.cte.Statement = r.dataStatement()
+		} else {
+			r.parenthesizedQuery()
 		}
-		r.parenthesizedQuery()
 		if r.cur().isAny("search", "cycle") {
 			r.unsupported(r.cur(), "SEARCH and CYCLE in WITH")
 			return
@@ -52,6 +52,19 @@ func (r *rewriter) with() {
 			return
 		}
 	}
+}
+
+// dataStatement takes an INSERT, UPDATE or DELETE in parentheses. To TiDB it is a
+// query of nothing.
+func (r *rewriter) dataStatement() ast.Statement {
+	t := r.cur()
+	r.expectSymbol("(")
+	st := (&parser{r.cursor}).statement()
+	r.expectSymbol(")")
+	r.emit("( SELECT", t.pos)
+	r.markCall(t.pos, buildBody(func([]ast.Expr) ast.SetExpr { return &ast.Values{} }))
+	r.emit(") )", t.pos)
+	return st
 }
 
 // parenthesizedQuery writes a subquery where nothing else may stand.

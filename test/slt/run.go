@@ -216,14 +216,20 @@ func (r *runner) statement(ctx context.Context, rec *Record, seen map[*Record][]
 		case "SET", "PREPARE", "DEALLOCATE":
 			r.session = append(r.session, rec.SQL)
 		default:
-			wrote = wrote || writes(res.CommandTag)
+			wrote = wrote || writes(res.CommandTag, rec.SQL)
 		}
 	}
 	return r.barrier(ctx, wrote)
 }
 
+// writingWith is a query whose WITH changes something.
+var writingWith = regexp.MustCompile(`(?i)^WITH\b.*\bAS \((INSERT|UPDATE|DELETE)\b`)
+
 // writes reports whether a statement may have changed something durable.
-func writes(tag pgconn.CommandTag) bool {
+func writes(tag pgconn.CommandTag, sql string) bool {
+	if writingWith.MatchString(sql) {
+		return true
+	}
 	switch verb, _, _ := strings.Cut(tag.String(), " "); verb {
 	case "SELECT", "SHOW", "EXPLAIN", "BEGIN", "ROLLBACK", "SAVEPOINT", "RELEASE", "DECLARE", "FETCH", "MOVE", "CLOSE", "FLUSH", "DISCARD", "RESET", "":
 		return false
@@ -267,7 +273,7 @@ func (r *runner) query(ctx context.Context, rec *Record, seen map[*Record][]stri
 		}
 		return &failure{rec, describe(err) + "\n" + rec.SQL}
 	}
-	if err := r.barrier(ctx, writes(res.CommandTag)); err != nil {
+	if err := r.barrier(ctx, writes(res.CommandTag, rec.SQL)); err != nil {
 		return err
 	}
 	got := Format(res.Rows, rec.Sorted)
