@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/millrace/millrace/test/random"
 )
@@ -75,6 +76,37 @@ func TestUpsertsOnTheRightOfJoins(t *testing.T) {
 	s.checkpoint("near")
 	s.restart()
 	check(rounds+20, false)
+}
+
+// TestJoinedRowsExpire lets the right side of joins grow old while the job runs and while
+// the server is down.
+func TestJoinedRowsExpire(t *testing.T) {
+	s := start(t)
+	s.query(`CREATE TABLE o (id bigint, k bigint) APPEND ONLY`)
+	s.query(`CREATE TABLE c (k bigint PRIMARY KEY, name text)`)
+	const with, as = ` WITH (checkpoint_interval = '100ms', state_ttl = '5s') AS SELECT `, ` o.id, name FROM o LEFT JOIN c FOR SYSTEM_TIME AS OF proctime() ON o.k = c.k`
+	s.query(`CREATE MATERIALIZED VIEW met` + with + as)
+	s.query(`CREATE MATERIALIZED VIEW kept` + with + `/*+ STATE_TTL('c' = '0') */` + as)
+	s.query(`CREATE MATERIALIZED VIEW near` + with + `o.id, name FROM o ASOF JOIN c ON o.id >= c.k`)
+	s.query(`INSERT INTO c VALUES (1, 'ann')`)
+	s.query(`FLUSH`)
+	s.query(`INSERT INTO o VALUES (1, 1)`)
+	s.eventually(`SELECT * FROM met`, "1|ann")
+	s.eventually(`SELECT * FROM near`, "1|ann")
+	s.checkpoint("met")
+	s.checkpoint("near")
+	s.restart()
+	time.Sleep(5500 * time.Millisecond)
+	s.query(`INSERT INTO o VALUES (2, 1)`)
+	s.eventually(`SELECT * FROM met`, "1|ann", "2|NULL")
+	s.eventually(`SELECT * FROM kept`, "1|ann", "2|ann")
+	s.eventually(`SELECT * FROM near`, "1|ann") // what was joined stays
+	s.eventually(`SELECT DISTINCT expired_rows > 0 FROM millrace.operators WHERE id IN ('left_lookup_join(o, c on k)', 'asof_join(o, c)') AND job <> 'kept'`, "t")
+	s.query(`UPDATE c SET name = 'eve'`)
+	s.query(`FLUSH`)
+	s.query(`INSERT INTO o VALUES (3, 1)`)
+	s.eventually(`SELECT * FROM met`, "1|ann", "2|NULL", "3|eve")
+	s.eventually(`SELECT * FROM kept`, "1|ann", "2|ann", "3|eve")
 }
 
 func second(n int) string { return fmt.Sprintf("2024-01-01 00:%02d:%02d", n/60, n%60) }
