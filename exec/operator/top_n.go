@@ -172,7 +172,7 @@ func (t *topN) windowOf(list uint32, dst []numbered) (out []numbered, kept int) 
 // flush emits what has changed since the last one.
 func (t *topN) flush(out exec.Output) error {
 	t.pending = 0
-	if len(t.touched)+len(t.gone)+len(t.groups.absent) == 0 {
+	if len(t.touched)+len(t.gone)+len(t.groups.absent)+len(t.groups.words) == 0 {
 		return nil
 	}
 	for i := range t.touched {

@@ -38,9 +38,7 @@ func (b *builder) topN(n *logical.TopN) (stream, error) {
 	}
 	onClose, endColumn := false, -1
 	if window != nil {
-		if onClose, err = b.closesTop(window, in.Mode); err != nil {
-			return stream{}, err
-		}
+		onClose = b.closesTop(in.Mode)
 		endColumn = slices.IndexFunc(in.attrs, func(a attr) bool { return a.bound == "end" && a.window == window })
 		spec.Window = &graph.TopNWindow{}
 	}

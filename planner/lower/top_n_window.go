@@ -4,7 +4,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
@@ -33,15 +32,12 @@ func (b *builder) windowOf(s *stream, by []*scalar.Expr) (*pendingWindow, *scala
 }
 
 // closesTop decides whether the first rows of windows are emitted once, on close.
-func (b *builder) closesTop(w *pendingWindow, mode graph.Changelog) (bool, error) {
+func (b *builder) closesTop(mode graph.Changelog) bool {
 	if !b.view {
-		return mode == graph.AppendOnly, nil
-	}
-	if b.emitOnClose && mode != graph.AppendOnly {
-		return false, pgerr.NotSupported(w.pos, "EMIT ON WINDOW CLOSE over rows that change")
+		return mode == graph.AppendOnly
 	}
 	b.closes = b.closes || b.emitOnClose
-	return b.emitOnClose, nil
+	return b.emitOnClose
 }
 
 // windowed makes o the first rows of windows.
