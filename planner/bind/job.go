@@ -20,6 +20,7 @@ func Job(inserts []*ast.Insert, opts Options) (*BoundJob, error) {
 		if err != nil {
 			return nil, err
 		}
+		sink.EmitOnWindowClose = ins.Query != nil && ins.Query.Emit != ""
 		out.Sinks = append(out.Sinks, sink)
 	}
 	if err := b.refuseParams("a job"); err != nil {

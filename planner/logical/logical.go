@@ -141,9 +141,10 @@ type Sort struct {
 // Sink is the root of a job's branch: it writes Input to a relation whose
 // columns Columns are given by Input's columns in order.
 type Sink struct {
-	Input    Node
-	Relation *catalog.Relation
-	Columns  []int
+	Input             Node
+	Relation          *catalog.Relation
+	Columns           []int
+	EmitOnWindowClose bool
 }
 
 // Materialize is the root of a materialized view.

@@ -167,7 +167,7 @@ func (x *aggregation) onClose() (bool, error) {
 			return false, err
 		}
 	}
-	if !b.view {
+	if !b.view && !b.emitOnClose {
 		return w.attr.time && b.modeOf(x.s.op) == graph.AppendOnly, nil
 	}
 	if !b.emitOnClose {

@@ -18,6 +18,9 @@ func (b *builder) sink(n *logical.Sink) error {
 	if s, err = b.place(s); err != nil {
 		return err
 	}
+	if err := b.checkClose(); err != nil {
+		return err
+	}
 	rel, in := n.Relation, b.ops[s.op]
 	spec := &graph.Sink{RelationID: rel.ID, Relation: qualified(rel), Connector: connectorOf(rel), Options: b.options(rel),
 		Schema: []types.Field{}, Columns: n.Columns, PrimaryKey: rel.PrimaryKey}
@@ -59,6 +62,15 @@ func (b *builder) sink(n *logical.Sink) error {
 	return nil
 }
 
+// checkClose refuses EMIT ON WINDOW CLOSE where no window closes.
+func (b *builder) checkClose() error {
+	if !b.emitOnClose || b.closes {
+		return nil
+	}
+	return pgerr.New(pgerr.InvalidObjectDefinition, "EMIT ON WINDOW CLOSE needs a query that groups by a window").
+		Hint("Group by window_start and window_end of TUMBLE, HOP or CUMULATE.")
+}
+
 // materialize lowers the root of a materialized view.
 func (b *builder) materialize(n *logical.Materialize) error {
 	s, err := b.node(n.Input)
@@ -68,9 +80,8 @@ func (b *builder) materialize(n *logical.Materialize) error {
 	if s, err = b.place(s); err != nil {
 		return err
 	}
-	if b.emitOnClose && !b.closes {
-		return pgerr.New(pgerr.InvalidObjectDefinition, "EMIT ON WINDOW CLOSE needs a query that groups by a window").
-			Hint("Group by window_start and window_end of TUMBLE, HOP or CUMULATE.")
+	if err := b.checkClose(); err != nil {
+		return err
 	}
 	rel, in := n.Relation, b.ops[s.op]
 	key := slices.Clone(in.UpsertKey)

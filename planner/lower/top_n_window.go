@@ -33,11 +33,11 @@ func (b *builder) windowOf(s *stream, by []*scalar.Expr) (*pendingWindow, *scala
 
 // closesTop decides whether the first rows of windows are emitted once, on close.
 func (b *builder) closesTop(mode graph.Changelog) bool {
-	if !b.view {
+	if !b.view && !b.emitOnClose {
 		return mode == graph.AppendOnly
 	}
 	b.closes = b.closes || b.emitOnClose
-	return b.emitOnClose
+	return b.emitOnClose // whatever the changes are: those of a window end with it
 }
 
 // windowed makes o the first rows of windows.
