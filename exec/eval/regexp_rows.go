@@ -2,7 +2,6 @@ package eval
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/types"
@@ -186,45 +185,6 @@ func regexpCount(x *row) (types.Value, error) {
 		return types.NullValue, err
 	}
 	return intValue(int64(len(re.FindAllStringIndex(x.str(0)[skip:], -1)))), nil
-}
-
-func regexpInstr(x *row) (types.Value, error) {
-	re, err := x.regexp(x.str(1), "")
-	if err != nil {
-		return types.NullValue, err
-	}
-	skip, err := x.from(2)
-	if err != nil {
-		return types.NullValue, err
-	}
-	m := re.FindStringIndex(x.str(0)[skip:])
-	if m == nil {
-		return intValue(0), nil
-	}
-	return intValue(int64(utf8.RuneCountInString(x.str(0)[:skip+m[0]])) + 1), nil
-}
-
-func regexpSubstr(x *row) (types.Value, error) {
-	re, err := x.regexp(x.str(1), "")
-	if err != nil {
-		return types.NullValue, err
-	}
-	skip, err := x.from(2)
-	if err != nil {
-		return types.NullValue, err
-	}
-	n := 1
-	if len(x.v) > 3 {
-		if n = int(x.int(3)); n < 1 {
-			return types.NullValue, pgerr.New(pgerr.InvalidParameterValue, "invalid value for parameter %q: %d", "n", n)
-		}
-	}
-	all := re.FindAllStringIndex(x.str(0)[skip:], n)
-	if len(all) < n {
-		return types.NullValue, nil
-	}
-	m := all[n-1]
-	return strValue(x.str(0)[skip+m[0] : skip+m[1]]), nil
 }
 
 func regexpSplit(x *row) (types.Value, error) {

@@ -83,9 +83,15 @@ regexp_count(text,text,integer) integer
 regexp_count(text,text,integer,text) integer
 regexp_instr(text,text) integer
 regexp_instr(text,text,integer) integer
+regexp_instr(text,text,integer,integer) integer
+regexp_instr(text,text,integer,integer,integer) integer
+regexp_instr(text,text,integer,integer,integer,text) integer
+regexp_instr(text,text,integer,integer,integer,text,integer) integer
 regexp_substr(text,text) text
 regexp_substr(text,text,integer) text
 regexp_substr(text,text,integer,integer) text
+regexp_substr(text,text,integer,integer,text) text
+regexp_substr(text,text,integer,integer,text,integer) text
 regexp_extract(text,text) text                    -- Flink: the whole match
 regexp_extract(text,text,integer) text            -- Flink: the n-th group, null without a match
 regexp(text,text) boolean                         -- Flink's name of ~
