@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"regexp"
 	"strings"
 
 	"github.com/millrace/millrace/internal/pgerr"
@@ -192,15 +193,28 @@ func regexpSplit(x *row) (types.Value, error) {
 	if err != nil {
 		return types.NullValue, err
 	}
-	s, last := x.str(0), 0
 	var elems []types.Value
+	for _, part := range SplitRegexp(re, x.str(0)) {
+		elems = append(elems, strValue(part))
+	}
+	return strValue(types.EncodeList(types.Of(types.Text), elems)), nil
+}
+
+// CompileRegexp compiles a regular expression of PostgreSQL with its flags.
+func CompileRegexp(pattern, flags string) (*regexp.Regexp, error) {
+	return compileRegexp(pattern, flags)
+}
+
+// SplitRegexp gives the parts of s between the matches, as PostgreSQL does: an empty
+// match counts neither at the ends nor right behind another one.
+func SplitRegexp(re *regexp.Regexp, s string) (parts []string) {
+	last := 0
 	for _, m := range re.FindAllStringIndex(s, -1) {
 		if m[1] == 0 || m[0] == m[1] && (m[0] == last || m[0] >= len(s)) {
 			continue
 		}
-		elems = append(elems, strValue(s[last:m[0]]))
+		parts = append(parts, s[last:m[0]])
 		last = m[1]
 	}
-	elems = append(elems, strValue(s[last:]))
-	return strValue(types.EncodeList(types.Of(types.Text), elems)), nil
+	return append(parts, s[last:])
 }

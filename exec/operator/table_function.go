@@ -2,7 +2,6 @@ package operator
 
 import (
 	"math"
-	"regexp"
 	"strings"
 
 	"github.com/millrace/millrace/exec/eval"
@@ -181,15 +180,12 @@ func (f *tableFunction) split(name string, args []types.Value) error {
 	if len(args) > 2 {
 		flags = args[2].Bytes
 	}
-	if strings.Contains(flags, "i") {
-		by = "(?i)" + by
-	}
-	re, err := regexp.Compile(by)
+	re, err := eval.CompileRegexp(by, flags)
 	if err != nil {
-		return pgerr.New(pgerr.InvalidRegularExpression, "invalid regular expression: %v", err)
+		return err
 	}
 	if name == "regexp_split_to_table" {
-		for _, part := range re.Split(text, -1) {
+		for _, part := range eval.SplitRegexp(re, text) {
 			if err := f.row(types.Value{Bytes: part}); err != nil {
 				return err
 			}
