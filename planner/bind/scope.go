@@ -293,7 +293,8 @@ func (l *level) wholeRow(relation string, pos ast.Pos) *scalar.Expr {
 
 // unlessMissing makes null of a whole row that an outer join has filled with
 // nulls. Such a row is known by having nothing else: one that is there has a
-// value at least in what it is joined by.
+// value at least in what it is joined by. Where it is joined by none of its
+// columns, as ON true, a row of nulls alone passes for a missing one.
 func (b *binder) unlessMissing(row *scalar.Expr) *scalar.Expr {
 	missing := b.rowIsNull(row, false, row.Pos)
 	return &scalar.Expr{Op: scalar.OpCase, Type: row.Type, Args: []*scalar.Expr{missing, b.nullOf(row.Type, row.Pos), row}, Text: row.Text, Pos: row.Pos}
