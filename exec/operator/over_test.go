@@ -73,6 +73,13 @@ func (s *script) parseWindowCall(text string) graph.WindowCall {
 		w.Args, w.Type = cols, s.fields[cols[0]].Type
 		return w
 	}
+	if name == "string_agg" || name == "array_agg" {
+		w.Args, w.Type, w.List = cols, s.fields[cols[0]].Type, &graph.WindowList{Filter: -1, Params: []types.Value{{Bytes: "|"}}}
+		if name == "array_agg" {
+			w.Type, w.List = types.Type{Kind: types.Array, Elem: &s.fields[cols[0]].Type}, &graph.WindowList{Filter: -1}
+		}
+		return w
+	}
 	acc := graph.Accumulator{Name: "count", Func: "count", Arg: -1, Filter: -1, Distinct: -1, Type: types.Of(types.Int64)}
 	if len(cols) > 0 {
 		acc.Arg = cols[0]
@@ -112,8 +119,10 @@ func TestOverModel(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	const calls = "row_number(), rank(), dense_rank(), lag(v), lead(s), sum(v), count(), max(s) rows 2 preceding 1 following, min(v) rows 0 first 1 preceding, " +
-		"sum(v) groups 1 preceding 0 current exclude group, sum(v) range 0 first 0 last exclude current row, first_value(s) rows 1 preceding 1 following exclude ties, last_value(v)"
-	const back = "lag(v), sum(v) rows 2 preceding 0 current, max(s) rows 1 preceding 1 preceding, count() range 6 preceding 0 current, last_value(s) range 3 preceding 0 current"
+		"sum(v) groups 1 preceding 0 current exclude group, sum(v) range 0 first 0 last exclude current row, first_value(s) rows 1 preceding 1 following exclude ties, last_value(v), " +
+		"string_agg(s) rows 2 preceding 1 following, array_agg(v) groups 1 preceding 0 current exclude ties, string_agg(s)"
+	const back = "lag(v), sum(v) rows 2 preceding 0 current, max(s) rows 1 preceding 1 preceding, count() range 6 preceding 0 current, last_value(s) range 3 preceding 0 current, " +
+		"string_agg(s) rows 2 preceding 0 current, array_agg(v) range 4 preceding 1 preceding"
 	for i, op := range []string{"k; v; " + calls + "; key id", "k, j; v desc, s; " + calls + "; key id", "; s nulls_first; " + calls + "; key id", "k; v; " + calls + "; copies",
 		"j; ts; " + back + "; progress 2 6", "k, j; ts; " + back + "; progress 2 6", "; ts; " + back + "; progress 2 6"} {
 		t.Run(op, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package over
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
@@ -16,8 +17,8 @@ import (
 type aggregate struct {
 	frame   *frame
 	slots   []slot
-	arg     int // column, -1 for count(*)
-	filter  int // column, -1 for none
+	args    []int // columns, none for count(*): a row counts where all have a value
+	filter  int   // column, -1 for none
 	inverse bool
 	output  agg.Output
 	strings arena
@@ -28,43 +29,49 @@ type aggregate struct {
 	sign []int64
 	one  *batch.Column // of one row
 
-	values batch.Column // the rows that count, without nulls
-	before []int        // how many of them come before each row
-	exact  bool         // in this partition values can be taken away
-	lo, hi int          // what is folded in, among values
+	values []batch.Column // by argument: the rows that count, without nulls
+	before []int          // how many of them come before each row
+	pieces []batch.Column // of values, what is being folded
+	exact  bool           // in this partition values can be taken away
+	lo, hi int            // what is folded in, among values
 }
 
 // slot is one accumulator in the state.
 type slot struct {
 	agg.Accumulator
-	off uintptr
+	off        uintptr
+	arg, other int // among the aggregate's arguments, -1 for none
 }
 
-// invertible are the accumulators that can take values away.
-var invertible = map[string]bool{"count": true, "sum": true, "sum_squares": true, "bool_and": true, "bool_or": true}
+// invertible are the accumulators that can take values away; of double precision
+// only those that are exact.
+var invertible = map[string]bool{"count": true, "sum": true, "sum_squares": true, "sum_products": true, "bool_and": true, "bool_or": true,
+	"rest": true, "count_nan": true, "count_inf": true, "count_neg_inf": true}
 
 // pieceRows is how many rows a kernel takes at once.
 const pieceRows = 1024
 
 func newAggregate(w *graph.WindowCall, in []types.Field, f *frame) (call, error) {
-	a := &aggregate{frame: f, arg: -1, filter: -1, inverse: true, one: &batch.Column{Phys: w.Type.Phys()}}
-	var slots []agg.Slot
+	a := &aggregate{frame: f, filter: -1, inverse: true, one: &batch.Column{Phys: w.Type.Phys()}}
+	var offs []uintptr
 	off := uintptr(0)
 	for _, s := range w.Accumulators {
-		var arg types.Type
-		if s.Arg >= 0 {
-			a.arg, arg = s.Arg, in[s.Arg].Type
-			a.values.Phys = arg.Phys()
-		}
-		a.filter = s.Filter
-		k, err := agg.New(s.Func, arg, &a.strings)
+		offs = append(offs, off)
+		off += uintptr(max(s.Type.Phys().RowWidth(), 8))
+	}
+	for i, s := range w.Accumulators {
+		k, err := a.accumulator(&s, in, offs)
 		if err != nil {
 			return nil, err
 		}
-		a.inverse = a.inverse && invertible[s.Func] && s.Type.Phys() != types.PhysFloat
-		a.slots = append(a.slots, slot{k, off})
-		slots = append(slots, agg.Slot{Func: s.Func, Off: off, Type: s.Type})
-		off += uintptr(max(s.Type.Phys().RowWidth(), 8))
+		a.slots = append(a.slots, slot{Accumulator: k, off: offs[i], arg: a.argument(s.Arg, in), other: -1})
+		for _, c := range s.With {
+			a.slots[i].other = a.argument(c, in)
+		}
+		if s.Func != "rest" {
+			a.filter = s.Filter
+		}
+		a.inverse = a.inverse && invertible[s.Func] && (s.Type.Phys() != types.PhysFloat || s.Rest > 0 || s.Func == "rest")
 	}
 	a.row = make([]uint64, off/8)
 	for range pieceRows {
@@ -72,8 +79,56 @@ func newAggregate(w *graph.WindowCall, in []types.Field, f *frame) (call, error)
 		a.sign = append(a.sign, -1)
 	}
 	var err error
-	a.output, err = agg.NewOutput(w.Func, slots, agg.Supplement{}, w.Type, &a.strings)
+	a.output, err = a.newOutput(w, offs)
 	return a, err
+}
+
+// accumulator is the kernels of one slot; offs are where all of them lie.
+func (a *aggregate) accumulator(s *graph.Accumulator, in []types.Field, offs []uintptr) (agg.Accumulator, error) {
+	var arg types.Type
+	if s.Arg >= 0 {
+		arg = in[s.Arg].Type
+	}
+	if s.Rest > 0 {
+		return agg.NewExact(s.Func, offs[s.Rest])
+	}
+	return agg.New(s.Func, arg, &a.strings)
+}
+
+// argument is which of the aggregate's arguments column c is.
+func (a *aggregate) argument(c int, in []types.Field) int {
+	if c < 0 {
+		return -1
+	}
+	at := slices.Index(a.args, c)
+	if at < 0 {
+		at = len(a.args)
+		a.args, a.values = append(a.args, c), append(a.values, batch.Column{Phys: in[c].Type.Phys()})
+	}
+	return at
+}
+
+func (a *aggregate) newOutput(w *graph.WindowCall, offs []uintptr) (agg.Output, error) {
+	list := w.Output
+	if list == nil {
+		for i := range w.Accumulators {
+			list = append(list, i)
+		}
+	}
+	var slots []agg.Slot
+	for _, i := range list {
+		s := &w.Accumulators[i]
+		x := agg.Slot{Func: s.Func, Off: offs[i], Type: s.Type}
+		if s.Rest > 0 {
+			x.Rest = offs[s.Rest]
+		}
+		slots = append(slots, x)
+	}
+	var more agg.Supplement
+	for _, i := range w.Specials {
+		more.Specials = append(more.Specials, offs[i])
+	}
+	return agg.NewOutput(w.Func, slots, more, w.Type, &a.strings)
 }
 
 func (a *aggregate) run(p *Partition, l *layout, dst *batch.Column) error {
@@ -84,8 +139,7 @@ func (a *aggregate) run(p *Partition, l *layout, dst *batch.Column) error {
 	a.start()
 	var parts [3][2]int
 	for i := range p.N {
-		same := i > 0 && a.frame.lo[i] == a.frame.lo[i-1] && a.frame.hi[i] == a.frame.hi[i-1] && a.frame.spec.Exclude == ""
-		if !same {
+		if !a.frame.sameAsBefore(i) {
 			if err := a.move(a.frame.ranges(l, i, &parts)); err != nil {
 				return err
 			}
@@ -100,30 +154,42 @@ func (a *aggregate) run(p *Partition, l *layout, dst *batch.Column) error {
 
 // gather collects the rows that count.
 func (a *aggregate) gather(p *Partition) {
-	a.values.Reset()
+	for k := range a.values {
+		a.values[k].Reset()
+	}
 	a.before = room(a.before, p.N+1)
 	n := 0
 	for i := range p.N {
 		a.before[i] = n
-		if a.filter >= 0 {
-			if f := p.Cols[a.filter]; f.IsNull(i) || !f.Bool[i] {
-				continue
-			}
+		if !a.counts(p, i) {
+			continue
 		}
-		if a.arg >= 0 {
-			if p.Cols[a.arg].IsNull(i) {
-				continue
-			}
-			a.values.AppendRow(p.Cols[a.arg], i)
+		for k, c := range a.args {
+			a.values[k].AppendRow(p.Cols[c], i)
 		}
 		n++
 	}
 	a.before[p.N] = n
 	a.exact = a.inverse
-	for i := range a.values.Dec { // taking a number away must not leave its scale behind
-		d := &a.values.Dec[i]
-		a.exact = a.exact && d.Special == types.DecimalFinite && d.Scale == a.values.Dec[0].Scale
+	for k := range a.values {
+		dec := a.values[k].Dec
+		for i := range dec { // taking a number away must not leave its scale behind
+			a.exact = a.exact && dec[i].Special == types.DecimalFinite && dec[i].Scale == dec[0].Scale
+		}
 	}
+}
+
+// counts reports whether row i passes the filter and has all arguments.
+func (a *aggregate) counts(p *Partition, i int) bool {
+	if a.filter >= 0 && (p.Cols[a.filter].IsNull(i) || !p.Cols[a.filter].Bool[i]) {
+		return false
+	}
+	for _, c := range a.args {
+		if p.Cols[c].IsNull(i) {
+			return false
+		}
+	}
+	return true
 }
 
 // start empties the state.
@@ -178,12 +244,22 @@ func (a *aggregate) fold(lo, hi int, sign []int64) error {
 		if sign != nil {
 			in.Sign = sign[:n]
 		}
-		var col *batch.Column
-		if a.arg >= 0 {
-			c := part(&a.values, lo, lo+n)
-			col = &c
+		a.pieces = a.pieces[:0]
+		for k := range a.values {
+			a.pieces = append(a.pieces, part(&a.values[k], lo, lo+n))
 		}
-		for _, s := range a.slots {
+		for i := range a.slots {
+			s := &a.slots[i]
+			if s.Update == nil { // another slot writes it
+				continue
+			}
+			var col *batch.Column
+			if in.Other = nil; s.arg >= 0 {
+				col = &a.pieces[s.arg]
+			}
+			if s.other >= 0 {
+				in.Other = &a.pieces[s.other]
+			}
 			if err := s.Update(&in, s.off, col); err != nil {
 				return err
 			}

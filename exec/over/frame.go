@@ -164,6 +164,11 @@ func (f *frame) ranges(l *layout, i int, parts *[3][2]int) [][2]int {
 	return out
 }
 
+// sameAsBefore reports whether the frame of row i is that of the row before it.
+func (f *frame) sameAsBefore(i int) bool {
+	return i > 0 && f.spec.Exclude == "" && f.lo[i] == f.lo[i-1] && f.hi[i] == f.hi[i-1]
+}
+
 func room(s []int, n int) []int {
 	if cap(s) < n {
 		return make([]int, n)

@@ -80,6 +80,12 @@ func New(spec *graph.Over, in []types.Field, opts eval.Options) (*Evaluator, err
 		}
 		for _, a := range w.Accumulators {
 			need[a.Arg], need[a.Filter] = true, true
+			for _, c := range a.With {
+				need[c] = true
+			}
+		}
+		if w.List != nil {
+			need[w.List.Filter] = true
 		}
 		if f != nil && f.key >= 0 {
 			need[f.key] = true
@@ -94,7 +100,10 @@ func New(spec *graph.Over, in []types.Field, opts eval.Options) (*Evaluator, err
 }
 
 func newCall(w *graph.WindowCall, in []types.Field, f *frame) (call, error) {
-	if len(w.Accumulators) > 0 {
+	switch {
+	case w.List != nil:
+		return newList(w, in, f)
+	case len(w.Accumulators) > 0:
 		return newAggregate(w, in, f)
 	}
 	switch w.Func {

@@ -44,19 +44,32 @@ type OverProgress struct {
 
 // WindowCall is one result column. Func is a window function's name and Args its
 // input columns; or, with Accumulators, an Output's function over these, which
-// read the rows of the frame. The second argument of lag, lead and nth_value and
-// the third of lag and lead are columns too.
+// read the rows of the frame; or, with List, an aggregate of exec/agg's NewOrdered
+// over all rows of the frame, in their order. The second argument of lag, lead and
+// nth_value and the third of lag and lead are columns too.
 type WindowCall struct {
 	Func         string        `json:"func"`
 	Args         []int         `json:"args,omitempty"`
 	Accumulators []Accumulator `json:"accumulators,omitempty"`
-	Frame        scalar.Frame  `json:"frame"`
-	Type         types.Type    `json:"type"`
+	// Output and Specials say which of the Accumulators are what an Output has
+	// under these names; without Output all of them are.
+	Output   []int        `json:"output,omitempty"`
+	Specials []int        `json:"specials,omitempty"`
+	List     *WindowList  `json:"list,omitempty"`
+	Frame    scalar.Frame `json:"frame"`
+	Type     types.Type   `json:"type"`
 	// Gap is, of session_start and session_end, in microseconds, how far the rows
 	// of a session, in order of the argument, may lie apart.
 	Gap int64 `json:"gap,omitempty"`
 	// IgnoreNulls is as in scalar.WindowCall.
 	IgnoreNulls bool `json:"ignore_nulls,omitempty"`
+}
+
+// WindowList says which rows of a frame an aggregate of all of them reads: those
+// where column Filter is true (-1: all). Params are as in ListRead.
+type WindowList struct {
+	Filter int           `json:"filter"`
+	Params []types.Value `json:"params,omitempty"`
 }
 
 // Tables is the operator's state over input columns with these names.
@@ -106,26 +119,51 @@ func (c *checker) windowCall(o *Over, w *WindowCall) error {
 	if err := errors.Join(columns(w.Args, c.width(0)), checkType(w.Type, 0), c.frame(o, &w.Frame)); err != nil {
 		return err
 	}
-	if len(w.Accumulators) == 0 {
+	switch {
+	case w.List != nil:
+		return errors.Join(c.flag(w.List.Filter), checkListCall(w.Func, &ListRead{Values: w.Args, Params: w.List.Params}, w.Type))
+	case len(w.Accumulators) == 0:
 		n, ok := windowArity[w.Func]
 		if !ok || len(w.Args) < n[0] || len(w.Args) > n[1] {
 			return fmt.Errorf("window function %q of %d arguments", w.Func, len(w.Args))
 		}
 		return nil
 	}
-	n, ok := outputArity[w.Func]
-	if !ok || n != 0 && len(w.Accumulators) != n || len(w.Accumulators) > 3 {
-		return fmt.Errorf("output %q of %d accumulators", w.Func, len(w.Accumulators))
+	return c.windowAggregate(w)
+}
+
+func (c *checker) windowAggregate(w *WindowCall) error {
+	out := w.Output
+	if out == nil {
+		out = sequence(len(w.Accumulators))
 	}
+	n, ok := outputArity[w.Func]
+	if !ok || w.Func == "approx_count_distinct" || n != 0 && len(out) != n || n == 0 && len(out) > 2 {
+		return fmt.Errorf("output %q of %d accumulators", w.Func, len(out))
+	}
+	if s := len(w.Specials); n == 6 && s != 6 || n != 6 && s != 0 && s != 3 {
+		return fmt.Errorf("output %q with %d counts of special values", w.Func, s)
+	}
+	if err := errors.Join(columns(out, len(w.Accumulators)), columns(w.Specials, len(w.Accumulators))); err != nil {
+		return err
+	}
+	whole := &Aggregate{Accumulators: w.Accumulators}
 	for _, a := range w.Accumulators {
-		if a.Distinct != -1 {
-			return errors.New("a distinct argument")
+		if a.Distinct != -1 || a.List != nil || a.Sketch != 0 {
+			return errors.New("an accumulator that keeps more than a value")
 		}
-		if err := c.accumulator(&Aggregate{}, a); err != nil {
+		if err := c.accumulator(whole, a); err != nil {
 			return fmt.Errorf("accumulator %q: %w", a.Name, err)
 		}
 	}
 	return nil
+}
+
+func sequence(n int) (out []int) {
+	for i := range n {
+		out = append(out, i)
+	}
+	return out
 }
 
 func (c *checker) frame(o *Over, f *scalar.Frame) error {

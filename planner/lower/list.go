@@ -115,7 +115,7 @@ func (c *listCall) arguments() error {
 	}
 	for i, e := range args {
 		e = scalar.Substitute(e, c.x.s.exprs)
-		c.values = append(c.values, c.argument(c.asJSON(e, i)))
+		c.values = append(c.values, c.argument(asJSON(c.how.fn, e, i)))
 	}
 	name, _, _ := strings.Cut(a.Func, "(")
 	if c.how.fn != "json_agg" && c.how.fn != "json_object_agg" {
@@ -153,15 +153,16 @@ func (c *listCall) argument(e *scalar.Expr) int { return c.f.argument(c.x.b, c.x
 // may count, so that DISTINCT is nothing of its own.
 func (c *listCall) distinct() bool { return c.call.Distinct && !c.how.one && !c.how.changing }
 
-// asJSON turns argument i into what a JSON aggregate collects.
-func (c *listCall) asJSON(e *scalar.Expr, i int) *scalar.Expr {
+// asJSON turns argument i into what a JSON aggregate collects; fn says which it is,
+// if it is one.
+func asJSON(fn string, e *scalar.Expr, i int) *scalar.Expr {
 	switch {
-	case c.how.fn == "json_object_agg" && i == 0:
+	case fn == "json_object_agg" && i == 0:
 		if e.Type.Kind == types.Text {
 			return e
 		}
 		return &scalar.Expr{Op: scalar.OpCast, Type: types.Of(types.Text), Args: []*scalar.Expr{e}, Pos: e.Pos}
-	case (c.how.fn == "json_agg" || c.how.fn == "json_object_agg") && e.Type.Kind != types.JSONB:
+	case (fn == "json_agg" || fn == "json_object_agg") && e.Type.Kind != types.JSONB:
 		return &scalar.Expr{Op: scalar.OpCall, Func: "to_jsonb(anyelement)", Type: types.Of(types.JSONB), Args: []*scalar.Expr{e}, Pos: e.Pos}
 	}
 	return e

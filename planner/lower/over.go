@@ -2,12 +2,9 @@ package lower
 
 import (
 	"slices"
-	"strings"
 
-	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/logical"
-	"github.com/millrace/millrace/planner/scalar"
 	"github.com/millrace/millrace/types"
 )
 
@@ -89,38 +86,4 @@ func (p *partition) upsertKey() []int {
 		}
 	}
 	return key
-}
-
-// windowCall adds the columns that a call reads.
-func (s *stream) windowCall(w *scalar.WindowCall) (graph.WindowCall, error) {
-	name, _, _ := strings.Cut(w.Func, "(")
-	out := graph.WindowCall{Func: name, Frame: w.Frame, Type: w.Type, IgnoreNulls: w.IgnoreNulls}
-	if !w.Aggregate {
-		for _, a := range w.Args {
-			out.Args = append(out.Args, s.include(scalar.Substitute(a, s.exprs)))
-		}
-		return out, nil
-	}
-	r, ok := recipes[name]
-	switch {
-	case !ok:
-		return out, pgerr.NotSupported(w.Pos, "aggregate function "+name+" with OVER")
-	case len(w.Args) > 1:
-		return out, pgerr.NotSupported(w.Pos, "aggregate function "+name+" with several arguments")
-	}
-	acc := graph.Accumulator{Arg: -1, Filter: -1, Distinct: -1}
-	var t types.Type
-	if len(w.Args) == 1 {
-		x := scalar.Substitute(w.Args[0], s.exprs)
-		acc.Arg, t = s.include(x), x.Type
-	}
-	if w.Filter != nil {
-		acc.Filter = s.include(scalar.Substitute(w.Filter, s.exprs))
-	}
-	out.Func = r.output
-	for _, fn := range r.accumulators {
-		acc.Name, acc.Func, acc.Type = fn, fn, stateType(fn, t)
-		out.Accumulators = append(out.Accumulators, acc)
-	}
-	return out, nil
 }

@@ -133,7 +133,7 @@ func (g *generator) ranked(relations []relation, depth int) query {
 	case 2:
 		call, k := g.overCall(cols)
 		out := column{fmt.Sprintf("c%d", len(cols)+1), k}
-		return query{fmt.Sprintf("SELECT %s, %s AS %s FROM (%s) AS i", all, g.typed(call+" OVER ("+partition+"ORDER BY "+order(names)+")", k), out.name, inner), append(cols, out), rows}
+		return query{fmt.Sprintf("SELECT %s, %s AS %s FROM (%s) AS i", all, g.typed(call+" OVER ("+partition+"ORDER BY "+order(names)+g.frame()+")", k), out.name, inner), append(cols, out), rows}
 	}
 	rank, kept := "", cols
 	if g.chance(2) {
@@ -146,7 +146,9 @@ func (g *generator) ranked(relations []relation, depth int) query {
 // overCall is a window function whose result is the same for equal rows in any order.
 func (g *generator) overCall(cols []column) (call string, k kind) {
 	c := cols[g.rng.IntN(len(cols))]
-	switch g.rng.IntN(6) {
+	switch g.rng.IntN(8) {
+	case 6, 7:
+		return g.overList(c, cols)
 	case 0:
 		return "count(" + g.oneOf("*", c.name) + ")", integer
 	case 1:
@@ -165,6 +167,26 @@ func (g *generator) overCall(cols []column) (call string, k kind) {
 		}
 	}
 	return "count(" + c.name + ")", integer
+}
+
+// overList is an aggregate of all rows of a frame, as text. The order of the
+// window is total, so that there is one result.
+func (g *generator) overList(c column, cols []column) (call string, k kind) {
+	call = g.oneOf("string_agg(CAST("+c.name+" AS text), '|')", "array_agg("+c.name+")", "jsonb_agg("+c.name+")", "array_agg("+c.name+")")
+	if g.chance(3) {
+		call += " FILTER (WHERE " + g.expr(cols, boolean, 1) + ")"
+	}
+	return call, text
+}
+
+// frame is the frame of a window, often the default one.
+func (g *generator) frame() string {
+	if g.chance(2) {
+		return ""
+	}
+	start := g.oneOf("UNBOUNDED PRECEDING", "2 PRECEDING", "1 PRECEDING", "CURRENT ROW")
+	end := g.oneOf("CURRENT ROW", "1 FOLLOWING", "UNBOUNDED FOLLOWING")
+	return " " + g.oneOf("ROWS", "GROUPS") + " BETWEEN " + start + " AND " + end + g.oneOf("", "", " EXCLUDE CURRENT ROW", " EXCLUDE TIES", " EXCLUDE GROUP")
 }
 
 // setOperation combines two or three queries with the same columns.
