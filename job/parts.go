@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sort"
 	"strconv"
 	"sync/atomic"
@@ -75,9 +76,20 @@ func (m *Manager) newParts(ctx context.Context, r *runner, start *startingPoint)
 // goesByTime reports whether any operator asks for watermarks.
 func goesByTime(g *graph.Graph) bool {
 	for i := range g.Operators {
-		if countsLate(&g.Operators[i]) {
+		if o := &g.Operators[i]; countsLate(o) || readsWatermark(o) {
 			return true
 		}
+	}
+	return false
+}
+
+// readsWatermark reports whether the operator's expressions do.
+func readsWatermark(o *graph.Operator) bool {
+	switch {
+	case o.Filter != nil:
+		return scalar.ReadsWatermark(o.Filter.Predicate)
+	case o.Project != nil:
+		return slices.ContainsFunc(o.Project.Exprs, scalar.ReadsWatermark)
 	}
 	return false
 }

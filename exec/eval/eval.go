@@ -23,6 +23,9 @@ type Context struct {
 	Now int64
 	// Clock is clock_timestamp(); nil means Now.
 	Clock func() int64
+	// Watermark is what the operator's input has passed, nil before it is known: of
+	// finished data it never is.
+	Watermark *int64
 	// Zone is the session's time zone; nil means UTC.
 	Zone                            *types.Zone
 	User, SessionUser, Database     string

@@ -32,6 +32,15 @@ func nowRounded(local bool) rowFn {
 	}
 }
 
+// currentWatermark is what the operator's input has passed, whatever the argument's
+// value is.
+func currentWatermark(x *row) (types.Value, error) {
+	if x.f.ctx.Watermark == nil {
+		return types.NullValue, nil
+	}
+	return intValue(*x.f.ctx.Watermark), nil
+}
+
 func dateMicros(d int64) (int64, error) {
 	if types.IsInfinite(d) {
 		return d, nil
@@ -87,7 +96,7 @@ func timePlus(t int64, v types.Interval, sign int64) (types.Value, error) {
 var timeRows = map[string]rowFn{
 	"now": nowRounded(false), "current_timestamp": nowRounded(false), "transaction_timestamp": nowRounded(false),
 	"statement_timestamp": nowRounded(false), "proctime": nowRounded(false),
-	"localtimestamp": nowRounded(true),
+	"localtimestamp": nowRounded(true), "current_watermark": currentWatermark,
 	"clock_timestamp": func(x *row) (types.Value, error) {
 		if x.f.ctx.Clock != nil {
 			return intValue(x.f.ctx.Clock()), nil

@@ -66,6 +66,18 @@ func (n *now) set() {
 	}
 }
 
+// pass notes that the input has passed mark, unless whoever made the operator keeps
+// its expressions' context: over finished data no watermark is ever known.
+func (n *now) pass(mark exec.Watermark) {
+	if n.clock == nil || mark == exec.WatermarkMin || mark == exec.WatermarkMax {
+		return
+	}
+	if n.eval.Watermark == nil {
+		n.eval.Watermark = new(int64)
+	}
+	*n.eval.Watermark = mark
+}
+
 // predicate selects rows by a condition.
 type predicate struct {
 	now      now

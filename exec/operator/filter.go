@@ -50,6 +50,12 @@ func (f *filter) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	return out.Emit(&f.out)
 }
 
+// OnWatermark implements exec.Operator.
+func (f *filter) OnWatermark(mark exec.Watermark, _ exec.Output) error {
+	f.predicate.now.pass(mark)
+	return nil
+}
+
 // retractDropped lets all rows through, those that did not pass as deletes.
 func (f *filter) retractDropped(in *batch.Batch, kept []uint16) {
 	f.ops = append(f.ops[:0], make([]batch.Op, in.N)...)

@@ -34,6 +34,12 @@ func (p *project) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	return out.Emit(b)
 }
 
+// OnWatermark implements exec.Operator.
+func (p *project) OnWatermark(mark exec.Watermark, _ exec.Output) error {
+	p.program.now.pass(mark)
+	return nil
+}
+
 // apply computes the columns of a batch.
 func (p *project) apply(in *batch.Batch) (*batch.Batch, error) {
 	cols, sel, err := p.program.run(in)

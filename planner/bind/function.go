@@ -53,7 +53,11 @@ func (l *level) call(x *ast.Call) (*scalar.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.b.callFunction(name, x.Form, args, pos)
+	e, err := l.b.callFunction(name, x.Form, args, pos)
+	if err == nil && name == "current_watermark" {
+		err = l.checkWatermark(e)
+	}
+	return e, err
 }
 
 // isUnknown reports whether nothing is called like that.

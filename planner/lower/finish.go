@@ -12,6 +12,9 @@ import (
 
 // finish settles what grew while branches were lowered and numbers the operators.
 func (b *builder) finish() (*graph.Graph, error) {
+	if err := b.currentWatermarks(); err != nil {
+		return nil, err
+	}
 	for _, o := range b.ops {
 		switch {
 		case o.source != nil:

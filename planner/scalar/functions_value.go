@@ -96,6 +96,8 @@ current_date() date [stable]
 current_time() time [stable]                      -- without a zone: there is no timetz
 localtime() time [stable]
 proctime() timestamptz [stable]                   -- Flink
+current_watermark(timestamp) timestamp [null volatile] -- Flink; in SELECT null
+current_watermark(timestamptz) timestamptz [null volatile] -- Flink; in SELECT null
 extract(text,date) numeric
 extract(text,time) numeric
 extract(text,timestamp) numeric

@@ -2,6 +2,7 @@ package scalar
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/millrace/millrace/types"
 )
@@ -182,4 +183,16 @@ func zoned(t types.Type) bool {
 // IsTrue reports whether x is the constant true.
 func IsTrue(x *Expr) bool {
 	return x.Op == OpConst && x.Value != nil && !x.Value.Null && x.Value.Bool
+}
+
+// ReadsWatermark reports whether x calls current_watermark.
+func ReadsWatermark(x *Expr) bool {
+	found := false
+	Walk(x, func(e *Expr) { found = found || IsCurrentWatermark(e) })
+	return found
+}
+
+// IsCurrentWatermark reports whether x is a call of current_watermark.
+func IsCurrentWatermark(x *Expr) bool {
+	return x.Op == OpCall && strings.HasPrefix(x.Func, "current_watermark(")
 }
