@@ -86,7 +86,7 @@ func newJoinSide(op *graph.Operator, env *Env, i int) (*joinSide, error) {
 	}
 	schema := s.table.Schema()
 	s.life = newLifetime(env, i, s.table)
-	if schema.Local > 0 {
+	if schema.Local > 0 || schema.Exact && s.looksVary() {
 		s.chains = s.table.Chain(s.keys, s.Identity != graph.ByNumber || s.Expiry != nil && !s.Expiry.Forever || s.life != nil)
 	}
 	last := len(schema.Columns) - 1
@@ -115,6 +115,16 @@ func newJoinSide(op *graph.Operator, env *Env, i int) (*joinSide, error) {
 		}
 	}
 	return s, s.table.Each(s.restored)
+}
+
+// looksVary reports whether equal join keys can differ to the eye.
+func (s *joinSide) looksVary() bool {
+	for k := range s.keys {
+		if looksVary(s.table.Phys(k)) {
+			return true
+		}
+	}
+	return false
 }
 
 // restored takes note of a row that was there before the operator.

@@ -8,12 +8,12 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
-// Chains finds all rows of a table that share its first keys: an index from those
-// keys to the newest such row, and links from each row to the next older one. Like
-// the table's index it lies outside the Go heap, holds no pointers, is no part of
-// checkpoints and is made from the rows. Which rows are in a chain is up to the
-// caller: Link and Unlink say so, except that all rows there are at the beginning
-// are linked.
+// Chains finds all rows of a table whose first keys are equal, also where the table
+// is exact: an index from those keys to the newest such row, and links from each row
+// to the next older one. Like the table's index it lies outside the Go heap, holds
+// no pointers, is no part of checkpoints and is made from the rows. Which rows are in
+// a chain is up to the caller: Link and Unlink say so, except that all rows there are
+// at the beginning are linked.
 type Chains struct {
 	t      *Table
 	prefix int
@@ -149,7 +149,7 @@ func (c *Chains) find(keys []*batch.Column, i int, h uint64) RowID {
 			if t.sameInts(row, keys[:c.prefix], i) {
 				return id
 			}
-		} else if t.sameKey(row, keys[:c.prefix], i) {
+		} else if t.sameKey(row, keys[:c.prefix], i, false) {
 			return id
 		}
 	}

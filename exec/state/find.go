@@ -288,7 +288,7 @@ func (t *Table) lookup(keys []*batch.Column, i int, h uint64, ints bool) (RowID,
 			if *header(row)&t.keyNulls == 0 && t.sameInts(row, keys[:t.keys], i) {
 				return id, row
 			}
-		} else if t.sameKey(row, keys[:t.keys], i) {
+		} else if t.sameKey(row, keys[:t.keys], i, t.schema.Exact) {
 			return id, row
 		}
 	}
@@ -381,9 +381,8 @@ func hashCell(s *slot, strings []arenaPage, row unsafe.Pointer) uint64 {
 }
 
 // sameKey compares a row's first keys with row i of the key columns: for
-// equality, or for being the same where the table is exact.
-func (t *Table) sameKey(row unsafe.Pointer, keys []*batch.Column, i int) bool {
-	exact := t.schema.Exact
+// equality, or if exact for being the same.
+func (t *Table) sameKey(row unsafe.Pointer, keys []*batch.Column, i int, exact bool) bool {
 	for k, c := range keys {
 		s := &t.slots[k]
 		if null := c.IsNull(i); null || s.isNull(row) {

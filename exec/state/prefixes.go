@@ -106,7 +106,7 @@ func (t *Table) lookupOf(e []uint64, keys []*batch.Column, i int, h uint64) (Row
 				return id, row
 			}
 		}
-		if !t.sameKey(row, keys[:t.keys], i) {
+		if !t.sameKey(row, keys[:t.keys], i, t.schema.Exact) {
 			continue
 		}
 		return id, row
