@@ -13,10 +13,11 @@ import (
 
 // numbered is a source of so many rows of a stream, each with keys of its own:
 // bids and auctions have the same ones. All are within a few seconds. Then it is
-// idle: no window closes.
+// idle, so that no window closes, or ends.
 type numbered struct {
 	stream nexmark.Stream
 	rows   int64
+	ends   bool
 	read   *atomic.Int64
 }
 
@@ -50,6 +51,9 @@ func (r *numberedReader) Read(_ context.Context, out *batch.Batch, most int) (co
 	n := int(min(int64(most), r.source.rows-r.next))
 	out.Sel, out.Ops, out.N = nil, nil, n
 	if n == 0 {
+		if r.source.ends {
+			return connector.End, nil
+		}
 		return connector.Idle, nil
 	}
 	columns := r.source.Schema()

@@ -44,6 +44,10 @@ func constant(x *scalar.Expr) (types.Value, bool) {
 	return v, err == nil
 }
 
+// AuctionVersion is the relation of auctions as versions, each of which replaces the
+// one before it with the same id.
+const AuctionVersion = "auction_version"
+
 // bound parses a query and binds its names.
 func bound(sql string) (logical.Node, error) {
 	q, err := parse.Query(sql)
@@ -61,6 +65,11 @@ func bound(sql string) (logical.Node, error) {
 			}
 		}
 		relations = append(relations, r)
+		if stream == nexmark.Auction {
+			versions := *r
+			versions.Name, versions.PrimaryKey = AuctionVersion, []int{0}
+			relations = append(relations, &versions)
+		}
 	}
 	b, err := bind.Query(q, bind.Options{Catalog: relations, Continuous: true})
 	if err != nil {

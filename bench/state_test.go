@@ -4,6 +4,7 @@ import (
 	"flag"
 	"runtime"
 	"runtime/metrics"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -31,17 +32,34 @@ var stateQueries = []struct {
 	{"aggregate", `SELECT auction, count(*) AS n, sum(price) AS total FROM bid GROUP BY auction`, graph.AggregateKind},
 	{"distinct-aggregate", `SELECT price % 16 AS k, count(DISTINCT auction) AS n FROM bid GROUP BY price % 16`, graph.AggregateKind},
 	{"join", `SELECT b.price, a.category FROM bid b JOIN auction a ON b.auction = a.id`, graph.JoinKind},
+	{"semi-join", `SELECT b.auction, b.price FROM bid b WHERE EXISTS (SELECT FROM auction a WHERE a.id = b.auction)`, graph.JoinKind},
+	{"anti-join", `SELECT b.auction, b.price FROM bid b WHERE NOT EXISTS (SELECT FROM auction a WHERE a.id = b.auction)`, graph.JoinKind},
 	{"interval-join", `SELECT b.price, a.category FROM bid b JOIN auction a ON b.auction = a.id
 		AND b.date_time BETWEEN a.date_time AND a.date_time + INTERVAL '10' SECOND`, graph.JoinKind},
 	{"window-join", `SELECT b.price, a.category FROM TUMBLE(bid, date_time, INTERVAL '10' SECOND) b JOIN TUMBLE(auction, date_time, INTERVAL '10' SECOND) a
 		ON b.auction = a.id AND b.window_start = a.window_start AND b.window_end = a.window_end`, graph.JoinKind},
+	{"temporal-join", `SELECT b.price, a.category FROM bid b JOIN auction_version FOR SYSTEM_TIME AS OF b.date_time a ON b.auction = a.id`, graph.TemporalJoinKind},
+	{"lookup-join", `SELECT b.price, a.category FROM (SELECT *, proctime() AS now FROM bid) b JOIN auction_version FOR SYSTEM_TIME AS OF b.now a ON b.auction = a.id`,
+		graph.LookupJoinKind},
+	{"asof-join", `SELECT b.price, a.category FROM bid b ASOF JOIN auction a ON b.auction = a.id AND b.date_time >= a.date_time`, graph.AsofJoinKind},
+	{"intersect", `SELECT auction FROM bid INTERSECT ALL SELECT id FROM auction`, graph.SetOpKind},
+	{"distinct", `SELECT DISTINCT auction FROM bid`, graph.AggregateKind},
+	{"upsert", `SELECT id, category FROM auction_version`, graph.UpsertKind},
+	{"ordered-aggregate", `SELECT auction, array_agg(price ORDER BY price) AS prices FROM bid GROUP BY auction`, graph.AggregateKind},
 	{"top-n", `SELECT auction, price, rn FROM (SELECT auction, price, row_number() OVER (PARTITION BY auction ORDER BY price DESC) AS rn FROM bid) t
 		WHERE rn <= 3`, graph.TopNKind},
 	{"deduplicate", `SELECT auction, price FROM (SELECT auction, price, row_number() OVER (PARTITION BY auction ORDER BY date_time DESC) AS rn FROM bid) t
 		WHERE rn = 1`, graph.TopNKind},
+	{"window-top-n", `SELECT auction, price FROM (SELECT auction, price, row_number() OVER (PARTITION BY window_start, window_end, auction ORDER BY price DESC) AS rn
+		FROM TUMBLE(bid, date_time, INTERVAL '10' SECOND)) t WHERE rn <= 3`, graph.TopNKind},
 	{"over", `SELECT auction, sum(price) OVER (PARTITION BY auction ORDER BY date_time ROWS BETWEEN 10 PRECEDING AND CURRENT ROW) AS s FROM bid`, graph.OverKind},
 	{"session", `SELECT auction, count(*) AS n FROM bid GROUP BY auction, SESSION(date_time, INTERVAL '10' SECOND)`, graph.WindowAggregateKind},
+	{"over-changes", `SELECT auction, price, rank() OVER (PARTITION BY auction ORDER BY price) AS r FROM bid`, graph.OverKind},
 	{"window-aggregate", `SELECT auction, count(*) AS n FROM TUMBLE(bid, date_time, INTERVAL '10' SECOND) GROUP BY auction, window_start, window_end`, graph.WindowAggregateKind},
+	{"hop-aggregate", `SELECT auction, count(*) AS n FROM HOP(bid, date_time, INTERVAL '2' SECOND, INTERVAL '10' SECOND) GROUP BY auction, window_start, window_end`,
+		graph.WindowAggregateKind},
+	{"cumulate-aggregate", `SELECT auction, count(*) AS n FROM CUMULATE(bid, date_time, INTERVAL '2' SECOND, INTERVAL '10' SECOND) GROUP BY auction, window_start, window_end`,
+		graph.WindowAggregateKind},
 	{"materialize", "", graph.MaterializeKind},
 }
 
@@ -90,6 +108,9 @@ func viewPlan(sql string) (*graph.Graph, error) {
 }
 
 func keepRows(b *testing.B, g *graph.Graph, kind graph.Kind) {
+	if !slices.ContainsFunc(g.Operators, func(op graph.Operator) bool { return op.Kind == kind }) {
+		b.Fatalf("the plan has no operator of kind %s", kind)
+	}
 	slabs, read, sources := state.NewSlabs(state.SlabOptions{}), new(atomic.Int64), int64(0)
 	defer slabs.Close()
 	for i := range g.Operators {
@@ -99,7 +120,11 @@ func keepRows(b *testing.B, g *graph.Graph, kind graph.Kind) {
 	}
 	heapBefore, gcBefore := collect()
 	p := &parts{ctx: b.Context(), graph: g, slabs: slabs,
-		source: func(of nexmark.Stream) connector.Source { return &numbered{stream: of, rows: *rowsFlag, read: read} }}
+		source: func(of nexmark.Stream) connector.Source {
+			// A lookup join reads its left side only when it has seen all of the right one.
+			ends := kind == graph.LookupJoinKind && of == nexmark.Auction
+			return &numbered{stream: of, rows: *rowsFlag, ends: ends, read: read}
+		}}
 	kept, reported := make(chan int64, 1), sync.Once{}
 	r, err := exec.Start(b.Context(), g, exec.Options{Parallelism: 1, Factory: p, OnReport: func(rep exec.Report) {
 		for _, op := range rep.Operators {
