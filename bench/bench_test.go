@@ -17,9 +17,8 @@ import (
 var (
 	eventsFlag = flag.Uint64("events", 16_000_000, "how many `events` a measurement of a fast query is over")
 	modesFlag  = flag.String("modes", "limit,plan,plan-at-2,checkpoints,checkpoints-at-2", "what to measure of a Nexmark query")
-	// intervalFlag is as in a job's option. A run must be longer than it: the checkpoint
-	// at the end alone says little.
-	intervalFlag = flag.Duration("interval", 0, "the `time` between checkpoints; 0: a third of what the plan took without")
+	// intervalFlag is as in a job's option. A run lasts a little longer than two of them.
+	intervalFlag = flag.Duration("interval", 10*time.Second, "the `time` between checkpoints; 0: a third of what the plan took without, which is quick")
 )
 
 // growing is by how much fewer events a query with growing state is measured over.
@@ -48,16 +47,24 @@ func cpuTime() time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// checkpointedRunMin is how long runs with checkpoints take, for what starting and
-// ending a job takes not to matter. Where state grows they take as long as the
-// others: more state is slower.
-const checkpointedRunMin = 1500 * time.Millisecond
+// checkpointedRunMin is how long runs with checkpoints take at least, for what
+// starting and ending a job takes not to matter, and intervalsPerRun how many times
+// the interval between them.
+const (
+	checkpointedRunMin = 1500 * time.Millisecond
+	intervalsPerRun    = 2.2
+)
+
+// grownStateMax is how many bytes of state a run with checkpoints may come to. What
+// grows faster than that allows has a shorter run.
+const grownStateMax = 6 << 30
 
 // measures are one run's figures of a query.
 type measures struct {
-	limit, plan, two float64
-	one              checkpointed
-	spread           checkpointed
+	limit           float64
+	one, two        plain // at parallelism 1 and 2
+	oneCheckpointed checkpointed
+	twoCheckpointed checkpointed
 }
 
 // BenchmarkNexmark prints a line per query, all rates in millions of events per
@@ -73,12 +80,13 @@ type measures struct {
 //	ckpt-KB           what one writes on average
 //	state-MB          what the last one refers to
 //
-// A job's usual interval is 10 s. Runs are much shorter, so checkpoints come after
-// each third of what the plan takes without them, and at the end. A page that was
-// changed is written once per checkpoint, however often it was changed: that costs
-// at least as much per event as checkpoints every 10 s of a longer run, and the
-// loss is an upper bound of theirs. -interval=10s with more -events measures them
-// themselves.
+// Runs with checkpoints last for two intervals, or until there are 6 GiB of state,
+// and have one more checkpoint at the end. Where state grows with every event the
+// loss is beside a run without checkpoints over as many events. With -interval=0 a
+// run is short, and checkpoints come after each third of what the plan takes without
+// them: a page that was changed is written once per checkpoint, however often it was
+// changed, so that this costs at least as much per event, and the loss is an upper
+// bound.
 //
 // As in a server, the memory of state is recycled: all runs share slabs, and the
 // first one, of the plan at parallelism 2, pays most for touching it first.
@@ -103,34 +111,65 @@ func BenchmarkNexmark(b *testing.B) {
 func (m *measures) measure(b *testing.B, q Query, g *graph.Graph, slabs *state.Slabs) {
 	n, modes := events(q), strings.Split(*modesFlag, ",")
 	wants := func(mode string) bool { return slices.Contains(modes, mode) }
-	interval, more := *intervalFlag, uint64(1)
-	plain := func(parallelism int) float64 {
-		start := time.Now()
-		r := rate(b, n, func() error { _, err := run(b.Context(), g, n, parallelism, slabs); return err })
-		more = 1
-		if !q.Grows {
-			more = max(1, uint64(checkpointedRunMin/time.Since(start)))
-		}
-		if *intervalFlag == 0 {
-			interval = time.Since(start) * time.Duration(more) / 3
-		}
-		return r
-	}
 	if wants("plan-at-2") || wants("checkpoints-at-2") {
-		m.two = max(m.two, plain(2))
+		m.two.keepBest(runPlain(b, g, n, 2, slabs))
 	}
 	if wants("checkpoints-at-2") {
-		m.spread = runWithCheckpoints(b, q, g, more*n, 2, interval, slabs)
+		m.twoCheckpointed = runBoth(b, q, g, n, 2, m.two, slabs)
 	}
 	if wants("limit") {
 		m.limit = max(m.limit, rate(b, n, func() error { return runLimit(q, n) }))
 	}
 	if wants("plan") || wants("checkpoints") {
-		m.plan = max(m.plan, plain(1))
+		m.one.keepBest(runPlain(b, g, n, 1, slabs))
 	}
 	if wants("checkpoints") {
-		m.one = runWithCheckpoints(b, q, g, more*n, 1, interval, slabs)
+		m.oneCheckpointed = runBoth(b, q, g, n, 1, m.one, slabs)
 	}
+}
+
+// plain is what a run without checkpoints came to.
+type plain struct {
+	rate  float64 // millions of events per second of processor time
+	took  time.Duration
+	state int64 // bytes of memory at the end
+}
+
+func (p *plain) keepBest(r plain) {
+	if r.rate > p.rate {
+		*p = r
+	}
+}
+
+func runPlain(b *testing.B, g *graph.Graph, events uint64, parallelism int, slabs *state.Slabs) (p plain) {
+	start := time.Now()
+	p.rate = rate(b, events, func() (err error) {
+		_, p.state, err = run(b.Context(), g, events, parallelism, slabs)
+		return err
+	})
+	p.took = time.Since(start)
+	return p
+}
+
+// runBoth runs a plan with checkpoints, and without them where their loss cannot be
+// told from the plain run over n events.
+func runBoth(b *testing.B, q Query, g *graph.Graph, n uint64, parallelism int, p plain, slabs *state.Slabs) checkpointed {
+	interval, more := *intervalFlag, 1.0
+	switch {
+	case interval > 0:
+		more = max(1, min(intervalsPerRun*interval.Seconds()/p.took.Seconds(), grownStateMax/float64(p.state+1)))
+	case !q.Grows: // else more state is slower, and the two could not be compared
+		more = max(1, checkpointedRunMin.Seconds()/p.took.Seconds())
+	}
+	n = uint64(more * float64(n))
+	if interval == 0 {
+		interval = time.Duration(more * float64(p.took) / 3)
+	} else if q.Grows {
+		p = runPlain(b, g, n, parallelism, slabs)
+	}
+	c := runWithCheckpoints(b, q, g, n, parallelism, interval, slabs)
+	c.loss = 1 - c.rate/p.rate
+	return c
 }
 
 func (m *measures) print(b *testing.B, q Query) {
@@ -141,20 +180,20 @@ func (m *measures) print(b *testing.B, q Query) {
 		}
 	}
 	report(m.limit, "limit")
-	report(m.plan, "plan")
-	report(m.two, "plan-at-2")
-	report(m.plan/m.limit, "of-limit")
+	report(m.one.rate, "plan")
+	report(m.two.rate, "plan-at-2")
+	report(m.one.rate/m.limit, "of-limit")
 	report(q.Goal, "goal")
-	report(m.plan/q.Goal, "of-goal")
-	if m.one.rate > 0 {
-		b.ReportMetric(100*(1-m.one.rate/m.plan), "loss-%")
-		b.ReportMetric(float64(m.one.number), "ckpts")
-		b.ReportMetric(m.one.took.Seconds()*1e3, "ckpt-ms")
-		b.ReportMetric(m.one.bytes/1e3, "ckpt-KB")
-		b.ReportMetric(float64(m.one.full)/1e6, "state-MB")
+	report(m.one.rate/q.Goal, "of-goal")
+	if c := &m.oneCheckpointed; c.rate > 0 {
+		b.ReportMetric(100*c.loss, "loss-%")
+		b.ReportMetric(float64(c.number), "ckpts")
+		b.ReportMetric(c.took.Seconds()*1e3, "ckpt-ms")
+		b.ReportMetric(c.bytes/1e3, "ckpt-KB")
+		b.ReportMetric(float64(c.full)/1e6, "state-MB")
 	}
-	if m.spread.rate > 0 {
-		b.ReportMetric(100*(1-m.spread.rate/m.two), "loss-at-2-%")
+	if c := &m.twoCheckpointed; c.rate > 0 {
+		b.ReportMetric(100*c.loss, "loss-at-2-%")
 	}
 }
 
@@ -198,12 +237,12 @@ func TestPlansRun(t *testing.T) {
 			t.Errorf("%s: %v", q.Name, err)
 			continue
 		}
-		one, err := run(context.Background(), g, 200_000, 1, slabs)
+		one, _, err := run(context.Background(), g, 200_000, 1, slabs)
 		if err != nil {
 			t.Errorf("%s: %v", q.Name, err)
 			continue
 		}
-		again, err := run(context.Background(), g, 200_000, 1, slabs)
+		again, _, err := run(context.Background(), g, 200_000, 1, slabs)
 		// How many changes there are on the way to a result depends on how the rows
 		// of several streams happen to interleave.
 		fixed := q.Kernel == nil || g.Operators[len(g.Operators)-1].Mode == graph.AppendOnly

@@ -64,7 +64,7 @@ func TestStateIsNoGarbage(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			total, err := run(t.Context(), g, events, 1, slabs)
+			total, _, err := run(t.Context(), g, events, 1, slabs)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -89,21 +89,23 @@ type parts struct {
 }
 
 // run executes a plan over the first events events of all streams, and returns
-// how many rows the sink got. State takes memory from slabs and gives it back.
-func run(ctx context.Context, g *graph.Graph, events uint64, parallelism int, slabs *state.Slabs) (int64, error) {
+// how many rows the sink got and the bytes that state took. They are of slabs, and
+// go back there.
+func run(ctx context.Context, g *graph.Graph, events uint64, parallelism int, slabs *state.Slabs) (rows, kept int64, err error) {
 	p := &parts{ctx: ctx, graph: g, slabs: slabs,
 		source: func(of nexmark.Stream) connector.Source { return sourceOf(of, events) }}
 	r, err := exec.Start(ctx, g, exec.Options{Parallelism: parallelism, Factory: p})
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	select {
 	case <-r.Ended():
 	case <-r.Done():
 	}
+	kept = slabs.InUse()
 	r.Stop()
 	<-r.Done()
-	return p.rows.Load(), r.Err()
+	return p.rows.Load(), kept, r.Err()
 }
 
 // Operator implements exec.Factory.
