@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"regexp"
 	"strconv"
 
 	"github.com/millrace/millrace/batch"
@@ -124,7 +123,7 @@ type row struct {
 	f       *frame
 	e       *scalar.Expr
 	v       []types.Value
-	regexps map[string]*regexp.Regexp
+	regexps map[string]*Regexp
 	likes   map[string]*likeMatcher
 	path    pathCall
 
@@ -163,7 +162,7 @@ func floatValue(v float64) types.Value     { return types.Value{Float: v} }
 func decValue(d types.Decimal) types.Value { return types.Value{Dec: d} }
 
 func newRowCall(e *scalar.Expr, args []node, strict bool, fn rowFn) node {
-	x := &row{e: e, v: make([]types.Value, len(args)), regexps: map[string]*regexp.Regexp{}, likes: map[string]*likeMatcher{}}
+	x := &row{e: e, v: make([]types.Value, len(args)), regexps: map[string]*Regexp{}, likes: map[string]*likeMatcher{}}
 	return newCall(e, args, func(f *frame, c *call, sel []uint16) {
 		x.f = f
 		each(f.n, sel, func(i int) {

@@ -2,7 +2,6 @@ package eval
 
 import (
 	"errors"
-	"regexp"
 	"strings"
 
 	"github.com/millrace/millrace/internal/pgerr"
@@ -12,7 +11,7 @@ import (
 // JSONPath is a SQL/JSON path ready to run. It is for one goroutine.
 type JSONPath struct {
 	path    *types.JSONPath
-	regexps map[*types.PathItem]*regexp.Regexp
+	regexps map[*types.PathItem]*Regexp
 }
 
 // CompileJSONPath reads a path, and compiles its regular expressions.
@@ -21,7 +20,7 @@ func CompileJSONPath(text string) (*JSONPath, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &JSONPath{path: path, regexps: map[*types.PathItem]*regexp.Regexp{}}
+	p := &JSONPath{path: path, regexps: map[*types.PathItem]*Regexp{}}
 	path.Root.Walk(func(x *types.PathItem) {
 		if x.Op != types.PathLikeRegex || err != nil {
 			return

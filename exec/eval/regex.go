@@ -19,7 +19,7 @@ func errRegexp(what string) error {
 
 // compileRegexp translates a pattern with PostgreSQL's flag letters (g is the
 // caller's).
-func compileRegexp(pattern, flags string) (*regexp.Regexp, error) {
+func compileRegexp(pattern, flags string) (*Regexp, error) {
 	fold, dotAll, multi, expanded, literal := false, true, false, false, false
 	for _, c := range flags {
 		switch c {
@@ -77,12 +77,9 @@ func compileRegexp(pattern, flags string) (*regexp.Regexp, error) {
 	if mode != "(?" {
 		pattern = mode + ")" + pattern
 	}
-	re, err := regexp.Compile(pattern)
+	re, err := newRegexp(pattern, greedy)
 	if err != nil {
 		return nil, errRegexp(regexpProblem(err))
-	}
-	if greedy {
-		re.Longest()
 	}
 	return re, nil
 }
@@ -284,7 +281,7 @@ func similarToRegexp(p, escape string) (string, error) {
 const regexpCacheMax = 256
 
 // regexp compiles a pattern once per call node.
-func (x *row) regexp(pattern, flags string) (*regexp.Regexp, error) {
+func (x *row) regexp(pattern, flags string) (*Regexp, error) {
 	key := flags + "/" + pattern
 	if re := x.regexps[key]; re != nil {
 		return re, nil

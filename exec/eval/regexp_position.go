@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"strings"
 	"unicode/utf8"
 
 	"github.com/millrace/millrace/internal/pgerr"
@@ -31,8 +30,8 @@ func (x *row) nthMatch(name string, at int) (from, to int, err error) {
 	if err != nil {
 		return 0, 0, err
 	}
-	if strings.Contains(x.flags(at), "g") {
-		return 0, 0, pgerr.New(pgerr.InvalidParameterValue, "%s() does not support the \"global\" option", name)
+	if err := x.notGlobal(name, at); err != nil {
+		return 0, 0, err
 	}
 	group, err := x.count(at+1, 0, 0, "subexpr")
 	if err != nil {
@@ -45,12 +44,12 @@ func (x *row) nthMatch(name string, at int) (from, to int, err error) {
 	if group == 1 && re.NumSubexp() == 0 {
 		group = 0 // as in PostgreSQL: a pattern without groups is one
 	}
-	all := re.FindAllStringSubmatchIndex(x.str(0)[skip:], n)
+	all := re.All(x.str(0), skip, n)
 	if len(all) < n || 2*group >= len(all[n-1]) || all[n-1][2*group] < 0 {
 		return -1, -1, nil
 	}
 	m := all[n-1]
-	return skip + m[2*group], skip + m[2*group+1], nil
+	return m[2*group], m[2*group+1], nil
 }
 
 // regexpInstr is regexp_instr(s, pattern[, start[, n[, endoption[, flags[, subexpr]]]]]).

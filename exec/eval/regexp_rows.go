@@ -1,7 +1,6 @@
 package eval
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/millrace/millrace/internal/pgerr"
@@ -14,7 +13,7 @@ var regexpRows = map[string]rowFn{
 	"!~":                        func(x *row) (types.Value, error) { return regexpTest(x, "", true) },
 	"!~*":                       func(x *row) (types.Value, error) { return regexpTest(x, "i", true) },
 	"regexp":                    func(x *row) (types.Value, error) { return regexpTest(x, "", false) },
-	"regexp_like":               func(x *row) (types.Value, error) { return regexpTest(x, x.flags(2), false) },
+	"regexp_like":               regexpLike,
 	"similar to":                func(x *row) (types.Value, error) { return similarTo(x, false) },
 	"not similar to":            func(x *row) (types.Value, error) { return similarTo(x, true) },
 	"similar_to_escape":         similarToEscape,
@@ -41,6 +40,21 @@ func regexpTest(x *row, flags string, not bool) (types.Value, error) {
 		return types.NullValue, err
 	}
 	return boolValue(re.MatchString(x.str(0)) != not), nil
+}
+
+func regexpLike(x *row) (types.Value, error) {
+	if err := x.notGlobal("regexp_like", 2); err != nil {
+		return types.NullValue, err
+	}
+	return regexpTest(x, x.flags(2), false)
+}
+
+// notGlobal refuses flag g in the flags at i.
+func (x *row) notGlobal(name string, i int) error {
+	if strings.Contains(x.flags(i), "g") {
+		return pgerr.New(pgerr.InvalidParameterValue, "%s() does not support the \"global\" option", name)
+	}
+	return nil
 }
 
 func similarTo(x *row, not bool) (types.Value, error) {
@@ -95,46 +109,84 @@ func regexpSubstring(x *row, pattern string) (types.Value, error) {
 	return strValue(x.str(0)[m[0]:m[1]]), nil
 }
 
-// regexpReplace replaces the first match, or all with flag g; \1 and \& in the
-// replacement stand for groups and the match.
+// regexpReplace is regexp_replace(s, pattern, with[, start[, n]][, flags]): it
+// replaces the n-th match from start on, 0 for all. Without n that is the first, or
+// all with flag g.
 func regexpReplace(x *row) (types.Value, error) {
-	flags := x.flags(3)
+	if len(x.v) == 4 && x.typ(3).IsString() {
+		flags := x.str(3)
+		if flags != "" && flags[0] >= '0' && flags[0] <= '9' {
+			return types.NullValue, pgerr.New(pgerr.InvalidParameterValue, "invalid regular expression option: %q", flags).
+				Hint("If you meant to use regexp_replace() with a start parameter, cast the fourth argument to integer explicitly.")
+		}
+		n := 1
+		if strings.Contains(flags, "g") {
+			n = 0
+		}
+		return x.replaceMatches(0, n, flags)
+	}
+	skip, err := x.from(3)
+	if err != nil {
+		return types.NullValue, err
+	}
+	n, err := x.count(4, 0, 1, "n")
+	if err != nil {
+		return types.NullValue, err
+	}
+	return x.replaceMatches(skip, n, x.flags(5))
+}
+
+func (x *row) replaceMatches(skip, n int, flags string) (types.Value, error) {
 	re, err := x.regexp(x.str(1), flags)
 	if err != nil {
 		return types.NullValue, err
 	}
 	s, with := x.str(0), x.str(2)
-	n := 1
-	if strings.Contains(flags, "g") {
-		n = -1
+	most := n
+	if n == 0 {
+		most = -1
+	}
+	all := re.All(s, skip, most)
+	if n > 0 {
+		all = all[min(n-1, len(all)):]
+	}
+	if len(all) == 0 {
+		return strValue(s), nil
 	}
 	var b strings.Builder
 	last := 0
-	for _, m := range re.FindAllStringSubmatchIndex(s, n) {
+	for _, m := range all {
 		b.WriteString(s[last:m[0]])
-		for i := 0; i < len(with); i++ {
-			if with[i] != '\\' || i+1 == len(with) {
-				b.WriteByte(with[i])
-				continue
-			}
-			i++
-			switch c := with[i]; {
-			case c == '&':
-				b.WriteString(s[m[0]:m[1]])
-			case c >= '1' && c <= '9':
-				if g := int(c-'0') * 2; g < len(m) && m[g] >= 0 {
-					b.WriteString(s[m[g]:m[g+1]])
-				}
-			case c == '\\':
-				b.WriteByte('\\')
-			default:
-				b.WriteByte('\\')
-				b.WriteByte(c)
-			}
-		}
+		writeReplacement(&b, with, s, m)
 		last = m[1]
 	}
-	return strValue(b.String() + s[last:]), nil
+	b.WriteString(s[last:])
+	return strValue(b.String()), nil
+}
+
+// writeReplacement writes what replaces a match: \1 and \& stand for groups and the
+// match.
+func writeReplacement(b *strings.Builder, with, s string, m []int) {
+	for i := 0; i < len(with); i++ {
+		if with[i] != '\\' || i+1 == len(with) {
+			b.WriteByte(with[i])
+			continue
+		}
+		i++
+		switch c := with[i]; {
+		case c == '&':
+			b.WriteString(s[m[0]:m[1]])
+		case c >= '1' && c <= '9':
+			if g := int(c-'0') * 2; g < len(m) && m[g] >= 0 {
+				b.WriteString(s[m[g]:m[g+1]])
+			}
+		case c == '\\':
+			b.WriteByte('\\')
+		default:
+			b.WriteByte('\\')
+			b.WriteByte(c)
+		}
+	}
 }
 
 func regexpMatch(x *row) (types.Value, error) {
@@ -165,56 +217,56 @@ func regexpMatch(x *row) (types.Value, error) {
 	return strValue(types.EncodeList(types.Of(types.Text), elems)), nil
 }
 
-// from cuts the start of the string by a start position argument.
+// from is where a start position argument points in the string, behind its end if
+// there is no such place.
 func (x *row) from(i int) (skip int, err error) {
 	if i >= len(x.v) {
 		return 0, nil
 	}
-	if x.int(i) < 1 {
-		return 0, pgerr.New(pgerr.InvalidParameterValue, "invalid value for parameter %q: %d", "start", x.int(i))
+	start := x.int(i)
+	if start < 1 {
+		return 0, pgerr.New(pgerr.InvalidParameterValue, "invalid value for parameter %q: %d", "start", start)
 	}
-	return runeOffset(x.str(0), int(x.int(i)-1)), nil
+	s := x.str(0)
+	for at := range s {
+		if start--; start == 0 {
+			return at, nil
+		}
+	}
+	return len(s) + int(start) - 1, nil
 }
 
 func regexpCount(x *row) (types.Value, error) {
-	re, err := x.regexp(x.str(1), x.flags(3))
-	if err != nil {
-		return types.NullValue, err
-	}
 	skip, err := x.from(2)
 	if err != nil {
 		return types.NullValue, err
 	}
-	return intValue(int64(len(re.FindAllStringIndex(x.str(0)[skip:], -1)))), nil
+	if err := x.notGlobal("regexp_count", 3); err != nil {
+		return types.NullValue, err
+	}
+	re, err := x.regexp(x.str(1), x.flags(3))
+	if err != nil {
+		return types.NullValue, err
+	}
+	return intValue(int64(len(re.All(x.str(0), skip, -1)))), nil
 }
 
 func regexpSplit(x *row) (types.Value, error) {
+	if err := x.notGlobal("regexp_split_to_array", 2); err != nil {
+		return types.NullValue, err
+	}
 	re, err := x.regexp(x.str(1), x.flags(2))
 	if err != nil {
 		return types.NullValue, err
 	}
 	var elems []types.Value
-	for _, part := range SplitRegexp(re, x.str(0)) {
+	for _, part := range re.Split(x.str(0)) {
 		elems = append(elems, strValue(part))
 	}
 	return strValue(types.EncodeList(types.Of(types.Text), elems)), nil
 }
 
 // CompileRegexp compiles a regular expression of PostgreSQL with its flags.
-func CompileRegexp(pattern, flags string) (*regexp.Regexp, error) {
+func CompileRegexp(pattern, flags string) (*Regexp, error) {
 	return compileRegexp(pattern, flags)
-}
-
-// SplitRegexp gives the parts of s between the matches, as PostgreSQL does: an empty
-// match counts neither at the ends nor right behind another one.
-func SplitRegexp(re *regexp.Regexp, s string) (parts []string) {
-	last := 0
-	for _, m := range re.FindAllStringIndex(s, -1) {
-		if m[1] == 0 || m[0] == m[1] && (m[0] == last || m[0] >= len(s)) {
-			continue
-		}
-		parts = append(parts, s[last:m[0]])
-		last = m[1]
-	}
-	return append(parts, s[last:])
 }

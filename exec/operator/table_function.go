@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"math"
 	"strings"
 
 	"github.com/millrace/millrace/exec/eval"
@@ -185,7 +184,10 @@ func (f *tableFunction) split(name string, args []types.Value) error {
 		return err
 	}
 	if name == "regexp_split_to_table" {
-		for _, part := range eval.SplitRegexp(re, text) {
+		if strings.Contains(flags, "g") {
+			return pgerr.New(pgerr.InvalidParameterValue, "%s() does not support the \"global\" option", name)
+		}
+		for _, part := range re.Split(text) {
 			if err := f.row(types.Value{Bytes: part}); err != nil {
 				return err
 			}
@@ -194,9 +196,9 @@ func (f *tableFunction) split(name string, args []types.Value) error {
 	}
 	most := 1
 	if strings.Contains(flags, "g") {
-		most = math.MaxInt
+		most = -1
 	}
-	for _, m := range re.FindAllStringSubmatchIndex(text, most) {
+	for _, m := range re.All(text, 0, most) {
 		if len(m) > 2 {
 			m = m[2:] // the groups, where there are any
 		}

@@ -73,7 +73,10 @@ like_escape(text,text) text                       -- a LIKE pattern with that es
 similar_to_escape(text) text
 similar_to_escape(text,text) text                 -- an SQL regular expression as a regular expression for ~
 regexp_replace(text,text,text) text
-regexp_replace(text,text,text,text) text
+regexp_replace(text,text,text,text) text          -- with flags
+regexp_replace(text,text,text,integer) text       -- from that character on
+regexp_replace(text,text,text,integer,integer) text -- the n-th match alone, 0 for all
+regexp_replace(text,text,text,integer,integer,text) text
 regexp_match(text,text) text[]
 regexp_match(text,text,text) text[]
 regexp_like(text,text) boolean
