@@ -42,6 +42,18 @@ type Relation struct {
 	JobID   string   // of a materialized view: the job that keeps it
 	Depends []string // ids of the relations this one reads
 	Created time.Time
+	Order   []Order // of an index: how its columns are ordered; nil: as they are by default
+}
+
+// Order is how a column of an index is ordered.
+type Order struct{ Desc, NullsFirst bool }
+
+// IndexOrder is the order of column i of an index.
+func (r *Relation) IndexOrder(i int) Order {
+	if i < len(r.Order) {
+		return r.Order[i]
+	}
+	return Order{}
 }
 
 // IsOwnTable reports whether the relation is a table kept by Millrace itself.

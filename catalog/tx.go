@@ -399,10 +399,11 @@ type definition struct {
 	Watermark  *Watermark        `json:",omitempty"`
 	AppendOnly bool              `json:",omitempty"`
 	Options    map[string]string `json:",omitempty"`
+	Order      []Order           `json:",omitempty"`
 }
 
 func insertRelation(r *Relation) ([]write, error) {
-	def, err := json.Marshal(definition{r.Columns, r.PrimaryKey, r.Watermark, r.AppendOnly, r.Options})
+	def, err := json.Marshal(definition{r.Columns, r.PrimaryKey, r.Watermark, r.AppendOnly, r.Options, r.Order})
 	if err != nil {
 		return nil, fmt.Errorf("encode relation %s: %w", r.Name, err)
 	}

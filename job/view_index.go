@@ -3,11 +3,11 @@ package job
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"sync/atomic"
 
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
-	"github.com/millrace/millrace/types"
 )
 
 // indexIdleMax is how many epochs an index is brought forward without a reader
@@ -50,21 +50,30 @@ func (v *View) Key() []int {
 	return v.spec.Key
 }
 
-// Lookup returns the places in Parts of all rows that have the values, none of
-// them null, in these columns of the view, and maybe of some rows that have not.
-// It returns false when the cut is so old that its rows must be scanned.
-func (c *Cut) Lookup(columns []int, values []types.Value) ([]state.Place, bool) {
+// Lookup reads what an index of the view, made if need be, has of the cut's rows in
+// ranges of keys. The columns are the view's.
+func (c *Cut) Lookup(columns []state.LookupColumn, ranges []state.LookupRange, reverse bool) *state.LookupScan {
 	x := c.view.index(columns)
 	if x == nil {
-		return nil, false
+		x = &viewIndex{Lookup: state.NewLookup(inTable(c.Parts, c.Spec, columns), c.Parts, c.serial)}
 	}
 	x.used.Store(true)
-	return x.Find(c.serial, values)
+	return x.Scan(c.Parts, c.serial, ranges, reverse)
+}
+
+// inTable is columns of the view as columns of its state table.
+func inTable(parts []*state.Snapshot, spec *graph.Materialize, columns []state.LookupColumn) []state.LookupColumn {
+	out := slices.Clone(columns)
+	for i := range out {
+		cols, _ := ColumnsOf(parts[0].Schema(), spec, []int{columns[i].Column})
+		out[i].Column = cols[0]
+	}
+	return out
 }
 
 // index returns the index on columns of the view, made if need be; nil when the
 // view has no rows any more.
-func (v *View) index(columns []int) *viewIndex {
+func (v *View) index(columns []state.LookupColumn) *viewIndex {
 	name := fmt.Sprint(columns)
 	v.mu.Lock()
 	x := v.indexes[name]
@@ -81,8 +90,7 @@ func (v *View) index(columns []int) *viewIndex {
 	if x != nil || len(parts) == 0 {
 		return x
 	}
-	cols, _ := ColumnsOf(parts[0].Schema(), spec, columns)
-	x = &viewIndex{Lookup: state.NewLookup(cols, parts, serial)}
+	x = &viewIndex{Lookup: state.NewLookup(inTable(parts, spec, columns), parts, serial)}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.indexes[name] = x

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"slices"
 	"sort"
-	"sync/atomic"
 
 	"github.com/cespare/xxhash/v2"
 
@@ -18,10 +17,7 @@ type index struct {
 	columns []int
 	first   map[uint64]uint32 // hash of the columns → first of the versions with it
 	links   []link            // by version
-	// asked is set by those who use the index, unused counts how many versions
-	// came since.
-	asked  atomic.Bool
-	unused int
+	usage
 }
 
 // link chains the current versions with one hash; 0 is none.
@@ -71,14 +67,8 @@ func (x *index) remove(r *rows, i uint32) {
 }
 
 // giveUp counts a version that comes, and reports whether the index, unless it is
-// the key's, has cost more since it was last asked than it would to make it again.
-func (r *rows) giveUp(x *index) bool {
-	if x.asked.Swap(false) {
-		x.unused = 0
-	}
-	x.unused++
-	return x != r.indexes[0] && x.unused > max(unusedMin, len(r.byRow))
-}
+// the key's, is to be given up.
+func (r *rows) giveUp(x *index) bool { return x.count(len(r.byRow)) && x != r.indexes[0] }
 
 // indexOn returns the index on columns, nil if there is none.
 func (r *rows) indexOn(columns []int) *index {

@@ -25,7 +25,8 @@ type rows struct {
 	codec    *rowCodec
 	versions []version // number 0 is not used
 	free     []uint32
-	indexes  []*index          // the first is by key
+	indexes  []*index // the first is by key
+	ordered  []*orderedIndex
 	byRow    map[uint64]uint32 // row id → current version
 	chunks   [][]byte
 	used     []int // bytes of each chunk that a version refers to
@@ -120,11 +121,20 @@ func (r *rows) link(i uint32) {
 	for _, x := range r.indexes {
 		x.add(r, i)
 	}
+	if len(r.ordered) > 0 {
+		r.ordered = slices.DeleteFunc(r.ordered, func(x *orderedIndex) bool { return x.count(len(r.byRow)) })
+		for _, x := range r.ordered {
+			x.add(r, i)
+		}
+	}
 	r.byRow[r.versions[i].rowID] = i
 }
 
 func (r *rows) unlink(i uint32) {
 	for _, x := range r.indexes {
+		x.remove(r, i)
+	}
+	for _, x := range r.ordered {
 		x.remove(r, i)
 	}
 	if r.byRow[r.versions[i].rowID] == i {

@@ -79,6 +79,7 @@ type Scan struct {
 	table    *table
 	want     []int
 	versions []uint32
+	found    *orderedScan // gives more versions
 	refs     []Ref
 
 	txn     *Txn // with mixed, not versions
@@ -107,10 +108,13 @@ func (r *Scan) Read(_ context.Context, out *batch.Batch, max int) (connector.Sta
 	if r.txn != nil {
 		return r.readMixed(out, max), nil
 	}
-	part := r.versions[:min(len(r.versions), max)]
-	r.versions = r.versions[len(part):]
 	r.store.mu.RLock()
 	defer r.store.mu.RUnlock()
+	if r.found != nil && len(r.versions) == 0 {
+		r.versions = r.found.chunk(max)
+	}
+	part := r.versions[:min(len(r.versions), max)]
+	r.versions = r.versions[len(part):]
 	r.table.fill(out, r.want, part)
 	for _, v := range part {
 		r.refs = append(r.refs, Ref{Row: r.table.rows.versions[v].rowID, Version: r.table.rows.versions[v].born})

@@ -1,15 +1,18 @@
 package state
 
 import (
+	"bytes"
 	"slices"
 	"sync"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/internal/ordered"
 	"github.com/millrace/millrace/types"
 )
 
-// lookupChunk is how many entries change under one lock: readers wait no longer.
+// lookupChunk is how many entries change, or are read, under one lock: readers and
+// the publisher of an epoch wait no longer for each other.
 const lookupChunk = 512
 
 // Place is where a row is: its id in one of several snapshots.
@@ -18,46 +21,64 @@ type Place struct {
 	ID   RowID
 }
 
-// Lookup finds rows of sealed tables by the values of some columns. It goes from
-// generation to generation of the snapshots and serves readers of the last two,
-// and of the next one while it is being brought forward: what it finds is every
-// row that has the values, and some that have not, which the reader must tell
-// apart. Rows with a null in the columns are not found. One goroutine at a time
-// may Advance; any may Find.
+// LookupColumn is a column of a state table, keys first, and how it is ordered.
+type LookupColumn struct {
+	Column int
+	types.Ordered
+}
+
+// Lookup finds rows of sealed tables by the order of some columns. It goes from
+// generation to generation of the snapshots and serves readers of the last two, and
+// of the next one while it is being brought forward: it has every row of these, and
+// a scan leaves out what its own snapshots have not. One goroutine at a time may
+// Advance; any may Scan.
 type Lookup struct {
-	columns []int // of the state table, keys first
-	phys    []types.Phys
+	columns []LookupColumn
 
 	mu     sync.RWMutex
-	oldest uint64           // generation
-	one    map[uint64]Place // hash → a row
-	more   map[uint64]map[Place]struct{}
-	stale  []entry // of the generation before the last; Advance's alone
+	oldest uint64 // generation
+	tree   *ordered.Tree
+	stale  entries // of the generation before the last; Advance's alone
 }
 
-type entry struct {
-	hash  uint64
-	place Place
+// entries are keys, one behind the other, and the places of their rows.
+type entries struct {
+	text   []byte
+	ends   []int
+	places []Place
 }
 
-// NewLookup indexes columns (keys first) of the snapshots, one at least, of a
-// generation.
-func NewLookup(columns []int, now []*Snapshot, generation uint64) *Lookup {
-	rows := 0
-	for _, s := range now {
-		rows += s.live
+func (e *entries) add(key []byte, p Place) {
+	e.text = append(e.text, key...)
+	e.ends, e.places = append(e.ends, len(e.text)), append(e.places, p)
+}
+
+func (e *entries) key(i int) []byte {
+	from := 0
+	if i > 0 {
+		from = e.ends[i-1]
 	}
-	x := &Lookup{columns: columns, oldest: generation, one: make(map[uint64]Place, rows), more: map[uint64]map[Place]struct{}{}}
-	for _, c := range columns {
-		x.phys = append(x.phys, now[0].Phys(c))
-	}
+	return e.text[from:e.ends[i]]
+}
+
+func (p Place) number() uint64 { return uint64(p.Part)<<32 | uint64(p.ID) }
+
+func placeOf(n uint64) Place { return Place{uint32(n >> 32), RowID(n)} }
+
+// NewLookup indexes columns of the snapshots of a generation.
+func NewLookup(columns []LookupColumn, now []*Snapshot, generation uint64) *Lookup {
+	x := &Lookup{columns: columns, oldest: generation}
+	var b ordered.Builder
+	var key []byte
 	for part, s := range now {
 		for id := RowID(0); id < s.end; id++ {
-			if h, ok := x.hash(s, s.liveRow(id)); ok {
-				x.add(entry{h, Place{uint32(part), id}})
+			if row := s.liveRow(id); row != nil {
+				key = x.appendKey(key[:0], s, row)
+				b.Add(key, Place{uint32(part), id}.number())
 			}
 		}
 	}
+	x.tree = b.Tree()
 	return x
 }
 
@@ -72,129 +93,196 @@ func (x *Lookup) Advance(old, now []*Snapshot, generation uint64) bool {
 	x.mu.Lock()
 	x.oldest = generation
 	x.mu.Unlock()
-	x.each(x.stale, x.remove)
-	x.stale = x.stale[:0]
-	var fresh []entry
+	x.each(&x.stale, func(key []byte, p Place) { x.tree.Delete(key, p.number()) })
+	x.stale = entries{text: x.stale.text[:0], ends: x.stale.ends[:0], places: x.stale.places[:0]}
+	var fresh entries
 	for i := range now {
-		fresh = x.advancePages(uint32(i), old[i], now[i], fresh)
+		x.advancePages(uint32(i), old[i], now[i], &fresh)
 	}
-	x.each(fresh, x.add)
+	x.each(&fresh, func(key []byte, p Place) { x.tree.Insert(key, p.number()) })
 	return true
 }
 
 // advancePages compares the pages that are not shared, appends what came to fresh
 // and what went to x.stale.
-func (x *Lookup) advancePages(part uint32, old, now *Snapshot, fresh []entry) []entry {
+func (x *Lookup) advancePages(part uint32, old, now *Snapshot, fresh *entries) {
+	var was, is []byte
 	for p := range max(len(old.rows), len(now.rows)) {
 		if p < len(old.rows) && p < len(now.rows) && old.rows[p].base == now.rows[p].base {
 			continue
 		}
 		for i := range uint32(1) << now.shift {
 			id := uint32(p)<<now.shift + i
-			was, before := x.hash(old, old.liveRow(id))
-			is, after := x.hash(now, now.liveRow(id))
-			if before == after && was == is {
+			before, after := old.liveRow(id), now.liveRow(id)
+			was, is = was[:0], is[:0]
+			if before != nil {
+				was = x.appendKey(was, old, before)
+			}
+			if after != nil {
+				is = x.appendKey(is, now, after)
+			}
+			if (before != nil) == (after != nil) && bytes.Equal(was, is) {
 				continue
 			}
-			if before {
-				x.stale = append(x.stale, entry{was, Place{part, id}})
+			if before != nil {
+				x.stale.add(was, Place{part, id})
 			}
-			if after {
-				fresh = append(fresh, entry{is, Place{part, id}})
+			if after != nil {
+				fresh.add(is, Place{part, id})
 			}
 		}
 	}
-	return fresh
 }
 
-func (x *Lookup) each(list []entry, change func(entry)) {
-	for chunk := range slices.Chunk(list, lookupChunk) {
+// each changes the tree by entries, in the order of keys, so that neighbours meet
+// the same leaves.
+func (x *Lookup) each(list *entries, change func(key []byte, p Place)) {
+	order := make([]int, len(list.ends))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int { return bytes.Compare(list.key(i), list.key(j)) })
+	for chunk := range slices.Chunk(order, lookupChunk) {
 		x.mu.Lock()
-		for _, e := range chunk {
-			change(e)
+		for _, i := range chunk {
+			change(list.key(i), list.places[i])
 		}
 		x.mu.Unlock()
 	}
 }
 
-func (x *Lookup) add(e entry) {
-	if _, taken := x.one[e.hash]; !taken {
-		x.one[e.hash] = e.place
-		return
-	}
-	if x.more[e.hash] == nil {
-		x.more[e.hash] = map[Place]struct{}{}
-	}
-	x.more[e.hash][e.place] = struct{}{}
-}
-
-func (x *Lookup) remove(e entry) {
-	others := x.more[e.hash]
-	if x.one[e.hash] == e.place {
-		delete(x.one, e.hash)
-		for other := range others {
-			x.one[e.hash] = other
-			delete(others, other)
-			break
-		}
-	} else {
-		delete(others, e.place)
-	}
-	if len(others) == 0 {
-		delete(x.more, e.hash)
-	}
-}
-
-// Find returns, in their order, where rows with these values in the columns are
-// in the snapshots of a generation; false when it is too old.
-func (x *Lookup) Find(generation uint64, values []types.Value) ([]Place, bool) {
-	keys := make([]*batch.Column, len(values))
-	for i, v := range values {
-		keys[i] = batch.NewColumn(x.phys[i], 0)
-		keys[i].AppendValue(v)
-	}
-	h := hashOne(keys, 0)
-	x.mu.RLock()
-	defer x.mu.RUnlock()
-	if generation < x.oldest {
-		return nil, false
-	}
-	first, ok := x.one[h]
-	if !ok {
-		return nil, true
-	}
-	found := []Place{first}
-	for p := range x.more[h] {
-		found = append(found, p)
-	}
-	slices.SortFunc(found, func(a, b Place) int {
-		if a.Part != b.Part {
-			return int(a.Part) - int(b.Part)
-		}
-		return int(int64(a.ID) - int64(b.ID))
-	})
-	return found, true
-}
-
-// hash is that of the columns of a row; false for no row, and for a null.
-func (x *Lookup) hash(s *Snapshot, row unsafe.Pointer) (h uint64, ok bool) {
-	if row == nil {
-		return 0, false
-	}
-	for i, k := range x.columns {
-		c := &s.slots[k]
+// appendKey appends the key of a row.
+func (x *Lookup) appendKey(dst []byte, s *Snapshot, row unsafe.Pointer) []byte {
+	for i := range x.columns {
+		o, c := x.columns[i].Ordered, &s.slots[x.columns[i].Column]
 		if c.isNull(row) {
-			return 0, false
+			dst = o.AppendNull(dst)
+			continue
 		}
-		v := hashCell(c, s.strings, row)
-		if i == 0 {
-			h = v
-		} else {
-			h = combineHash(h, v)
+		p := unsafe.Add(row, c.off)
+		switch c.phys {
+		case types.PhysBool:
+			dst = o.AppendBool(dst, *(*uint64)(p) != 0)
+		case types.PhysFloat:
+			dst = o.AppendFloat(dst, *(*float64)(p))
+		case types.PhysDecimal:
+			dst = o.AppendDecimal(dst, *(*types.Decimal)(p))
+		case types.PhysBytes:
+			dst = o.AppendBytes(dst, viewBytes(s.strings, *(*batch.View)(p)))
+		case types.PhysInterval:
+			dst = o.AppendInterval(dst, *(*types.Interval)(p))
+		case types.PhysUUID:
+			dst = o.AppendUUID(dst, (*[16]byte)(p))
+		default:
+			dst = o.AppendInt(dst, *(*int64)(p))
 		}
 	}
-	return h, true
+	return dst
 }
+
+// LookupRange is the keys from Low, nil for the first, up to and without High, nil
+// for the end.
+type LookupRange struct{ Low, High []byte }
+
+// LookupScan gives the rows of snapshots that are in ranges, in the order of the
+// ranges and of the keys in each, or in the reverse order.
+type LookupScan struct {
+	x          *Lookup
+	parts      []*Snapshot
+	generation uint64
+	ranges     []LookupRange
+	reverse    bool
+
+	begun bool
+	last  []byte // the key read last in the first range that is left
+	place uint64
+	key   []byte
+	own   []byte
+}
+
+// Scan reads ranges of snapshots of a generation. Ranges are to be ordered, and not
+// to overlap, if the order matters.
+func (x *Lookup) Scan(parts []*Snapshot, generation uint64, ranges []LookupRange, reverse bool) *LookupScan {
+	if reverse {
+		ranges = slices.Clone(ranges)
+		slices.Reverse(ranges)
+	}
+	return &LookupScan{x: x, parts: parts, generation: generation, ranges: ranges, reverse: reverse}
+}
+
+// Next appends at most room places of rows to out; fewer than that are the last.
+func (s *LookupScan) Next(room int, out []Place) []Place {
+	room += len(out)
+	for len(s.ranges) > 0 && len(out) < room {
+		out = s.chunk(room, out)
+	}
+	return out
+}
+
+// chunk goes on in the first range. When the lookup has gone too far, another one,
+// which nobody else sees, takes its place.
+func (s *LookupScan) chunk(room int, out []Place) []Place {
+	s.x.mu.RLock()
+	if s.generation < s.x.oldest {
+		s.x.mu.RUnlock()
+		s.x = NewLookup(s.x.columns, s.parts, s.generation)
+		s.x.mu.RLock()
+	}
+	defer s.x.mu.RUnlock()
+	r, c := s.ranges[0], s.cursor()
+	for range lookupChunk {
+		if len(out) == room {
+			return out
+		}
+		var place uint64
+		var ok bool
+		if s.reverse {
+			s.key, place, ok = c.Back(s.key)
+			ok = ok && bytes.Compare(s.key, r.Low) >= 0
+		} else {
+			s.key, place, ok = c.Next(s.key)
+			ok = ok && (r.High == nil || bytes.Compare(s.key, r.High) < 0)
+		}
+		if !ok {
+			s.ranges, s.begun = s.ranges[1:], false
+			return out
+		}
+		s.last, s.place, s.begun = append(s.last[:0], s.key...), place, true
+		if s.has(placeOf(place)) {
+			out = append(out, placeOf(place))
+		}
+	}
+	return out
+}
+
+func (s *LookupScan) cursor() ordered.Cursor {
+	r, t := s.ranges[0], s.x.tree
+	switch {
+	case s.begun && s.reverse:
+		return t.Seek(s.last, s.place)
+	case s.begun:
+		return t.Seek(s.last, s.place+1)
+	case !s.reverse:
+		return t.Seek(r.Low, 0)
+	case r.High == nil:
+		return t.End()
+	}
+	return t.Seek(r.High, 0)
+}
+
+// has reports whether the snapshots have the row with the key just read.
+func (s *LookupScan) has(p Place) bool {
+	part := s.parts[p.Part]
+	row := part.liveRow(p.ID)
+	if row == nil {
+		return false
+	}
+	s.own = s.x.appendKey(s.own[:0], part, row)
+	return ordered.Same(s.key, s.own)
+}
+
+// Row is the row with an id, which must be there.
+func (s *Snapshot) Row(id RowID) unsafe.Pointer { return s.row(id) }
 
 // At appends the rows of these ids to rows[:0], leaving out those that are not
 // there.

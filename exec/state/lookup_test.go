@@ -1,60 +1,68 @@
 package state
 
 import (
+	"bytes"
 	"slices"
 	"testing"
 	"time"
-	"unsafe"
 
-	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/types"
 )
 
-// checkLookup compares what the lookup finds of each row's values with a scan.
-func checkLookup(t *testing.T, x *Lookup, s *Snapshot, generation uint64) {
+// checkLookup compares ranges between the keys of a snapshot with what a scan of it
+// has there.
+func checkLookup(t *testing.T, x *Lookup, s *Snapshot, generation uint64, draw func(int) int) {
 	t.Helper()
-	type found struct {
-		values []types.Value
-		ids    []RowID
-	}
-	want := map[string]*found{}
+	var all []keyedPlace
 	for id := RowID(0); id < s.end; id++ {
-		row := s.liveRow(id)
-		if row == nil {
-			continue
+		if row := s.liveRow(id); row != nil {
+			all = append(all, keyedPlace{x.appendKey(nil, s, row), id})
 		}
-		cols := make([]*batch.Column, len(x.columns))
-		f, null := &found{}, false
-		for i, k := range x.columns {
-			cols[i] = batch.NewColumn(s.Phys(k), 0)
-			s.ReadColumn(k, []unsafe.Pointer{row}, cols[i])
-			f.values = append(f.values, cols[i].Value(0))
-			null = null || cols[i].IsNull(0)
-		}
-		if null {
-			continue
-		}
-		key := printKey(cols, 0)
-		if want[key] == nil {
-			want[key] = f
-		}
-		want[key].ids = append(want[key].ids, id)
 	}
-	for key, f := range want {
-		places, ok := x.Find(generation, f.values)
-		if !ok {
-			t.Fatalf("generation %d is too old", generation)
+	slices.SortFunc(all, func(a, b keyedPlace) int {
+		if c := bytes.Compare(a.key, b.key); c != 0 {
+			return c
 		}
-		var ids []RowID
-		for _, p := range places {
-			ids = append(ids, p.ID)
+		return int(int64(a.id) - int64(b.id))
+	})
+	for range 8 {
+		r := LookupRange{}
+		if len(all) > 0 && draw(4) > 0 {
+			r.Low = all[draw(len(all))].key
 		}
-		for _, id := range f.ids {
-			if !slices.Contains(ids, id) {
-				t.Fatalf("row %d with %s is not among %v", id, key, ids)
+		if len(all) > 0 && draw(4) > 0 {
+			r.High = types.OrderedAfter(slices.Clone(all[draw(len(all))].key))
+		}
+		var want []RowID
+		for _, k := range all {
+			if bytes.Compare(k.key, r.Low) >= 0 && (r.High == nil || bytes.Compare(k.key, r.High) < 0) {
+				want = append(want, k.id)
 			}
 		}
+		reverse := draw(2) == 0
+		if reverse {
+			slices.Reverse(want)
+		}
+		scan := x.Scan([]*Snapshot{s}, generation, []LookupRange{r}, reverse)
+		var got []RowID
+		for {
+			part := scan.Next(1+draw(20), nil)
+			if len(part) == 0 {
+				break
+			}
+			for _, p := range part {
+				got = append(got, p.ID)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Fatalf("from %x to %x, reverse %v: rows %v, want %v", r.Low, r.High, reverse, got, want)
+		}
 	}
+}
+
+type keyedPlace struct {
+	key []byte
+	id  RowID
 }
 
 func TestLookupAgainstScan(t *testing.T) {
@@ -68,14 +76,17 @@ func TestLookupAgainstScan(t *testing.T) {
 			}
 			old := d.table.Seal(1)
 			n := len(c.kinds)
-			key := make([]int, n)
-			for i := range key {
-				key[i] = i
+			var key []LookupColumn
+			for i := range n {
+				key = append(key, LookupColumn{Column: i, Ordered: types.Ordered{Desc: i%2 == 1}})
 			}
+			down := types.Ordered{Desc: true, NullsFirst: true}
 			var all []*Lookup
-			for _, columns := range [][]int{key, {n}, {n, n + 1}} {
+			for _, columns := range [][]LookupColumn{key, {{Column: n, Ordered: down}}, {{Column: n}, {Column: n + 1, Ordered: down}}} {
 				all = append(all, NewLookup(columns, []*Snapshot{old}, 1))
 			}
+			older := old
+			older.Retain()
 			for generation := uint64(1); generation <= 30; generation++ {
 				for range d.rng.IntN(4) {
 					d.step()
@@ -85,24 +96,21 @@ func TestLookupAgainstScan(t *testing.T) {
 					if !x.Advance([]*Snapshot{old}, []*Snapshot{now}, generation) {
 						t.Fatal("a running table is taken for another")
 					}
-					checkLookup(t, x, old, generation)
-					checkLookup(t, x, now, generation+1)
-					if _, ok := x.Find(generation-1, make([]types.Value, len(x.columns))); ok {
-						t.Fatal("readers of an old generation are not told")
+					checkLookup(t, x, old, generation, d.rng.IntN)
+					checkLookup(t, x, now, generation+1, d.rng.IntN)
+					if generation%10 == 0 {
+						checkLookup(t, x, older, generation-1, d.rng.IntN) // it is too old for x
 					}
 				}
-				old.Release()
-				old = now
+				older.Release()
+				older, old = old, now
 			}
+			older.Release()
 			// What is kept is the rows of the last two generations, and no more.
 			now := d.table.Seal(1)
 			for _, x := range all {
 				x.Advance([]*Snapshot{old}, []*Snapshot{now}, 31)
-				kept := len(x.one)
-				for _, others := range x.more {
-					kept += len(others)
-				}
-				if kept > now.Len() {
+				if kept := x.tree.Len(); kept > now.Len() {
 					t.Errorf("%d entries for %d rows", kept, now.Len())
 				}
 			}

@@ -248,7 +248,7 @@ func (p *printer) source(o *graph.Operator, add func(string, ...any)) {
 		physical[i] = types.Field{Name: c.Name, Type: c.Type}
 	}
 	if s.Lookup != nil {
-		add("index: %s", lookup(s.Lookup))
+		add("index: %s", lookup(s))
 	}
 	for i, x := range s.Exprs {
 		if x.Op != scalar.OpColumn {
@@ -347,12 +347,4 @@ func (p *printer) bounded(o *graph.Operator, add func(string, ...any)) {
 			add("then  | %s", line)
 		}
 	}
-}
-
-// lookup is the index's name, with how many keys are looked up if not one.
-func lookup(l *graph.Lookup) string {
-	if len(l.Keys) == 1 {
-		return l.Index
-	}
-	return fmt.Sprintf("%s, %d keys", l.Index, len(l.Keys))
 }

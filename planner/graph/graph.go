@@ -191,14 +191,6 @@ type Source struct {
 	Lookup *Lookup `json:"lookup,omitempty"`
 }
 
-// Lookup is the rows of a relation that have the values of one of Keys, none of
-// them null, in these of its columns. A key may be there twice.
-type Lookup struct {
-	Index   string          `json:"index"` // its name, for people
-	Columns []int           `json:"columns"`
-	Keys    [][]types.Value `json:"keys"`
-}
-
 // PhysicalColumn is a column that a reader delivers: number Column of the
 // relation, or the connector's metadata of that key.
 type PhysicalColumn struct {

@@ -14,8 +14,9 @@ import (
 const pointsMax = 1000
 
 // useIndexes looks rows up instead of reading all of them where a filter over a
-// relation, its only reader, compares the columns of an index, or the first of
-// them, with constants. The filter stays.
+// relation, its only reader, compares the first columns of an index with constants,
+// and reads no more than a LIMIT asks for where an index has the rows in its order.
+// The filter stays.
 func useIndexes(g *graph.Graph, indexes func(relation string) []Index) {
 	if indexes == nil {
 		return
@@ -33,42 +34,89 @@ func useIndexes(g *graph.Graph, indexes func(relation string) []Index) {
 		}
 		n := o.Inputs[0].Operator
 		if in := &g.Operators[n]; in.Source != nil && readers[n] == 1 {
-			if wanted := points(in.Source, o.Filter.Predicate); !isEverywhere(wanted) {
-				in.Source.Lookup = lookup(indexes(in.Source.RelationID), wanted)
-			}
+			in.Source.Lookup = findRows(in.Source, o.Filter.Predicate, indexes(in.Source.RelationID))
+		}
+	}
+	for i := range g.Operators {
+		if g.Operators[i].Sort != nil {
+			useOrder(g, &g.Operators[i], readers, indexes)
 		}
 	}
 }
 
-// lookup uses the index that tells most about the points, of two that tell the
-// same the first.
-func lookup(indexes []Index, wanted []point) *graph.Lookup {
-	var best *graph.Lookup
-	for _, x := range indexes {
-		n := len(x.Columns)
-		for _, p := range wanted {
-			for i := range n {
-				if _, ok := p[x.Columns[i]]; !ok {
-					n = i
-					break
-				}
+// wanted is what a filter says about the rows of a relation.
+type wanted struct {
+	conjuncts []*scalar.Expr
+	points    []point
+	ranges    map[int]*graph.LookupRange // by column
+}
+
+func wantedOf(s *graph.Source, predicate *scalar.Expr) *wanted {
+	w := &wanted{points: points(s, predicate), ranges: map[int]*graph.LookupRange{}}
+	if isEverywhere(w.points) {
+		w.points = everywhere()
+	}
+	w.conjuncts = scalar.Conjuncts(predicate)
+	for _, x := range w.conjuncts {
+		if c, t, r, ok := rangeOf(s, x); ok {
+			if w.ranges[c] == nil {
+				w.ranges[c] = &graph.LookupRange{}
 			}
-		}
-		if n > 0 && (best == nil || n > len(best.Columns)) {
-			best = &graph.Lookup{Index: x.Name, Columns: x.Columns[:n]}
+			narrow(w.ranges[c], r, t)
 		}
 	}
-	if best == nil {
-		return nil
-	}
-	for _, p := range wanted {
-		key := make([]types.Value, len(best.Columns))
-		for i, c := range best.Columns {
-			key[i] = p[c]
+	return w
+}
+
+// findRows uses the index that tells most about the rows wanted: the most columns by
+// equality, then a range of the next one; of two that tell the same the first.
+func findRows(s *graph.Source, predicate *scalar.Expr, indexes []Index) *graph.Lookup {
+	w := wantedOf(s, predicate)
+	var best *graph.Lookup
+	told := 0
+	for _, x := range indexes {
+		n := w.equal(x.Columns)
+		tells := 2 * n
+		if n < len(x.Columns) && w.ranges[x.Columns[n].Column] != nil {
+			tells++
 		}
-		best.Keys = append(best.Keys, key)
+		if tells > told {
+			best, told = w.lookup(x, n), tells
+		}
 	}
 	return best
+}
+
+// equal is how many of the first columns have a value at each of the points.
+func (w *wanted) equal(columns []graph.LookupColumn) int {
+	for n, c := range columns {
+		for _, p := range w.points {
+			if _, ok := p[c.Column]; !ok {
+				return n
+			}
+		}
+	}
+	return len(columns)
+}
+
+// lookup is the use of an index whose first n columns have values.
+func (w *wanted) lookup(x Index, n int) *graph.Lookup {
+	l := &graph.Lookup{Index: x.Name, Columns: x.Columns}
+	within := &graph.LookupRange{}
+	if n < len(x.Columns) && w.ranges[x.Columns[n].Column] != nil {
+		within = w.ranges[x.Columns[n].Column]
+	}
+	if n == 0 && within.Low == nil && within.High == nil {
+		return l
+	}
+	for _, p := range w.points {
+		r := graph.LookupRange{Low: within.Low, High: within.High}
+		for _, c := range x.Columns[:n] {
+			r.Equal = append(r.Equal, p[c.Column])
+		}
+		l.Ranges = append(l.Ranges, r)
+	}
+	return l
 }
 
 // point is values, not null, of some columns of a relation; the others may have
@@ -182,22 +230,15 @@ func pointsOfArray(s *graph.Source, x, list *scalar.Expr) []point {
 }
 
 // indexable is the column of the relation that an expression over its source is, if
-// its values have the hashes of equal constants of a type.
+// its values have the keys of equal constants of a type.
 func indexable(s *graph.Source, x *scalar.Expr, constant types.Type) (int, bool) {
 	if x.Op == scalar.OpCast && x.Func == "" && widens(x.Args[0].Type, x.Type) {
 		x = x.Args[0]
 	}
-	if x.Op != scalar.OpColumn || !Hashes(x.Type, constant) {
+	if x.Op != scalar.OpColumn || !Indexable(x.Type, constant) {
 		return 0, false
 	}
-	c := x.Column
-	if s.Exprs != nil {
-		if s.Exprs[c].Op != scalar.OpColumn {
-			return 0, false
-		}
-		c = s.Exprs[c].Column
-	}
-	return s.Physical[c].Column, s.Physical[c].Metadata == ""
+	return sourceColumn(s, x.Column)
 }
 
 // widens reports whether a cast changes the type and not the value.
@@ -213,9 +254,9 @@ func widens(from, to types.Type) bool {
 	return false
 }
 
-// Hashes reports whether a constant that is equal to a value in a column of this
-// type has the same hash.
-func Hashes(column, constant types.Type) bool {
+// Indexable reports whether indexes have columns of this type, and find a constant of
+// the other one there.
+func Indexable(column, constant types.Type) bool {
 	switch column.Kind {
 	case types.Text, types.Varchar:
 		return constant.Kind == types.Text || constant.Kind == types.Varchar || constant.Kind == types.Unknown
@@ -223,6 +264,8 @@ func Hashes(column, constant types.Type) bool {
 		return constant.Kind == types.Int16 || constant.Kind == types.Int32 || constant.Kind == types.Int64
 	case types.Bool, types.Float32, types.Float64, types.Numeric, types.Bytea, types.Date, types.Time, types.Timestamp, types.TimestampTZ, types.UUID:
 		return constant.Kind == column.Kind
+	case types.Char:
+		return constant.Kind == types.Char
 	}
 	return false
 }

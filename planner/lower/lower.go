@@ -20,10 +20,10 @@ type Options struct {
 }
 
 // Index finds the rows of a relation by the values of its columns, or of the first
-// of them.
+// of them, and in their order.
 type Index struct {
 	Name    string
-	Columns []int
+	Columns []graph.LookupColumn
 }
 
 // Job lowers the sinks of a job to one graph. Scans of one relation become one

@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/lower"
 	"github.com/millrace/millrace/server/session"
 	"github.com/millrace/millrace/sql/ast"
@@ -40,6 +41,7 @@ func (h *Handler) createIndex(st *ast.CreateIndex) plan {
 		if r.Columns, err = indexColumns(base, st.Columns); err != nil {
 			return nil, err
 		}
+		r.Order = indexOrder(st.Columns)
 		w := h.work(s)
 		if r.Name == "" {
 			r.Name = chosenIndexName(w.names.Snapshot(), base, r.Columns)
@@ -73,8 +75,22 @@ func refuseIndex(st *ast.CreateIndex) error {
 	return pgerr.NotSupported(int(st.Pos), what)
 }
 
-// indexColumns are the columns that an index names. Their order means nothing:
-// an index finds equal values only.
+// indexOrder is how an index orders its columns, nil for the default.
+func indexOrder(items []ast.OrderItem) []catalog.Order {
+	out := make([]catalog.Order, len(items))
+	for i, item := range items {
+		out[i] = catalog.Order{Desc: item.Desc, NullsFirst: item.Desc}
+		if item.NullsFirst != nil {
+			out[i].NullsFirst = *item.NullsFirst
+		}
+	}
+	if !slices.ContainsFunc(out, func(o catalog.Order) bool { return o != catalog.Order{} }) {
+		return nil
+	}
+	return out
+}
+
+// indexColumns are the columns that an index names.
 func indexColumns(base *catalog.Relation, items []ast.OrderItem) ([]catalog.Column, error) {
 	var out []catalog.Column
 	for _, item := range items {
@@ -90,7 +106,7 @@ func indexColumns(base *catalog.Relation, items []ast.OrderItem) ([]catalog.Colu
 		if slices.ContainsFunc(out, func(c catalog.Column) bool { return c.Name == name }) {
 			return nil, pgerr.New(pgerr.DuplicateColumn, "column %q is in the index twice", name).At(int(item.Pos))
 		}
-		if t := base.Columns[i].Type; !lower.Hashes(t, t) {
+		if t := base.Columns[i].Type; !lower.Indexable(t, t) {
 			return nil, pgerr.NotSupported(int(item.Pos), "an index on a column of type "+t.String())
 		}
 		out = append(out, catalog.Column{Name: name, Type: base.Columns[i].Type})
@@ -123,17 +139,26 @@ func (h *Handler) indexes(s *session.Session) func(relation string) []lower.Inde
 			return nil
 		}
 		var out []lower.Index
+		add := func(name string, columns []int) {
+			x := lower.Index{Name: name}
+			for _, c := range columns {
+				x.Columns = append(x.Columns, graph.LookupColumn{Column: c, Type: r.Columns[c].Type})
+			}
+			out = append(out, x)
+		}
 		if r.IsOwnTable() {
 			if len(r.PrimaryKey) > 0 {
-				out = append(out, lower.Index{Name: r.Name + "_pkey", Columns: r.PrimaryKey})
+				add(r.Name+"_pkey", r.PrimaryKey)
 			}
 		} else if v, err := h.opt.Jobs.View(relation); err == nil && len(v.Key()) > 0 {
-			out = append(out, lower.Index{Name: "key of " + r.Name, Columns: v.Key()})
+			add("key of "+r.Name, v.Key())
 		}
 		for _, x := range names.Indexes(relation) {
 			i := lower.Index{Name: x.Name}
-			for _, c := range x.Columns {
-				i.Columns = append(i.Columns, slices.IndexFunc(r.Columns, func(of catalog.Column) bool { return of.Name == c.Name }))
+			for k, c := range x.Columns {
+				at := slices.IndexFunc(r.Columns, func(of catalog.Column) bool { return of.Name == c.Name })
+				order := x.IndexOrder(k)
+				i.Columns = append(i.Columns, graph.LookupColumn{Column: at, Type: c.Type, Desc: order.Desc, NullsFirst: order.NullsFirst})
 			}
 			out = append(out, i)
 		}

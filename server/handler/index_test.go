@@ -27,7 +27,20 @@ func TestPointReadsEqualScans(t *testing.T) {
 	}
 	contains(t, c.plan(`SELECT k FROM sums WHERE n = 2`), "index: sums_n_idx")
 	contains(t, c.plan(`SELECT k FROM copies WHERE n = 2 AND k = 'k1'`), "index: copies_i")
-	for _, q := range []string{`SELECT * FROM sums WHERE k > 'k1'`, `SELECT * FROM sums WHERE k = 'k1' OR n = 1`, `SELECT k FROM copies WHERE n = 2`} {
+	for _, q := range [][2]string{
+		{`SELECT * FROM sums WHERE k > 'k1' AND k <= 'k3'`, "index: key of sums, k above and k to"},
+		{`SELECT * FROM sums WHERE k LIKE 'k1%'`, "index: key of sums, k from its start"},
+		{`SELECT * FROM copies WHERE k IN ('k1', 'k2') AND 2 < n`, "index: copies_i, 2 keys with n above"},
+		{`SELECT n FROM copies WHERE k = 'k1' ORDER BY n DESC LIMIT 3`, "index: copies_i, in reverse order, 3 rows"},
+		{`SELECT n FROM copies WHERE k = 'k1' AND n % 2 = 0 ORDER BY n LIMIT 3`, "index: copies_i, in its order"},
+		{`SELECT k FROM copies ORDER BY k, n LIMIT 3 OFFSET 2`, "index: copies_i, in its order, 5 rows"},
+		{`SELECT k FROM sums ORDER BY n DESC LIMIT 3`, "index: sums_n_idx, in reverse order, 3 rows"},
+	} {
+		contains(t, c.plan(q[0]), q[1])
+	}
+	for _, q := range []string{`SELECT * FROM sums WHERE k = 'k1' OR n = 1`, `SELECT k FROM copies WHERE n = 2`, `SELECT k FROM sums WHERE k <> 'k1'`,
+		`SELECT k FROM sums ORDER BY n`, `SELECT k FROM sums ORDER BY n NULLS FIRST LIMIT 1`, `SELECT k FROM copies ORDER BY k, n DESC LIMIT 3`,
+		`SELECT k FROM sums WHERE s > 3 ORDER BY n LIMIT 3`, `SELECT k FROM sums ORDER BY n FETCH FIRST 2 ROWS WITH TIES`, `SELECT k FROM sums ORDER BY n + 1 LIMIT 1`} {
 		if p := c.plan(q); strings.Contains(p, "index:") {
 			t.Errorf("%s uses an index:\n%s", q, p)
 		}
@@ -39,6 +52,11 @@ func TestPointReadsEqualScans(t *testing.T) {
 				{`SELECT * FROM sums WHERE k = 'k%d'`, `SELECT * FROM sums WHERE k || '' = 'k%d'`},
 				{`SELECT * FROM sums WHERE n = %d ORDER BY k`, `SELECT * FROM sums WHERE n + 0 = %d ORDER BY k`},
 				{`SELECT n, k FROM copies WHERE k = 'k1' AND n = %d`, `SELECT n, k FROM copies WHERE k || '' = 'k1' AND n + 0 = %d`},
+				{`SELECT n, k FROM copies WHERE k >= 'k%d' ORDER BY n, k`, `SELECT n, k FROM copies WHERE k || '' >= 'k%d' ORDER BY n, k`},
+				{`SELECT k FROM sums WHERE n < %d ORDER BY n, k`, `SELECT k FROM sums WHERE n + 0 < %d ORDER BY n, k`},
+				{`SELECT k, n FROM copies ORDER BY k, n LIMIT 1 + %d`, `SELECT k, n FROM copies ORDER BY k || '', n LIMIT 1 + %d`},
+				{`SELECT n FROM copies WHERE k > 'k1' AND k < 'k4' AND n <> %d ORDER BY k DESC, n DESC LIMIT 5`,
+					`SELECT n FROM copies WHERE k || '' > 'k1' AND k < 'k4' AND n <> %d ORDER BY k || '' DESC, n DESC LIMIT 5`},
 			} {
 				got, want := c.query(fmt.Sprintf(q[0], i)), c.query(fmt.Sprintf(q[1], i))
 				if strings.Join(got, "\n") != strings.Join(want, "\n") {
@@ -84,6 +102,10 @@ func TestPointReadsOfTablesEqualScans(t *testing.T) {
 		{`SELECT * FROM t WHERE a = ANY (ARRAY[1, 2]) AND b = 1`, "index: t_pkey, 2 keys"},
 		{`SELECT * FROM t WHERE a = 1 OR a = 2 AND b = 3`, "index: t_pkey, 2 keys"},
 		{`SELECT * FROM t WHERE x = 1.5`, "index: t_x_idx"},
+		{`SELECT * FROM t WHERE a = 2 AND b BETWEEN 1 AND 3`, "index: t_pkey, b from and b to"},
+		{`SELECT * FROM t WHERE x > 1.5 ORDER BY x LIMIT 2`, "index: t_x_idx, x above, in its order, 2 rows"},
+		{`UPDATE t SET n = 3 WHERE a > 2`, "index: t_pkey, a above"},
+		{`DELETE FROM t WHERE k < 'a'`, "index: t_k_n_idx, k below"},
 		{`UPDATE t SET n = 3 WHERE a = 1 AND b = 2`, "index: t_pkey"},
 		{`DELETE FROM t WHERE k = 'k1' RETURNING a`, "index: t_k_n_idx"},
 	} {
@@ -105,6 +127,13 @@ func TestPointReadsOfTablesEqualScans(t *testing.T) {
 				{`k = 'k%d'`, `k || '' = 'k%d'`},
 				{`k = 'k1' AND n = %d.0`, `k || '' = 'k1' AND n + 0 = %d`},
 				{`x = -0.0 AND a < %d`, `x + 0 = 0 AND a < %d`},
+				{`a = 1 AND b > %d`, `a + 0 = 1 AND b + 0 > %d`},
+				{`x >= -%d`, `x + 0 >= -%d`},
+				{`k IN ('k1', 'k2') AND n < %d.5`, `k || '' IN ('k1', 'k2') AND n + 0 < %d.5`},
+				{`k LIKE 'k%d%%'`, `k || '' LIKE 'k%d%%'`},
+				{`k = 'k1' AND a < 4 - %d ORDER BY k, n DESC, a, b LIMIT 3`, `k || '' = 'k1' AND a < 4 - %d ORDER BY n DESC, a, b LIMIT 3`},
+				{`a > 0 AND a < 9 - %d ORDER BY a, b LIMIT 4`, `a + 0 > 0 AND a < 9 - %d ORDER BY a + 0, b LIMIT 4`},
+				{`a <= %d ORDER BY a DESC, b DESC LIMIT 4`, `a + 0 <= %d ORDER BY a + 0 DESC, b DESC LIMIT 4`},
 			} {
 				const query = `SELECT * FROM t WHERE `
 				got, want := c.query(query+fmt.Sprintf(q[0], i)), c.query(query+fmt.Sprintf(q[1], i))

@@ -189,7 +189,7 @@ func (p *boundedParts) open(op *graph.Operator) (connector.Source, error) {
 		if err != nil {
 			return nil, err
 		}
-		return newCutSource(cut, spec.Lookup), nil
+		return &cutSource{cut: cut, wanted: spec.Lookup}, nil
 	case "system":
 		r := p.h.systemRelation(spec.Relation)
 		list, err := p.h.opt.System.Rows(p.ctx, p.s, r)

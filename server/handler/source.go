@@ -2,7 +2,6 @@ package handler
 
 import (
 	"context"
-	"slices"
 	"strconv"
 	"unsafe"
 
@@ -72,57 +71,35 @@ func (r *rowReader) Offset() []byte { return strconv.AppendInt(nil, int64(r.at),
 func (r *rowReader) Close() error { return nil }
 
 // cutSource is the rows of a materialized view in one cut: a split for each of
-// its tasks.
+// its tasks, or one for all that an index finds.
 type cutSource struct {
 	oneShot
-	cut   *job.Cut
-	found map[int][]state.RowID // by task; nil: all rows
-}
-
-// newCutSource reads what an index finds in a cut, else all of its rows.
-func newCutSource(cut *job.Cut, wanted *graph.Lookup) *cutSource {
-	c := &cutSource{cut: cut}
-	if wanted == nil {
-		return c
-	}
-	found := map[int][]state.RowID{}
-	for _, key := range wanted.Keys {
-		places, ok := cut.Lookup(wanted.Columns, key)
-		if !ok {
-			return c
-		}
-		for _, p := range places {
-			found[int(p.Part)] = append(found[int(p.Part)], p.ID)
-		}
-	}
-	for part, ids := range found { // keys may have met the same row
-		slices.Sort(ids)
-		found[part] = slices.Compact(ids)
-	}
-	c.found = found
-	return c
+	cut    *job.Cut
+	wanted *graph.Lookup // nil: all rows
 }
 
 // Splits implements connector.Source.
 func (c *cutSource) Splits(context.Context) ([]connector.Split, error) {
+	if c.wanted != nil {
+		return []connector.Split{{ID: "index"}}, nil
+	}
 	var out []connector.Split
 	for i := range c.cut.Parts {
-		if c.found == nil || len(c.found[i]) > 0 {
-			out = append(out, connector.Split{ID: strconv.Itoa(i)})
-		}
+		out = append(out, connector.Split{ID: strconv.Itoa(i)})
 	}
 	return out, nil
 }
 
 // Open implements connector.Source.
 func (c *cutSource) Open(_ context.Context, s connector.Split, _ []byte, want []int) (connector.Reader, error) {
+	if c.wanted != nil {
+		return newFoundReader(c.cut, c.wanted, want), nil
+	}
 	i, err := strconv.Atoi(s.ID)
 	if err != nil {
 		return nil, err
 	}
-	r := newCutReader(c.cut.Parts[i], c.cut.Spec, want)
-	r.only, r.found = c.found != nil, c.found[i]
-	return r, nil
+	return newCutReader(c.cut.Parts[i], c.cut.Spec, want), nil
 }
 
 // tableSource reads an own table in one cut. The two columns after its own name
@@ -150,12 +127,34 @@ func (t *tableSource) Open(_ context.Context, _ connector.Split, _ []byte, want 
 		}
 	}
 	var err error
-	if t.wanted == nil {
+	switch n, points := t.points(); {
+	case t.wanted == nil:
 		r.Scan, err = t.cut.Scan(t.id, own)
-	} else {
-		r.Scan, err = t.cut.Find(t.id, own, t.wanted.Columns, t.wanted.Keys)
+	case points:
+		columns, keys := []int{}, make([][]types.Value, len(t.wanted.Ranges))
+		for _, c := range t.wanted.Columns[:n] {
+			columns = append(columns, c.Column)
+		}
+		for i, k := range t.wanted.Ranges {
+			keys[i] = k.Equal
+		}
+		r.Scan, err = t.cut.Find(t.id, own, columns, keys)
+	default:
+		l := table.Lookup{Ranges: t.wanted.Bounds(), Ordered: t.wanted.Ordered, Reverse: t.wanted.Reverse, Enough: t.wanted.Enough}
+		for _, c := range t.wanted.Columns {
+			l.Columns = append(l.Columns, table.LookupColumn{Column: c.Column, Ordered: c.Ordered()})
+		}
+		r.Scan, err = t.cut.Lookup(t.id, own, &l)
 	}
 	return r, err
+}
+
+// points is graph.Lookup.IsPoints.
+func (t *tableSource) points() (n int, ok bool) {
+	if t.wanted == nil {
+		return 0, false
+	}
+	return t.wanted.IsPoints()
 }
 
 type tableReader struct {
@@ -197,8 +196,6 @@ type cutReader struct {
 	cols  []int // of the state table, for each wanted column
 	count int   // the column that counts copies of a row, -1 for none
 	next  state.RowID
-	only  bool          // the rows found, not those from next on
-	found []state.RowID // still to be read
 	rows  []unsafe.Pointer
 	times *batch.Column
 	left  []int64 // copies still to give, of each row in rows
@@ -239,11 +236,6 @@ func (r *cutReader) Read(_ context.Context, out *batch.Batch, limit int) (connec
 
 // more fills rows, if there are any more.
 func (r *cutReader) more(limit int) bool {
-	if r.only {
-		n := min(limit, len(r.found))
-		r.rows, r.found = r.part.At(r.found[:n], r.rows), r.found[n:]
-		return n > 0
-	}
 	if r.next == state.NoRow {
 		return false
 	}

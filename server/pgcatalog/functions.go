@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/scalar"
 	"github.com/millrace/millrace/types"
@@ -243,8 +244,26 @@ func columnList(k *class) string {
 	parts := make([]string, len(k.columns))
 	for i, c := range k.columns {
 		parts[i] = quote(c.Name)
+		if k.relation != nil && k.kind == "i" {
+			parts[i] += orderText(k.relation.IndexOrder(i))
+		}
 	}
 	return strings.Join(parts, ", ")
+}
+
+// orderText is an order as an index definition has it.
+func orderText(o catalog.Order) string {
+	out := ""
+	if o.Desc {
+		out = " DESC"
+	}
+	switch {
+	case o.NullsFirst && !o.Desc:
+		out += " NULLS FIRST"
+	case o.Desc && !o.NullsFirst:
+		out += " NULLS LAST"
+	}
+	return out
 }
 
 func indexDef(q *query, args []types.Value) (types.Value, error) {

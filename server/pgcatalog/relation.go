@@ -119,10 +119,28 @@ func pgIndex(q *query, out *Rows) error {
 		if k.kind != "i" {
 			continue
 		}
-		zeros := make(lowerZero, len(k.keys))
-		out.Add(k.oid, k.base.oid, len(k.keys), len(k.keys), k.primary, k.primary, true, true, true, true, lowerZero(k.keys), zeros, zeros, zeros)
+		zeros, options := make(lowerZero, len(k.keys)), make(lowerZero, len(k.keys))
+		for i := range k.keys {
+			options[i] = indexOption(k, i)
+		}
+		out.Add(k.oid, k.base.oid, len(k.keys), len(k.keys), k.primary, k.primary, true, true, true, true, lowerZero(k.keys), zeros, zeros, options)
 	}
 	return nil
+}
+
+// indexOption is the order of a column of an index in pg_index's bits.
+func indexOption(k *class, i int) (bits int64) {
+	if k.relation == nil {
+		return 0
+	}
+	o := k.relation.IndexOrder(i)
+	if o.Desc {
+		bits |= 1
+	}
+	if o.NullsFirst {
+		bits |= 2
+	}
+	return bits
 }
 
 func pgConstraint(q *query, out *Rows) error {

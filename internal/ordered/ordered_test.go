@@ -1,0 +1,128 @@
+package ordered
+
+import (
+	"bytes"
+	"cmp"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+type modelPair struct {
+	key   string
+	value uint64
+}
+
+func byKey(a, b modelPair) int {
+	return cmp.Or(cmp.Compare(a.key, b.key), cmp.Compare(a.value, b.value))
+}
+
+// randomKey ends in a byte that is nowhere else: no key begins with another, and
+// none is told apart by zeros at its end alone.
+func randomKey(rng *rand.Rand) string {
+	b := make([]byte, rng.IntN(14))
+	for i := range b {
+		b[i] = byte(rng.IntN(3))
+	}
+	return string(append(b, 9))
+}
+
+func TestTreeEqualsModel(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 0))
+	var model []modelPair
+	var b Builder
+	for range 1500 {
+		p := modelPair{randomKey(rng), uint64(rng.IntN(3))}
+		if i, there := slices.BinarySearchFunc(model, p, byKey); !there {
+			model = slices.Insert(model, i, p)
+			b.Add([]byte(p.key), p.value)
+		}
+	}
+	tree := b.Tree()
+	for round := range 20_000 {
+		p := modelPair{randomKey(rng), uint64(rng.IntN(3))}
+		i, there := slices.BinarySearchFunc(model, p, byKey)
+		// The tree shrinks to little, and grows again.
+		if remove := rng.IntN(10) < 3+4*(round/5000%2); remove {
+			if len(model) > 0 && rng.IntN(2) == 0 {
+				i = rng.IntN(len(model))
+				p, there = model[i], true
+			}
+			if tree.Delete([]byte(p.key), p.value) != there {
+				t.Fatalf("delete %q %d: there is %v", p.key, p.value, there)
+			}
+			if there {
+				model = slices.Delete(model, i, i+1)
+			}
+		} else {
+			if tree.Insert([]byte(p.key), p.value) == there {
+				t.Fatalf("insert %q %d: there is %v", p.key, p.value, there)
+			}
+			if !there {
+				model = slices.Insert(model, i, p)
+			}
+		}
+		if round%50 == 0 {
+			compare(t, tree, model, randomKey(rng))
+		}
+	}
+	if tree.Len() != len(model) {
+		t.Errorf("%d pairs, want %d", tree.Len(), len(model))
+	}
+}
+
+// compare reads up and down from a key.
+func compare(t *testing.T, tree *Tree, model []modelPair, from string) {
+	t.Helper()
+	at, _ := slices.BinarySearchFunc(model, modelPair{from, 1}, byKey)
+	c := tree.Seek([]byte(from), 1)
+	back := c
+	var key []byte
+	same := func(p modelPair, value uint64) {
+		t.Helper()
+		if !bytes.Equal(bytes.TrimRight(key, "\x00"), bytes.TrimRight([]byte(p.key), "\x00")) || value != p.value {
+			t.Fatalf("%q %d, want %q %d", key, value, p.key, p.value)
+		}
+	}
+	for _, p := range model[at:] {
+		k, value, ok := c.Next(key)
+		if key = k; !ok {
+			t.Fatalf("the tree ends before %q", p.key)
+		}
+		same(p, value)
+	}
+	if _, _, ok := c.Next(nil); ok {
+		t.Fatal("the tree goes on")
+	}
+	for i := at - 1; i >= 0; i-- {
+		k, value, ok := back.Back(key)
+		if key = k; !ok {
+			t.Fatalf("the tree begins after %q", model[i].key)
+		}
+		same(model[i], value)
+	}
+	if _, _, ok := back.Back(nil); ok {
+		t.Fatal("the tree goes back further")
+	}
+}
+
+func BenchmarkInsertDelete(b *testing.B) {
+	var build Builder
+	key := func(n uint64) []byte {
+		return []byte{1, byte(n >> 40), byte(n >> 32), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n), 0, 0}
+	}
+	const rows = 1 << 20
+	for i := range uint64(rows) {
+		build.Add(key(i*2), i)
+	}
+	t := build.Tree()
+	rng := rand.New(rand.NewPCG(1, 2))
+	for b.Loop() {
+		n := rng.Uint64N(rows)
+		t.Insert(key(n*2+1), n)
+		t.Delete(key(n*2+1), n)
+	}
+}

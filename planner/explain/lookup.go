@@ -1,0 +1,60 @@
+package explain
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/millrace/millrace/planner/graph"
+)
+
+// lookup is the index's name, and what is looked up in it.
+func lookup(s *graph.Source) string {
+	l := s.Lookup
+	name := func(i int) string {
+		for _, c := range s.Physical {
+			if c.Column == l.Columns[i].Column {
+				return c.Name
+			}
+		}
+		return fmt.Sprint("column ", l.Columns[i].Column+1)
+	}
+	var parts []string
+	if len(l.Ranges) > 0 {
+		r := &l.Ranges[0]
+		switch within := within(r, name); {
+		case len(l.Ranges) > 1 && within == "":
+			parts = append(parts, fmt.Sprintf("%d keys", len(l.Ranges)))
+		case len(l.Ranges) > 1:
+			parts = append(parts, fmt.Sprintf("%d keys with %s", len(l.Ranges), within))
+		case within != "":
+			parts = append(parts, within)
+		}
+	}
+	if l.Ordered {
+		order := "in its order"
+		if l.Reverse {
+			order = "in reverse order"
+		}
+		if l.Enough > 0 {
+			order += fmt.Sprintf(", %d rows", l.Enough)
+		}
+		parts = append(parts, order)
+	}
+	return strings.Join(append([]string{l.Index}, parts...), ", ")
+}
+
+// within is the bounds of a range's column, "" for none.
+func within(r *graph.LookupRange, name func(int) string) string {
+	n := len(r.Equal)
+	var parts []string
+	if r.Low != nil && r.Low.Start {
+		return name(n) + " from its start"
+	}
+	if r.Low != nil {
+		parts = append(parts, name(n)+map[bool]string{true: " from", false: " above"}[r.Low.Inclusive])
+	}
+	if r.High != nil {
+		parts = append(parts, name(n)+map[bool]string{true: " to", false: " below"}[r.High.Inclusive])
+	}
+	return strings.Join(parts, " and ")
+}
