@@ -2,14 +2,20 @@ package state
 
 import (
 	"sync"
+	"time"
 	"unsafe"
 )
 
 const (
-	regionBytes = 16 << 20 // what is asked of the system at a time
-	bigBytes    = 4 << 20  // sizes above it are given back to the system
-	unitBytes   = 4 << 10  // sizes are whole units
+	regionBits  = 24
+	regionBytes = 1 << regionBits // what is asked of the system at a time, and its alignment
+	bigBytes    = 4 << 20         // sizes above it are asked for, and given back, one by one
+	unitBytes   = 4 << 10         // sizes are whole units
 )
+
+// spareAge is how long a region that nobody uses is kept for the next one who needs
+// memory.
+const spareAge = time.Minute
 
 // SlabOptions says where memory comes from.
 type SlabOptions struct {
@@ -19,23 +25,41 @@ type SlabOptions struct {
 }
 
 // Slabs is memory outside the Go heap, shared by the tables of a process. What a
-// table gives up the next one takes, since the first touch of fresh memory costs
-// more than using it. It is safe for concurrent use.
+// table gives up the next one takes, whatever its sizes are, since the first touch
+// of fresh memory costs more than using it; what nobody takes goes back to the
+// system after a minute. It is safe for concurrent use.
+//
+// Memory comes in regions that are cut into pieces of one size each. A region all
+// of whose pieces came back may be cut anew.
 type Slabs struct {
 	heap bool
 
 	mu      sync.Mutex
-	free    map[int][]unsafe.Pointer  // by size in units
-	rest    []byte                    // of the newest region
-	regions [][]byte                  // cut into pieces; unmapped at the end
-	big     map[unsafe.Pointer][]byte // sizes that are a region each
+	open    map[int][]*region         // regions that have pieces to give, by units of a piece
+	regions map[uintptr]*region       // by address >> regionBits
+	spare   []*region                 // of which no piece is in use, the newest last
+	release *time.Timer               // gives spare regions back; nil: none is waited for
+	big     map[unsafe.Pointer][]byte // sizes that are a mapping each
 	inUse   int64
 	mapped  int64
+	closed  bool
+}
+
+// region is regionBytes of memory.
+type region struct {
+	mem, whole []byte
+	size       int              // of a piece, in bytes
+	free       []unsafe.Pointer // pieces that came back
+	cut        int              // bytes that were cut into pieces
+	touched    int              // bytes that were ever
+	used       int              // pieces in use
+	at         int              // where it is in its list of open regions, -1: it has none to give
+	since      time.Time        // it is spare
 }
 
 // NewSlabs returns an empty pool.
 func NewSlabs(opt SlabOptions) *Slabs {
-	return &Slabs{heap: opt.Heap || !canMap, free: map[int][]unsafe.Pointer{}, big: map[unsafe.Pointer][]byte{}}
+	return &Slabs{heap: opt.Heap || !canMap, open: map[int][]*region{}, regions: map[uintptr]*region{}, big: map[unsafe.Pointer][]byte{}}
 }
 
 // InUse is how many bytes tables and snapshots hold.
@@ -57,13 +81,17 @@ func (s *Slabs) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.regions {
-		unmapMemory(r)
+		unmapMemory(r.whole)
 	}
 	for _, r := range s.big {
 		unmapMemory(r)
 	}
-	s.regions, s.rest, s.mapped = nil, nil, 0
-	clear(s.free)
+	if s.release != nil {
+		s.release.Stop()
+	}
+	s.spare, s.mapped, s.closed = nil, 0, true
+	clear(s.open)
+	clear(s.regions)
 	clear(s.big)
 }
 
@@ -87,76 +115,134 @@ func (s *Slabs) getZeros(size int) unsafe.Pointer {
 
 // piece returns memory and whether it was in use before.
 func (s *Slabs) piece(size int) (p unsafe.Pointer, used bool) {
-	u := units(size)
+	n := units(size) * unitBytes
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.inUse += int64(u) * unitBytes
-	if l := s.free[u]; len(l) > 0 {
-		p = l[len(l)-1]
-		s.free[u] = l[:len(l)-1]
-		return p, true
+	s.inUse += int64(n)
+	if n > bigBytes || s.heap {
+		return s.single(n), false
 	}
-	return s.fresh(u * unitBytes), false
+	r := s.opened(n)
+	if r == nil {
+		return s.single(n), false
+	}
+	r.used++
+	if last := len(r.free) - 1; last >= 0 {
+		p, used = r.free[last], true
+		r.free = r.free[:last]
+	} else {
+		p, used = unsafe.Pointer(&r.mem[r.cut]), r.cut < r.touched
+		r.cut += n
+		r.touched = max(r.touched, r.cut)
+	}
+	if len(r.free) == 0 && r.cut+n > regionBytes {
+		s.shut(r)
+	}
+	return p, used
 }
 
-// fresh returns n bytes that nobody has used. The caller holds the lock.
-func (s *Slabs) fresh(n int) unsafe.Pointer {
-	if s.heap {
-		s.mapped += int64(n)
-		b := make([]byte, n)
-		return unsafe.Pointer(unsafe.SliceData(b))
+// opened is a region that has a piece of n bytes to give, nil if there is no memory.
+// The caller holds the lock.
+func (s *Slabs) opened(n int) *region {
+	if l := s.open[n]; len(l) > 0 {
+		return l[len(l)-1]
 	}
-	if n > bigBytes {
-		b, whole := s.take(n)
-		p := unsafe.Pointer(unsafe.SliceData(b))
-		if whole != nil {
-			s.big[p] = whole
+	var r *region
+	if last := len(s.spare) - 1; last >= 0 {
+		r = s.spare[last]
+		s.spare = s.spare[:last]
+		r.free, r.cut = r.free[:0], 0
+	} else {
+		b, whole := mapMemory(regionBytes, regionBytes)
+		if b == nil {
+			return nil
 		}
-		return p
+		s.mapped += regionBytes
+		r = &region{mem: b, whole: whole}
+		s.regions[uintptr(unsafe.Pointer(unsafe.SliceData(b)))>>regionBits] = r
 	}
-	if len(s.rest) < n {
-		s.spare()
-		b, whole := s.take(regionBytes)
-		if whole != nil {
-			s.regions = append(s.regions, whole)
-		}
-		s.rest = b
-	}
-	p := unsafe.Pointer(unsafe.SliceData(s.rest))
-	s.rest = s.rest[n:]
-	return p
+	r.size = n
+	s.reopen(r)
+	return r
 }
 
-// spare keeps what is left of a region for small sizes.
-func (s *Slabs) spare() {
-	if u := len(s.rest) / unitBytes; u > 0 {
-		s.free[u] = append(s.free[u], unsafe.Pointer(unsafe.SliceData(s.rest)))
-	}
-	s.rest = nil
+// reopen puts a region among those that have pieces to give, and shut takes it away.
+func (s *Slabs) reopen(r *region) {
+	r.at = len(s.open[r.size])
+	s.open[r.size] = append(s.open[r.size], r)
 }
 
-// take gets n bytes from the system, or from the Go heap if it refuses.
-func (s *Slabs) take(n int) (b, whole []byte) {
+func (s *Slabs) shut(r *region) {
+	l := s.open[r.size]
+	last := l[len(l)-1]
+	l[r.at], last.at = last, r.at
+	s.open[r.size], r.at = l[:len(l)-1], -1
+}
+
+// single gets n bytes by themselves: from the system, or from the Go heap if it
+// refuses. The caller holds the lock.
+func (s *Slabs) single(n int) unsafe.Pointer {
 	s.mapped += int64(n)
-	if b, whole = mapMemory(n); b == nil {
-		return make([]byte, n), nil
+	if !s.heap {
+		if b, whole := mapMemory(n, hugePage); b != nil {
+			p := unsafe.Pointer(unsafe.SliceData(b))
+			s.big[p] = whole
+			return p
+		}
 	}
-	return b, whole
+	return unsafe.Pointer(unsafe.SliceData(make([]byte, n)))
 }
 
 // put takes memory back.
 func (s *Slabs) put(p unsafe.Pointer, size int) {
-	u := units(size)
+	n := units(size) * unitBytes
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.inUse -= int64(u) * unitBytes
-	switch {
-	case u*unitBytes <= bigBytes:
-		s.free[u] = append(s.free[u], p)
+	s.inUse -= int64(n)
+	r := s.regions[uintptr(p)>>regionBits]
+	if r == nil {
+		if whole := s.big[p]; whole != nil {
+			unmapMemory(whole)
+			delete(s.big, p)
+		}
+		s.mapped -= int64(n)
 		return
-	case s.big[p] != nil:
-		unmapMemory(s.big[p])
-		delete(s.big, p)
 	}
-	s.mapped -= int64(u) * unitBytes
+	r.used--
+	r.free = append(r.free, p)
+	if r.at < 0 {
+		s.reopen(r)
+	}
+	if r.used == 0 {
+		s.shut(r)
+		r.since = time.Now()
+		s.spare = append(s.spare, r)
+		if s.release == nil {
+			s.release = time.AfterFunc(spareAge, s.releaseSpare)
+		}
+	}
+}
+
+// releaseSpare gives the regions back to the system that have been spare for long.
+func (s *Slabs) releaseSpare() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.release = nil
+	if s.closed {
+		return
+	}
+	kept := s.spare[:0]
+	for _, r := range s.spare {
+		if time.Since(r.since) < spareAge {
+			kept = append(kept, r)
+			continue
+		}
+		delete(s.regions, uintptr(unsafe.Pointer(unsafe.SliceData(r.mem)))>>regionBits)
+		unmapMemory(r.whole)
+		s.mapped -= regionBytes
+	}
+	clear(s.spare[len(kept):])
+	if s.spare = kept; len(kept) > 0 {
+		s.release = time.AfterFunc(spareAge-time.Since(kept[0].since), s.releaseSpare)
+	}
 }

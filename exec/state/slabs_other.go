@@ -4,6 +4,8 @@ package state
 
 const canMap = false
 
-func mapMemory(int) (b, whole []byte) { return nil, nil }
+const hugePage = 2 << 20
+
+func mapMemory(int, int) (b, whole []byte) { return nil, nil }
 
 func unmapMemory([]byte) {}
