@@ -165,6 +165,7 @@ func runBoth(b *testing.B, q Query, g *graph.Graph, n uint64, parallelism int, p
 	if interval == 0 {
 		interval = time.Duration(more * float64(p.took) / 3)
 	} else if q.Grows {
+		touchMemory(b, slabs, grownStateMax+grownStateMax/3) // snapshots keep pages, too
 		p = runPlain(b, g, n, parallelism, slabs)
 	}
 	c := runWithCheckpoints(b, q, g, n, parallelism, interval, slabs)
