@@ -31,7 +31,10 @@ type Relation struct {
 	Name       string
 	Kind       Kind
 	Columns    []Column
-	PrimaryKey []int // positions in Columns; nil for none
+	PrimaryKey []int  // positions in Columns; nil for none
+	KeyName    string // of the primary key's constraint; empty: the relation's name and _pkey
+	Unique     []Unique
+	Checks     []Check
 	Watermark  *Watermark
 	AppendOnly bool
 	Options    map[string]string // WITH options; empty for own tables
@@ -58,6 +61,32 @@ func (r *Relation) IndexOrder(i int) Order {
 
 // IsOwnTable reports whether the relation is a table kept by Millrace itself.
 func (r *Relation) IsOwnTable() bool { return r.Kind == Table && r.Options["connector"] == "" }
+
+// Unique is a unique constraint beside the primary key.
+type Unique struct {
+	Name             string
+	Columns          []int // positions in Relation.Columns
+	NullsNotDistinct bool  `json:",omitempty"`
+}
+
+// Check is a condition that no row may fail, as SQL text.
+type Check struct {
+	Name    string
+	X       string
+	Columns []int `json:",omitempty"` // that X is about
+}
+
+// UniqueKeys lists what is unique in a relation, the primary key first.
+func (r *Relation) UniqueKeys() []Unique {
+	if len(r.PrimaryKey) == 0 {
+		return r.Unique
+	}
+	name := r.KeyName
+	if name == "" {
+		name = r.Name + "_pkey"
+	}
+	return append([]Unique{{Name: name, Columns: r.PrimaryKey}}, r.Unique...)
+}
 
 // Column is one column of a relation. Default and Generated are SQL text.
 type Column struct {

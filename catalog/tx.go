@@ -400,10 +400,13 @@ type definition struct {
 	AppendOnly bool              `json:",omitempty"`
 	Options    map[string]string `json:",omitempty"`
 	Order      []Order           `json:",omitempty"`
+	KeyName    string            `json:",omitempty"`
+	Unique     []Unique          `json:",omitempty"`
+	Checks     []Check           `json:",omitempty"`
 }
 
 func insertRelation(r *Relation) ([]write, error) {
-	def, err := json.Marshal(definition{r.Columns, r.PrimaryKey, r.Watermark, r.AppendOnly, r.Options, r.Order})
+	def, err := json.Marshal(definition{r.Columns, r.PrimaryKey, r.Watermark, r.AppendOnly, r.Options, r.Order, r.KeyName, r.Unique, r.Checks})
 	if err != nil {
 		return nil, fmt.Errorf("encode relation %s: %w", r.Name, err)
 	}

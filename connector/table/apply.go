@@ -17,9 +17,10 @@ type Action uint8
 const (
 	// Insert adds rows; an existing key is error 23505.
 	Insert Action = iota
-	// InsertNew adds the rows whose key is not there: ON CONFLICT DO NOTHING.
+	// InsertNew adds the rows whose keys are not there: ON CONFLICT DO NOTHING. With
+	// Conflict set, other keys that are there are error 23505 all the same.
 	InsertNew
-	// Upsert adds rows, and replaces those whose key is there.
+	// Upsert adds rows, and replaces those whose primary key is there.
 	Upsert
 	// Update replaces the rows in Refs by Rows, one for one.
 	Update
@@ -43,6 +44,8 @@ type Change struct {
 	Action Action
 	Rows   *batch.Batch
 	Refs   []Ref
+	// Conflict names the constraint that InsertNew is about; empty: all.
+	Conflict string
 
 	stored []byte   // Merge: a changes entry instead of Rows
 	ids    []uint64 // Insert, InsertNew of a Txn: row ids that were set aside for the live rows
@@ -93,13 +96,18 @@ func checkNulls(t *table, c *Change) error {
 		}
 		for n := range c.Rows.Live() {
 			if i := c.Rows.RowAt(n); c.Rows.Cols[k].IsNull(i) && !c.Rows.Op(i).Retracts() {
-				return pgerr.New(pgerr.NotNullViolation, "null value in column %q of relation %q violates not-null constraint", col.Name, t.def.Name).
-					Of(schema, bareName(t), col.Name, "").
-					WithDetail("Failing row contains (%s).", rowText(t, c.Rows, i))
+				return NullViolation(&t.def, k, c.Rows, i)
 			}
 		}
 	}
 	return nil
+}
+
+// NullViolation is the error of a row with a null in column k.
+func NullViolation(d *Def, k int, b *batch.Batch, i int) error {
+	return pgerr.New(pgerr.NotNullViolation, "null value in column %q of relation %q violates not-null constraint", d.Columns[k].Name, d.Name).
+		Of(schema, d.bareName(), d.Columns[k].Name, "").
+		WithDetail("Failing row contains (%s).", RowText(d.Columns, b, i))
 }
 
 func isKey(keys []int, k int) bool {
@@ -111,15 +119,15 @@ func isKey(keys []int, k int) bool {
 	return false
 }
 
-// rowText is a row as PostgreSQL's DETAIL lines show it.
-func rowText(t *table, b *batch.Batch, i int) string {
+// RowText is a row as PostgreSQL's DETAIL lines show it.
+func RowText(columns []Column, b *batch.Batch, i int) string {
 	parts := make([]string, len(b.Cols))
 	for k, c := range b.Cols {
 		if c.IsNull(i) {
 			parts[k] = "null"
 			continue
 		}
-		text := format.AppendText(nil, t.def.Columns[k].Type, c, i)
+		text := format.AppendText(nil, columns[k].Type, c, i)
 		if len(text) > 64 {
 			text = append(text[:61], "..."...)
 		}
@@ -228,26 +236,27 @@ func (st *stager) insert(t *table, c *Change) (affected int64, skipped []int, er
 			return 0, nil, pgerr.New(pgerr.ProgramLimitExceeded, "row is larger than %d bytes", rowBytesMax)
 		}
 		old := uint32(0)
-		if t.unique {
+		if t.unique && c.Action == Upsert {
 			old = t.rows.find(st.encoded)
 		}
+		key := t.taken(st.encoded, c.Conflict, old)
 		switch {
-		case old == 0:
+		case old != 0 && key == nil:
+			st.replace(sec, old, st.encoded)
+		case key == nil:
 			id := t.rows.nextRow
 			if c.ids != nil {
 				id = c.ids[k]
 			}
 			v := st.add(t, id, st.encoded)
 			sec.ops = append(sec.ops, stagedOp{batch.Insert, id, v})
-		case c.Action == Insert:
-			return 0, nil, errDuplicate(t, st.encoded)
-		case c.Action == InsertNew && c.ids != nil: // it was not there when its transaction looked
+		case !c.passesOver(key):
+			return 0, nil, errDuplicate(t, key, st.encoded)
+		case c.ids != nil: // it was not there when its transaction looked
 			return 0, nil, errConflict()
-		case c.Action == InsertNew:
+		default:
 			skipped = append(skipped, k)
 			continue
-		default:
-			st.replace(sec, old, st.encoded)
 		}
 		affected++
 	}
@@ -289,10 +298,8 @@ func (st *stager) change(t *table, c *Change) (int64, error) {
 			continue
 		}
 		st.encoded = t.codec.encode(st.encoded[:0], c.Rows, c.Rows.RowAt(k))
-		if t.unique {
-			if other := t.rows.find(st.encoded); other != 0 && other != old {
-				return 0, errDuplicate(t, st.encoded)
-			}
+		if key := t.taken(st.encoded, "", old); key != nil {
+			return 0, errDuplicate(t, key, st.encoded)
 		}
 		st.replace(sec, old, st.encoded)
 	}
@@ -345,6 +352,11 @@ func (st *stager) merge(t *table, c *Change) (affected int64, err error) {
 		if t.unique || ops[i].Retracts() {
 			old = t.rows.find(row)
 		}
+		if len(t.def.Unique) > 0 && !ops[i].Retracts() {
+			if key := t.taken(row, "", old); key != nil {
+				return 0, errDuplicate(t, key, row)
+			}
+		}
 		affected++
 		switch {
 		case ops[i].Retracts() && old != 0:
@@ -367,19 +379,4 @@ func (t *table) sameKey(a, b []byte) bool {
 // schema is that of all own tables.
 const schema = "public"
 
-func bareName(t *table) string { return strings.TrimPrefix(t.def.Name, schema+".") }
-
-func errDuplicate(t *table, row []byte) error {
-	var names, values []string
-	for _, k := range t.def.Key {
-		col := t.def.Columns[k]
-		c := batch.NewColumn(col.Type.Phys(), 1)
-		t.codec.decode(row, k, c, 0)
-		names = append(names, col.Name)
-		values = append(values, string(format.AppendText(nil, col.Type, c, 0)))
-	}
-	constraint := bareName(t) + "_pkey"
-	return pgerr.New(pgerr.UniqueViolation, "duplicate key value violates unique constraint %q", constraint).
-		Of(schema, bareName(t), "", constraint).
-		WithDetail("Key (%s)=(%s) already exists.", strings.Join(names, ", "), strings.Join(values, ", "))
-}
+func (d *Def) bareName() string { return strings.TrimPrefix(d.Name, schema+".") }

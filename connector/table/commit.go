@@ -203,7 +203,7 @@ func (s *Store) stageCreates(frame []byte, position uint64, t *pendingTxn) ([]by
 		if s.tables[d.ID] != nil {
 			return nil, all, pgerr.New(pgerr.DuplicateTable, "relation %q already exists", d.Name)
 		}
-		made := newTable(storedTable{Number: s.nextNumber, ID: d.ID, Name: d.Name, Columns: d.Columns, Key: d.Key})
+		made := newTable(storedOf(s.nextNumber, d))
 		at := len(frame)
 		frame = append(appendEntry(frame, createEntry), made.stored().encode()...)
 		sealEntry(frame, at)

@@ -193,7 +193,17 @@ type storedTable struct {
 	ID      string
 	Name    string
 	Columns []connector.Column
-	Key     []int `json:",omitempty"`
+	Key     []int    `json:",omitempty"`
+	KeyName string   `json:",omitempty"`
+	Unique  []Unique `json:",omitempty"`
+}
+
+func storedOf(number uint32, d Def) storedTable {
+	return storedTable{Number: number, ID: d.ID, Name: d.Name, Columns: d.Columns, Key: d.Key, KeyName: d.KeyName, Unique: d.Unique}
+}
+
+func (d storedTable) definition() Def {
+	return Def{ID: d.ID, Name: d.Name, Columns: d.Columns, Key: d.Key, KeyName: d.KeyName, Unique: d.Unique}
 }
 
 func (d storedTable) encode() []byte {
@@ -209,7 +219,11 @@ func decodeTable(body []byte) (storedTable, error) {
 	if err := json.Unmarshal(body, &d); err != nil {
 		return d, fmt.Errorf("decode table definition: %w", err)
 	}
-	for _, k := range d.Key {
+	keys := d.Key
+	for _, u := range d.Unique {
+		keys = append(keys[:len(keys):len(keys)], u.Columns...)
+	}
+	for _, k := range keys {
 		if k < 0 || k >= len(d.Columns) {
 			return d, fmt.Errorf("decode table definition: key column %d of %d", k, len(d.Columns))
 		}

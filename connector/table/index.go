@@ -15,6 +15,7 @@ import (
 // caller locks; find and those who call it need no more than a read lock.
 type index struct {
 	columns []int
+	kept    bool              // it holds up a constraint
 	first   map[uint64]uint32 // hash of the columns → first of the versions with it
 	links   []link            // by version
 	usage
@@ -66,9 +67,9 @@ func (x *index) remove(r *rows, i uint32) {
 	x.links[i] = link{}
 }
 
-// giveUp counts a version that comes, and reports whether the index, unless it is
-// the key's, is to be given up.
-func (r *rows) giveUp(x *index) bool { return x.count(len(r.byRow)) && x != r.indexes[0] }
+// giveUp counts a version that comes, and reports whether the index, unless it holds
+// up a constraint, is to be given up.
+func (r *rows) giveUp(x *index) bool { return x.count(len(r.byRow)) && !x.kept }
 
 // indexOn returns the index on columns, nil if there is none.
 func (r *rows) indexOn(columns []int) *index {

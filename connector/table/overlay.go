@@ -30,7 +30,7 @@ type hidden struct {
 const overlayChunkSize = 4 << 10
 
 func newOverlay(t *table, fresh bool) *overlay {
-	o := &overlay{table: t, fresh: fresh, rows: newRows(t.codec, t.rows.indexes[0].columns), hidden: map[uint64]hidden{}}
+	o := &overlay{table: t, fresh: fresh, rows: newRows(t.codec, t.rows.indexes[0].columns, t.def.Unique...), hidden: map[uint64]hidden{}}
 	o.rows.chunkBytes = overlayChunkSize
 	return o
 }
@@ -91,13 +91,16 @@ func (x *Txn) undo(n int) {
 	x.steps = x.steps[:n]
 }
 
+// own finds the transaction's own row with the key of an encoded row.
+func (o *overlay) own(k *keyIndex, row []byte) uint32 { return k.find(o.rows, row) }
+
 // stored finds the stored row with the key of an encoded row, unless the
 // transaction has replaced or deleted it.
-func (o *overlay) stored(row []byte) uint32 {
+func (o *overlay) stored(k *keyIndex, row []byte) uint32 {
 	if o.fresh {
 		return 0
 	}
-	v := o.table.rows.find(row)
+	v := k.find(o.table.rows, row)
 	if v == 0 {
 		return 0
 	}
@@ -105,6 +108,12 @@ func (o *overlay) stored(row []byte) uint32 {
 		return 0
 	}
 	return v
+}
+
+// taken returns the first key of an encoded row that a row of the table has, the
+// constraint of that name before all others.
+func (o *overlay) taken(row []byte, first string) *keyIndex {
+	return o.table.firstKey(first, func(k *keyIndex) bool { return o.own(k, row) != 0 || o.stored(k, row) != 0 })
 }
 
 // insert carries out Insert and InsertNew. It returns the rows that were there
@@ -115,9 +124,9 @@ func (x *Txn) insert(o *overlay, c *Change, change uint64) (skipped []int, err e
 		if len(x.encoded) > rowBytesMax {
 			return nil, pgerr.New(pgerr.ProgramLimitExceeded, "row is larger than %d bytes", rowBytesMax)
 		}
-		if o.table.unique && (o.rows.find(x.encoded) != 0 || o.stored(x.encoded) != 0) {
-			if c.Action == Insert {
-				return nil, errDuplicate(o.table, x.encoded)
+		if key := o.taken(x.encoded, c.Conflict); key != nil {
+			if !c.passesOver(key) {
+				return nil, errDuplicate(o.table, key, x.encoded)
 			}
 			skipped = append(skipped, k)
 			continue
@@ -156,8 +165,8 @@ func (x *Txn) change(o *overlay, c *Change, change uint64) error {
 		if len(x.encoded) > rowBytesMax {
 			return pgerr.New(pgerr.ProgramLimitExceeded, "row is larger than %d bytes", rowBytesMax)
 		}
-		if o.table.unique && (o.rows.find(x.encoded) != 0 || o.stored(x.encoded) != 0) {
-			return errDuplicate(o.table, x.encoded)
+		if key := o.taken(x.encoded, ""); key != nil {
+			return errDuplicate(o.table, key, x.encoded)
 		}
 		x.put(o, ref.Row, change, x.encoded)
 	}

@@ -16,16 +16,16 @@ type version struct {
 // chunkSize is how much row data is allocated at once.
 const chunkSize = 256 << 10
 
-// rows are the versions of one table's rows, with indexes by key, by row id, and
-// by what was asked for. Without a primary key the key is the whole row, and need
-// not be unique.
+// rows are the versions of one table's rows, with indexes by key, by what else is
+// unique, by row id, and by what was asked for. Without a primary key the key is the
+// whole row, and need not be unique.
 // Slots of dead versions are used again once nobody can see them. The caller
 // locks.
 type rows struct {
 	codec    *rowCodec
 	versions []version // number 0 is not used
 	free     []uint32
-	indexes  []*index // the first is by key
+	indexes  []*index // the first is by key, those of unique constraints follow
 	ordered  []*orderedIndex
 	byRow    map[uint64]uint32 // row id → current version
 	chunks   [][]byte
@@ -49,8 +49,15 @@ type deadVersion struct {
 	index uint32
 }
 
-func newRows(codec *rowCodec, keys []int) *rows {
-	return &rows{codec: codec, versions: make([]version, 1), indexes: []*index{newIndex(keys)}, byRow: map[uint64]uint32{}, current: -1, chunkBytes: chunkSize, nextRow: 1}
+func newRows(codec *rowCodec, keys []int, unique ...Unique) *rows {
+	r := &rows{codec: codec, versions: make([]version, 1), indexes: []*index{newIndex(keys)}, byRow: map[uint64]uint32{}, current: -1, chunkBytes: chunkSize, nextRow: 1}
+	for _, u := range unique {
+		r.indexes = append(r.indexes, newIndex(u.Columns))
+	}
+	for _, x := range r.indexes {
+		x.kept = true
+	}
+	return r
 }
 
 func (r *rows) data(i uint32) []byte {
@@ -86,8 +93,9 @@ func (r *rows) place(v *version, data []byte) {
 
 // find returns the current version whose key columns equal data's, 0 if there is
 // none.
-func (r *rows) find(data []byte) uint32 {
-	x := r.indexes[0]
+func (r *rows) find(data []byte) uint32 { return r.findBy(r.indexes[0], data) }
+
+func (r *rows) findBy(x *index, data []byte) uint32 {
 	for i := x.first[x.hash(r, data)]; i != 0; i = x.links[i].next {
 		r.other = r.codec.appendKey(r.other[:0], r.data(i), x.columns)
 		if bytes.Equal(r.other, r.scratch) {

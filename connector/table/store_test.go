@@ -179,10 +179,10 @@ func TestActions(t *testing.T) {
 		s = open(t, dir)
 	}
 	x := s.Begin(ReadCommitted)
-	if _, _, _, err := x.Lookup("b", rowsOf("1 x"), x.Mark()); code(err) != pgerr.InvalidColumnReference {
+	if _, _, _, err := x.Lookup("b", "b_pkey", rowsOf("1 x"), x.Mark()); code(err) != pgerr.InvalidColumnReference {
 		t.Fatal(err)
 	}
-	existing, refs2, found, err := x.Lookup("a", rowsOf("3 ", "6 ", "1 "), x.Mark())
+	existing, refs2, found, err := x.Lookup("a", "a_pkey", rowsOf("3 ", "6 ", "1 "), x.Mark())
 	if err != nil || fmt.Sprint(found) != "[1 2]" || text(existing, 0) != "6 four" || text(existing, 1) != "1 up" || len(refs2) != 2 {
 		t.Fatal(found, refs2, err)
 	}

@@ -62,6 +62,9 @@ type Def struct {
 	Name    string // as errors spell it
 	Columns []Column
 	Key     []int // primary key, positions in Columns
+	// KeyName is what errors call the primary key; empty: the table's name and _pkey.
+	KeyName string
+	Unique  []Unique // beside the key
 }
 
 // table is one table in memory.
@@ -70,14 +73,15 @@ type table struct {
 	def     Def
 	codec   *rowCodec
 	rows    *rows
-	unique  bool
-	created uint64 // position
-	changed uint64 // position of the last change since the start
+	unique  bool       // there is a primary key
+	keys    []keyIndex // the primary key if there is one, then the other unique constraints
+	created uint64     // position
+	changed uint64     // position of the last change since the start
 	dropped bool
 }
 
 func newTable(d storedTable) *table {
-	t := &table{number: d.Number, def: Def{ID: d.ID, Name: d.Name, Columns: d.Columns, Key: d.Key}, unique: len(d.Key) > 0}
+	t := &table{number: d.Number, def: d.definition(), unique: len(d.Key) > 0}
 	columns := make([]types.Type, len(d.Columns))
 	keys := append([]int(nil), d.Key...)
 	for i, c := range d.Columns {
@@ -87,13 +91,12 @@ func newTable(d storedTable) *table {
 		}
 	}
 	t.codec = newRowCodec(columns)
-	t.rows = newRows(t.codec, keys)
+	t.keys = keysOf(&t.def)
+	t.rows = newRows(t.codec, keys, t.def.Unique...)
 	return t
 }
 
-func (t *table) stored() storedTable {
-	return storedTable{Number: t.number, ID: t.def.ID, Name: t.def.Name, Columns: t.def.Columns, Key: t.def.Key}
-}
+func (t *table) stored() storedTable { return storedOf(t.number, t.def) }
 
 // Store holds all own tables of a server. Its methods may be called
 // concurrently.

@@ -65,7 +65,7 @@ func (x *Txn) Create(d Def) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	t := newTable(storedTable{ID: d.ID, Name: d.Name, Columns: d.Columns, Key: d.Key})
+	t := newTable(storedOf(0, d))
 	o := newOverlay(t, true)
 	x.overlays[d.ID] = o
 	x.steps = append(x.steps, txnStep{overlay: o, kind: touchedStep})
@@ -100,7 +100,7 @@ func (x *Txn) Def(id string) (Def, error) {
 
 // Add makes a change: its rows are the transaction's from now on; nulls and keys
 // are checked. It returns the live rows, counted from 0, that InsertNew passed over because
-// their key is there. When a row in Refs has been changed by others since it was
+// a key of theirs is there. When a row in Refs has been changed by others since it was
 // read, the error is 40001: reading it again helps. On an error nothing has
 // changed. Merge is not for transactions.
 func (x *Txn) Add(c Change) (skipped []int, err error) {
@@ -200,11 +200,11 @@ func (x *Txn) base() *Snapshot {
 	return x.pinned.again()
 }
 
-// Lookup finds the rows that have the primary keys of the live rows given; only
-// the key columns are looked at. found[i] tells which live row existing row i,
-// named by refs[i], was found for; existing has all columns. A row that the
-// transaction itself made or changed after the mark is error 21000.
-func (x *Txn) Lookup(id string, rows *batch.Batch, since TxnMark) (existing *batch.Batch, refs []Ref, found []int, err error) {
+// Lookup finds the rows that have the keys of the live rows given, by the
+// constraint of that name; only its columns are looked at. found[i] tells which live
+// row existing row i, named by refs[i], was found for; existing has all columns. A
+// row that the transaction itself made or changed after the mark is error 21000.
+func (x *Txn) Lookup(id, constraint string, rows *batch.Batch, since TxnMark) (existing *batch.Batch, refs []Ref, found []int, err error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	// The index is searched through the table's scratch space, hence the lock.
@@ -214,20 +214,21 @@ func (x *Txn) Lookup(id string, rows *batch.Batch, since TxnMark) (existing *bat
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if !o.table.unique {
+	key := o.table.keyNamed(constraint)
+	if key == nil {
 		return nil, nil, nil, pgerr.New(pgerr.InvalidColumnReference, "there is no unique constraint matching the ON CONFLICT specification")
 	}
 	x.reads[id] = struct{}{}
 	var hits []mixedRow
 	for k := range rows.Live() {
 		x.encoded = o.table.codec.encode(x.encoded[:0], rows, rows.RowAt(k))
-		m := mixedRow{version: o.rows.find(x.encoded), own: true}
+		m := mixedRow{version: o.own(key, x.encoded), own: true}
 		if m.version != 0 && o.rows.versions[m.version].born > uint64(since.changes) {
 			return nil, nil, nil, pgerr.New(pgerr.CardinalityViolation, "ON CONFLICT DO UPDATE command cannot affect row a second time").
 				Hint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values.")
 		}
 		if m.version == 0 {
-			m = mixedRow{version: o.stored(x.encoded)}
+			m = mixedRow{version: o.stored(key, x.encoded)}
 		}
 		if m.version != 0 {
 			hits, found = append(hits, m), append(found, k)

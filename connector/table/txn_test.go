@@ -122,12 +122,12 @@ func TestTransactionsCheckAtOnce(t *testing.T) {
 		t.Fatal(skipped, err)
 	}
 	mark := x.Mark()
-	_, refs, found, err := x.Lookup("a", rowsOf("1 p", "9 q", "5 r"), mark)
+	_, refs, found, err := x.Lookup("a", "a_pkey", rowsOf("1 p", "9 q", "5 r"), mark)
 	if err != nil || fmt.Sprint(found) != "[0 2]" || refs[0].Version == 0 || refs[1].Version != 0 {
 		t.Fatal(refs, found, err)
 	}
 	add(t, x, Change{Table: "a", Action: Update, Rows: rowsOf("1 p", "5 r"), Refs: refs})
-	if _, _, _, err := x.Lookup("a", rowsOf("1 pp"), mark); code(err) != pgerr.CardinalityViolation {
+	if _, _, _, err := x.Lookup("a", "a_pkey", rowsOf("1 pp"), mark); code(err) != pgerr.CardinalityViolation {
 		t.Fatal(err)
 	}
 	// Twice in one statement, and keys that meet.

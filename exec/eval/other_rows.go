@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 
+	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/types"
 )
 
@@ -36,6 +37,12 @@ var otherRows = map[string]rowFn{
 		return intValue(int64(n)), nil
 	},
 	"gen_random_uuid": randomUUID, "uuid": randomUUID,
+	"check_constraint": func(x *row) (types.Value, error) {
+		if x.v[0].Null || x.v[0].Bool {
+			return boolValue(true), nil
+		}
+		return types.NullValue, pgerr.New(pgerr.CheckViolation, "new row for relation %q violates check constraint %q", x.str(1), x.str(2))
+	},
 	"pg_typeof": func(x *row) (types.Value, error) {
 		t := x.typ(0)
 		t.Precision, t.Scale, t.HasPrecision = 0, 0, false

@@ -103,6 +103,7 @@ type Write struct {
 type BoundInsert struct {
 	Relation   *catalog.Relation
 	Input      logical.Node
+	Checks     []Check
 	OnConflict *OnConflict
 	// Returning are expressions over the inserted (or updated) row, nil for none.
 	Returning        []*scalar.Expr
@@ -115,8 +116,10 @@ type BoundInsert struct {
 	Writes        []Write
 }
 
-// OnConflict is what an INSERT does with a row whose primary key is there.
+// OnConflict is what an INSERT does with a row whose key is there.
 type OnConflict struct {
+	// Constraint is the name of the unique constraint that it is about; empty: any.
+	Constraint string
 	// DoUpdate replaces the row by NewRow where Where is true or nil; otherwise
 	// the new row is dropped. Both are over the columns of the existing row
 	// followed by those of the row that was to be inserted.
@@ -134,6 +137,7 @@ type OnConflict struct {
 type BoundChange struct {
 	Relation *catalog.Relation
 	Input    logical.Node
+	Checks   []Check // of an UPDATE
 	// Returning are over the new row, for a DELETE the old one, and what follows.
 	Returning        []*scalar.Expr
 	ReturningColumns []logical.Field

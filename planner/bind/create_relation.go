@@ -36,7 +36,7 @@ func CreateRelation(st *ast.CreateRelation, opts Options) (*catalog.Relation, er
 			Hint("Write WITH (connector = '…') after the columns.")
 	}
 	d := &definition{b: b, st: st, rel: rel}
-	for _, f := range []func() error{d.columns, d.primaryKey, d.defaults, d.generated, d.watermark} {
+	for _, f := range []func() error{d.columns, d.primaryKey, d.defaults, d.generated, d.constraints, d.watermark} {
 		if err := f(); err != nil {
 			return nil, err
 		}
@@ -77,10 +77,6 @@ func refuseInCreate(st *ast.CreateRelation) error {
 		return pgerr.NotSupported(int(st.Query.Pos), "CREATE "+upper(string(st.Kind))+" … AS")
 	case len(st.From) > 0:
 		return pgerr.NotSupported(int(st.From.Offset()), "CREATE SINK … FROM")
-	case len(st.Unique) > 0:
-		return pgerr.NotSupported(int(st.Unique[0][0].Pos), "a UNIQUE constraint")
-	case len(st.Checks) > 0:
-		return pgerr.NotSupported(int(st.Checks[0].Offset()), "a CHECK constraint")
 	case st.Kind == ast.SinkKind && st.Watermark != nil:
 		return pgerr.New(pgerr.InvalidTableDefinition, "a sink cannot have a watermark").At(int(st.Watermark.Pos))
 	case st.AppendOnly && len(st.PrimaryKey) > 0:
@@ -176,10 +172,6 @@ func (d *definition) column(c *ast.ColumnDef) error {
 	switch {
 	case c.Identity != "":
 		return pgerr.NotSupported(pos, "an identity column")
-	case c.Unique:
-		return pgerr.NotSupported(pos, "a UNIQUE constraint")
-	case c.Check != nil:
-		return pgerr.NotSupported(int(c.Check.Offset()), "a CHECK constraint")
 	case c.Default != nil && c.Generated != nil:
 		return pgerr.New(pgerr.SyntaxError, "both default and generation expression specified for column %q of table %q", c.Name.Value, d.rel.Name).At(pos)
 	case c.IsMetadata && d.rel.Options["connector"] == "":

@@ -38,6 +38,9 @@ func (b *binder) insert(ins *ast.Insert, e env) (*BoundInsert, error) {
 	if out.Input, err = b.fullRow(src, rel); err != nil {
 		return nil, err
 	}
+	if out.Checks, err = b.checks(rel); err != nil {
+		return nil, err
+	}
 	if ins.OnConflict != nil {
 		if out.OnConflict, err = b.onConflict(ins, rel, src.env); err != nil {
 			return nil, err
@@ -47,19 +50,19 @@ func (b *binder) insert(ins *ast.Insert, e env) (*BoundInsert, error) {
 	return out, err
 }
 
-// onConflict binds ON CONFLICT; the only thing to conflict with is the primary
-// key.
+// onConflict binds ON CONFLICT.
 func (b *binder) onConflict(ins *ast.Insert, rel *catalog.Relation, e env) (*OnConflict, error) {
 	oc := ins.OnConflict
 	pos := int(oc.Pos)
-	if err := conflictTarget(oc, rel); err != nil {
+	constraint, err := conflictTarget(oc, rel)
+	if err != nil {
 		return nil, err
 	}
 	if oc.DoUpdate && len(oc.Columns) == 0 && oc.Constraint == "" {
 		return nil, pgerr.New(pgerr.SyntaxError, "ON CONFLICT DO UPDATE requires inference specification or constraint name").At(pos).
 			Hint("For example, ON CONFLICT (column_name).")
 	}
-	out := &OnConflict{DoUpdate: oc.DoUpdate}
+	out := &OnConflict{DoUpdate: oc.DoUpdate, Constraint: constraint}
 	if !oc.DoUpdate {
 		return out, nil
 	}
@@ -90,7 +93,6 @@ func (b *binder) onConflict(ins *ast.Insert, rel *catalog.Relation, e env) (*OnC
 	if len(l.pending) == 0 {
 		return out, nil
 	}
-	var err error
 	out.Rows, err = l.conflictRows(out, rel)
 	return out, err
 }
@@ -116,30 +118,36 @@ func (l *level) conflictRows(oc *OnConflict, rel *catalog.Relation) (node logica
 	return overGiven(node, len(fields), oc.NewRow, row), nil
 }
 
-func conflictTarget(oc *ast.OnConflict, rel *catalog.Relation) error {
-	if oc.Constraint != "" && (oc.Constraint != rel.Name+"_pkey" || len(rel.PrimaryKey) == 0) {
-		return pgerr.New(pgerr.UndefinedObject, "constraint %q for table %q does not exist", oc.Constraint, rel.Name).At(int(oc.Pos))
+// conflictTarget names the constraint that ON CONFLICT is about, nothing for all.
+func conflictTarget(oc *ast.OnConflict, rel *catalog.Relation) (string, error) {
+	if oc.Constraint != "" {
+		for _, u := range rel.UniqueKeys() {
+			if u.Name == oc.Constraint {
+				return u.Name, nil
+			}
+		}
+		return "", pgerr.New(pgerr.UndefinedObject, "constraint %q for table %q does not exist", oc.Constraint, rel.Name).At(int(oc.Pos))
 	}
 	if len(oc.Columns) == 0 {
-		return nil
+		return "", nil
 	}
 	var cols []int
 	for _, n := range oc.Columns {
 		c, err := targetColumn(rel, n)
 		if err != nil {
-			return pgerr.New(pgerr.UndefinedColumn, "column %q does not exist", n.Value).At(int(n.Pos))
+			return "", pgerr.New(pgerr.UndefinedColumn, "column %q does not exist", n.Value).At(int(n.Pos))
 		}
 		if !slices.Contains(cols, c) {
 			cols = append(cols, c)
 		}
 	}
-	key := slices.Clone(rel.PrimaryKey)
-	slices.Sort(key)
 	slices.Sort(cols)
-	if !slices.Equal(key, cols) {
-		return pgerr.New(pgerr.InvalidColumnReference, "there is no unique or exclusion constraint matching the ON CONFLICT specification").At(int(oc.Pos))
+	for _, u := range rel.UniqueKeys() {
+		if slices.Equal(slices.Sorted(slices.Values(u.Columns)), cols) {
+			return u.Name, nil
+		}
 	}
-	return nil
+	return "", pgerr.New(pgerr.InvalidColumnReference, "there is no unique or exclusion constraint matching the ON CONFLICT specification").At(int(oc.Pos))
 }
 
 // assignments binds SET into the expressions of a new row, which hold the old

@@ -73,8 +73,15 @@ func (b *binder) sink(ins *ast.Insert) (*logical.Sink, error) {
 		return nil, err
 	}
 	if rel.IsOwnTable() {
+		if len(rel.Unique) > 0 {
+			return nil, pgerr.NotSupported(int(ins.Target.Offset()), "a job that writes to a table with a UNIQUE constraint").
+				Hint("A job has nobody to tell of a row that is refused. With a PRIMARY KEY instead, rows of a job replace those with their key.")
+		}
 		node, err := b.fullRow(src, rel)
 		if err != nil {
+			return nil, err
+		}
+		if node, err = b.checked(node, rel); err != nil {
 			return nil, err
 		}
 		return &logical.Sink{Input: node, Relation: rel, Columns: count(len(rel.Columns))}, nil

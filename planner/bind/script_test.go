@@ -73,6 +73,12 @@ func relationText(r *catalog.Relation) string {
 	if r.Watermark != nil {
 		fmt.Fprintf(&b, "  watermark %s: %s\n", r.Columns[r.Watermark.Column].Name, r.Watermark.X)
 	}
+	for _, u := range r.Unique {
+		fmt.Fprintf(&b, "  unique %s %v\n", u.Name, u.Columns)
+	}
+	for _, c := range r.Checks {
+		fmt.Fprintf(&b, "  check %s: %s %v\n", c.Name, c.X, c.Columns)
+	}
 	if r.Query != "" {
 		b.WriteString("  query " + r.Query + "\n")
 	}

@@ -32,6 +32,10 @@ func (b *binder) update(u *ast.Update, e env) (*BoundChange, error) {
 	if err != nil {
 		return nil, err
 	}
+	checks, err := b.checks(m.rel)
+	if err != nil {
+		return nil, err
+	}
 	p := &logical.Project{Input: node}
 	for i := range width {
 		p.Exprs = append(p.Exprs, m.target[i].at(-1))
@@ -47,7 +51,12 @@ func (b *binder) update(u *ast.Update, e env) (*BoundChange, error) {
 			p.Out = append(p.Out, f)
 		}
 	}
-	return b.change(m, p, u.Returning)
+	out, err := b.change(m, p, u.Returning)
+	if err != nil {
+		return nil, err
+	}
+	out.Checks = checks
+	return out, nil
 }
 
 // Delete binds a DELETE from an own table.

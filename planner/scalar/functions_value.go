@@ -311,6 +311,7 @@ num_nonnulls(any...) integer [null]
 gen_random_uuid() uuid [volatile]
 uuid() uuid [volatile]                            -- Flink
 pg_typeof(any) text [null stable]
+check_constraint(boolean,text,text) boolean [null volatile] -- true unless the condition is false: then error 23514, for that relation and constraint
 version() text [stable]
 current_user() name [stable]
 session_user() name [stable]

@@ -137,6 +137,7 @@ type copySink struct {
 	given    []int
 	defaults map[int]*eval.Program
 	computed map[int]*eval.Program
+	checks   *checks
 	work     *work
 	begun    table.TxnMark
 	rows     int64
@@ -145,6 +146,13 @@ type copySink struct {
 
 // complete compiles what fills the columns that do not come.
 func (k *copySink) complete(ctx context.Context) error {
+	list, err := bind.Checks(k.relation, k.h.bindOptions(k.s, nil))
+	if err != nil {
+		return err
+	}
+	if k.checks, err = k.h.compileChecks(ctx, k.s, k.relation, list); err != nil {
+		return err
+	}
 	k.defaults, k.computed = map[int]*eval.Program{}, map[int]*eval.Program{}
 	sent := map[int]bool{}
 	for _, c := range k.given {
@@ -256,13 +264,15 @@ func (k *copySink) Write(_ context.Context, in *batch.Batch) error {
 		fresh.AppendFrom(c, nil, n)
 		full.Cols[i] = fresh
 	}
-	c := table.Change{Table: k.relation.ID, Action: table.Insert, Rows: full}
-	if _, err := k.work.rows.Add(c); err != nil {
-		return k.h.elsewhere(err, k.relation.ID)
-	}
-	k.rows += int64(n)
-	k.changes = append(k.changes, c)
-	return nil
+	return k.checks.add(full, func(rows *batch.Batch) error {
+		c := table.Change{Table: k.relation.ID, Action: table.Insert, Rows: rows}
+		if _, err := k.work.rows.Add(c); err != nil {
+			return k.h.elsewhere(err, k.relation.ID)
+		}
+		k.rows += int64(n)
+		k.changes = append(k.changes, c)
+		return nil
+	})
 }
 
 // Finish implements session.CopySink.

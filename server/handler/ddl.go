@@ -206,7 +206,11 @@ func (h *Handler) openSink(ctx context.Context, r *catalog.Relation, changes boo
 
 // tableDefinition is an own table as its store sees it.
 func tableDefinition(r *catalog.Relation) table.Def {
-	return table.Def{ID: r.ID, Name: r.Name, Columns: specOf(r).Columns, Key: r.PrimaryKey}
+	d := table.Def{ID: r.ID, Name: r.Name, Columns: specOf(r).Columns, Key: r.PrimaryKey, KeyName: r.KeyName}
+	for _, u := range r.Unique {
+		d.Unique = append(d.Unique, table.Unique(u))
+	}
+	return d
 }
 
 // drop runs DROP of relations and jobs.

@@ -244,19 +244,26 @@ func (h *Handler) insertRows(ctx context.Context, s *session.Session, o *outcome
 	if err != nil {
 		return err
 	}
+	checks, err := h.compileChecks(ctx, s, b.Relation, b.Checks)
+	if err != nil {
+		return err
+	}
 	begun := x.Mark()
-	for _, in := range rows {
+	add := func(in *batch.Batch) error {
 		switch {
 		case b.OnConflict == nil:
-			if _, err = x.Add(table.Change{Table: b.Relation.ID, Action: table.Insert, Rows: in}); err == nil {
-				o.add(in, int64(in.Live()))
+			if _, err := x.Add(table.Change{Table: b.Relation.ID, Action: table.Insert, Rows: in}); err != nil {
+				return err
 			}
+			o.add(in, int64(in.Live()))
+			return nil
 		case !b.OnConflict.DoUpdate:
-			err = insertNew(o, x, b.Relation, in)
-		default:
-			err = h.insertOrUpdate(ctx, s, o, x, b, in, params, begun)
+			return insertNew(o, x, b, in)
 		}
-		if err != nil {
+		return h.insertOrUpdate(ctx, s, o, x, b, checks, in, params, begun)
+	}
+	for _, in := range rows {
+		if err := checks.add(in, add); err != nil {
 			return err
 		}
 	}
@@ -264,8 +271,8 @@ func (h *Handler) insertRows(ctx context.Context, s *session.Session, o *outcome
 }
 
 // insertNew is ON CONFLICT DO NOTHING.
-func insertNew(o *outcome, x *table.Txn, r *catalog.Relation, in *batch.Batch) error {
-	skipped, err := x.Add(table.Change{Table: r.ID, Action: table.InsertNew, Rows: in})
+func insertNew(o *outcome, x *table.Txn, b *bind.BoundInsert, in *batch.Batch) error {
+	skipped, err := x.Add(table.Change{Table: b.Relation.ID, Action: table.InsertNew, Rows: in, Conflict: b.OnConflict.Constraint})
 	if err != nil {
 		return err
 	}
@@ -373,17 +380,25 @@ func (h *Handler) change(ctx context.Context, s *session.Session, x *table.Txn, 
 	if err != nil {
 		return nil, err
 	}
+	checks, err := h.compileChecks(ctx, s, b.Relation, b.Checks)
+	if err != nil {
+		return nil, err
+	}
 	width := len(b.Relation.Columns)
 	n := width - 2 // without the hidden columns
 	o, seen := &outcome{}, map[table.Ref]struct{}{}
 	for _, in := range rows {
 		shown, refs := firstOf(in, n, seen)
-		c := table.Change{Table: b.Relation.ID, Action: table.Delete, Refs: refs}
 		if update {
 			shown.Cols = shown.Cols[width:]
-			c.Action, c.Rows = table.Update, &batch.Batch{N: shown.N, Sel: shown.Sel, Cols: shown.Cols[:n]}
+			err = checks.add(&batch.Batch{N: shown.N, Sel: shown.Sel, Cols: shown.Cols[:n]}, func(rows *batch.Batch) error {
+				_, err := x.Add(table.Change{Table: b.Relation.ID, Action: table.Update, Refs: refs[:rows.Live()], Rows: rows})
+				return err
+			})
+		} else {
+			_, err = x.Add(table.Change{Table: b.Relation.ID, Action: table.Delete, Refs: refs})
 		}
-		if _, err := x.Add(c); err != nil {
+		if err != nil {
 			return nil, err
 		}
 		o.add(shown, int64(len(refs)))

@@ -147,8 +147,8 @@ func (h *Handler) indexes(s *session.Session) func(relation string) []lower.Inde
 			out = append(out, x)
 		}
 		if r.IsOwnTable() {
-			if len(r.PrimaryKey) > 0 {
-				add(r.Name+"_pkey", r.PrimaryKey)
+			for _, u := range r.UniqueKeys() {
+				add(u.Name, u.Columns)
 			}
 		} else if v, err := h.opt.Jobs.View(relation); err == nil && len(v.Key()) > 0 {
 			add("key of "+r.Name, v.Key())

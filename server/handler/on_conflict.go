@@ -15,20 +15,20 @@ import (
 )
 
 // insertOrUpdate is ON CONFLICT DO UPDATE, in a statement that began at the mark.
-func (h *Handler) insertOrUpdate(ctx context.Context, s *session.Session, o *outcome, x *table.Txn, b *bind.BoundInsert, in *batch.Batch,
+func (h *Handler) insertOrUpdate(ctx context.Context, s *session.Session, o *outcome, x *table.Txn, b *bind.BoundInsert, checks *checks, in *batch.Batch,
 	params []types.Value, begun table.TxnMark) error {
-	old, refs, found, err := x.Lookup(b.Relation.ID, in, begun)
+	old, refs, found, err := x.Lookup(b.Relation.ID, b.OnConflict.Constraint, in, begun)
 	if err != nil {
 		return err
 	}
 	fresh := in.Without(found)
 	if fresh.Live() > 0 {
-		skipped, err := x.Add(table.Change{Table: b.Relation.ID, Action: table.InsertNew, Rows: fresh})
+		skipped, err := x.Add(table.Change{Table: b.Relation.ID, Action: table.InsertNew, Rows: fresh, Conflict: b.OnConflict.Constraint})
 		if err != nil {
 			return err
 		}
 		if len(skipped) > 0 { // a key twice in the statement, or somebody else was faster
-			if _, _, _, err := x.Lookup(b.Relation.ID, fresh, begun); err != nil {
+			if _, _, _, err := x.Lookup(b.Relation.ID, b.OnConflict.Constraint, fresh, begun); err != nil {
 				return err
 			}
 			return pgerr.New(pgerr.SerializationFailure, "could not serialize access due to concurrent update")
@@ -57,18 +57,22 @@ func (h *Handler) insertOrUpdate(ctx context.Context, s *session.Session, o *out
 	if err != nil {
 		return err
 	}
-	c := table.Change{Table: b.Relation.ID, Action: table.Update, Rows: next}
-	for k := range next.Live() {
-		c.Refs = append(c.Refs, refs[next.RowAt(k)])
-	}
-	if len(c.Refs) == 0 {
+	if next.Live() == 0 {
 		o.add(fresh, int64(fresh.Live()))
 		return nil
 	}
-	if _, err := x.Add(c); err != nil {
+	err = checks.add(next, func(next *batch.Batch) error {
+		c := table.Change{Table: b.Relation.ID, Action: table.Update, Rows: next}
+		for k := range next.Live() {
+			c.Refs = append(c.Refs, refs[next.RowAt(k)])
+		}
+		_, err := x.Add(c)
+		return err
+	})
+	if err != nil {
 		return err
 	}
-	o.add(inOrder(b.Relation, in, found, fresh, next), int64(fresh.Live()+len(c.Refs)))
+	o.add(inOrder(b.Relation, in, found, fresh, next), int64(fresh.Live()+next.Live()))
 	return nil
 }
 

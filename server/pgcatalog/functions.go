@@ -230,15 +230,6 @@ func userByID(q *query, args []types.Value) (types.Value, error) {
 	return text(fmt.Sprintf("unknown (OID=%d)", args[0].Int)), nil
 }
 
-func constraintDef(q *query, args []types.Value) (types.Value, error) {
-	for _, k := range q.classes {
-		if k.primary && int64(k.constraintOID()) == args[0].Int {
-			return text("PRIMARY KEY (" + columnList(k) + ")"), nil
-		}
-	}
-	return types.NullValue, nil
-}
-
 // columnList writes an index's columns.
 func columnList(k *class) string {
 	parts := make([]string, len(k.columns))

@@ -32,6 +32,7 @@ func informationSchema(p map[string]producer) {
 	p["information_schema.views"] = infoViews
 	p["information_schema.table_constraints"] = infoTableConstraints
 	p["information_schema.key_column_usage"] = infoKeyColumnUsage
+	p["information_schema.check_constraints"] = infoCheckConstraints
 	p["information_schema.constraint_column_usage"] = infoConstraintColumnUsage
 	p["information_schema.routines"] = infoRoutines
 	p["information_schema.table_privileges"] = infoTablePrivileges
@@ -137,41 +138,6 @@ func numbersOf(t types.Type) numbers {
 		}
 	}
 	return n
-}
-
-func infoTableConstraints(q *query, out *Rows) error {
-	out.Columns("constraint_catalog", "constraint_schema", "constraint_name", "table_catalog", "table_schema", "table_name",
-		"constraint_type", "is_deferrable", "initially_deferred", "enforced", "nulls_distinct")
-	for _, k := range q.classes {
-		if k.primary {
-			out.Add(q.database(), k.schema, k.name, q.database(), k.base.schema, k.base.name, "PRIMARY KEY", "NO", "NO", "YES", nil)
-		}
-	}
-	return nil
-}
-
-func infoKeyColumnUsage(q *query, out *Rows) error {
-	out.Columns("constraint_catalog", "constraint_schema", "constraint_name", "table_catalog", "table_schema", "table_name", "column_name", "ordinal_position")
-	for _, k := range q.classes {
-		if k.primary {
-			for i, c := range k.columns {
-				out.Add(q.database(), k.schema, k.name, q.database(), k.base.schema, k.base.name, c.Name, i+1)
-			}
-		}
-	}
-	return nil
-}
-
-func infoConstraintColumnUsage(q *query, out *Rows) error {
-	out.Columns("table_catalog", "table_schema", "table_name", "column_name", "constraint_catalog", "constraint_schema", "constraint_name")
-	for _, k := range q.classes {
-		if k.primary {
-			for _, c := range k.columns {
-				out.Add(q.database(), k.base.schema, k.base.name, c.Name, q.database(), k.schema, k.name)
-			}
-		}
-	}
-	return nil
 }
 
 func infoRoutines(q *query, out *Rows) error {

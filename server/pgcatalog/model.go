@@ -52,7 +52,7 @@ func namespaceOID(name string) uint32 {
 }
 
 // class is a relation as pg_class shows it: a relation of the catalog, a system
-// relation, or the index behind a primary key.
+// relation, or the index behind a primary key or a unique constraint.
 type class struct {
 	oid      uint32
 	name     string
@@ -63,6 +63,7 @@ type class struct {
 	// base and keys are of indexes: the relation and its column numbers from 1.
 	base    *class
 	keys    []int64
+	unique  *catalog.Unique // of an index behind a constraint
 	primary bool
 	typeOID uint32
 }
@@ -131,9 +132,7 @@ func (c *Catalog) newModel(snapshot *catalog.Snapshot) *model {
 		}
 		k := &class{oid: stableOID("class", r.ID, m.taken), name: r.Name, schema: r.Schema, kind: relkind(r), relation: r, columns: r.Columns}
 		m.add(k)
-		if len(r.PrimaryKey) > 0 {
-			m.addPrimaryKey(k)
-		}
+		m.addKeys(k)
 	}
 	for _, r := range all {
 		if r.Kind == catalog.Index {
@@ -175,14 +174,21 @@ func relkind(r *catalog.Relation) string {
 	return "r" // sources and sinks too, so that every tool lists them
 }
 
-func (m *model) addPrimaryKey(base *class) {
-	k := &class{name: base.name + "_pkey", schema: base.schema, kind: "i", base: base, primary: true}
-	k.oid = stableOID("pkey", base.relation.ID, m.taken)
-	for _, i := range base.relation.PrimaryKey {
-		k.keys = append(k.keys, int64(i+1))
-		k.columns = append(k.columns, base.columns[i])
+// addKeys adds the indexes behind a relation's unique constraints.
+func (m *model) addKeys(base *class) {
+	for n, u := range base.relation.UniqueKeys() {
+		k := &class{name: u.Name, schema: base.schema, kind: "i", base: base, unique: &u, primary: n == 0 && len(base.relation.PrimaryKey) > 0}
+		if k.primary {
+			k.oid = stableOID("pkey", base.relation.ID, m.taken)
+		} else {
+			k.oid = stableOID("unique", base.relation.ID+" "+u.Name, m.taken)
+		}
+		for _, i := range u.Columns {
+			k.keys = append(k.keys, int64(i+1))
+			k.columns = append(k.columns, base.columns[i])
+		}
+		m.add(k)
 	}
-	m.add(k)
 }
 
 func (m *model) addIndex(r *catalog.Relation) {
@@ -227,6 +233,3 @@ func (m *model) indexes(base *class) []*class {
 	sort.SliceStable(out, func(i, j int) bool { return out[i].primary && !out[j].primary })
 	return out
 }
-
-// constraintOID is the OID of the primary key constraint behind an index.
-func (k *class) constraintOID() uint32 { return k.oid ^ 0x20000000 | firstUserOID }

@@ -113,7 +113,7 @@ func pgAttrdef(q *query, out *Rows) error {
 }
 
 func pgIndex(q *query, out *Rows) error {
-	out.Columns("indexrelid", "indrelid", "indnatts", "indnkeyatts", "indisunique", "indisprimary", "indimmediate", "indisvalid",
+	out.Columns("indexrelid", "indrelid", "indnatts", "indnkeyatts", "indisunique", "indnullsnotdistinct", "indisprimary", "indimmediate", "indisvalid",
 		"indisready", "indislive", "indkey", "indcollation", "indclass", "indoption")
 	for _, k := range q.classes {
 		if k.kind != "i" {
@@ -123,7 +123,7 @@ func pgIndex(q *query, out *Rows) error {
 		for i := range k.keys {
 			options[i] = indexOption(k, i)
 		}
-		out.Add(k.oid, k.base.oid, len(k.keys), len(k.keys), k.primary, k.primary, true, true, true, true, lowerZero(k.keys), zeros, zeros, options)
+		out.Add(k.oid, k.base.oid, len(k.keys), len(k.keys), k.unique != nil, k.unique != nil && !k.primary && k.unique.NullsNotDistinct, k.primary, true, true, true, true, lowerZero(k.keys), zeros, zeros, options)
 	}
 	return nil
 }
@@ -143,22 +143,11 @@ func indexOption(k *class, i int) (bits int64) {
 	return bits
 }
 
-func pgConstraint(q *query, out *Rows) error {
-	out.Columns("oid", "conname", "connamespace", "contype", "convalidated", "conrelid", "conindid", "confupdtype", "confdeltype",
-		"confmatchtype", "conislocal", "connoinherit", "conkey")
-	for _, k := range q.classes {
-		if k.primary {
-			out.Add(k.constraintOID(), k.name, namespaceOID(k.schema), "p", true, k.base.oid, k.oid, " ", " ", " ", true, true, k.keys)
-		}
-	}
-	return nil
-}
-
 func pgDepend(q *query, out *Rows) error {
 	out.Columns("classid", "objid", "refclassid", "refobjid", "deptype")
 	for _, k := range q.classes {
 		switch {
-		case k.primary:
+		case k.unique != nil:
 			out.Add(oidClassConstraint, k.constraintOID(), oidClassClass, k.base.oid, "a")
 			out.Add(oidClassClass, k.oid, oidClassConstraint, k.constraintOID(), "i")
 		case k.kind == "i":

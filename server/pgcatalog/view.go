@@ -63,11 +63,11 @@ func pgIndexes(q *query, out *Rows) error {
 // indexDefinition is CREATE INDEX as pg_get_indexdef gives it.
 func indexDefinition(k *class) string {
 	unique := ""
-	if k.primary {
+	if k.unique != nil {
 		unique = "UNIQUE "
 	}
 	return "CREATE " + unique + "INDEX " + quote(k.name) + " ON " + quote(k.base.schema) + "." + quote(k.base.name) +
-		" USING btree (" + columnList(k) + ")"
+		" USING btree (" + columnList(k) + ")" + nullsClause(k)
 }
 
 func pgStatTables(q *query, out *Rows, all bool) error {

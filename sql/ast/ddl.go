@@ -39,8 +39,9 @@ type (
 		Name        Path
 		Columns     []ColumnDef
 		PrimaryKey  []Name
-		Unique      [][]Name
-		Checks      []Expr
+		KeyName     Name // of CONSTRAINT … PRIMARY KEY
+		Unique      []Unique
+		Checks      []Check
 		Watermark   *Watermark
 		Like        Path
 		AppendOnly  bool
@@ -137,7 +138,8 @@ type ColumnDef struct {
 	Type       TypeName
 	NotNull    bool
 	PrimaryKey bool
-	Unique     bool
+	KeyName    Name
+	Unique     []Unique // without columns
 	Default    Expr
 	Generated  Expr // GENERATED ALWAYS AS (x), or name AS x
 	// Identity is "always" or "by default" for GENERATED … AS IDENTITY.
@@ -147,8 +149,23 @@ type ColumnDef struct {
 	IsMetadata bool
 	Metadata   string
 	Virtual    bool
-	Check      Expr
+	Checks     []Check
 	Comment    string
+}
+
+// Unique is UNIQUE [NULLS NOT DISTINCT] [(columns)].
+type Unique struct {
+	At
+	Name             Name // of CONSTRAINT; empty: chosen
+	Columns          []Name
+	NullsNotDistinct bool
+}
+
+// Check is CHECK (x).
+type Check struct {
+	At
+	Name Name
+	X    Expr
 }
 
 // Watermark is WATERMARK FOR col AS x.

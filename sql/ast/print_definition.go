@@ -40,22 +40,16 @@ func (p *printer) tableElements(c *CreateRelation) {
 	}
 	if len(c.PrimaryKey) > 0 {
 		add(func(q *printer) {
+			q.constraint(c.KeyName)
 			q.put("PRIMARY KEY ")
 			q.names(c.PrimaryKey)
 		})
 	}
-	for _, columns := range c.Unique {
-		add(func(q *printer) {
-			q.put("UNIQUE ")
-			q.names(columns)
-		})
+	for _, u := range c.Unique {
+		add(func(q *printer) { q.unique(u) })
 	}
 	for _, x := range c.Checks {
-		add(func(q *printer) {
-			q.put("CHECK (")
-			q.expr(x, 0)
-			q.put(")")
-		})
+		add(func(q *printer) { q.check(x) })
 	}
 	if c.Watermark != nil {
 		add(func(q *printer) {
@@ -89,18 +83,50 @@ func (p *printer) column(c *ColumnDef) {
 		p.flag(c.Virtual, " VIRTUAL")
 	}
 	p.flag(c.NotNull, " NOT NULL")
-	p.flag(c.PrimaryKey, " PRIMARY KEY")
-	p.flag(c.Unique, " UNIQUE")
+	if c.PrimaryKey {
+		p.put(" ")
+		p.constraint(c.KeyName)
+		p.put("PRIMARY KEY")
+	}
+	for _, u := range c.Unique {
+		p.put(" ")
+		p.unique(u)
+	}
 	if c.Default != nil {
 		p.put(" DEFAULT ")
 		p.expr(c.Default, bindOther)
 	}
-	if c.Check != nil {
-		p.put(" CHECK (")
-		p.expr(c.Check, 0)
-		p.put(")")
+	for _, x := range c.Checks {
+		p.put(" ")
+		p.check(x)
 	}
 	p.flag(c.Comment != "", " COMMENT "+QuoteString(c.Comment))
+}
+
+// constraint writes the name of a constraint, if it has one.
+func (p *printer) constraint(name Name) {
+	if name.Value != "" {
+		p.put("CONSTRAINT ")
+		p.name(name)
+		p.put(" ")
+	}
+}
+
+func (p *printer) unique(u Unique) {
+	p.constraint(u.Name)
+	p.put("UNIQUE")
+	p.flag(u.NullsNotDistinct, " NULLS NOT DISTINCT")
+	if len(u.Columns) > 0 {
+		p.put(" ")
+		p.names(u.Columns)
+	}
+}
+
+func (p *printer) check(c Check) {
+	p.constraint(c.Name)
+	p.put("CHECK (")
+	p.expr(c.X, 0)
+	p.put(")")
 }
 
 func (p *printer) createView(c *CreateView) {

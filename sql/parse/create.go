@@ -103,11 +103,9 @@ func (p *parser) tableElements(c *ast.CreateRelation) {
 }
 
 func (p *parser) tableElement(c *ast.CreateRelation) {
-	if p.accept("constraint") {
-		p.name()
-		if !p.cur().isAny("primary", "unique", "check") {
-			p.unexpected()
-		}
+	named := p.constraintName()
+	if named.Value != "" && !p.cur().isAny("primary", "unique", "check") {
+		p.unexpected()
 	}
 	t := p.cur()
 	switch {
@@ -115,15 +113,17 @@ func (p *parser) tableElement(c *ast.CreateRelation) {
 		if c.PrimaryKey != nil {
 			p.fail(multiplePrimaryKeys(t))
 		}
-		c.PrimaryKey = p.names()
+		c.PrimaryKey, c.KeyName = p.names(), named
 		p.accept("not", "enforced")
-	case t.isWord("unique") && p.peek(1).is("("):
-		p.advance()
-		c.Unique = append(c.Unique, p.names())
-		p.accept("not", "enforced")
+		p.immediate()
+	case t.isWord("unique") && (p.peek(1).is("(") || p.peek(1).isWord("nulls")):
+		u := p.unique(named)
+		u.Columns = p.names()
+		p.immediate()
+		c.Unique = append(c.Unique, u)
 	case t.isWord("check") && p.peek(1).is("("):
-		p.advance()
-		c.Checks = append(c.Checks, p.parenthesized())
+		c.Checks = append(c.Checks, p.check(named))
+		p.immediate()
 	case p.ahead("watermark", "for"):
 		w := p.watermark()
 		if c.Watermark != nil {
@@ -140,6 +140,47 @@ func (p *parser) tableElement(c *ast.CreateRelation) {
 		p.unsupported(t, upper(t.text)+" constraints")
 	default:
 		c.Columns = append(c.Columns, p.column())
+	}
+}
+
+// constraintName takes CONSTRAINT name, if it is there.
+func (p *parser) constraintName() (n ast.Name) {
+	if p.accept("constraint") {
+		n = p.name()
+	}
+	return n
+}
+
+// unique takes UNIQUE [NULLS [NOT] DISTINCT].
+func (p *parser) unique(name ast.Name) ast.Unique {
+	u := ast.Unique{At: ast.At{Pos: p.here()}, Name: name}
+	p.expect("unique")
+	if u.NullsNotDistinct = p.accept("nulls", "not", "distinct"); !u.NullsNotDistinct {
+		p.accept("nulls", "distinct")
+	}
+	return u
+}
+
+// check takes CHECK (x).
+func (p *parser) check(name ast.Name) ast.Check {
+	c := ast.Check{At: ast.At{Pos: p.here()}, Name: name}
+	p.expect("check")
+	c.X = p.parenthesized()
+	p.accept("no", "inherit")
+	return c
+}
+
+// immediate takes when a constraint is checked, which is at once.
+func (p *parser) immediate() {
+	for {
+		t := p.cur()
+		switch {
+		case p.accept("not", "deferrable"), p.accept("initially", "immediate"):
+		case t.isWord("deferrable"), p.ahead("initially", "deferred"):
+			p.unsupported(t, "a deferrable constraint")
+		default:
+			return
+		}
 	}
 }
 
@@ -177,23 +218,24 @@ func (p *parser) column() ast.ColumnDef {
 
 // columnConstraint takes one of what may follow a column's type.
 func (p *parser) columnConstraint(c *ast.ColumnDef) bool {
-	if p.accept("constraint") {
-		p.name()
-	}
+	named := p.constraintName()
 	t := p.cur()
 	switch {
 	case p.accept("not", "null"):
 		c.NotNull = true
 	case p.accept("null"):
 	case p.accept("primary", "key"):
-		c.PrimaryKey = true
+		c.PrimaryKey, c.KeyName = true, named
 		p.accept("not", "enforced")
-	case p.accept("unique"):
-		c.Unique = true
+		p.immediate()
+	case t.isWord("unique"):
+		c.Unique = append(c.Unique, p.unique(named))
+		p.immediate()
 	case p.accept("default"):
 		c.Default = p.expr()
-	case p.accept("check"):
-		c.Check = p.parenthesized()
+	case t.isWord("check"):
+		c.Checks = append(c.Checks, p.check(named))
+		p.immediate()
 	case p.accept("generated"):
 		p.generated(c)
 	case p.accept("metadata"):
