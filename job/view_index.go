@@ -50,6 +50,17 @@ func (v *View) Key() []int {
 	return v.spec.Key
 }
 
+// Len is how many different rows the newest epoch has.
+func (v *View) Len() int64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n := int64(0)
+	for _, s := range v.parts {
+		n += int64(s.Len())
+	}
+	return n
+}
+
 // Lookup reads what an index of the view, made if need be, has of the cut's rows in
 // ranges of keys. The columns are the view's.
 func (c *Cut) Lookup(columns []state.LookupColumn, ranges []state.LookupRange, reverse bool) *state.LookupScan {

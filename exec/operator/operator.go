@@ -59,6 +59,9 @@ type Env struct {
 	Subquery func(g *graph.Graph, working *WorkingRows, take func(b *batch.Batch) error) error
 	// Working gives the rows of a recursive query around this graph.
 	Working func(number int) []*batch.Batch
+	// Keys takes the values that a keys operator has for the source of that id, in
+	// the order in which they came; all: there are too many.
+	Keys func(source string, values [][]types.Value, all bool)
 	// Rows opens a function in FROM whose rows lie outside of the query; nil: there
 	// are none.
 	Rows func(function string, args []types.Value) (RowReader, error)
@@ -112,6 +115,8 @@ func build(op *graph.Operator, env *Env) (exec.Operator, error) {
 		return newValues(op, env)
 	case graph.FilterKind:
 		return newFilter(op, env)
+	case graph.KeysKind:
+		return newKeys(op, env), nil
 	case graph.ContendersKind:
 		return newContenders(op, env)
 	case graph.ProjectKind:

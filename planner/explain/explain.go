@@ -159,6 +159,8 @@ func (p *printer) spec(o *graph.Operator, add func(string, ...any)) {
 		add("columns: %s", exprs(o.Project.Exprs, o.Fields, p.input(o, 0).Fields))
 	case graph.WindowKind:
 		add("window: %s", window(o.Window.Spec, o.Fields[o.Window.TimeColumn].Name))
+	case graph.KeysKind:
+		add("keys: %s, for %s; if there are more than %d different ones, that is read in full", p.names(o.Fields, o.Keys.Columns), o.Keys.Source, o.Keys.Max)
 	case graph.ContendersKind:
 		p.contenders(o, add)
 	case graph.AggregateKind:

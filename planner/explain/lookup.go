@@ -30,6 +30,9 @@ func lookup(s *graph.Source) string {
 			parts = append(parts, within)
 		}
 	}
+	if l.Keys != "" {
+		parts = append(parts, "by "+l.Keys)
+	}
 	if l.Ordered {
 		order := "in its order"
 		if l.Reverse {

@@ -56,6 +56,7 @@ const (
 	ApplyKind     Kind = "apply"
 	RecursiveKind Kind = "recursive"
 	WorkingKind   Kind = "working"
+	KeysKind      Kind = "keys" // tells a source what to look up
 )
 
 // Changelog is what kinds of rows flow on an edge.
@@ -118,6 +119,7 @@ type Operator struct {
 	Contenders      *Contenders      `json:"contenders,omitempty"`
 	Recursive       *Recursive       `json:"recursive,omitempty"`
 	Working         *Working         `json:"working,omitempty"`
+	Keys            *Keys            `json:"keys,omitempty"`
 }
 
 // Input is an edge.

@@ -13,6 +13,8 @@ type Lookup struct {
 	Index   string         `json:"index"`   // its name, for people
 	Columns []LookupColumn `json:"columns"` // the index's
 	Ranges  []LookupRange  `json:"ranges,omitempty"`
+	// Keys is the id of the operator that tells the ranges when the query runs.
+	Keys string `json:"keys,omitempty"`
 	// Ordered says that the rows are wanted in the order of the index, from its
 	// end with Reverse. No more than Enough are wanted, if that is not 0.
 	Ordered bool  `json:"ordered,omitempty"`

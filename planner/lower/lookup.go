@@ -21,12 +21,7 @@ func useIndexes(g *graph.Graph, indexes func(relation string) []Index) {
 	if indexes == nil {
 		return
 	}
-	readers := make([]int, len(g.Operators))
-	for i := range g.Operators {
-		for _, in := range g.Operators[i].Inputs {
-			readers[in.Operator]++
-		}
-	}
+	readers := readersOf(g)
 	for i := range g.Operators {
 		o := &g.Operators[i]
 		if o.Kind != graph.FilterKind {

@@ -17,6 +17,8 @@ type Options struct {
 	// Indexes lists what a query over finished data may find the rows of a
 	// relation by, the best first; nil for nothing.
 	Indexes func(relation string) []Index
+	// Rows is about how many rows a relation has; nil if nobody knows.
+	Rows func(relation string) int64
 }
 
 // Index finds the rows of a relation by the values of its columns, or of the first
@@ -74,5 +76,5 @@ func Bounded(root logical.Node, opts Options) (*graph.Graph, error) {
 		return nil, err
 	}
 	useIndexes(g, opts.Indexes)
-	return g, nil
+	return useKeys(g, opts), nil
 }

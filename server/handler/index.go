@@ -128,6 +128,18 @@ func chosenIndexName(names *catalog.Snapshot, base *catalog.Relation, columns []
 	return name
 }
 
+// rowCount is how many rows a relation has, or had a moment ago, 0 if that is not known.
+func (h *Handler) rowCount(relation string) int64 {
+	if v, err := h.opt.Jobs.View(relation); err == nil {
+		return v.Len()
+	}
+	n, err := h.opt.Tables.Count(relation)
+	if err != nil {
+		return 0 // it is of this transaction
+	}
+	return n
+}
+
 // indexes is what a query of the session may find rows by: the key of a
 // materialized view or of an own table, which needs no CREATE INDEX, then the
 // indexes by name.

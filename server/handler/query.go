@@ -128,7 +128,7 @@ func (h *Handler) rows(ctx context.Context, s *session.Session, root logical.Nod
 
 func (h *Handler) boundedGraph(s *session.Session, root logical.Node, params []types.Value) (*graph.Graph, error) {
 	root = optimize.Node(optimize.Parameters(root, params), optimize.Options{Evaluate: evaluateConstant})
-	return lower.Bounded(root, lower.Options{Indexes: h.indexes(s)})
+	return lower.Bounded(root, lower.Options{Indexes: h.indexes(s), Rows: h.rowCount})
 }
 
 // rows is the result of a bounded run, read as it is made.

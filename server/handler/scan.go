@@ -49,9 +49,10 @@ type boundedParts struct {
 	working *operator.WorkingRows
 
 	mu   sync.Mutex
-	cuts map[string]*job.Cut // by relation id
-	bad  map[string]*leftOut // by relation
-	own  *table.Snapshot     // of own tables
+	cuts map[string]*job.Cut  // by relation id
+	bad  map[string]*leftOut  // by relation
+	own  *table.Snapshot      // of own tables
+	keys map[string]*joinKeys // by source operator
 }
 
 func (h *Handler) newBoundedParts(ctx context.Context, s *session.Session, g *graph.Graph, collect func(*batch.Batch) error) *boundedParts {
@@ -114,7 +115,7 @@ func (p *boundedParts) Operator(op *graph.Operator, task, tasks int) (exec.Made,
 	}
 	env := operator.Env{Table: func(name string) *state.Table { return tables[name] }, Task: task, Parallelism: tasks, Bounded: true,
 		Context: p.ctx, Clock: p.h.opt.Clock, Eval: p.eval, Collect: p.collect, Counters: &exec.Counters{}, Subquery: p.subquery, Working: p.workingRows,
-		Rows: p.h.functionRows(p.ctx)}
+		Rows: p.h.functionRows(p.ctx), Keys: p.tellKeys}
 	for _, in := range op.Inputs {
 		env.Inputs = append(env.Inputs, p.g.Operators[in.Operator].Fields)
 	}
@@ -159,6 +160,9 @@ func (p *boundedParts) Source(op *graph.Operator, task, tasks int) (*exec.Source
 	src, err := p.open(op)
 	if err != nil {
 		return nil, err
+	}
+	if l := op.Source.Lookup; l != nil && l.Keys != "" {
+		src = &keyedSource{of: src.(indexed), by: l, keys: p.keysFor(op.ID)}
 	}
 	in.Source = src
 	splits, err := src.Splits(p.ctx)
