@@ -4,6 +4,7 @@
 package catalog
 
 import (
+	"strings"
 	"time"
 
 	"github.com/millrace/millrace/types"
@@ -96,7 +97,31 @@ type Column struct {
 	Default   string `json:",omitempty"`
 	Generated string `json:",omitempty"`
 	Metadata  string `json:",omitempty"` // connector metadata key
+	// Identity says by which numbers an own table's column counts, nil for none.
+	Identity *Identity `json:",omitempty"`
 }
+
+// Identity is an identity column or a serial one.
+type Identity struct {
+	Kind     string // "always", "by default" or "serial"
+	Sequence string // its name
+	Start, Increment,
+	Min, Max int64
+	Cycle bool `json:",omitempty"`
+}
+
+// DefaultSQL is what a column has that is not given, as SQL text; empty for null.
+func (r *Relation) DefaultSQL(column int) string {
+	c := &r.Columns[column]
+	if c.Identity != nil {
+		return "nextval(" + literal(name(r.Schema)+"."+name(c.Identity.Sequence)) + ")"
+	}
+	return c.Default
+}
+
+func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+func name(s string) string { return `"` + strings.ReplaceAll(s, `"`, `""`) + `"` }
 
 // Watermark is WATERMARK FOR column AS expression, the latter as SQL text.
 type Watermark struct {

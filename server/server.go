@@ -212,7 +212,7 @@ func (s *Server) wireUp() error {
 	})
 	var late struct{ session.Handler }
 	s.sessions = session.NewManager(session.Options{Handler: &late, Parse: parse.Statements, Clock: s.opt.Clock, Logger: s.opt.Log})
-	system := pgcatalog.New(pgcatalog.Options{Store: s.store, Sessions: s.sessions, Provider: s, Clock: s.opt.Clock, Started: s.started,
+	system := pgcatalog.New(pgcatalog.Options{Store: s.store, Sessions: s.sessions, Provider: s, Sequences: s, Clock: s.opt.Clock, Started: s.started,
 		Snapshot: func(x *session.Session) *catalog.Snapshot { return h.Snapshot(x) }})
 	h = handler.New(handler.Options{Catalog: s.store, Jobs: s.jobs, Tables: s.tables, Connectors: connectors, System: system, Slabs: slabs,
 		Version: s.opt.Version, Log: s.opt.Log, Clock: s.opt.Clock})

@@ -17,10 +17,12 @@ type pendingTxn struct {
 	changes []Change
 	reads   map[string]struct{} // ids of tables that must not have changed …
 	readAt  uint64              // … after this position
+	counts  string              // id of a table whose sequences are to be logged
 	writers []string            // names of the pending files whose rows are in changes
 	joint   *joint              // of a part of something larger
 	staged  *stager             // its rows in memory, until it is decided
 	made    []*table            // its new tables
+	counted []sequenceMark
 	done    chan struct{}
 	result  Result
 	err     error
@@ -127,6 +129,7 @@ func (s *Store) carryOut(group []*pendingTxn) {
 	}
 	for _, t := range kept {
 		t.staged.finish()
+		s.sequences.wrote(t.counted)
 	}
 	s.durable = last
 	s.sinceSnap += int64(len(frame))
@@ -183,6 +186,8 @@ func (s *Store) stage(frame []byte, t *pendingTxn) ([]byte, error) {
 		}
 		return nil, err
 	}
+	frame, n := s.stageSequences(frame, t)
+	entries += n
 	for _, w := range t.writers {
 		at := len(frame)
 		frame = append(appendEntry(frame, writerEntry), w...)
@@ -229,6 +234,7 @@ func (s *Store) removeTable(t *table) {
 	t.dropped = true
 	delete(s.tables, t.def.ID)
 	delete(s.numbers, t.number)
+	s.sequences.forget(t.def.ID, len(t.def.Columns))
 }
 
 // stageChanges applies the changes in order, or none of them.

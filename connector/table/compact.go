@@ -285,6 +285,9 @@ func (s *Store) snapshotHead(at uint64) ([]byte, []*table) {
 	for _, t := range tables {
 		add(createEntry, t.stored().encode())
 		add(rowIDEntry, binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint32(nil, t.number), t.rows.nextRow))
+		for _, m := range s.sequences.all(t.def.ID, len(t.def.Columns)) {
+			add(sequenceEntry, m.append(nil, t.number))
+		}
 	}
 	for name, position := range s.writers {
 		if position <= at {

@@ -81,6 +81,7 @@ const (
 	endEntry      entryKind = 6 // u64 rows: a snapshot is complete
 	rowIDEntry    entryKind = 7 // u32 table number, u64 next row id
 	jointEntry    entryKind = 8 // id of the metadata transaction that decides about this one
+	sequenceEntry entryKind = 9 // how far a column has counted
 )
 
 // A transaction in a frame: u64 position, u32 number of entries, entries. An

@@ -98,6 +98,8 @@ func (s *Store) replayEntry(position uint64, e entry) error {
 		if t := s.numbers[binary.LittleEndian.Uint32(e.body)]; t != nil {
 			t.rows.nextRow = max(t.rows.nextRow, binary.LittleEndian.Uint64(e.body[4:]))
 		}
+	case sequenceEntry:
+		return s.replaySequence(e.body)
 	default:
 		return errUnknownEntry(e.kind)
 	}

@@ -129,6 +129,8 @@ type Store struct {
 	snapshot   uint64 // position of the newest snapshot file
 	sinceSnap  int64  // bytes of log since then
 
+	sequences sequences
+
 	compactMu sync.Mutex // one compaction at a time
 }
 

@@ -26,6 +26,7 @@ const (
 	DatetimeFieldOverflow        Code = "22008"
 	SubstringError               Code = "22011"
 	DivisionByZero               Code = "22012"
+	SequenceLimitExceeded        Code = "2200H"
 	InvalidTimeZone              Code = "22009"
 	InvalidEscapeSequence        Code = "22025"
 	InvalidRegularExpression     Code = "2201B"

@@ -170,8 +170,6 @@ func (d *definition) column(c *ast.ColumnDef) error {
 		}
 	}
 	switch {
-	case c.Identity != "":
-		return pgerr.NotSupported(pos, "an identity column")
 	case c.Default != nil && c.Generated != nil:
 		return pgerr.New(pgerr.SyntaxError, "both default and generation expression specified for column %q of table %q", c.Name.Value, d.rel.Name).At(pos)
 	case c.IsMetadata && d.rel.Options["connector"] == "":
@@ -180,7 +178,11 @@ func (d *definition) column(c *ast.ColumnDef) error {
 		return pgerr.New(pgerr.InvalidTableDefinition, "a sink cannot have the generated column %q", c.Name.Value).At(pos)
 	}
 	col := catalog.Column{Name: c.Name.Value, NotNull: c.NotNull || c.PrimaryKey}
-	if c.Type.Name != "" {
+	if c.Identity != nil || serialTypes[c.Type.Name] != "" {
+		if err := d.identity(c, &col); err != nil {
+			return err
+		}
+	} else if c.Type.Name != "" {
 		t, err := ResolveType(c.Type)
 		if err != nil {
 			return err

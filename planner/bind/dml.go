@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"slices"
+
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/logical"
@@ -119,10 +121,14 @@ func (b *binder) assign(rel *catalog.Relation, c int, e *scalar.Expr) (*scalar.E
 // defaultOf is a column's default, null without one.
 func (b *binder) defaultOf(rel *catalog.Relation, c int) (*scalar.Expr, error) {
 	col := &rel.Columns[c]
-	if col.Default == "" {
+	text := rel.DefaultSQL(c)
+	if text == "" {
 		return b.nullOf(col.Type, -1), nil
 	}
-	e, err := (&level{b: b, clause: "DEFAULT"}).storedExpr(col.Default, col.Type)
+	if col.Identity != nil && b.opts.Continuous {
+		return nil, pgerr.NotSupported(-1, "counting in a job").Hint("Give column %q a value.", col.Name)
+	}
+	e, err := (&level{b: b, clause: "DEFAULT"}).storedExpr(text, col.Type)
 	if err != nil {
 		x := pgerr.From(err)
 		return nil, pgerr.New(x.Code, "default of column %q of relation %q: %s", col.Name, rel.Name, x.Message)
@@ -183,17 +189,26 @@ func (b *binder) insertSource(ins *ast.Insert, rel *catalog.Relation, e env) (*s
 	if err != nil {
 		return nil, err
 	}
+	cols = slices.Clone(cols)
+	for i, c := range cols {
+		if counted(rel, c, ins.Overriding) {
+			cols[i] = -1
+		}
+	}
 	return &source{node, cols, e}, nil
 }
 
 func refuseGenerated(rel *catalog.Relation, ins *ast.Insert, cols []int) error {
 	for i, c := range cols {
+		pos := ins.Target.Offset()
+		if i < len(ins.Columns) {
+			pos = ins.Columns[i].Pos
+		}
 		if rel.Columns[c].Generated != "" {
-			pos := ins.Target.Offset()
-			if i < len(ins.Columns) {
-				pos = ins.Columns[i].Pos
-			}
 			return generatedError(rel, c, pos, false)
+		}
+		if err := identityGiven(rel, c, ins.Overriding, pos); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -226,9 +241,19 @@ func (b *binder) insertValues(v *ast.Values, ins *ast.Insert, rel *catalog.Relat
 		}
 		var cells []*scalar.Expr
 		for i, x := range row {
+			if _, ok := x.(*ast.Default); !ok {
+				if err := identityGiven(rel, cols[i], ins.Overriding, x.Offset()); err != nil {
+					return nil, err
+				}
+			}
 			c, err := l.insertCell(rel, cols[i], x)
 			if err != nil {
 				return nil, err
+			}
+			if counted(rel, cols[i], ins.Overriding) {
+				if c, err = b.defaultOf(rel, cols[i]); err != nil {
+					return nil, err
+				}
 			}
 			cells = append(cells, c)
 		}

@@ -190,6 +190,9 @@ func (l *level) assignments(list []ast.Assignment, rel *catalog.Relation, row []
 			switch {
 			case given == nil && rel.Columns[c].Generated != "":
 				return generatedError(rel, c, n.Pos, true)
+			case given == nil && rel.Columns[c].Identity != nil && rel.Columns[c].Identity.Kind == "always":
+				return pgerr.New(pgerr.GeneratedAlways, "column %q can only be updated to DEFAULT", n.Value).At(int(n.Pos)).
+					WithDetail("Column %q is an identity column defined as GENERATED ALWAYS.", n.Value)
 			case bound != nil:
 				row[c], err = l.b.assign(rel, c, bound[k])
 			default:

@@ -177,8 +177,8 @@ func (k *copySink) complete(ctx context.Context) error {
 				return err
 			}
 			k.computed[i] = p
-		case c.Default != "":
-			x, err := k.defaultOf(c)
+		case k.relation.DefaultSQL(i) != "":
+			x, err := k.defaultOf(i)
 			if err != nil {
 				return err
 			}
@@ -205,8 +205,9 @@ func (k *copySink) generated() ([]*scalar.Expr, error) {
 }
 
 // defaultOf is a column's default, cast to its type.
-func (k *copySink) defaultOf(c catalog.Column) (*scalar.Expr, error) {
-	x, err := parse.Expr(c.Default)
+func (k *copySink) defaultOf(i int) (*scalar.Expr, error) {
+	c := k.relation.Columns[i]
+	x, err := parse.Expr(k.relation.DefaultSQL(i))
 	if err != nil {
 		return nil, err
 	}

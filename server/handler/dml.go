@@ -418,6 +418,11 @@ func (h *Handler) truncate(st *ast.Truncate) plan {
 			if _, err := p.Plan.(plan).run(ctx, s, nil); err != nil {
 				return nil, err
 			}
+			if st.RestartIdentity {
+				if err := h.restartIdentity(s, name); err != nil {
+					return nil, err
+				}
+			}
 		}
 		return session.Command("TRUNCATE TABLE"), nil
 	})

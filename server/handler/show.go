@@ -113,6 +113,11 @@ func columnExtra(r *catalog.Relation, i int) string {
 	if c.Default != "" {
 		extra = append(extra, "default "+c.Default)
 	}
+	if c.Identity != nil && c.Identity.Kind == "serial" {
+		extra = append(extra, "serial")
+	} else if c.Identity != nil {
+		extra = append(extra, "generated "+c.Identity.Kind+" as identity")
+	}
 	if c.Metadata != "" {
 		extra = append(extra, "metadata "+c.Metadata)
 	}

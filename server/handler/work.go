@@ -95,7 +95,14 @@ func writable(s *session.Session, verb string) error {
 }
 
 // Commit implements session.Handler.
-func (h *Handler) Commit(ctx context.Context, _ *session.Session, tx *session.Tx) error {
+func (h *Handler) Commit(ctx context.Context, s *session.Session, tx *session.Tx) error {
+	if err := h.commit(ctx, tx); err != nil {
+		return err
+	}
+	return h.logCounted(ctx, s)
+}
+
+func (h *Handler) commit(ctx context.Context, tx *session.Tx) error {
 	w, ok := tx.Work.(*work)
 	if !ok {
 		return nil

@@ -96,10 +96,10 @@ func catalogFunctions() map[string]function {
 		"inet_client_port()":                      null,
 		"inet_server_addr()":                      null,
 		"inet_server_port()":                      null,
-		"nextval(text)":                           noSequence,
 	} {
 		f[key] = body
 	}
+	sequenceFunctions(f)
 	scalar.All(func(x *scalar.Function) {
 		if !x.External || f[x.Key] != nil {
 			return
@@ -458,6 +458,9 @@ func toRegclass(q *query, args []types.Value) (types.Value, error) {
 	if k := q.class(args[0].Bytes); k != nil {
 		return number8(int64(k.oid)), nil
 	}
+	if s := q.sequenceNamed(args[0].Bytes); s != nil {
+		return number8(int64(s.oid)), nil
+	}
 	return types.NullValue, nil
 }
 
@@ -549,11 +552,6 @@ func regnamespaceText(_ *query, args []types.Value) (types.Value, error) {
 		}
 	}
 	return text(strconv.FormatInt(args[0].Int, 10)), nil
-}
-
-func noSequence(_ *query, args []types.Value) (types.Value, error) {
-	return types.NullValue, pgerr.New(pgerr.UndefinedTable, "relation %q does not exist", args[0].Bytes).
-		Hint("There are no sequences; gen_random_uuid() makes unique keys.")
 }
 
 // quote writes an identifier as SQL needs it.

@@ -1,6 +1,9 @@
 package pgcatalog
 
 import (
+	"strconv"
+	"strings"
+
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/types"
 )
@@ -73,7 +76,7 @@ func infoViews(q *query, out *Rows) error {
 func infoColumns(q *query, out *Rows) error {
 	out.Columns("table_catalog", "table_schema", "table_name", "column_name", "ordinal_position", "column_default", "is_nullable", "data_type",
 		"character_maximum_length", "character_octet_length", "numeric_precision", "numeric_precision_radix", "numeric_scale", "datetime_precision",
-		"udt_catalog", "udt_schema", "udt_name", "dtd_identifier", "is_self_referencing", "is_identity", "identity_cycle", "is_generated",
+		"udt_catalog", "udt_schema", "udt_name", "dtd_identifier", "is_self_referencing", "is_identity", "identity_generation", "identity_start", "identity_increment", "identity_maximum", "identity_minimum", "identity_cycle", "is_generated",
 		"generation_expression", "is_updatable")
 	for _, k := range q.classes {
 		if k.kind != "r" && k.kind != "v" {
@@ -84,9 +87,10 @@ func infoColumns(q *query, out *Rows) error {
 			generated := "NEVER"
 			if c.Generated != "" {
 				generated, gen = "ALWAYS", c.Generated
-			} else if c.Default != "" {
-				def = c.Default
+			} else if x := defaultOf(k, i); x != "" {
+				def = x
 			}
+			d := identityOf(c)
 			n := numbersOf(c.Type)
 			data := types.Of(c.Type.Kind).Kind.String()
 			if c.Type.Kind == types.Array {
@@ -94,10 +98,22 @@ func infoColumns(q *query, out *Rows) error {
 			}
 			out.Add(q.database(), k.schema, k.name, c.Name, i+1, def, yesNo(!c.NotNull && !inPrimaryKey(k, i)), data,
 				n.length, n.octets, n.precision, n.radix, n.scale, n.datetime,
-				q.database(), "pg_catalog", q.c.typeOf(c.Type).name, itoa(i+1), "NO", "NO", "NO", generated, gen, yesNo(writable(k)))
+				q.database(), "pg_catalog", q.c.typeOf(c.Type).name, itoa(i+1), "NO", yesNo(d.kind != nil), d.kind, d.start, d.increment, d.maximum, d.minimum, d.cycle, generated, gen, yesNo(writable(k)))
 		}
 	}
 	return nil
+}
+
+// identity is the identity columns of information_schema.columns, nil for null.
+type identity struct{ kind, start, increment, maximum, minimum, cycle any }
+
+func identityOf(c catalog.Column) identity {
+	x := c.Identity
+	if x == nil || x.Kind == "serial" {
+		return identity{cycle: "NO"}
+	}
+	n := func(v int64) string { return strconv.FormatInt(v, 10) }
+	return identity{strings.ToUpper(x.Kind), n(x.Start), n(x.Increment), n(x.Max), n(x.Min), yesNo(x.Cycle)}
 }
 
 // numbers are the type columns of information_schema.columns, nil for null.

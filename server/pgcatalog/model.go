@@ -71,13 +71,14 @@ type class struct {
 // model is what the relations of a snapshot look like to PostgreSQL's clients.
 // It never changes.
 type model struct {
-	snapshot *catalog.Snapshot
-	classes  []*class
-	byOID    map[uint32]*class
-	byName   map[[2]string]*class
-	byID     map[string]*class
-	procs    []proc
-	procOID  map[uint32]*proc
+	sequences []*sequence
+	snapshot  *catalog.Snapshot
+	classes   []*class
+	byOID     map[uint32]*class
+	byName    map[[2]string]*class
+	byID      map[string]*class
+	procs     []proc
+	procOID   map[uint32]*proc
 }
 
 // proc is a function as pg_proc shows it.
@@ -133,6 +134,7 @@ func (c *Catalog) newModel(snapshot *catalog.Snapshot) *model {
 		k := &class{oid: stableOID("class", r.ID, m.taken), name: r.Name, schema: r.Schema, kind: relkind(r), relation: r, columns: r.Columns}
 		m.add(k)
 		m.addKeys(k)
+		m.addSequences(k)
 	}
 	for _, r := range all {
 		if r.Kind == catalog.Index {

@@ -38,9 +38,10 @@ type Options struct {
 	// Snapshot is the catalog as a session sees it, with what its transaction
 	// has changed; nil takes the store's.
 	Snapshot func(*session.Session) *catalog.Snapshot
-	// Provider may be nil.
-	Provider Provider
-	Clock    clock.Clock
+	// Provider may be nil, and so may Sequences.
+	Provider  Provider
+	Sequences Sequences
+	Clock     clock.Clock
 	// Started is the server's start, for pg_postmaster_start_time().
 	Started time.Time
 }

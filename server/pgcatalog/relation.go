@@ -62,7 +62,7 @@ func (q *query) size(r *catalog.Relation) (rows, bytes int64) {
 
 func pgAttribute(q *query, out *Rows) error {
 	out.Columns("attrelid", "attname", "atttypid", "attstattarget", "attlen", "attnum", "attndims", "attcacheoff", "atttypmod", "attbyval",
-		"attalign", "attstorage", "attnotnull", "atthasdef", "attgenerated", "attislocal", "attcollation")
+		"attalign", "attstorage", "attnotnull", "atthasdef", "attidentity", "attgenerated", "attislocal", "attcollation")
 	for _, k := range q.classes {
 		for i, c := range k.columns {
 			t := q.c.typeOf(c.Type)
@@ -75,7 +75,7 @@ func pgAttribute(q *query, out *Rows) error {
 				generated = "s"
 			}
 			out.Add(k.oid, c.Name, c.Type.OID(), -1, t.len, i+1, dims, -1, c.Type.Typmod(), t.byval, t.align, t.storage,
-				c.NotNull || inPrimaryKey(k, i), k.kind == "r" && defaultOf(c) != "", generated, true, t.collation)
+				c.NotNull || inPrimaryKey(k, i), k.kind == "r" && defaultOf(k, i) != "", attIdentity(c), generated, true, t.collation)
 		}
 	}
 	return nil
@@ -92,10 +92,21 @@ func inPrimaryKey(k *class, column int) bool {
 	return false
 }
 
+func attIdentity(c catalog.Column) string {
+	if c.Identity == nil {
+		return ""
+	}
+	return map[string]string{"always": "a", "by default": "d"}[c.Identity.Kind]
+}
+
 // defaultOf is a column's default or generation expression.
-func defaultOf(c catalog.Column) string {
-	if c.Generated != "" {
+func defaultOf(k *class, i int) string {
+	c := k.columns[i]
+	switch {
+	case c.Generated != "":
 		return c.Generated
+	case c.Identity != nil && c.Identity.Kind == "serial":
+		return "nextval('" + strings.ReplaceAll(quote(c.Identity.Sequence), "'", "''") + "'::regclass)"
 	}
 	return c.Default
 }
@@ -103,8 +114,8 @@ func defaultOf(c catalog.Column) string {
 func pgAttrdef(q *query, out *Rows) error {
 	out.Columns("oid", "adrelid", "adnum", "adbin")
 	for _, k := range q.classes {
-		for i, c := range k.columns {
-			if x := defaultOf(c); x != "" && k.kind == "r" {
+		for i := range k.columns {
+			if x := defaultOf(k, i); x != "" && k.kind == "r" {
 				out.Add(k.oid^uint32(i+1)<<20|firstUserOID, k.oid, i+1, x)
 			}
 		}

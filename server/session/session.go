@@ -51,6 +51,7 @@ type Session struct {
 	secret      []byte
 	zone        *types.Zone // the one of zoneName, kept
 	zoneName    string
+	counts      counts
 
 	mu     sync.Mutex // guards what follows
 	cancel context.CancelCauseFunc

@@ -114,6 +114,8 @@ type (
 	Truncate struct {
 		stmtNode
 		Names []Path
+		// RestartIdentity has identity columns count from their start again.
+		RestartIdentity bool
 	}
 	// Comment is COMMENT ON kind name IS text.
 	Comment struct {
@@ -142,8 +144,7 @@ type ColumnDef struct {
 	Unique     []Unique // without columns
 	Default    Expr
 	Generated  Expr // GENERATED ALWAYS AS (x), or name AS x
-	// Identity is "always" or "by default" for GENERATED … AS IDENTITY.
-	Identity string
+	Identity   *Identity
 	// Metadata is the connector metadata key of METADATA [FROM 'key'] [VIRTUAL];
 	// IsMetadata is set even when the key is the column's name.
 	IsMetadata bool
@@ -151,6 +152,14 @@ type ColumnDef struct {
 	Virtual    bool
 	Checks     []Check
 	Comment    string
+}
+
+// Identity is GENERATED ALWAYS|BY DEFAULT AS IDENTITY [(options)].
+type Identity struct {
+	At
+	Always                     bool
+	Start, Increment, Min, Max *int64
+	Cycle                      bool
 }
 
 // Unique is UNIQUE [NULLS NOT DISTINCT] [(columns)].

@@ -1,6 +1,9 @@
 package ast
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 func (k RelationKind) upper() string { return strings.ToUpper(string(k)) }
 
@@ -75,8 +78,8 @@ func (p *printer) column(c *ColumnDef) {
 		p.put(" GENERATED ALWAYS AS (")
 		p.expr(c.Generated, 0)
 		p.put(")")
-	case c.Identity != "":
-		p.put(" GENERATED ", strings.ToUpper(c.Identity), " AS IDENTITY")
+	case c.Identity != nil:
+		p.identity(c.Identity)
 	case c.IsMetadata:
 		p.put(" METADATA")
 		p.flag(c.Metadata != "", " FROM "+QuoteString(c.Metadata))
@@ -110,6 +113,28 @@ func (p *printer) constraint(name Name) {
 		p.name(name)
 		p.put(" ")
 	}
+}
+
+func (p *printer) identity(x *Identity) {
+	kind := "BY DEFAULT"
+	if x.Always {
+		kind = "ALWAYS"
+	}
+	p.put(" GENERATED ", kind, " AS IDENTITY")
+	var options []string
+	add := func(name string, n *int64) {
+		if n != nil {
+			options = append(options, name+strconv.FormatInt(*n, 10))
+		}
+	}
+	add("START WITH ", x.Start)
+	add("INCREMENT BY ", x.Increment)
+	add("MINVALUE ", x.Min)
+	add("MAXVALUE ", x.Max)
+	if x.Cycle {
+		options = append(options, "CYCLE")
+	}
+	p.flag(len(options) > 0, " ("+strings.Join(options, " ")+")")
 }
 
 func (p *printer) unique(u Unique) {

@@ -20,6 +20,7 @@ func (p *printer) statement(s Statement) {
 	case *Truncate:
 		p.put("TRUNCATE ")
 		p.paths(s.Names)
+		p.flag(s.RestartIdentity, " RESTART IDENTITY")
 	default:
 		p.definition(s)
 	}

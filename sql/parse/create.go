@@ -258,25 +258,61 @@ func (p *parser) columnConstraint(c *ast.ColumnDef) bool {
 
 // generated takes ALWAYS AS (x) [STORED|VIRTUAL] or ALWAYS|BY DEFAULT AS IDENTITY.
 func (p *parser) generated(c *ast.ColumnDef) {
-	kind := "always"
-	if p.accept("by", "default") {
-		kind = "by default"
-	} else {
+	pos := p.here()
+	always := !p.accept("by", "default")
+	if always {
 		p.expect("always")
 	}
 	p.expect("as")
 	if p.accept("identity") {
-		c.Identity = kind
-		if p.cur().is("(") {
-			p.balanced()
-		}
+		c.Identity = &ast.Identity{At: ast.At{Pos: pos}, Always: always}
+		p.sequenceOptions(c.Identity)
 		return
 	}
-	if kind != "always" {
+	if !always {
 		p.unexpected()
 	}
 	c.Generated = p.parenthesized()
 	p.acceptAny("stored", "virtual")
+}
+
+// sequenceOptions takes [(START WITH n INCREMENT BY n …)].
+func (p *parser) sequenceOptions(x *ast.Identity) {
+	if !p.cur().is("(") {
+		return
+	}
+	p.expectSymbol("(")
+	number := func() *int64 {
+		n := p.number()
+		return &n
+	}
+	for !p.cur().is(")") {
+		t := p.cur()
+		switch {
+		case p.accept("start"):
+			p.accept("with")
+			x.Start = number()
+		case p.accept("increment"):
+			p.accept("by")
+			x.Increment = number()
+		case p.accept("minvalue"):
+			x.Min = number()
+		case p.accept("maxvalue"):
+			x.Max = number()
+		case p.accept("cache"):
+			number()
+		case p.accept("cycle"):
+			x.Cycle = true
+		case p.accept("no", "minvalue"), p.accept("no", "maxvalue"), p.accept("no", "cycle"):
+		case t.isAny("sequence", "owned", "as"):
+			p.unsupported(t, upper(t.text)+" of an identity column")
+			return
+		default:
+			p.unexpected()
+			return
+		}
+	}
+	p.expectSymbol(")")
 }
 
 func (p *parser) createView(pos ast.Pos, materialized, replace, temporary bool) ast.Statement {

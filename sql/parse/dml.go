@@ -197,7 +197,7 @@ func (p *parser) truncate() ast.Statement {
 	p.expect("truncate")
 	p.accept("table")
 	s.Names = p.paths()
-	if !p.accept("restart", "identity") {
+	if s.RestartIdentity = p.accept("restart", "identity"); !s.RestartIdentity {
 		p.accept("continue", "identity")
 	}
 	p.acceptAny("cascade", "restrict")
