@@ -32,9 +32,9 @@ type Relation struct {
 	Name       string
 	Kind       Kind
 	Columns    []Column
-	PrimaryKey []int  // positions in Columns; nil for none
-	KeyName    string // of the primary key's constraint; empty: the relation's name and _pkey
-	Unique     []Unique
+	PrimaryKey []int    // positions in Columns; nil for none
+	KeyName    string   // of the primary key's constraint; empty: the relation's name and _pkey
+	Unique     []Unique // of a unique index: itself
 	Checks     []Check
 	Watermark  *Watermark
 	AppendOnly bool
@@ -68,6 +68,7 @@ type Unique struct {
 	Name             string
 	Columns          []int // positions in Relation.Columns
 	NullsNotDistinct bool  `json:",omitempty"`
+	Index            bool  `json:",omitempty"` // it is a unique index, and no constraint by name
 }
 
 // Check is a condition that no row may fail, as SQL text.

@@ -164,6 +164,33 @@ func (t *Tx) ReplaceRelation(r Relation) error {
 	})
 }
 
+// AddUnique has a table hold one more unique constraint.
+func (t *Tx) AddUnique(id string, u Unique) error {
+	return t.changeUnique(id, func(list []Unique) []Unique { return append(slices.Clip(list), u) })
+}
+
+// DropUnique drops a unique constraint of a table.
+func (t *Tx) DropUnique(id, name string) error {
+	return t.changeUnique(id, func(list []Unique) []Unique {
+		return slices.DeleteFunc(slices.Clone(list), func(u Unique) bool { return u.Name == name })
+	})
+}
+
+func (t *Tx) changeUnique(id string, change func([]Unique) []Unique) error {
+	return t.do(func(s *Snapshot) ([]write, error) {
+		old := s.relations[id]
+		if old == nil {
+			return nil, gone(id)
+		}
+		r := *old
+		r.Unique = change(old.Unique)
+		s.put(&r)
+		s.Version++
+		ins, err := insertRelation(&r)
+		return append(deleteRelation(old), ins...), err
+	})
+}
+
 // Dropped is what a DROP removed: the relation and, with CASCADE, what read it;
 // indexes and the jobs of materialized views go with their relation.
 type Dropped struct {

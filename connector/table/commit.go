@@ -12,20 +12,22 @@ import (
 // pendingTxn is a transaction on its way through the leader. One that drops a
 // table does nothing else.
 type pendingTxn struct {
-	creates []Def
-	drop    string
-	changes []Change
-	reads   map[string]struct{} // ids of tables that must not have changed …
-	readAt  uint64              // … after this position
-	counts  string              // id of a table whose sequences are to be logged
-	writers []string            // names of the pending files whose rows are in changes
-	joint   *joint              // of a part of something larger
-	staged  *stager             // its rows in memory, until it is decided
-	made    []*table            // its new tables
-	counted []sequenceMark
-	done    chan struct{}
-	result  Result
-	err     error
+	creates   []Def
+	drop      string
+	changes   []Change
+	unique    []uniqueChange
+	reads     map[string]struct{} // ids of tables that must not have changed …
+	readAt    uint64              // … after this position
+	counts    string              // id of a table whose sequences are to be logged
+	writers   []string            // names of the pending files whose rows are in changes
+	joint     *joint              // of a part of something larger
+	staged    *stager             // its rows in memory, until it is decided
+	made      []*table            // its new tables
+	counted   []sequenceMark
+	redefined []redefined
+	done      chan struct{}
+	result    Result
+	err       error
 }
 
 // commit queues a transaction and returns when it is durable or refused. The
@@ -131,6 +133,7 @@ func (s *Store) carryOut(group []*pendingTxn) {
 		t.staged.finish()
 		s.sequences.wrote(t.counted)
 	}
+	s.redefined = nil
 	s.durable = last
 	s.sinceSnap += int64(len(frame))
 	s.reclaim()
@@ -177,10 +180,11 @@ func (s *Store) stage(frame []byte, t *pendingTxn) ([]byte, error) {
 	entries += len(made)
 	if err == nil {
 		var n int
-		frame, n, err = s.stageChanges(frame, position, t)
+		frame, n, err = s.stageRows(frame, position, t)
 		entries += n
 	}
 	if err != nil {
+		s.undoUnique(t)
 		for _, m := range made {
 			s.removeTable(m)
 		}
@@ -235,6 +239,24 @@ func (s *Store) removeTable(t *table) {
 	delete(s.tables, t.def.ID)
 	delete(s.numbers, t.number)
 	s.sequences.forget(t.def.ID, len(t.def.Columns))
+}
+
+// stageRows changes rows and constraints.
+func (s *Store) stageRows(frame []byte, position uint64, t *pendingTxn) ([]byte, int, error) {
+	if err := s.dropUnique(t); err != nil {
+		return nil, 0, err
+	}
+	frame, n, err := s.stageChanges(frame, position, t)
+	if err != nil {
+		return nil, 0, err
+	}
+	frame, more, err := s.addUnique(frame, t)
+	if err != nil {
+		t.staged.undo()
+		t.result = Result{}
+		return nil, 0, err
+	}
+	return frame, n + more, nil
 }
 
 // stageChanges applies the changes in order, or none of them.

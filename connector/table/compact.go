@@ -283,7 +283,7 @@ func (s *Store) snapshotHead(at uint64) ([]byte, []*table) {
 	}
 	add(snapshotEntry, binary.LittleEndian.AppendUint32(binary.LittleEndian.AppendUint64(nil, at), next))
 	for _, t := range tables {
-		add(createEntry, t.stored().encode())
+		add(createEntry, s.decided(t).encode())
 		add(rowIDEntry, binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint32(nil, t.number), t.rows.nextRow))
 		for _, m := range s.sequences.all(t.def.ID, len(t.def.Columns)) {
 			add(sequenceEntry, m.append(nil, t.number))

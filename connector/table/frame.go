@@ -73,15 +73,16 @@ func openFrame(data []byte) (payload []byte, n int, err error) {
 type entryKind uint8
 
 const (
-	createEntry   entryKind = 1 // a table: JSON
-	dropEntry     entryKind = 2 // u32 table number
-	changesEntry  entryKind = 3 // rows of one table
-	writerEntry   entryKind = 4 // name of the pending file that this transaction applied
-	snapshotEntry entryKind = 5 // u64 position, u32 next table number: a snapshot begins
-	endEntry      entryKind = 6 // u64 rows: a snapshot is complete
-	rowIDEntry    entryKind = 7 // u32 table number, u64 next row id
-	jointEntry    entryKind = 8 // id of the metadata transaction that decides about this one
-	sequenceEntry entryKind = 9 // how far a column has counted
+	createEntry   entryKind = 1  // a table: JSON
+	dropEntry     entryKind = 2  // u32 table number
+	changesEntry  entryKind = 3  // rows of one table
+	writerEntry   entryKind = 4  // name of the pending file that this transaction applied
+	snapshotEntry entryKind = 5  // u64 position, u32 next table number: a snapshot begins
+	endEntry      entryKind = 6  // u64 rows: a snapshot is complete
+	rowIDEntry    entryKind = 7  // u32 table number, u64 next row id
+	jointEntry    entryKind = 8  // id of the metadata transaction that decides about this one
+	sequenceEntry entryKind = 9  // how far a column has counted
+	defineEntry   entryKind = 10 // a table's constraints have changed: JSON
 )
 
 // A transaction in a frame: u64 position, u32 number of entries, entries. An

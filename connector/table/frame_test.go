@@ -130,6 +130,17 @@ func FuzzLog(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(golden, 20, []byte{1})
+	dir := f.TempDir()
+	s, err := Open(dir, Options{NoSync: true})
+	must(f, err)
+	must(f, s.Create(bg(), keyed("a")))
+	x := s.Begin(ReadCommitted)
+	must(f, x.AddUnique("a", Unique{Name: "u", Columns: []int{1}}))
+	must(f, x.Commit(bg()))
+	must(f, s.Close())
+	defined, err := os.ReadFile(filepath.Join(dir, segmentName(1)))
+	must(f, err)
+	f.Add(defined, 20, []byte{1})
 	f.Fuzz(func(t *testing.T, data []byte, at int, patch []byte) {
 		dir := t.TempDir()
 		data = append([]byte(nil), data...)

@@ -83,6 +83,11 @@ func (r *rows) indexOn(columns []int) *index {
 
 // makeIndex makes an index of the current versions.
 func (r *rows) makeIndex(columns []int) {
+	r.indexes = append(r.indexes, r.newIndexOf(columns))
+}
+
+// newIndexOf is an index of the current versions that nobody keeps yet.
+func (r *rows) newIndexOf(columns []int) *index {
 	x := newIndex(slices.Clone(columns))
 	x.links = make([]link, len(r.versions))
 	for i := 1; i < len(r.versions); i++ {
@@ -90,7 +95,7 @@ func (r *rows) makeIndex(columns []int) {
 			x.add(r, uint32(i))
 		}
 	}
-	r.indexes = append(r.indexes, x)
+	return x
 }
 
 // at lists the versions seen at a position that have one of the keys, made by

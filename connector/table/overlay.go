@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/internal/pgerr"
@@ -17,6 +18,8 @@ type overlay struct {
 	fresh  bool // made by the transaction; the store does not know it
 	rows   *rows
 	hidden map[uint64]hidden // by row id
+	unique []Unique          // that the transaction's rows are held to
+	keys   []keyIndex        // of these, the primary key first
 }
 
 // hidden is a stored row that the transaction has replaced or deleted.
@@ -30,7 +33,8 @@ type hidden struct {
 const overlayChunkSize = 4 << 10
 
 func newOverlay(t *table, fresh bool) *overlay {
-	o := &overlay{table: t, fresh: fresh, rows: newRows(t.codec, t.rows.indexes[0].columns, t.def.Unique...), hidden: map[uint64]hidden{}}
+	o := &overlay{table: t, fresh: fresh, rows: newRows(t.codec, t.rows.indexes[0].columns, t.def.Unique...), hidden: map[uint64]hidden{},
+		unique: t.def.Unique, keys: slices.Clone(t.keys)}
 	o.rows.chunkBytes = overlayChunkSize
 	return o
 }
@@ -41,6 +45,7 @@ type txnStep struct {
 	kind    stepKind
 	version uint32 // of overlay.rows
 	rowID   uint64
+	unique  []Unique // before
 }
 
 type stepKind uint8
@@ -50,22 +55,23 @@ const (
 	killedStep                  // a version was ended
 	hidStep                     // a stored row was hidden
 	touchedStep                 // the overlay was made
+	uniqueStep                  // the constraints were changed
 )
 
 func (x *Txn) put(o *overlay, rowID, change uint64, row []byte) {
 	v := o.rows.add(rowID, change, row)
-	x.steps = append(x.steps, txnStep{o, addedStep, v, rowID})
+	x.steps = append(x.steps, txnStep{overlay: o, kind: addedStep, version: v, rowID: rowID})
 }
 
 func (x *Txn) end(o *overlay, v uint32, change uint64) {
 	o.rows.kill(v, change)
 	o.rows.bury(v)
-	x.steps = append(x.steps, txnStep{o, killedStep, v, 0})
+	x.steps = append(x.steps, txnStep{overlay: o, kind: killedStep, version: v})
 }
 
 func (x *Txn) hide(o *overlay, rowID, version, change uint64) {
 	o.hidden[rowID] = hidden{by: change, version: version}
-	x.steps = append(x.steps, txnStep{o, hidStep, 0, rowID})
+	x.steps = append(x.steps, txnStep{overlay: o, kind: hidStep, rowID: rowID})
 }
 
 // undo takes back what came after the first n steps.
@@ -84,6 +90,8 @@ func (x *Txn) undo(n int) {
 			o.rows.revive(step.version)
 		case hidStep:
 			delete(o.hidden, step.rowID)
+		case uniqueStep:
+			o.setUnique(step.unique)
 		case touchedStep:
 			delete(x.overlays, o.table.def.ID)
 		}
@@ -100,12 +108,13 @@ func (o *overlay) stored(k *keyIndex, row []byte) uint32 {
 	if o.fresh {
 		return 0
 	}
-	v := k.find(o.table.rows, row)
-	if v == 0 {
-		return 0
-	}
-	if _, gone := o.hidden[o.table.rows.versions[v].rowID]; gone {
-		return 0
+	r := o.table.rows
+	v := k.find(r, row)
+	for v != 0 {
+		if _, gone := o.hidden[r.versions[v].rowID]; !gone {
+			break
+		}
+		v = r.findNext(k.in(r), v) // there is one if the key is the transaction's, not yet the table's
 	}
 	return v
 }
@@ -113,7 +122,7 @@ func (o *overlay) stored(k *keyIndex, row []byte) uint32 {
 // taken returns the first key of an encoded row that a row of the table has, the
 // constraint of that name before all others.
 func (o *overlay) taken(row []byte, first string) *keyIndex {
-	return o.table.firstKey(first, func(k *keyIndex) bool { return o.own(k, row) != 0 || o.stored(k, row) != 0 })
+	return firstKey(o.keys, first, func(k *keyIndex) bool { return o.own(k, row) != 0 || o.stored(k, row) != 0 })
 }
 
 // insert carries out Insert and InsertNew. It returns the rows that were there

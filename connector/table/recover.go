@@ -85,6 +85,8 @@ func (s *Store) replayEntry(position uint64, e entry) error {
 		if t := s.numbers[binary.LittleEndian.Uint32(e.body)]; t != nil {
 			s.removeTable(t)
 		}
+	case defineEntry:
+		return s.replayDefine(e.body)
 	case changesEntry:
 		return s.replayChanges(position, e.body)
 	case writerEntry:

@@ -96,7 +96,15 @@ func (r *rows) place(v *version, data []byte) {
 func (r *rows) find(data []byte) uint32 { return r.findBy(r.indexes[0], data) }
 
 func (r *rows) findBy(x *index, data []byte) uint32 {
-	for i := x.first[x.hash(r, data)]; i != 0; i = x.links[i].next {
+	return r.findFrom(x, x.first[x.hash(r, data)])
+}
+
+// findNext is findBy for the row after that version, which it found.
+func (r *rows) findNext(x *index, i uint32) uint32 { return r.findFrom(x, x.links[i].next) }
+
+// findFrom looks for the key in scratch.
+func (r *rows) findFrom(x *index, i uint32) uint32 {
+	for ; i != 0; i = x.links[i].next {
 		r.other = r.codec.appendKey(r.other[:0], r.data(i), x.columns)
 		if bytes.Equal(r.other, r.scratch) {
 			return i

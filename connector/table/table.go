@@ -116,6 +116,7 @@ type Store struct {
 	numbers    map[uint32]*table
 	nextNumber uint32
 	joint      string            // id of the last transaction that was joint
+	redefined  []redefined       // by the transaction that is staged and not decided
 	writers    map[string]uint64 // pending files that have been applied → position
 	staged     uint64            // position of the last staged transaction
 	durable    uint64            // position of the last durable one: what readers see

@@ -37,6 +37,7 @@ type Txn struct {
 	mu       sync.RWMutex // guards what follows; taken before the store's
 	changes  []Change
 	creates  []*table
+	unique   []uniqueChange      // of tables that are stored
 	overlays map[string]*overlay // by table id
 	steps    []txnStep
 	reads    map[string]struct{} // ids of tables read, kept for Serializable
@@ -142,13 +143,15 @@ func (x *Txn) Add(c Change) (skipped []int, err error) {
 }
 
 // Empty reports whether there is nothing to commit.
-func (x *Txn) Empty() bool { return len(x.changes)+len(x.creates) == 0 }
+func (x *Txn) Empty() bool { return len(x.changes)+len(x.creates)+len(x.unique) == 0 }
 
 // TxnMark is a point of a transaction.
-type TxnMark struct{ changes, creates, steps int }
+type TxnMark struct{ changes, creates, unique, steps int }
 
 // Mark names this point of the transaction for RollbackTo and Lookup.
-func (x *Txn) Mark() TxnMark { return TxnMark{len(x.changes), len(x.creates), len(x.steps)} }
+func (x *Txn) Mark() TxnMark {
+	return TxnMark{len(x.changes), len(x.creates), len(x.unique), len(x.steps)}
+}
 
 // RollbackTo drops what came after the mark. Snapshots taken after it must not
 // be read any more.
@@ -156,7 +159,7 @@ func (x *Txn) RollbackTo(m TxnMark) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.undo(m.steps)
-	x.changes, x.creates = x.changes[:m.changes], x.creates[:m.creates]
+	x.changes, x.creates, x.unique = x.changes[:m.changes], x.creates[:m.creates], x.unique[:m.unique]
 }
 
 // Refresh waits, after a conflict, until the change that was met can be read.
@@ -214,7 +217,7 @@ func (x *Txn) Lookup(id, constraint string, rows *batch.Batch, since TxnMark) (e
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	key := o.table.keyNamed(constraint)
+	key := keyNamed(o.keys, constraint)
 	if key == nil {
 		return nil, nil, nil, pgerr.New(pgerr.InvalidColumnReference, "there is no unique constraint matching the ON CONFLICT specification")
 	}
@@ -248,7 +251,7 @@ func (x *Txn) Commit(ctx context.Context) error {
 }
 
 func (x *Txn) commit(ctx context.Context, with *joint) error {
-	t := &pendingTxn{changes: x.changes, joint: with}
+	t := &pendingTxn{changes: x.changes, unique: x.unique, joint: with}
 	for _, c := range x.creates {
 		t.creates = append(t.creates, c.def)
 	}

@@ -1,10 +1,8 @@
 package table
 
 import (
-	"strings"
+	"slices"
 
-	"github.com/millrace/millrace/batch"
-	"github.com/millrace/millrace/format"
 	"github.com/millrace/millrace/internal/pgerr"
 )
 
@@ -17,11 +15,11 @@ type Unique struct {
 	NullsNotDistinct bool `json:",omitempty"`
 }
 
-// keyIndex is a constraint that keys are unique, and which index of the rows finds
-// them.
+// keyIndex is a constraint that keys are unique, and where the index of the rows is that
+// finds them.
 type keyIndex struct {
 	Unique
-	index int // in rows.indexes
+	index int // in rows.indexes, unless the constraints change
 }
 
 // keysOf lists what is unique in a table, the primary key first.
@@ -42,10 +40,10 @@ func (d *Def) keyName() string {
 	return d.bareName() + "_pkey"
 }
 
-func (t *table) keyNamed(name string) *keyIndex {
-	for i := range t.keys {
-		if t.keys[i].Name == name {
-			return &t.keys[i]
+func keyNamed(keys []keyIndex, name string) *keyIndex {
+	for i := range keys {
+		if keys[i].Name == name {
+			return &keys[i]
 		}
 	}
 	return nil
@@ -61,20 +59,35 @@ func (k *keyIndex) find(r *rows, row []byte) uint32 {
 			}
 		}
 	}
-	return r.findBy(r.indexes[k.index], row)
+	return r.findBy(k.in(r), row)
+}
+
+// in is the index of rows that finds the key. Rows whose table has got or lost
+// constraints since may have it elsewhere, or not any more.
+func (k *keyIndex) in(r *rows) *index {
+	if k.index < len(r.indexes) && slices.Equal(r.indexes[k.index].columns, k.Columns) {
+		return r.indexes[k.index]
+	}
+	x := r.indexOn(k.Columns)
+	if x == nil {
+		r.makeIndex(k.Columns)
+		x = r.indexOn(k.Columns)
+	}
+	x.asked.Store(true)
+	return x
 }
 
 // firstKey returns the first constraint that holds for, the one of that name before
 // all others; nil for none.
-func (t *table) firstKey(first string, holds func(*keyIndex) bool) *keyIndex {
+func firstKey(keys []keyIndex, first string, holds func(*keyIndex) bool) *keyIndex {
 	if first != "" {
-		if k := t.keyNamed(first); k != nil && holds(k) {
+		if k := keyNamed(keys, first); k != nil && holds(k) {
 			return k
 		}
 	}
-	for i := range t.keys {
-		if holds(&t.keys[i]) {
-			return &t.keys[i]
+	for i := range keys {
+		if holds(&keys[i]) {
+			return &keys[i]
 		}
 	}
 	return nil
@@ -83,7 +96,7 @@ func (t *table) firstKey(first string, holds func(*keyIndex) bool) *keyIndex {
 // taken returns the first key of an encoded row that a row other than except has, the
 // constraint of that name before all others.
 func (t *table) taken(row []byte, first string, except uint32) *keyIndex {
-	return t.firstKey(first, func(k *keyIndex) bool {
+	return firstKey(t.keys, first, func(k *keyIndex) bool {
 		v := k.find(t.rows, row)
 		return v != 0 && v != except
 	})
@@ -95,18 +108,8 @@ func (c *Change) passesOver(k *keyIndex) bool {
 }
 
 func errDuplicate(t *table, k *keyIndex, row []byte) error {
-	var names, values []string
-	for _, i := range k.Columns {
-		col := t.def.Columns[i]
-		names = append(names, col.Name)
-		c := batch.NewColumn(col.Type.Phys(), 1)
-		if t.codec.decode(row, i, c, 0); c.IsNull(0) {
-			values = append(values, "null")
-			continue
-		}
-		values = append(values, string(format.AppendText(nil, col.Type, c, 0)))
-	}
+	names, values := t.keyText(k.Columns, row)
 	return pgerr.New(pgerr.UniqueViolation, "duplicate key value violates unique constraint %q", k.Name).
 		Of(schema, t.def.bareName(), "", k.Name).
-		WithDetail("Key (%s)=(%s) already exists.", strings.Join(names, ", "), strings.Join(values, ", "))
+		WithDetail("Key (%s)=(%s) already exists.", names, values)
 }

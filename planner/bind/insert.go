@@ -122,7 +122,7 @@ func (l *level) conflictRows(oc *OnConflict, rel *catalog.Relation) (node logica
 func conflictTarget(oc *ast.OnConflict, rel *catalog.Relation) (string, error) {
 	if oc.Constraint != "" {
 		for _, u := range rel.UniqueKeys() {
-			if u.Name == oc.Constraint {
+			if u.Name == oc.Constraint && !u.Index {
 				return u.Name, nil
 			}
 		}

@@ -74,7 +74,7 @@ func (b *binder) sink(ins *ast.Insert) (*logical.Sink, error) {
 	}
 	if rel.IsOwnTable() {
 		if len(rel.Unique) > 0 {
-			return nil, pgerr.NotSupported(int(ins.Target.Offset()), "a job that writes to a table with a UNIQUE constraint").
+			return nil, pgerr.NotSupported(int(ins.Target.Offset()), "a job that writes to a table with a UNIQUE constraint or index").
 				Hint("A job has nobody to tell of a row that is refused. With a PRIMARY KEY instead, rows of a job replace those with their key.")
 		}
 		node, err := b.fullRow(src, rel)

@@ -208,7 +208,7 @@ func (h *Handler) openSink(ctx context.Context, r *catalog.Relation, changes boo
 func tableDefinition(r *catalog.Relation) table.Def {
 	d := table.Def{ID: r.ID, Name: r.Name, Columns: specOf(r).Columns, Key: r.PrimaryKey, KeyName: r.KeyName}
 	for _, u := range r.Unique {
-		d.Unique = append(d.Unique, table.Unique(u))
+		d.Unique = append(d.Unique, storedUnique(u))
 	}
 	return d
 }
@@ -250,7 +250,11 @@ func (h *Handler) dropRelation(s *session.Session, st *ast.Drop, path ast.Path) 
 			s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("%s %q does not exist, skipping", st.Kind, name))
 			return nil
 		}
-		e := pgerr.New(pgerr.UndefinedTable, "%s %q does not exist", st.Kind, name).At(int(path.Offset()))
+		code := pgerr.UndefinedTable
+		if st.Kind == ast.IndexKind {
+			code = pgerr.UndefinedObject
+		}
+		e := pgerr.New(code, "%s %q does not exist", st.Kind, name).At(int(path.Offset()))
 		if near := w.names.Snapshot().NearRelation(schema, name); near != "" {
 			return e.Hint("Perhaps you meant %q.", near)
 		}
@@ -263,6 +267,11 @@ func (h *Handler) dropRelation(s *session.Session, st *ast.Drop, path ast.Path) 
 	dropped, err := w.names.DropRelation(r.ID, st.Cascade)
 	if err != nil {
 		return pgerr.From(err).At(int(path.Offset()))
+	}
+	if r.Kind == catalog.Index && len(r.Unique) > 0 {
+		if err := w.dropUniqueIndex(r); err != nil {
+			return err
+		}
 	}
 	tellCascade(s, dropped.Dependents)
 	w.after = append(w.after, func(ctx context.Context) error { return h.dispose(ctx, dropped) })

@@ -48,6 +48,11 @@ func (h *Handler) createIndex(st *ast.CreateIndex) plan {
 		} else if h.skipExisting(s, w, r.Schema, r.Name, st.IfNotExists) {
 			return session.Command(tag), nil
 		}
+		if st.Unique {
+			if err := h.makeUnique(w, base, &r, st); err != nil {
+				return nil, err
+			}
+		}
 		if _, err := w.names.CreateRelation(r); err != nil {
 			return nil, pgerr.From(err).At(int(st.Name.Pos))
 		}
@@ -59,8 +64,6 @@ func (h *Handler) createIndex(st *ast.CreateIndex) plan {
 func refuseIndex(st *ast.CreateIndex) error {
 	what := ""
 	switch {
-	case st.Unique:
-		what = "CREATE UNIQUE INDEX"
 	case st.Method != "" && st.Method != "hash" && st.Method != "btree":
 		what = "access method " + st.Method
 	case len(st.Include) > 0:
@@ -160,7 +163,9 @@ func (h *Handler) indexes(s *session.Session) func(relation string) []lower.Inde
 		}
 		if r.IsOwnTable() {
 			for _, u := range r.UniqueKeys() {
-				add(u.Name, u.Columns)
+				if !u.Index {
+					add(u.Name, u.Columns)
+				}
 			}
 		} else if v, err := h.opt.Jobs.View(relation); err == nil && len(v.Key()) > 0 {
 			add("key of "+r.Name, v.Key())

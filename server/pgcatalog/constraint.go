@@ -61,11 +61,21 @@ func (c *constraint) definition() string {
 }
 
 func nullsClause(k *class) string {
-	if k.unique != nil && !k.primary && k.unique.NullsNotDistinct {
+	if u := k.uniqueness(); u != nil && !k.primary && u.NullsNotDistinct {
 		return " NULLS NOT DISTINCT"
 	}
 	return ""
 }
+
+// uniqueness is what an index says about rows, nil for nothing.
+func (k *class) uniqueness() *catalog.Unique {
+	if k.unique == nil && k.relation != nil && len(k.relation.Unique) > 0 {
+		return &k.relation.Unique[0]
+	}
+	return k.unique
+}
+
+func (k *class) isUnique() bool { return k.uniqueness() != nil }
 
 func constraintDef(q *query, args []types.Value) (types.Value, error) {
 	for _, c := range q.constraints() {

@@ -179,6 +179,9 @@ func relkind(r *catalog.Relation) string {
 // addKeys adds the indexes behind a relation's unique constraints.
 func (m *model) addKeys(base *class) {
 	for n, u := range base.relation.UniqueKeys() {
+		if u.Index {
+			continue // it is a relation of its own
+		}
 		k := &class{name: u.Name, schema: base.schema, kind: "i", base: base, unique: &u, primary: n == 0 && len(base.relation.PrimaryKey) > 0}
 		if k.primary {
 			k.oid = stableOID("pkey", base.relation.ID, m.taken)

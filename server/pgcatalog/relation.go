@@ -134,7 +134,7 @@ func pgIndex(q *query, out *Rows) error {
 		for i := range k.keys {
 			options[i] = indexOption(k, i)
 		}
-		out.Add(k.oid, k.base.oid, len(k.keys), len(k.keys), k.unique != nil, k.unique != nil && !k.primary && k.unique.NullsNotDistinct, k.primary, true, true, true, true, lowerZero(k.keys), zeros, zeros, options)
+		out.Add(k.oid, k.base.oid, len(k.keys), len(k.keys), k.isUnique(), nullsClause(k) != "", k.primary, true, true, true, true, lowerZero(k.keys), zeros, zeros, options)
 	}
 	return nil
 }

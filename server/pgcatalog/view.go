@@ -63,7 +63,7 @@ func pgIndexes(q *query, out *Rows) error {
 // indexDefinition is CREATE INDEX as pg_get_indexdef gives it.
 func indexDefinition(k *class) string {
 	unique := ""
-	if k.unique != nil {
+	if k.isUnique() {
 		unique = "UNIQUE "
 	}
 	return "CREATE " + unique + "INDEX " + quote(k.name) + " ON " + quote(k.base.schema) + "." + quote(k.base.name) +

@@ -66,15 +66,16 @@ type (
 	// CreateIndex is CREATE INDEX.
 	CreateIndex struct {
 		stmtNode
-		Unique      bool
-		IfNotExists bool
-		Name        Name // empty: chosen
-		Relation    Path
-		Method      string
-		Columns     []OrderItem
-		Include     []Name
-		Options     []Option
-		Where       Expr
+		Unique           bool
+		IfNotExists      bool
+		Name             Name // empty: chosen
+		Relation         Path
+		Method           string
+		Columns          []OrderItem
+		Include          []Name
+		NullsNotDistinct bool
+		Options          []Option
+		Where            Expr
 	}
 	// CreateOther is CREATE SCHEMA|SECRET|FUNCTION|ROLE|CONNECTION|DATABASE|TYPE….
 	CreateOther struct {

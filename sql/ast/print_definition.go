@@ -191,6 +191,7 @@ func (p *printer) createIndex(c *CreateIndex) {
 		p.put(" INCLUDE ")
 		p.names(c.Include)
 	}
+	p.flag(c.NullsNotDistinct, " NULLS NOT DISTINCT")
 	p.withOptions(c.Options)
 	p.where(c.Where)
 }

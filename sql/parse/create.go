@@ -360,6 +360,9 @@ func (p *parser) createIndex(pos ast.Pos, unique bool) ast.Statement {
 	if p.accept("include") {
 		c.Include = p.names()
 	}
+	if c.NullsNotDistinct = p.accept("nulls", "not", "distinct"); !c.NullsNotDistinct {
+		p.accept("nulls", "distinct")
+	}
 	c.Options = p.withOptions()
 	if p.accept("where") {
 		c.Where = p.expr()
