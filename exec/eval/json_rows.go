@@ -40,9 +40,10 @@ var jsonRows = map[string]rowFn{
 	"jsonb_pretty": withJSON(func(_ *row, j *types.JSON) (types.Value, error) {
 		return strValue(string(pretty(nil, j, 0))), nil
 	}),
-	"jsonb_set":       func(x *row) (types.Value, error) { return jsonSet(x, false) },
-	"jsonb_insert":    func(x *row) (types.Value, error) { return jsonSet(x, true) },
-	"@>(jsonb,jsonb)": jsonContains, "jsonb_contains": jsonContains,
+	"json_record_field": jsonRecordField,
+	"jsonb_set":         func(x *row) (types.Value, error) { return jsonSet(x, false) },
+	"jsonb_insert":      func(x *row) (types.Value, error) { return jsonSet(x, true) },
+	"@>(jsonb,jsonb)":   jsonContains, "jsonb_contains": jsonContains,
 	"<@(jsonb,jsonb)": func(x *row) (types.Value, error) {
 		x.v[0], x.v[1] = x.v[1], x.v[0]
 		return jsonContains(x)

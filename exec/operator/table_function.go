@@ -234,7 +234,7 @@ func (f *tableFunction) json(name, text string) error {
 		return types.Value{Bytes: x.String()}
 	}
 	want := types.JSONObject
-	if name == "json_array_elements" {
+	if name == "json_array_elements" || strings.HasSuffix(name, "_recordset") {
 		want = types.JSONArray
 	}
 	if v.Kind != want {
@@ -242,7 +242,7 @@ func (f *tableFunction) json(name, text string) error {
 	}
 	for i, item := range v.Items {
 		switch name {
-		case "json_array_elements":
+		case "json_array_elements", "json_to_recordset", "json_populate_recordset":
 			err = f.row(value(item))
 		case "json_object_keys":
 			err = f.row(types.Value{Bytes: v.Keys[i]})
@@ -270,6 +270,8 @@ func wrongJSON(name, fn string, kind types.JSONKind) error {
 		return pgerr.New(pgerr.InvalidParameterValue, "cannot extract elements from %s", what)
 	case "json_object_keys":
 		return pgerr.New(pgerr.InvalidParameterValue, "cannot call %s on %s", fn, what)
+	case "json_to_recordset", "json_populate_recordset":
+		return pgerr.New(pgerr.InvalidParameterValue, "cannot call %s on a non-array", fn)
 	}
 	return pgerr.New(pgerr.InvalidParameterValue, "cannot call %s on a non-object", fn)
 }

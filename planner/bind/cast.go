@@ -13,7 +13,14 @@ func (l *level) cast(x *ast.Cast) (*scalar.Expr, error) {
 	b := l.b
 	t, err := ResolveType(x.Type)
 	if err != nil {
-		return nil, err
+		row := b.relationType(x.Type)
+		if row == nil {
+			return nil, err
+		}
+		t = *row
+		if r, ok := x.X.(*ast.RowExpr); ok && len(r.Elems) == len(t.Fields) {
+			return l.rowOf(r, t)
+		}
 	}
 	if a, ok := x.X.(*ast.ArrayExpr); ok && t.Kind == types.Array {
 		e, err := l.arrayOf(a, *t.Elem)

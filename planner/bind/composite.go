@@ -72,6 +72,26 @@ func (l *level) arrayOf(x *ast.ArrayExpr, elem types.Type) (*scalar.Expr, error)
 	return b.withText(e, text, precAtom), nil
 }
 
+// rowOf binds ROW(…) as a value of a row type with as many fields.
+func (l *level) rowOf(x *ast.RowExpr, t types.Type) (*scalar.Expr, error) {
+	e := &scalar.Expr{Op: scalar.OpCall, Func: "row(any...)", Type: t, Pos: int(x.Pos)}
+	for i, el := range x.Elems {
+		v, err := l.expr(el)
+		if err != nil {
+			return nil, err
+		}
+		if v.Type.Kind != types.Unknown && !l.b.canCoerce(v.Type, t.Fields[i].Type, explicit) {
+			return nil, pgerr.New(pgerr.CannotCoerce, "cannot cast type record to %s", bare(t)).At(int(x.Pos)).
+				WithDetail("Cannot cast type %s to %s in column %d.", bare(v.Type), bare(t.Fields[i].Type), i+1)
+		}
+		if v, err = l.b.coerce(v, t.Fields[i].Type, explicit); err != nil {
+			return nil, err
+		}
+		e.Args = append(e.Args, v)
+	}
+	return l.b.withText(e, "row("+l.b.texts(e.Args)+")", precAtom), nil
+}
+
 func (l *level) row(x *ast.RowExpr) (*scalar.Expr, error) {
 	args, err := l.rowElems(x.Elems)
 	if err != nil {

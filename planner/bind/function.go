@@ -43,6 +43,9 @@ func (l *level) call(x *ast.Call) (*scalar.Expr, error) {
 	if err := plainCall(name, x); err != nil {
 		return nil, err
 	}
+	if isRecordFunction(name) {
+		return l.recordValue(name, x)
+	}
 	if tableFunction(name) != nil && len(scalar.Functions(name)) == 0 {
 		return l.setReturning(name, x)
 	}
@@ -62,7 +65,7 @@ func (l *level) call(x *ast.Call) (*scalar.Expr, error) {
 
 // isUnknown reports whether nothing is called like that.
 func isUnknown(name string) bool {
-	return len(scalar.Functions(name)) == 0 && tableFunction(name) == nil && !isAggregate(name) && len(scalar.WindowFunctions(name)) == 0
+	return len(scalar.Functions(name)) == 0 && tableFunction(name) == nil && !isRecordFunction(name) && !isAggregate(name) && len(scalar.WindowFunctions(name)) == 0
 }
 
 // functionName checks a function's schema and gives its name alone.

@@ -61,6 +61,8 @@ func tableFunction(name string) []setFunction {
 	case "jsonb_path_query":
 		path := types.JSONPathK
 		return []setFunction{setOverload(name, kinds(js, path), one(js)), setOverload(name, kinds(js, path, js), one(js)), setOverload(name, kinds(js, path, js, boolean), one(js))}
+	case "jsonb_to_recordset", "json_to_recordset", "jsonb_populate_recordset", "json_populate_recordset": // the binder makes columns of it
+		return []setFunction{setOverload(name, kinds(js), named("value", js))}
 	case "jsonb_object_keys", "json_object_keys":
 		return []setFunction{setOverload(name, kinds(js), one(text))}
 	case "jsonb_each", "json_each":
@@ -144,8 +146,14 @@ func (l *level) tableFunc(x *ast.TableFunc, left *bound) (*fromItem, error) {
 // functionScan makes the node for a function in FROM: a set-returning one, or an
 // ordinary one that gives a single row.
 func (l *level) functionScan(name string, c *ast.Call, x *ast.TableFunc) (logical.Node, error) {
+	if isRecordFunction(name) {
+		return l.recordScan(name, c, x)
+	}
 	overloads := tableFunction(name)
 	if overloads == nil {
+		if err := noDefinitions(x, 1); err != nil {
+			return nil, err
+		}
 		if isAggregate(name) {
 			return nil, pgerr.New(pgerr.GroupingError, "aggregate functions are not allowed in functions in FROM").At(int(c.Pos))
 		}
@@ -157,6 +165,9 @@ func (l *level) functionScan(name string, c *ast.Call, x *ast.TableFunc) (logica
 	}
 	n, err := l.b.functionNode(name, overloads, args, int(c.Pos))
 	if err != nil {
+		return nil, err
+	}
+	if err := noDefinitions(x, len(n.Out)); err != nil {
 		return nil, err
 	}
 	if len(n.Out) == 0 {
@@ -328,6 +339,7 @@ func (l *level) oneRow(name string, c *ast.Call, x *ast.TableFunc) (logical.Node
 // SetReturning lists the names of the functions that may stand in FROM.
 func SetReturning() []string {
 	return strings.Fields("generate_series unnest generate_subscripts regexp_split_to_table string_to_table regexp_matches " +
-		"jsonb_array_elements jsonb_array_elements_text jsonb_path_query jsonb_object_keys jsonb_each jsonb_each_text pg_partition_ancestors " +
+		"jsonb_array_elements jsonb_array_elements_text jsonb_path_query jsonb_object_keys jsonb_each jsonb_each_text jsonb_to_record jsonb_to_recordset " +
+		"jsonb_populate_record jsonb_populate_recordset pg_partition_ancestors " +
 		"pg_partition_tree pg_get_keywords pg_options_to_table pg_timezone_names _pg_expandarray savepoint")
 }

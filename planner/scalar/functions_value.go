@@ -231,6 +231,7 @@ jsonb_extract_path_text(jsonb,text...) text
 json_extract_path_text(jsonb,text...) text
 jsonb_strip_nulls(jsonb) jsonb
 jsonb_pretty(jsonb) text
+json_record_field(jsonb,text,text,anyelement) anyelement [null stable] -- a member of an object as a value of the last type: what json_to_record and its kin are made of
 jsonb_set(jsonb,text[],jsonb) jsonb
 jsonb_set(jsonb,text[],jsonb,boolean) jsonb
 jsonb_insert(jsonb,text[],jsonb) jsonb
