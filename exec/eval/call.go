@@ -40,12 +40,12 @@ func compileCall(e *scalar.Expr, ctx *Context) (node, error) {
 }
 
 func rowFunction(fn *scalar.Function) rowFn {
-	for _, m := range []map[string]rowFn{textRows, regexpRows, numberRows, timeRows, jsonRows, arrayRows, otherRows, flinkRows} {
+	for _, m := range []map[string]rowFn{textRows, regexpRows, numberRows, degreeRows, timeRows, jsonRows, arrayRows, byteRows, otherRows, flinkRows} {
 		if f := m[fn.Key]; f != nil {
 			return f
 		}
 	}
-	for _, m := range []map[string]rowFn{textRows, regexpRows, numberRows, timeRows, jsonRows, arrayRows, otherRows, flinkRows} {
+	for _, m := range []map[string]rowFn{textRows, regexpRows, numberRows, degreeRows, timeRows, jsonRows, arrayRows, byteRows, otherRows, flinkRows} {
 		if f := m[fn.Name]; f != nil {
 			return f
 		}

@@ -184,3 +184,46 @@ func jsonSet(x *row, insert bool) (types.Value, error) {
 	}
 	return jsonValue(j), nil
 }
+
+// jsonSetLax is jsonb_set_lax(target, path, value[, create[, what a null does]]).
+func jsonSetLax(x *row) (types.Value, error) {
+	if x.null(0) || x.null(1) || len(x.v) > 3 && x.null(3) {
+		return types.NullValue, nil
+	}
+	treatment := "use_json_null"
+	if len(x.v) > 4 {
+		if x.null(4) {
+			return types.NullValue, errNullTreatment()
+		}
+		treatment = x.str(4)
+	}
+	switch treatment {
+	case "raise_exception", "use_json_null", "delete_key", "return_target":
+	default:
+		return types.NullValue, errNullTreatment()
+	}
+	if !x.null(2) {
+		return jsonSet(x, false)
+	}
+	switch treatment {
+	case "raise_exception":
+		return types.NullValue, pgerr.New(pgerr.NullValueNotAllowed, "JSON value must not be null").
+			WithDetail("Exception was raised because null_value_treatment is \"raise_exception\".").
+			Hint("To avoid, either change the null_value_treatment argument or ensure that an SQL NULL is not passed.")
+	case "use_json_null":
+		x.v[2] = strValue("null")
+		return jsonSet(x, false)
+	case "delete_key":
+		j, err := x.json(0)
+		if err != nil {
+			return types.NullValue, err
+		}
+		return jsonWithoutPath(x, j)
+	}
+	return x.v[0], nil
+}
+
+func errNullTreatment() error {
+	return pgerr.New(pgerr.InvalidParameterValue,
+		"null_value_treatment must be \"delete_key\", \"return_target\", \"use_json_null\", or \"raise_exception\"")
+}

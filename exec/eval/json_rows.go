@@ -41,6 +41,7 @@ var jsonRows = map[string]rowFn{
 		return strValue(string(pretty(nil, j, 0))), nil
 	}),
 	"json_record_field": jsonRecordField,
+	"jsonb_set_lax":     jsonSetLax,
 	"jsonb_set":         func(x *row) (types.Value, error) { return jsonSet(x, false) },
 	"jsonb_insert":      func(x *row) (types.Value, error) { return jsonSet(x, true) },
 	"@>(jsonb,jsonb)":   jsonContains, "jsonb_contains": jsonContains,
@@ -72,7 +73,7 @@ var jsonRows = map[string]rowFn{
 		}
 		return strValue(types.EncodeList(types.Of(types.Text), elems)), nil
 	}),
-	"jsonb_object": jsonObject,
+	"jsonb_object": jsonObject, "json_object": jsonObject,
 	"json_value":   jsonScalarAt,
 	"json_query":   jsonQuery,
 	"json_exists":  jsonExistsAt,

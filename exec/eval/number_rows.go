@@ -108,6 +108,8 @@ var numberRows = map[string]rowFn{
 	"ln(numeric)": decimalLn, "log(numeric)": decimalLog10, "log10(numeric)": decimalLog10, "log(numeric,numeric)": decimalLog,
 	"random": func(*row) (types.Value, error) { return floatValue(rand.Float64()), nil },
 	"gcd":    gcd, "lcm": lcm, "factorial": factorial,
+	"gcd(numeric,numeric)": decimalGCD, "lcm(numeric,numeric)": decimalLCM,
+	"width_bucket(anycompatible,anycompatiblearray)": bucketOf,
 	"pi":      func(*row) (types.Value, error) { return floatValue(math.Pi), nil },
 	"degrees": floatFn(func(f float64) float64 { return f / (math.Pi / 180) }),
 	"radians": floatFn(func(f float64) float64 { return f * (math.Pi / 180) }),

@@ -64,11 +64,15 @@ var otherRows = map[string]rowFn{
 	}),
 	"pg_backend_pid": func(x *row) (types.Value, error) { return intValue(int64(x.f.ctx.BackendPID)), nil },
 	"pg_sleep":       external,
+	"pg_sleep_for":   sleepFor,
+	"pg_sleep_until": sleepUntil,
 	"hashtext": func(x *row) (types.Value, error) {
 		h := fnv.New32a()
 		h.Write([]byte(x.str(0)))
 		return intValue(int64(int32(h.Sum32()))), nil
 	},
+	"pg_size_bytes":           sizeBytes,
+	"timeofday":               timeOfDay,
 	"pg_size_pretty(bigint)":  func(x *row) (types.Value, error) { return strValue(sizePretty(x.int(0))), nil },
 	"pg_size_pretty(numeric)": func(x *row) (types.Value, error) { s, err := decimalSizePretty(x.dec(0)); return strValue(s), err },
 }
@@ -146,4 +150,26 @@ func decimalSizePretty(v types.Decimal) (string, error) {
 	}
 	quo(2)
 	return v.String() + " " + sizeUnits[i], err
+}
+
+// sleepFor and sleepUntil are pg_sleep for as many seconds as it takes.
+func sleepFor(x *row) (types.Value, error) {
+	iv := x.iv(0)
+	micros := float64(iv.Micros) + float64(int64(iv.Days)+30*int64(iv.Months))*86_400_000_000
+	return x.sleep(micros / 1e6)
+}
+
+func sleepUntil(x *row) (types.Value, error) {
+	now := x.now()
+	if clock := x.f.ctx.Clock; clock != nil {
+		now = clock()
+	}
+	return x.sleep(float64(x.int(0)-now) / 1e6)
+}
+
+func (x *row) sleep(seconds float64) (types.Value, error) {
+	if x.f.ctx.External == nil {
+		return types.NullValue, pgerr.New(pgerr.FeatureNotSupported, "nobody sleeps here")
+	}
+	return x.f.ctx.External("pg_sleep(double precision)", []types.Value{floatValue(max(seconds, 0))}, x.e.Type)
 }

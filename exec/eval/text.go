@@ -198,6 +198,9 @@ func slicerOf(e *scalar.Expr, fn *scalar.Function) slicer {
 	case "regexp_extract(text,text,integer)", "regexp_extract(text,text)":
 		return extractSlicer(e)
 	}
+	if len(fn.Args) > 0 && fn.Args[0].Kind == types.Bytea {
+		return nil
+	}
 	switch fn.Name {
 	case "btrim", "ltrim", "rtrim", "trim":
 		left, right := fn.Name != "rtrim", fn.Name != "ltrim"

@@ -65,12 +65,14 @@ var textRows = map[string]rowFn{
 	"chr":                 chr,
 	"format":              format,
 	"quote_ident":         func(x *row) (types.Value, error) { return strValue(quoteIdent(x.str(0))), nil },
-	"quote_literal":       func(x *row) (types.Value, error) { return strValue(quoteLiteral(x.str(0))), nil },
+	"quote_literal":       func(x *row) (types.Value, error) { return strValue(quoteLiteral(x.castText(0))), nil },
 	"quote_nullable":      quoteNullable,
 	"get_byte":            getByte,
 	"set_byte":            setByte,
 	"unistr":              unistr,
-	"normalize":           func(x *row) (types.Value, error) { return strValue(x.str(0)), nil },
+	"normalize":           normalize,
+	"is_normalized":       isNormalized,
+	"parse_ident":         parseIdent,
 	"||(text,anyelement)": func(x *row) (types.Value, error) { return strValue(x.str(0) + x.castText(1)), nil },
 	"||(anyelement,text)": func(x *row) (types.Value, error) { return strValue(x.castText(0) + x.str(1)), nil },
 }
@@ -334,7 +336,7 @@ func quoteNullable(x *row) (types.Value, error) {
 	if x.null(0) {
 		return strValue("NULL"), nil
 	}
-	return strValue(quoteLiteral(x.str(0))), nil
+	return strValue(quoteLiteral(x.castText(0))), nil
 }
 
 func getByte(x *row) (types.Value, error) {

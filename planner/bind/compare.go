@@ -195,6 +195,9 @@ func (l *level) isTest(x *ast.IsTest) (*scalar.Expr, error) {
 	if strings.HasPrefix(x.Test, "json") {
 		return l.isJSON(x, e)
 	}
+	if form, ok := strings.CutSuffix(x.Test, "normalized"); ok {
+		return l.isNormalized(x, e, strings.TrimSpace(form))
+	}
 	return nil, pgerr.NotSupported(int(x.Pos), "IS "+upper(x.Test))
 }
 

@@ -21,6 +21,8 @@ rtrim(text,text) text
 trim(text) text
 trim(text,text) text
 btrim(bytea,bytea) bytea
+ltrim(bytea,bytea) bytea
+rtrim(bytea,bytea) bytea
 substr(text,integer) text
 substr(text,integer,integer) text
 substring(text,integer) text
@@ -41,9 +43,12 @@ replace(text,text,text) text
 translate(text,text,text) text
 overlay(text,text,integer) text
 overlay(text,text,integer,integer) text
+overlay(bytea,bytea,integer) bytea
+overlay(bytea,bytea,integer,integer) bytea
 reverse(text) text
 repeat(text,integer) text
 position(text,text) integer                       -- POSITION(a IN b) is position(b, a)
+position(bytea,bytea) integer
 strpos(text,text) integer
 instr(text,text) integer                          -- Flink's name of strpos
 split_part(text,text,integer) text
@@ -118,14 +123,24 @@ format(text,any...) text [null stable]
 format(text) text [null stable]
 quote_ident(text) text
 quote_literal(text) text
+quote_literal(anyelement) text [stable]
 quote_nullable(text) text [null]
+quote_nullable(anyelement) text [null stable]
 string_to_array(text,text) text[] [null]
 string_to_array(text,text,text) text[] [null]
 get_byte(bytea,integer) integer
 set_byte(bytea,integer,integer) bytea
+get_bit(bytea,bigint) integer
+set_bit(bytea,bigint,integer) bytea
+bit_count(bytea) bigint
 count_char(text,text) bigint                      -- Nexmark q14: how often a character occurs
 unistr(text) text
 normalize(text) text
+normalize(text,text) text
+is_normalized(text) boolean
+is_normalized(text,text) boolean
+parse_ident(text) text[]
+parse_ident(text,boolean) text[]
 `
 
 // The operators that are not generated for a list of types.

@@ -48,8 +48,10 @@ log2(double precision) double precision           -- Flink
 random() double precision [volatile]
 gcd(integer,integer) integer
 gcd(bigint,bigint) bigint
+gcd(numeric,numeric) numeric
 lcm(integer,integer) integer
 lcm(bigint,bigint) bigint
+lcm(numeric,numeric) numeric
 factorial(bigint) numeric
 pi() double precision
 degrees(double precision) double precision
@@ -69,6 +71,11 @@ asinh(double precision) double precision
 acosh(double precision) double precision
 atanh(double precision) double precision
 sind(double precision) double precision
+asind(double precision) double precision
+acosd(double precision) double precision
+atand(double precision) double precision
+atan2d(double precision,double precision) double precision
+cotd(double precision) double precision
 cosd(double precision) double precision
 tand(double precision) double precision
 e() double precision                              -- Flink
@@ -79,6 +86,7 @@ min_scale(numeric) integer
 trim_scale(numeric) numeric
 width_bucket(double precision,double precision,double precision,integer) integer
 width_bucket(numeric,numeric,numeric,integer) integer
+width_bucket(anycompatible,anycompatiblearray) integer -- how many of the sorted thresholds are not above
 `
 
 // The functions over dates and times. now and its kin are the statement's time;
@@ -225,7 +233,9 @@ json_build_array(any...) jsonb [null stable]
 to_jsonb(anyelement) jsonb [stable]
 to_json(anyelement) jsonb [stable]
 row_to_json(record) jsonb [stable]
+row_to_json(record,boolean) jsonb [stable]
 array_to_json(anyarray) jsonb [stable]
+array_to_json(anyarray,boolean) jsonb [stable]
 jsonb_extract_path(jsonb,text...) jsonb
 jsonb_extract_path_text(jsonb,text...) text
 json_extract_path_text(jsonb,text...) text
@@ -234,6 +244,9 @@ jsonb_pretty(jsonb) text
 json_record_field(jsonb,text,text,anyelement) anyelement [null stable] -- a member of an object as a value of the last type: what json_to_record and its kin are made of
 jsonb_set(jsonb,text[],jsonb) jsonb
 jsonb_set(jsonb,text[],jsonb,boolean) jsonb
+jsonb_set_lax(jsonb,text[],jsonb) jsonb [null]
+jsonb_set_lax(jsonb,text[],jsonb,boolean) jsonb [null]
+jsonb_set_lax(jsonb,text[],jsonb,boolean,text) jsonb [null]
 jsonb_insert(jsonb,text[],jsonb) jsonb
 jsonb_insert(jsonb,text[],jsonb,boolean) jsonb
 jsonb_exists(jsonb,text) boolean
@@ -241,6 +254,8 @@ jsonb_contains(jsonb,jsonb) boolean
 jsonb_object_keys_array(jsonb) text[]
 jsonb_object(text[]) jsonb
 jsonb_object(text[],text[]) jsonb
+json_object(text[]) jsonb
+json_object(text[],text[]) jsonb
 json_extract_path(jsonb,text...) jsonb
 json_strip_nulls(jsonb) jsonb
 jsonb_concat(jsonb,jsonb) jsonb
@@ -323,9 +338,13 @@ current_catalog() name [stable]
 current_schema() name [stable]
 pg_backend_pid() integer [stable]
 pg_sleep(double precision) void [volatile]
+pg_sleep_for(interval) void [volatile]
+pg_sleep_until(timestamptz) void [volatile]
+timeofday() text [volatile]
 hashtext(text) integer
 pg_size_pretty(bigint) text
 pg_size_pretty(numeric) text
+pg_size_bytes(text) bigint
 pg_client_encoding() name [stable]
 `
 

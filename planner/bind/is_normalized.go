@@ -1,0 +1,26 @@
+package bind
+
+import (
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// isNormalized binds x IS [NOT] [form] NORMALIZED: a call of is_normalized.
+func (l *level) isNormalized(x *ast.IsTest, e *scalar.Expr, form string) (*scalar.Expr, error) {
+	pos := int(x.Pos)
+	if form == "" {
+		form = "nfc"
+	}
+	c := &scalar.Expr{Op: scalar.OpConst, Type: types.Of(types.Text), Value: &types.Value{Bytes: form}, Pos: pos, Text: quoteText(form)}
+	t, err := l.b.callFunction("is_normalized", "", []*scalar.Expr{e, c}, pos)
+	if err != nil {
+		return nil, err
+	}
+	t = l.b.withText(t, l.b.inner(e, precIs+1)+" is "+x.Test, precIs)
+	if !x.Not {
+		return t, nil
+	}
+	n := &scalar.Expr{Op: scalar.OpNot, Type: types.Of(types.Bool), Args: []*scalar.Expr{t}, Pos: pos}
+	return l.b.withText(n, l.b.inner(e, precIs+1)+" is not "+x.Test, precIs), nil
+}
