@@ -36,6 +36,10 @@ func CompareBytes(t Type, a, b string) int {
 		if a == b {
 			return 0
 		}
+		const empty = "[]" // by itself, PostgreSQL has it below everything
+		if a == empty || b == empty {
+			return cmpInt(b2i(b == empty), b2i(a == empty))
+		}
 		x, err1 := ParseJSON(a)
 		y, err2 := ParseJSON(b)
 		if err1 != nil || err2 != nil {

@@ -46,7 +46,7 @@ func newOver(op *graph.Operator, env *Env) (exec.Operator, error) {
 	}
 	layout := layoutOf(env.Inputs[0])
 	o := &overFinished{calls: calls, keys: len(spec.Keys), order: len(spec.Order), width: len(layout), out: batch.New(layoutOf(op.Fields), 0),
-		sorter: &sorter{spec: sort, layout: layout, rows: env.BatchRows, keep: -1}}
+		sorter: &sorter{spec: sort, layout: layout, valued: valuedTypes(env.Inputs[0]), rows: env.BatchRows, keep: -1}}
 	o.part.Cols = make([]*batch.Column, len(layout))
 	for _, c := range calls.Columns() {
 		o.part.Cols[c] = batch.NewColumn(layout[c], 0)

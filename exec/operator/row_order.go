@@ -31,6 +31,8 @@ type orderColumn struct {
 	phys  types.Phys
 	off   uintptr
 	exact bool // values that are equal in SQL but differ are told apart
+	// valued is the type where values do not order as their bytes do.
+	valued *types.Type
 }
 
 // newRowOrder orders rows whose input column c is table column slots[c].
@@ -41,7 +43,7 @@ func newRowOrder(t *table, order []graph.SortKey, slots []int) *rowOrder {
 		if s < 0 {
 			return // not kept: it makes no difference
 		}
-		o.keys = append(o.keys, orderColumn{SortKey: k, slot: s, phys: t.Phys(s), off: t.key(s), exact: exact})
+		o.keys = append(o.keys, orderColumn{SortKey: k, slot: s, phys: t.Phys(s), off: t.key(s), exact: exact, valued: valuedType(t.Type(s))})
 	}
 	for _, k := range order {
 		add(k, false)
@@ -112,7 +114,13 @@ func (o *rowOrder) compareColumn(k *orderColumn, a uint32, ra unsafe.Pointer, b 
 			c = cmp.Compare(math.Float64bits(x), math.Float64bits(y))
 		}
 	case types.PhysBytes:
-		c = bytes.Compare(o.bytesOf(k, a, ra), o.bytesOf(k, b, rb))
+		x, y := o.bytesOf(k, a, ra), o.bytesOf(k, b, rb)
+		if k.valued != nil {
+			c = types.CompareBytes(*k.valued, string(x), string(y))
+		}
+		if k.valued == nil || c == 0 && k.exact {
+			c = bytes.Compare(x, y)
+		}
 	case types.PhysDecimal:
 		x, y := o.decimalOf(k, a, ra), o.decimalOf(k, b, rb)
 		if c = x.Cmp(*y); c == 0 && k.exact {
@@ -210,7 +218,7 @@ func (o *rowOrder) prefixes(in *batch.Batch, dst []uint64) []uint64 {
 	}
 	for n := range in.Live() {
 		i := in.RowAt(n)
-		dst[i] = columnPrefix(k.SortKey, c, i)
+		dst[i] = columnPrefix(k.SortKey, c, i, k.valued != nil)
 	}
 	return dst
 }
@@ -224,6 +232,9 @@ func (o *rowOrder) prefix(row unsafe.Pointer) uint64 {
 	if o.t.IsNull(row, k.slot) {
 		return nullPrefix(k.SortKey)
 	}
+	if k.valued != nil {
+		return 1
+	}
 	switch k.phys {
 	case types.PhysInt:
 		return bounded(intPrefix(o.intOf(k, 0, row)), k.Desc)
@@ -236,9 +247,12 @@ func (o *rowOrder) prefix(row unsafe.Pointer) uint64 {
 }
 
 // columnPrefix is a column's value as a prefix.
-func columnPrefix(k graph.SortKey, c *batch.Column, i int) uint64 {
+func columnPrefix(k graph.SortKey, c *batch.Column, i int, valued bool) uint64 {
 	if c.IsNull(i) {
 		return nullPrefix(k)
+	}
+	if valued {
+		return 1
 	}
 	switch c.Phys {
 	case types.PhysInt:

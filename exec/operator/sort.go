@@ -23,7 +23,8 @@ type sorter struct {
 	exec.Stateless
 	spec   *graph.Sort
 	layout []types.Phys
-	rows   int // per emitted batch
+	valued []*types.Type // of columns that do not order by their bytes, else nil
+	rows   int           // per emitted batch
 
 	chunks []*batch.Batch
 	refs   []ref
@@ -49,7 +50,7 @@ func newSort(op *graph.Operator, env *Env) (exec.Operator, error) {
 	if !env.Bounded {
 		return nil, pgerr.NotSupported(-1, "ORDER BY or LIMIT over endless data")
 	}
-	s := &sorter{spec: op.Sort, layout: layoutOf(op.Fields), rows: env.BatchRows, keep: -1, sel: []uint16{}}
+	s := &sorter{spec: op.Sort, layout: layoutOf(op.Fields), valued: valuedTypes(op.Fields), rows: env.BatchRows, keep: -1, sel: []uint16{}}
 	if op.Sort.Limit >= 0 && op.Sort.Limit < math.MaxInt32 && op.Sort.Skip < math.MaxInt32 {
 		s.keep = int(op.Sort.Limit + op.Sort.Skip)
 	}
@@ -101,7 +102,8 @@ func (s *sorter) add(in *batch.Batch) {
 		return
 	}
 	for i := from; i < chunk.N; i++ {
-		s.refs = append(s.refs, ref{prefix: columnPrefix(s.spec.Keys[0], chunk.Cols[s.spec.Keys[0].Column], i), chunk: uint32(c), row: uint32(i)})
+		k := s.spec.Keys[0]
+		s.refs = append(s.refs, ref{prefix: columnPrefix(k, chunk.Cols[k.Column], i, s.valued[k.Column] != nil), chunk: uint32(c), row: uint32(i)})
 	}
 }
 
@@ -192,14 +194,14 @@ func (s *sorter) compare(a, b ref) int {
 func (s *sorter) compareBy(keys []graph.SortKey, a, b ref) int {
 	x, y := s.chunks[a.chunk], s.chunks[b.chunk]
 	for _, k := range keys {
-		if c := compareKey(k, x.Cols[k.Column], int(a.row), y.Cols[k.Column], int(b.row)); c != 0 {
+		if c := compareKey(k, s.valued[k.Column], x.Cols[k.Column], int(a.row), y.Cols[k.Column], int(b.row)); c != 0 {
 			return c
 		}
 	}
 	return 0
 }
 
-func compareKey(k graph.SortKey, x *batch.Column, i int, y *batch.Column, j int) int {
+func compareKey(k graph.SortKey, valued *types.Type, x *batch.Column, i int, y *batch.Column, j int) int {
 	nx, ny := x.IsNull(i), y.IsNull(j)
 	if nx || ny {
 		switch {
@@ -210,15 +212,38 @@ func compareKey(k graph.SortKey, x *batch.Column, i int, y *batch.Column, j int)
 		}
 		return 1
 	}
-	c := compareValues(x, i, y, j)
+	var c int
+	if valued != nil {
+		c = types.CompareBytes(*valued, string(x.BytesAt(i)), string(y.BytesAt(j)))
+	} else {
+		c = compareValues(x, i, y, j)
+	}
 	if k.Desc {
 		return -c
 	}
 	return c
 }
 
-// compareValues orders two values of one layout as PostgreSQL orders their
-// type, under collation C.
+// valuedTypes are the types of the fields whose values do not order as their bytes
+// do: JSON, arrays and rows.
+func valuedTypes(fields []types.Field) []*types.Type {
+	out := make([]*types.Type, len(fields))
+	for i := range fields {
+		out[i] = valuedType(fields[i].Type)
+	}
+	return out
+}
+
+func valuedType(t types.Type) *types.Type {
+	switch t.Kind {
+	case types.JSONB, types.Array, types.Row:
+		return &t
+	}
+	return nil
+}
+
+// compareValues orders two values of one layout as PostgreSQL orders their type,
+// under collation C, unless valuedType says that it is otherwise.
 func compareValues(x *batch.Column, i int, y *batch.Column, j int) int {
 	switch x.Phys {
 	case types.PhysInt:

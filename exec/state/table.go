@@ -163,6 +163,14 @@ func (t *Table) Keys() int { return t.keys }
 // Phys is the layout of column i, keys first.
 func (t *Table) Phys(i int) types.Phys { return t.slots[i].phys }
 
+// Type is the type of column i, keys first.
+func (t *Table) Type(i int) types.Type {
+	if i < t.keys {
+		return t.schema.Keys[i].Type
+	}
+	return t.schema.Columns[i-t.keys].Type
+}
+
 // IsNull reports whether column i (keys first) of a row is null.
 func (t *Table) IsNull(row unsafe.Pointer, i int) bool { return t.slots[i].isNull(row) }
 
