@@ -11,8 +11,14 @@ import (
 )
 
 // indexIdleMax is how many epochs an index is brought forward without a reader
-// before it is given up. The next reader makes it again.
-const indexIdleMax = 600
+// before it is given up. The next reader makes it again. It is given up sooner when,
+// without a reader, so many times its entries have changed: that has cost several times
+// what it costs to make it.
+const (
+	indexIdleMax   = 600
+	indexUnusedMax = 10
+	indexUnusedMin = 1_000_000 // changes
+)
 
 // viewIndex finds a view's rows by some of its columns. The first reader makes
 // it from what the view has then, and from there on the publisher of each epoch
@@ -20,7 +26,8 @@ const indexIdleMax = 600
 type viewIndex struct {
 	*state.Lookup
 	used atomic.Bool // since the last epoch
-	idle int         // epochs without a reader; the publisher's
+	// idle and changed are epochs and changes without a reader; the publisher's.
+	idle, changed int
 }
 
 // advance brings the indexes forward to parts and returns those that remain. The
@@ -32,9 +39,13 @@ func (v *View) advance(parts []*state.Snapshot) map[string]*viewIndex {
 	maps.DeleteFunc(indexes, func(_ string, x *viewIndex) bool {
 		x.idle++
 		if x.used.Swap(false) {
-			x.idle = 0
+			x.idle, x.changed = 0, 0
 		}
-		return x.idle > indexIdleMax || !x.Advance(old, parts, serial)
+		if x.idle > indexIdleMax || x.changed > max(indexUnusedMin, indexUnusedMax*x.Len()) || !x.Advance(old, parts, serial) {
+			return true
+		}
+		x.changed += x.Changed()
+		return false
 	})
 	return indexes
 }

@@ -101,3 +101,59 @@ func checkCut(t *testing.T, c *Cut, column int) {
 		t.Errorf("%d rows with %d in column %d are found, which is not all there are", n, want, column)
 	}
 }
+
+// TestIndexesThatNobodyReadsAreGivenUp drops an index whose entries have changed many
+// times since somebody read it, and no other.
+func TestIndexesThatNobodyReadsAreGivenUp(t *testing.T) {
+	const rows = indexUnusedMin / indexUnusedMax
+	column := func(name string) []graph.Column { return []graph.Column{{Name: name, Type: types.Of(types.Int64)}} }
+	table, err := state.NewTable(graph.Table{Keys: column("k"), Columns: column("n")}, state.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := newView()
+	v.setSpec(&graph.Materialize{Key: []int{0}})
+	epoch := uint64(0)
+	publish := func() {
+		epoch++
+		key := batch.NewColumn(types.PhysInt, batch.RowsDefault)
+		ids, at := make([]state.RowID, batch.RowsDefault), make([]unsafe.Pointer, batch.RowsDefault)
+		for from := 0; from < rows; from += batch.RowsDefault {
+			n := min(batch.RowsDefault, rows-from)
+			for i := range n {
+				key.Int[i] = int64(from + i)
+			}
+			table.FindOrInsert([]*batch.Column{key}, n, nil, ids, at, nil)
+			for i, row := range at[:n] {
+				*(*int64)(unsafe.Add(row, table.Column(0))) = int64(epoch)<<32 + int64(i)
+			}
+		}
+		v.publish(epoch, []*state.Snapshot{table.Seal(epoch)})
+	}
+	publish()
+	c, err := v.Read(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Release()
+	read := func(column int) {
+		c.Lookup([]state.LookupColumn{{Column: column}}, []state.LookupRange{{}}, false)
+	}
+	read(0)
+	read(1)
+	for range indexUnusedMax + 2 {
+		publish()
+	}
+	if _, other := v.indexes["[{1 {false false false}}]"]; len(v.indexes) != 1 || other {
+		t.Fatalf("indexes %v are kept", v.indexes)
+	}
+	read(1)
+	for range indexUnusedMax {
+		publish()
+		read(1)
+	}
+	if len(v.indexes) != 2 {
+		t.Fatal("an index that is read is given up")
+	}
+	v.close()
+}

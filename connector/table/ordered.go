@@ -86,12 +86,13 @@ func (r *rows) orderedOn(columns []LookupColumn) *orderedIndex {
 // orderedOf makes an index of versions.
 func (r *rows) orderedOf(columns []LookupColumn, versions []uint32) *orderedIndex {
 	x := &orderedIndex{columns: slices.Clone(columns)}
-	var b ordered.Builder
+	var b ordered.Batch
 	for _, i := range versions {
 		x.key = r.codec.appendOrdered(x.key[:0], r.data(i), columns)
 		b.Add(x.key, uint64(i))
 	}
-	x.tree = b.Tree()
+	x.tree = &ordered.Tree{}
+	b.Insert(x.tree, func(some func()) { some() })
 	return x
 }
 

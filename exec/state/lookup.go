@@ -11,8 +11,8 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
-// lookupChunk is how many entries change, or are read, under one lock: readers and
-// the publisher of an epoch wait no longer for each other.
+// lookupChunk is how many entries are read under one lock: the publisher of an epoch
+// waits no longer.
 const lookupChunk = 512
 
 // Place is where a row is: its id in one of several snapshots.
@@ -38,27 +38,9 @@ type Lookup struct {
 	mu     sync.RWMutex
 	oldest uint64 // generation
 	tree   *ordered.Tree
-	stale  entries // of the generation before the last; Advance's alone
-}
-
-// entries are keys, one behind the other, and the places of their rows.
-type entries struct {
-	text   []byte
-	ends   []int
-	places []Place
-}
-
-func (e *entries) add(key []byte, p Place) {
-	e.text = append(e.text, key...)
-	e.ends, e.places = append(e.ends, len(e.text)), append(e.places, p)
-}
-
-func (e *entries) key(i int) []byte {
-	from := 0
-	if i > 0 {
-		from = e.ends[i-1]
-	}
-	return e.text[from:e.ends[i]]
+	// stale are the entries that the last generation has not, fresh those that came with
+	// it; Advance's alone.
+	stale, fresh ordered.Batch
 }
 
 func (p Place) number() uint64 { return uint64(p.Part)<<32 | uint64(p.ID) }
@@ -67,8 +49,8 @@ func placeOf(n uint64) Place { return Place{uint32(n >> 32), RowID(n)} }
 
 // NewLookup indexes columns of the snapshots of a generation.
 func NewLookup(columns []LookupColumn, now []*Snapshot, generation uint64) *Lookup {
-	x := &Lookup{columns: columns, oldest: generation}
-	var b ordered.Builder
+	x := &Lookup{columns: columns, oldest: generation, tree: &ordered.Tree{}}
+	var b ordered.Batch
 	var key []byte
 	for part, s := range now {
 		for id := RowID(0); id < s.end; id++ {
@@ -78,7 +60,7 @@ func NewLookup(columns []LookupColumn, now []*Snapshot, generation uint64) *Look
 			}
 		}
 	}
-	x.tree = b.Tree()
+	b.Insert(x.tree, func(some func()) { some() })
 	return x
 }
 
@@ -93,19 +75,32 @@ func (x *Lookup) Advance(old, now []*Snapshot, generation uint64) bool {
 	x.mu.Lock()
 	x.oldest = generation
 	x.mu.Unlock()
-	x.each(&x.stale, func(key []byte, p Place) { x.tree.Delete(key, p.number()) })
-	x.stale = entries{text: x.stale.text[:0], ends: x.stale.ends[:0], places: x.stale.places[:0]}
-	var fresh entries
+	x.stale.Delete(x.tree, x.locked)
+	x.stale.Reset()
+	x.fresh.Reset()
 	for i := range now {
-		x.advancePages(uint32(i), old[i], now[i], &fresh)
+		x.advancePages(uint32(i), old[i], now[i])
 	}
-	x.each(&fresh, func(key []byte, p Place) { x.tree.Insert(key, p.number()) })
+	x.fresh.Insert(x.tree, x.locked)
 	return true
 }
 
-// advancePages compares the pages that are not shared, appends what came to fresh
-// and what went to x.stale.
-func (x *Lookup) advancePages(part uint32, old, now *Snapshot, fresh *entries) {
+// Changed is how many entries the last generation brought; Advance's alone.
+func (x *Lookup) Changed() int { return x.fresh.Len() }
+
+// Len is how many entries the last generation has; Advance's alone.
+func (x *Lookup) Len() int { return x.tree.Len() - x.stale.Len() }
+
+// locked changes some entries: readers wait no longer than that takes.
+func (x *Lookup) locked(some func()) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	some()
+}
+
+// advancePages compares the pages that are not shared, appends what came to
+// x.fresh and what went to x.stale.
+func (x *Lookup) advancePages(part uint32, old, now *Snapshot) {
 	var was, is []byte
 	for p := range max(len(old.rows), len(now.rows)) {
 		if p < len(old.rows) && p < len(now.rows) && old.rows[p].base == now.rows[p].base {
@@ -125,29 +120,12 @@ func (x *Lookup) advancePages(part uint32, old, now *Snapshot, fresh *entries) {
 				continue
 			}
 			if before != nil {
-				x.stale.add(was, Place{part, id})
+				x.stale.Add(was, Place{part, id}.number())
 			}
 			if after != nil {
-				fresh.add(is, Place{part, id})
+				x.fresh.Add(is, Place{part, id}.number())
 			}
 		}
-	}
-}
-
-// each changes the tree by entries, in the order of keys, so that neighbours meet
-// the same leaves.
-func (x *Lookup) each(list *entries, change func(key []byte, p Place)) {
-	order := make([]int, len(list.ends))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(i, j int) int { return bytes.Compare(list.key(i), list.key(j)) })
-	for chunk := range slices.Chunk(order, lookupChunk) {
-		x.mu.Lock()
-		for _, i := range chunk {
-			change(list.key(i), list.places[i])
-		}
-		x.mu.Unlock()
 	}
 }
 

@@ -19,8 +19,8 @@ type Tree struct {
 	n      int
 }
 
-// leafMax is how many pairs a leaf has at the most, leafFill how many when a tree is
-// built at once.
+// leafMax is how many pairs a leaf has at the most, leafFill how many about when it is
+// made of many at once.
 // Long keys make smaller leaves.
 const (
 	leafMax     = 256
@@ -126,6 +126,8 @@ func (l *leaf) split(from int) *leaf {
 	return next
 }
 
+func (l *leaf) isWasteful() bool { return l.waste > 1024 && l.waste > len(l.text)/2 }
+
 // tidy leaves out the bytes that nobody has any more.
 func (l *leaf) tidy() {
 	var text []byte
@@ -140,10 +142,14 @@ func (l *leaf) tidy() {
 
 // Delete takes a pair out, and reports false if it is not there.
 func (t *Tree) Delete(key []byte, value uint64) bool {
+	prefix, rest := start(key)
+	return t.deletePair(prefix, rest, value)
+}
+
+func (t *Tree) deletePair(prefix uint64, rest []byte, value uint64) bool {
 	if t.n == 0 {
 		return false
 	}
-	prefix, rest := start(key)
 	at := t.leafOf(prefix, rest, value)
 	l := t.leaves[at]
 	i, there := l.place(prefix, rest, value)
@@ -156,7 +162,7 @@ func (t *Tree) Delete(key []byte, value uint64) bool {
 	switch {
 	case len(l.pairs) == 0:
 		t.leaves = slices.Delete(t.leaves, at, at+1)
-	case l.waste > 1024 && l.waste > len(l.text)/2:
+	case l.isWasteful():
 		l.tidy()
 	}
 	return true
@@ -227,50 +233,4 @@ func (c *Cursor) read(dst []byte) ([]byte, uint64) {
 	p := &l.pairs[c.at]
 	dst = binary.BigEndian.AppendUint64(dst[:0], p.prefix)
 	return append(dst, l.rest(p)...), p.value
-}
-
-// Builder makes a tree of pairs that come in any order.
-type Builder struct {
-	leaf
-	full *Tree // once there is more than offsets reach
-}
-
-const builderTextMax = 1 << 30
-
-// Add adds a pair, which must not have come before.
-func (b *Builder) Add(key []byte, value uint64) {
-	if b.full != nil {
-		b.full.Insert(key, value)
-		return
-	}
-	prefix, rest := start(key)
-	b.insert(len(b.pairs), prefix, rest, value)
-	if len(b.text) > builderTextMax {
-		b.full = b.Tree()
-	}
-}
-
-// Tree is what was added.
-func (b *Builder) Tree() *Tree {
-	if b.full != nil {
-		return b.full
-	}
-	slices.SortFunc(b.pairs, func(x, y pair) int {
-		if x.prefix != y.prefix {
-			return cmp.Compare(x.prefix, y.prefix)
-		}
-		if c := bytes.Compare(b.rest(&x), b.rest(&y)); c != 0 {
-			return c
-		}
-		return cmp.Compare(x.value, y.value)
-	})
-	t := &Tree{n: len(b.pairs)}
-	for part := range slices.Chunk(b.pairs, leafFill) {
-		l := &leaf{pairs: make([]pair, 0, leafMax+1)}
-		for i := range part {
-			l.insert(i, part[i].prefix, b.rest(&part[i]), part[i].value)
-		}
-		t.leaves = append(t.leaves, l)
-	}
-	return t
 }

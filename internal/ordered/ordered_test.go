@@ -33,7 +33,7 @@ func TestTreeEqualsModel(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	var model []modelPair
-	var b Builder
+	var b Batch
 	for range 1500 {
 		p := modelPair{randomKey(rng), uint64(rng.IntN(3))}
 		if i, there := slices.BinarySearchFunc(model, p, byKey); !there {
@@ -41,8 +41,14 @@ func TestTreeEqualsModel(t *testing.T) {
 			b.Add([]byte(p.key), p.value)
 		}
 	}
-	tree := b.Tree()
+	tree := &Tree{}
+	b.Insert(tree, func(some func()) { some() })
+	compare(t, tree, model, "")
 	for round := range 20_000 {
+		if round%400 == 0 { // many at once
+			model = changeMany(rng, tree, model, round%800 == 0)
+			compare(t, tree, model, randomKey(rng))
+		}
 		p := modelPair{randomKey(rng), uint64(rng.IntN(3))}
 		i, there := slices.BinarySearchFunc(model, p, byKey)
 		// The tree shrinks to little, and grows again.
@@ -109,8 +115,49 @@ func compare(t *testing.T, tree *Tree, model []modelPair, from string) {
 	}
 }
 
+// changeMany puts many pairs into the tree, or takes many out of it, some of which are
+// not there.
+func changeMany(rng *rand.Rand, tree *Tree, model []modelPair, insert bool) []modelPair {
+	var b Batch
+	seen := map[modelPair]bool{}
+	for range rng.IntN(5000) {
+		p := modelPair{randomKey(rng), uint64(rng.IntN(3))}
+		if rng.IntN(2) == 0 { // close to each other
+			p.key = "\x01" + p.key
+		}
+		if !insert && len(model) > 0 && rng.IntN(2) == 0 {
+			p = model[rng.IntN(len(model))]
+		}
+		i, there := slices.BinarySearchFunc(model, p, byKey)
+		if seen[p] || insert && there {
+			continue
+		}
+		seen[p] = true
+		b.Add([]byte(p.key), p.value)
+		switch {
+		case insert:
+			model = slices.Insert(model, i, p)
+		case there:
+			model = slices.Delete(model, i, i+1)
+		}
+	}
+	some := func(some func()) {
+		some()
+		if tree.Len() > 0 {
+			tree.Insert(nil, 7) // it is in order in between
+			tree.Delete(nil, 7)
+		}
+	}
+	if insert {
+		b.Insert(tree, some)
+	} else {
+		b.Delete(tree, some)
+	}
+	return model
+}
+
 func BenchmarkInsertDelete(b *testing.B) {
-	var build Builder
+	var build Batch
 	key := func(n uint64) []byte {
 		return []byte{1, byte(n >> 40), byte(n >> 32), byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n), 0, 0}
 	}
@@ -118,7 +165,8 @@ func BenchmarkInsertDelete(b *testing.B) {
 	for i := range uint64(rows) {
 		build.Add(key(i*2), i)
 	}
-	t := build.Tree()
+	t := &Tree{}
+	build.Insert(t, func(some func()) { some() })
 	rng := rand.New(rand.NewPCG(1, 2))
 	for b.Loop() {
 		n := rng.Uint64N(rows)
