@@ -75,6 +75,7 @@ func (l *level) tableRef(x *ast.TableRef) (*fromItem, error) {
 		return nil, refuseSystemTime(x.SystemAt)
 	}
 	name, schema := x.Name.Last().Value, ""
+	added := 0
 	var node logical.Node
 	var rel *catalog.Relation
 	var err error
@@ -87,7 +88,7 @@ func (l *level) tableRef(x *ast.TableRef) (*fromItem, error) {
 				return nil, pgerr.NotSupported(int(x.Pos), "a correlated WITH query inside of another subquery")
 			}
 			if c.working != nil {
-				l.recursive = true
+				l.recursive, added = true, c.added
 			}
 			node, err = l.b.useCTE(c)
 		}
@@ -109,6 +110,9 @@ func (l *level) tableRef(x *ast.TableRef) (*fromItem, error) {
 	}
 	if x.Alias != nil {
 		sc.rels[0].base = name
+	}
+	for i := len(sc.cols) - added; i < len(sc.cols); i++ {
+		sc.cols[i].system = true
 	}
 	if rel != nil && len(rel.PrimaryKey) > 0 && rel.Kind != catalog.View {
 		l.dependents = append(l.dependents, dependent{end: len(sc.cols), primary: rel.PrimaryKey})

@@ -35,6 +35,9 @@ type cteScope struct {
 	// what they are.
 	recursive bool
 	working   *logical.Working
+	search    *ast.Search
+	cycle     *ast.Cycle
+	added     int // how many of working's columns SEARCH and CYCLE have added
 	// given are the rows of an INSERT, UPDATE or DELETE, nil if it has no RETURNING.
 	given  logical.Node
 	writes bool
@@ -108,7 +111,11 @@ func (b *binder) withQueries(w *ast.With, e env) (env, error) {
 		return e, err
 	}
 	for _, c := range order {
-		s := &cteScope{next: e.ctes, name: c.Name.Value, pos: c.Name.Pos, columns: c.Columns, query: c.Query, env: e, recursive: c.recursive}
+		s := &cteScope{next: e.ctes, name: c.Name.Value, pos: c.Name.Pos, columns: c.Columns, query: c.Query, env: e, recursive: c.recursive,
+			search: c.Search, cycle: c.Cycle}
+		if !c.recursive && (c.Search != nil || c.Cycle != nil) {
+			return e, pgerr.New(pgerr.SyntaxError, "WITH query is not recursive").At(int(c.Name.Pos))
+		}
 		if c.Statement != nil {
 			if err := b.write(s, w, c.Statement, e); err != nil {
 				return e, err

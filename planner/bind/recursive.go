@@ -23,6 +23,12 @@ func (b *binder) recursiveQuery(c *cteScope, e env) (logical.Node, error) {
 	if err := c.countColumns(initial); err != nil {
 		return nil, err
 	}
+	added := &searched{b: b, search: c.search, cycle: c.cycle}
+	if !added.none() {
+		if initial, err = added.first(renamed(initial, c.columns)); err != nil {
+			return nil, err
+		}
+	}
 	b.recursions++
 	n := &logical.Recursive{Name: c.name, Number: b.recursions, Distinct: !op.All, Pos: int(c.pos)}
 	for i, f := range initial.Fields() {
@@ -34,8 +40,15 @@ func (b *binder) recursiveQuery(c *cteScope, e env) (logical.Node, error) {
 	}
 	self := *c
 	self.next, self.working = e.ctes, &logical.Working{Name: c.name, Number: n.Number, Out: n.Out}
+	self.added = len(added.names())
 	e.ctes = &self
-	step, err := b.setExpr(op.R, e, queryMode{keepUnknown: true})
+	second := op.R
+	if !added.none() {
+		if second, err = added.step(op.R, c.name); err != nil {
+			return nil, err
+		}
+	}
+	step, err := b.setExpr(second, e, queryMode{keepUnknown: true})
 	if err != nil {
 		return nil, err
 	}
@@ -57,6 +70,14 @@ func (b *binder) recursiveQuery(c *cteScope, e env) (logical.Node, error) {
 	}
 	if n.Step, err = b.coerceOutput(step, want, implicit, nil); err != nil {
 		return nil, err
+	}
+	if !added.none() {
+		if n.Step, err = added.next(n.Step); err != nil {
+			return nil, err
+		}
+		if n.Step, err = added.typed(n.Step, n.Out); err != nil {
+			return nil, err
+		}
 	}
 	n.Initial = initial
 	return n, nil

@@ -29,6 +29,38 @@ func (p *printer) query(q *Query) {
 	p.flag(q.Emit != "", " EMIT ON "+strings.ToUpper(q.Emit))
 }
 
+func (p *printer) search(s *Search) {
+	if s == nil {
+		return
+	}
+	how := "BREADTH"
+	if s.Depth {
+		how = "DEPTH"
+	}
+	p.put(" SEARCH ", how, " FIRST BY ")
+	p.each(len(s.Columns), func(i int) { p.name(s.Columns[i]) })
+	p.put(" SET ")
+	p.name(s.Set)
+}
+
+func (p *printer) cycle(c *Cycle) {
+	if c == nil {
+		return
+	}
+	p.put(" CYCLE ")
+	p.each(len(c.Columns), func(i int) { p.name(c.Columns[i]) })
+	p.put(" SET ")
+	p.name(c.Mark)
+	if c.To != nil {
+		p.put(" TO ")
+		p.expr(c.To, bindOther)
+		p.put(" DEFAULT ")
+		p.expr(c.Default, bindOther)
+	}
+	p.put(" USING ")
+	p.name(c.Path)
+}
+
 func (p *printer) with(w *With) {
 	if w == nil {
 		return
@@ -49,6 +81,8 @@ func (p *printer) with(w *With) {
 		}
 		if c.Statement == nil {
 			p.subquery(c.Query)
+			p.search(c.Search)
+			p.cycle(c.Cycle)
 			return
 		}
 		p.put("(")

@@ -32,6 +32,25 @@ type CTE struct {
 	// Statement is an INSERT, UPDATE or DELETE whose RETURNING is the query; Query
 	// is nil then.
 	Statement Statement
+	Search    *Search
+	Cycle     *Cycle
+}
+
+// Search is SEARCH BREADTH|DEPTH FIRST BY columns SET column.
+type Search struct {
+	At
+	Depth   bool
+	Columns []Name
+	Set     Name
+}
+
+// Cycle is CYCLE columns SET mark [TO x DEFAULT y] USING path.
+type Cycle struct {
+	At
+	Columns    []Name
+	Mark, Path Name
+	To         Expr // nil: true
+	Default    Expr // nil: false
 }
 
 // SetExpr is the body of a query.

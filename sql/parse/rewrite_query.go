@@ -44,10 +44,7 @@ func (r *rewriter) with() {
 		} else {
 			r.parenthesizedQuery()
 		}
-		if r.cur().isAny("search", "cycle") {
-			r.unsupported(r.cur(), "SEARCH and CYCLE in WITH")
-			return
-		}
+		m.cte.Search, m.cte.Cycle = r.search(), r.cycle()
 		if !r.acceptSymbol(",") {
 			return
 		}
