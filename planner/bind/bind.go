@@ -93,6 +93,7 @@ type BoundQuery struct {
 // second and so on. They are carried out in order, each over the rows given by those
 // before it.
 type Write struct {
+	Name   string // of the WITH query
 	Insert *BoundInsert
 	Change *BoundChange
 	Update bool // Change is one

@@ -17,7 +17,7 @@ func (b *binder) write(c *cteScope, w *ast.With, st ast.Statement, e env) error 
 	case w != b.top:
 		return pgerr.New(pgerr.FeatureNotSupported, "WITH clause containing a data-modifying statement must be at the top level").At(pos)
 	}
-	var out Write
+	out := Write{Name: c.name}
 	var err error
 	var returning []*scalar.Expr
 	var columns []logical.Field

@@ -95,6 +95,15 @@ func (h *Handler) copyFrom(ctx context.Context, s *session.Session, st *ast.Copy
 	if err := k.complete(ctx); err != nil {
 		return nil, err
 	}
+	if st.Where != nil {
+		x, err := bind.CopyWhere(r, st.Where, h.bindOptions(s, nil))
+		if err != nil {
+			return nil, err
+		}
+		if k.where, err = eval.CompilePredicate(x, eval.Options{Context: h.evalContext(ctx, s)}); err != nil {
+			return nil, err
+		}
+	}
 	return &session.Result{CopyIn: in}, nil
 }
 
@@ -138,6 +147,7 @@ type copySink struct {
 	defaults map[int]*eval.Program
 	computed map[int]*eval.Program
 	checks   *checks
+	where    *eval.Predicate // nil for none
 	work     *work
 	begun    table.TxnMark
 	rows     int64
@@ -256,6 +266,13 @@ func (k *copySink) Write(_ context.Context, in *batch.Batch) error {
 			full.Cols[i].Resize(n)
 		}
 	}
+	full, err := k.wanted(full)
+	if err != nil {
+		return err
+	}
+	if n = full.N; n == 0 {
+		return nil
+	}
 	for i, p := range k.computed {
 		c, err := p.Eval(full)
 		if err != nil {
@@ -270,10 +287,29 @@ func (k *copySink) Write(_ context.Context, in *batch.Batch) error {
 		if _, err := k.work.rows.Add(c); err != nil {
 			return k.h.elsewhere(err, k.relation.ID)
 		}
-		k.rows += int64(n)
+		k.rows += int64(rows.Live())
 		k.changes = append(k.changes, c)
 		return nil
 	})
+}
+
+// wanted are the rows for which WHERE holds.
+func (k *copySink) wanted(full *batch.Batch) (*batch.Batch, error) {
+	if k.where == nil {
+		return full, nil
+	}
+	sel, err := k.where.Select(full, nil)
+	if err != nil {
+		return nil, rowCause(err)
+	}
+	if len(sel) == full.N {
+		return full, nil
+	}
+	out := batch.New(layoutOf(k.relation), 0)
+	if len(sel) > 0 { // no selection would mean all rows
+		out.AppendSelected(full, sel)
+	}
+	return out, nil
 }
 
 // Finish implements session.CopySink.

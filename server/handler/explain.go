@@ -88,6 +88,11 @@ func (h *Handler) prepareExplain(s *session.Session, p *session.Prepared, st *as
 			if target := written(st.Statement); target != "" {
 				out = explain.Under(target, out)
 			}
+			before, err := h.explainWrites(s, st.Statement)
+			if err != nil {
+				return nil, err
+			}
+			out = append(before, out...)
 			return out, nil
 		})
 	}
@@ -140,7 +145,7 @@ func (h *Handler) explained(s *session.Session, st *ast.Explain) (*graph.Graph, 
 	}
 	switch x := st.Statement.(type) {
 	case *ast.Query:
-		b, err := bind.Query(x, h.bindOptions(s, nil))
+		b, err := bind.Query(x, h.explainOptions(s))
 		if err != nil {
 			return nil, err
 		}
@@ -168,19 +173,19 @@ func (h *Handler) explained(s *session.Session, st *ast.Explain) (*graph.Graph, 
 		}
 		return h.viewGraph(b.Root)
 	case *ast.Insert:
-		b, err := bind.Insert(x, h.bindOptions(s, nil))
+		b, err := bind.Insert(x, h.explainOptions(s))
 		if err != nil {
 			return nil, err
 		}
 		return h.boundedGraph(s, b.Input, nil)
 	case *ast.Update:
-		b, err := bind.Update(x, h.bindOptions(s, nil))
+		b, err := bind.Update(x, h.explainOptions(s))
 		if err != nil {
 			return nil, err
 		}
 		return h.boundedGraph(s, b.Input, nil)
 	case *ast.Delete:
-		b, err := bind.Delete(x, h.bindOptions(s, nil))
+		b, err := bind.Delete(x, h.explainOptions(s))
 		if err != nil {
 			return nil, err
 		}

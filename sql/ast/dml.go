@@ -50,6 +50,7 @@ type (
 		From     bool
 		File     string // "" for STDIN and STDOUT
 		Options  []Option
+		Where    Expr // of COPY FROM: the rows that are taken
 	}
 )
 

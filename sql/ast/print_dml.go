@@ -119,6 +119,11 @@ func (p *printer) copyStatement(s *Copy) {
 	} else {
 		p.put(direction, QuoteString(s.File))
 	}
+	p.copyOptions(s)
+	p.where(s.Where)
+}
+
+func (p *printer) copyOptions(s *Copy) {
 	if len(s.Options) == 0 {
 		return
 	}

@@ -240,8 +240,11 @@ func (p *parser) copyStatement() ast.Statement {
 		p.unexpected()
 	}
 	p.copyOptions(s)
-	if p.cur().isWord("where") {
-		p.unsupported(p.cur(), "COPY … WHERE")
+	if t := p.cur(); p.accept("where") {
+		if !s.From {
+			p.fail(pgerr.New(pgerr.SyntaxError, "WHERE clause not allowed with COPY TO").At(t.pos))
+		}
+		s.Where = p.expr()
 	}
 	return s
 }
