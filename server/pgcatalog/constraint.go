@@ -49,13 +49,23 @@ func checkOID(k *class, c catalog.Check) uint32 {
 	return stableOID("check", k.relation.ID+" "+c.Name, func(uint32) bool { return false })
 }
 
-// definition is what pg_get_constraintdef says.
-func (c *constraint) definition() string {
+func checkCount(k *class) int {
+	if k.kind != "r" || k.relation == nil {
+		return 0
+	}
+	return len(k.relation.Checks)
+}
+
+// definition is what pg_get_constraintdef says; pretty leaves out parentheses.
+func (c *constraint) definition(pretty bool) string {
 	switch c.kind {
 	case "p":
 		return "PRIMARY KEY (" + columnList(c.index) + ")"
 	case "u":
 		return "UNIQUE" + nullsClause(c.index) + " (" + columnList(c.index) + ")"
+	}
+	if pretty {
+		return "CHECK (" + c.check + ")"
 	}
 	return "CHECK ((" + c.check + "))"
 }
@@ -80,7 +90,7 @@ func (k *class) isUnique() bool { return k.uniqueness() != nil }
 func constraintDef(q *query, args []types.Value) (types.Value, error) {
 	for _, c := range q.constraints() {
 		if int64(c.oid) == args[0].Int {
-			return text(c.definition()), nil
+			return text(c.definition(len(args) > 1 && args[1].Bool)), nil
 		}
 	}
 	return types.NullValue, nil

@@ -32,7 +32,7 @@ func pgNamespace(_ *query, out *Rows) error {
 
 func pgClass(q *query, out *Rows) error {
 	out.Columns("oid", "relname", "relnamespace", "reltype", "relowner", "relam", "relfilenode", "relpages", "reltuples", "relhasindex",
-		"relpersistence", "relkind", "relnatts", "relhasrules", "relispopulated", "relreplident", "reloptions")
+		"relpersistence", "relkind", "relnatts", "relchecks", "relhasrules", "relispopulated", "relreplident", "reloptions")
 	for _, k := range q.classes {
 		am := 0
 		switch k.kind {
@@ -47,7 +47,7 @@ func pgClass(q *query, out *Rows) error {
 			options = optionList(k.relation)
 		}
 		out.Add(k.oid, k.name, namespaceOID(k.schema), k.typeOID, oidRole, am, k.oid, max(bytes, 0)/8192, rows, len(q.indexes(k)) > 0,
-			"p", k.kind, len(k.columns), k.kind == "v", true, "d", options)
+			"p", k.kind, len(k.columns), checkCount(k), k.kind == "v", true, "d", options)
 	}
 	return nil
 }
