@@ -11,7 +11,8 @@ import (
 
 // expiry forgets rows of a join's side as time goes on. It keeps the rows' numbers
 // by when they go, which is derived from the state: a number may be of a row that
-// went before, or of another one by now.
+// went before, or of another one by now. Rows that come one after another mostly have
+// numbers that follow each other and go together, so it keeps runs of numbers.
 type expiry struct {
 	graph.Expiry
 	side     *joinSide
@@ -21,6 +22,7 @@ type expiry struct {
 	width    int64 // of a bucket
 	buckets  map[int64]*bucket
 	newest   *bucket // the one that was last put into
+	from, to int64   // rows that go from from on and before to belong to newest
 	order    minHeap[bucketNumber]
 	counters *exec.Counters
 	report   func(in *batch.Batch, rows []uint16) error
@@ -30,8 +32,11 @@ type expiry struct {
 // bucket is the rows that go in one stretch of time.
 type bucket struct {
 	number bucketNumber
-	ids    []state.RowID
+	runs   []rowRun
 }
+
+// rowRun is the rows from first on and before end.
+type rowRun struct{ first, end state.RowID }
 
 type bucketNumber int64
 
@@ -56,12 +61,12 @@ func newExpiry(s *joinSide, env *Env) *expiry {
 	return e
 }
 
-// bucketOf is when a row may be forgotten; one without a time at once.
-func (e *expiry) bucketOf(row unsafe.Pointer) int64 {
+// endOf is when a row may be forgotten; one without a time at once.
+func (e *expiry) endOf(row unsafe.Pointer) int64 {
 	if e.side.table.IsNull(row, e.column) {
-		return floorDiv(exec.WatermarkMin, e.width)
+		return exec.WatermarkMin
 	}
-	return floorDiv(saturatingAdd(*(*int64)(unsafe.Add(row, e.offset)), e.plus), e.width)
+	return saturatingAdd(*(*int64)(unsafe.Add(row, e.offset)), e.plus)
 }
 
 func floorDiv(t, width int64) int64 {
@@ -89,17 +94,31 @@ func (e *expiry) note(id state.RowID, row unsafe.Pointer) {
 	if e.Forever {
 		return
 	}
-	n := e.bucketOf(row)
-	b := e.newest
-	if b == nil || int64(b.number) != n {
-		if b = e.buckets[n]; b == nil {
-			b = &bucket{number: bucketNumber(n)}
-			e.buckets[n] = b
-			e.order.push(b.number)
-		}
-		e.newest = b
+	if end := e.endOf(row); e.newest == nil || end < e.from || end >= e.to {
+		e.turnTo(end)
 	}
-	b.ids = append(b.ids, id)
+	runs := e.newest.runs
+	if last := len(runs) - 1; last >= 0 && runs[last].end == id {
+		runs[last].end++
+		return
+	}
+	e.newest.runs = append(runs, rowRun{id, id + 1})
+}
+
+// turnTo makes the bucket of rows that go at a time the newest.
+func (e *expiry) turnTo(end int64) {
+	n := floorDiv(end, e.width)
+	b := e.buckets[n]
+	if b == nil {
+		b = &bucket{number: bucketNumber(n)}
+		e.buckets[n] = b
+		e.order.push(b.number)
+	}
+	in := end % e.width
+	if in < 0 {
+		in += e.width
+	}
+	e.newest, e.from, e.to = b, saturatingAdd(end, -in), saturatingAdd(end, e.width-in)
 }
 
 // forget deletes the rows that nothing after the watermark matches.
@@ -115,10 +134,11 @@ func (e *expiry) forget(w exec.Watermark) {
 		b := e.buckets[n]
 		delete(e.buckets, n)
 		e.newest = nil
-		for _, id := range b.ids {
-			e.side.expire(id, func(row unsafe.Pointer) bool {
-				return e.side.table.IsNull(row, e.column) || saturatingAdd(*(*int64)(unsafe.Add(row, e.offset)), e.plus) < w
-			})
+		due := func(row unsafe.Pointer) bool { return e.endOf(row) < w }
+		for _, r := range b.runs {
+			for id := r.first; id < r.end; id++ {
+				e.side.expire(id, due)
+			}
 		}
 	}
 }
