@@ -249,8 +249,12 @@ func (j *join) lookUp() []uint16 {
 // hot: it does what rows does, without looking at what cannot be.
 func (j *join) insertAll(sel []uint16) error {
 	own, other := j.own, j.other
+	numbered := own.Identity == graph.ByNumber
+	if numbered {
+		own.comeAll(j.hashes, sel)
+	}
 	for _, i := range sel {
-		if own.Identity != graph.ByNumber {
+		if !numbered {
 			if own.Identity == graph.ByKey && own.there(own.ids[i]) {
 				if err := j.replaceOne(int(i)); err != nil {
 					return err
@@ -258,8 +262,6 @@ func (j *join) insertAll(sel []uint16) error {
 				continue
 			}
 			own.come(int(i), j.hashes[i])
-		} else if own.chains.Link(own.ids[i], j.hashes[i]); own.width > own.keys {
-			own.unsent = append(own.unsent, i)
 		}
 		for m := j.heads[i]; m != state.NoRow; m = other.after(m) {
 			for range other.count(m) {

@@ -269,6 +269,14 @@ func (s *joinSide) come(i int, h uint64) (created, first bool) {
 	return true, s.chains.Link(id, h)
 }
 
+// comeAll is come for the rows of a batch, which have no key of their own.
+func (s *joinSide) comeAll(hashes []uint64, sel []uint16) {
+	s.chains.LinkAll(s.in.Cols, hashes, sel, s.ids)
+	if s.width > s.keys {
+		s.unsent = append(s.unsent, sel...)
+	}
+}
+
 // leave takes row i of the batch away, which must be there. It reports whether
 // the state lost a row, and whether that was the last of its join key.
 func (s *joinSide) leave(i int, h uint64) (removed, last bool) {

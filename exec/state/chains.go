@@ -210,9 +210,7 @@ func (c *Chains) newer(id RowID) *RowID {
 // Link makes a row the newest of its chain and reports whether it is the only
 // one. h is the hash of its first keys; there must be room.
 func (c *Chains) Link(id RowID, h uint64) (first bool) {
-	for int(id>>linkBits) >= len(c.links) {
-		c.links = append(c.links, c.t.opt.Slabs.get(int(c.width)<<linkBits))
-	}
+	c.grow(id)
 	if c.linked {
 		*c.newer(id) = NoRow
 	}
@@ -241,6 +239,66 @@ func (c *Chains) Link(id RowID, h uint64) (first bool) {
 		}
 		*s = tag<<32 | uint64(id+1)
 		return false
+	}
+}
+
+// LinkAll is Link for the rows of a batch: ids and hashes are by physical row, as are
+// keys, which the rows have.
+func (c *Chains) LinkAll(keys []*batch.Column, hashes []uint64, sel []uint16, ids []RowID) {
+	if c.byInt {
+		c.linkInts(keys[0].Int, hashes, sel, ids)
+		return
+	}
+	for _, i := range sel {
+		c.Link(ids[i], hashes[i])
+	}
+}
+
+// linkInts is LinkAll for one integer.
+// hot: it must not call anything for rows that come to a chain that is there.
+func (c *Chains) linkInts(keys []int64, hashes []uint64, sel []uint16, ids []RowID) {
+	t, x, step, off := c.t, &c.index, c.index.step(), c.t.slots[0].off
+	base, mask, blocks := x.base, x.mask, x.blocks
+	for _, i := range sel {
+		id, k, tag := ids[i], keys[i], hashes[i]>>32
+		if int(id>>linkBits) >= len(c.links) {
+			c.grow(id)
+		}
+		if blocks {
+			tag = blockTag(k)
+		}
+		entry, older := tag<<32|uint64(id+1), NoRow
+		for j := x.home(tag); ; j += step {
+			s := (*uint64)(unsafe.Add(base, uintptr(j&mask)*8))
+			if *s == 0 {
+				*s = entry
+				x.used++
+				x.added++
+				break
+			}
+			if *s>>32 != tag {
+				x.probes++
+				continue
+			}
+			if head := RowID(*s) - 1; *(*int64)(unsafe.Add(t.Read(head), off)) == k {
+				older, *s = head, entry
+				if c.linked {
+					*c.newer(head) = id
+				}
+				break
+			}
+		}
+		*c.older(id) = older
+		if c.linked {
+			*c.newer(id) = NoRow
+		}
+	}
+}
+
+// grow makes the links of a row.
+func (c *Chains) grow(id RowID) {
+	for int(id>>linkBits) >= len(c.links) {
+		c.links = append(c.links, c.t.opt.Slabs.get(int(c.width)<<linkBits))
 	}
 }
 
