@@ -94,6 +94,15 @@ func (f *tableFunction) series(args []types.Value) error {
 }
 
 func (f *tableFunction) numericSeries(args []types.Value, zero error) (err error) {
+	for i, what := range []string{"start value", "stop value", "step size"}[:len(args)] {
+		switch args[i].Dec.Special {
+		case 0:
+		case types.DecimalNaN:
+			return pgerr.New(pgerr.InvalidParameterValue, "%s cannot be NaN", what)
+		default:
+			return pgerr.New(pgerr.InvalidParameterValue, "%s cannot be infinity", what)
+		}
+	}
 	step := types.DecimalFromInt(1)
 	if len(args) > 2 {
 		step = args[2].Dec
