@@ -77,6 +77,9 @@ var applyNames = map[logical.ApplyKind]string{logical.ScalarApply: "this scalar 
 
 func (b *builder) apply(n *logical.Apply) (stream, error) {
 	if !b.bounded {
+		if _, err := b.node(n.Input); err != nil { // of several, the first one
+			return stream{}, err
+		}
 		err := pgerr.NotSupported(n.Pos, applyNames[n.Kind]+" in a continuous query")
 		if n.Why != "" {
 			err = err.WithDetail("It cannot be made a join: %s.", n.Why)

@@ -109,6 +109,12 @@ func predicateJoin(a *logical.Apply, negated bool) logical.Node {
 	if why != "" {
 		return nil
 	}
+	return semiOrAnti(a, sub, conds, negated)
+}
+
+// semiOrAnti is predicateJoin with a subquery of which the conditions say which
+// rows are those for the outer values.
+func semiOrAnti(a *logical.Apply, sub logical.Node, conds []*scalar.Expr, negated bool) logical.Node {
 	kind := logical.SemiJoin
 	compare := a.Compare
 	// Of x op ALL (S), false is for some row, and true is for none not to be true.

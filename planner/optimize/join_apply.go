@@ -18,15 +18,14 @@ func joinApply(a *logical.Apply) (n logical.Node, why string) {
 		return nil, "its array would have to be made anew for each change"
 	case logical.AllApply:
 		return nil, "ALL is followed only as a condition of WHERE, HAVING or ON by itself"
+	case logical.CrossApply, logical.LeftApply:
+		return lateralJoin(a)
 	}
 	sub, conds, why := subquery(a)
 	if why != "" {
 		return nil, why
 	}
-	switch a.Kind {
-	case logical.CrossApply, logical.LeftApply:
-		return lateralJoin(a, sub, conds), ""
-	case logical.ExistsApply:
+	if a.Kind == logical.ExistsApply {
 		return existsJoin(a, sub, conds)
 	}
 	return inJoin(a, sub, conds)
@@ -37,13 +36,7 @@ func joinApply(a *logical.Apply) (n logical.Node, why string) {
 func subquery(a *logical.Apply) (sub logical.Node, conds []*scalar.Expr, why string) {
 	sub = a.Sub
 	if a.Kind == logical.ExistsApply {
-		for { // the columns do not matter
-			p, ok := sub.(*logical.Project)
-			if !ok {
-				break
-			}
-			sub = p.Input
-		}
+		sub = withoutColumns(sub)
 	}
 	sub, conds, why = pull(sub)
 	if why != "" {
@@ -56,6 +49,23 @@ func subquery(a *logical.Apply) (sub logical.Node, conds []*scalar.Expr, why str
 	return sub, conds, ""
 }
 
+// withoutColumns is a subquery of which it matters only whether it has rows.
+func withoutColumns(n logical.Node) logical.Node {
+	for {
+		switch m := n.(type) {
+		case *logical.Project:
+			n = m.Input
+		case *logical.Sort:
+			if t, ok := limited(m).(*logical.TopN); !ok || t.From > 1 || t.To < 1 || !depends(m) {
+				return n
+			}
+			n = m.Input
+		default:
+			return n
+		}
+	}
+}
+
 // bound is x, over a subquery's columns, over the outer columns followed by those.
 func bound(x *scalar.Expr, args []*scalar.Expr, width int) *scalar.Expr {
 	x = scalar.Remap(x, func(c int) int { return c + width })
@@ -65,17 +75,6 @@ func bound(x *scalar.Expr, args []*scalar.Expr, width int) *scalar.Expr {
 		}
 		return e
 	})
-}
-
-// lateralJoin is a join with a subquery that depends on the left side.
-func lateralJoin(a *logical.Apply, sub logical.Node, conds []*scalar.Expr) logical.Node {
-	kind := logical.InnerJoin
-	if a.Kind == logical.LeftApply {
-		kind = logical.LeftJoin
-	}
-	j := join(kind, a.Input, sub, scalar.And(append(conds, a.Condition)...))
-	j.ID, j.TTL = a.ID, [2]int64{a.TTL, a.TTL}
-	return shaped(j, a.Out)
 }
 
 // join makes a join with all columns of both sides.
@@ -173,7 +172,11 @@ func scalarJoin(a *logical.Apply) (logical.Node, string) {
 		x, sub = scalar.Substitute(x, p.Exprs), p.Input
 	}
 	if g, ok := sub.(*logical.Aggregate); ok && len(g.Keys) == 0 {
-		return aggregateJoin(a, g, x)
+		j, cols, why := aggregateJoin(a, g)
+		if why != "" {
+			return nil, why
+		}
+		return answeredBy(a, j, bound(scalar.Substitute(x, cols), a.Args, len(a.Input.Fields()))), ""
 	}
 	width := len(a.Input.Fields())
 	sub, conds, why := pull(sub)
@@ -190,7 +193,7 @@ func scalarJoin(a *logical.Apply) (logical.Node, string) {
 		}
 	}
 	if !unique(sub, by) {
-		return nil, "it may have more than one row: it is no aggregate, and does not name a primary key"
+		return nil, severalRows
 	}
 	j := join(logical.LeftJoin, a.Input, marked(sub), scalar.And(conds...))
 	j.ID, j.TTL = a.ID, [2]int64{a.TTL, a.TTL}
@@ -201,48 +204,63 @@ func scalarJoin(a *logical.Apply) (logical.Node, string) {
 	return answeredBy(a, j, answer), ""
 }
 
-// aggregateJoin joins with an aggregate without keys, of which x is the answer.
-func aggregateJoin(a *logical.Apply, g *logical.Aggregate, x *scalar.Expr) (logical.Node, string) {
+// aggregateJoin joins with an aggregate without keys. Of the join's right side,
+// cols are the aggregate's columns: of no rows, counts are 0 and others null.
+func aggregateJoin(a *logical.Apply, g *logical.Aggregate) (j *logical.Join, cols []*scalar.Expr, why string) {
 	width := len(a.Input.Fields())
 	for _, call := range g.Aggregates {
 		for _, e := range append(append([]*scalar.Expr(nil), call.Args...), call.Filter) {
 			if e != nil && hasOuter(e) {
-				return nil, "an aggregate in it reads an outer value"
+				return nil, nil, "an aggregate in it reads an outer value"
+			}
+		}
+		for _, k := range call.OrderBy {
+			if hasOuter(k.X) {
+				return nil, nil, "an aggregate in it is ordered by an outer value"
 			}
 		}
 	}
 	sub, conds, why := pull(g.Input)
 	if why != "" {
-		return nil, why
+		return nil, nil, why
 	}
 	c := *g
 	if len(conds) == 0 {
 		c.Input = sub
-		j := join(logical.InnerJoin, a.Input, &c, nil)
+		j = join(logical.InnerJoin, a.Input, &c, nil)
 		j.ID, j.TTL = a.ID, [2]int64{a.TTL, a.TTL}
-		return answeredBy(a, j, bound(x, a.Args, width)), ""
+		for i, f := range g.Out {
+			cols = append(cols, columnOf(i, f.Type, f.Origin))
+		}
+		return j, cols, ""
 	}
 	for i, e := range conds {
 		conds[i] = bound(e, a.Args, width)
 	}
 	by, all := equalities(conds, width)
 	if !all {
-		return nil, "it aggregates rows that depend on outer values by something else than equality"
+		return nil, nil, "it aggregates rows that depend on outer values by something else than equality"
 	}
 	k := grouped(sub, by)
 	k.Aggregates, k.Out = g.Aggregates, append(k.Out, g.Out...)
-	j := join(logical.LeftJoin, a.Input, k, scalar.And(sameKeys(by, width)...))
+	j = join(logical.LeftJoin, a.Input, k, scalar.And(sameKeys(by, width)...))
 	j.ID, j.TTL = a.ID, [2]int64{a.TTL, a.TTL}
-	// Of no rows, counts are 0 and other aggregates null.
-	cols := make([]*scalar.Expr, len(g.Out))
-	for i, f := range g.Out {
-		cols[i] = columnOf(len(by)+i, f.Type, f.Origin)
-		if countsNone(g.Aggregates[i].Func) {
+	return j, ofNone(g, len(by)), ""
+}
+
+// ofNone are the columns of an aggregate on the right side of a left join, where
+// they begin at column from: of no rows, counts are 0.
+func ofNone(g *logical.Aggregate, from int) []*scalar.Expr {
+	cols := make([]*scalar.Expr, len(g.Aggregates))
+	for i, call := range g.Aggregates {
+		f := g.Out[len(g.Keys)+i]
+		cols[i] = columnOf(from+i, f.Type, f.Origin)
+		if countsNone(call.Func) {
 			zero := &scalar.Expr{Op: scalar.OpConst, Type: f.Type, Value: &types.Value{}, Pos: -1, Text: "0"}
 			cols[i] = caseOf(isNull(cols[i]), zero, cols[i])
 		}
 	}
-	return answeredBy(a, j, bound(scalar.Substitute(x, cols), a.Args, width)), ""
+	return cols
 }
 
 // countsNone reports whether an aggregate of no rows is 0.

@@ -34,7 +34,7 @@ func optimize(n logical.Node, opts Options) logical.Node {
 func continuous(n logical.Node, opts Options) logical.Node {
 	n = fold(n, opts)
 	n = flattenUnions(n)
-	n = decorrelate(n)
+	n = unnest(decorrelate(n))
 	n = pushFilters(n)
 	n = orderJoins(n)
 	n = mergeProjects(n)

@@ -58,11 +58,13 @@ func pull(n logical.Node) (out logical.Node, conds []*scalar.Expr, why string) {
 	case *logical.Apply:
 		return nil, nil, "a subquery in it cannot be joined"
 	case *logical.Sort:
-		return nil, nil, "it has ORDER BY or LIMIT and depends on outer values"
+		return pullLimit(n)
+	case *logical.TopN:
+		return pullTopN(n)
 	case *logical.Over:
-		return nil, nil, "it has window functions and depends on outer values"
+		return pullOver(n)
 	case *logical.Union, *logical.SetOp:
-		return nil, nil, "UNION, INTERSECT or EXCEPT in it depends on outer values"
+		return pullSets(n)
 	}
 	return nil, nil, "its FROM depends on outer values"
 }
@@ -236,83 +238,4 @@ func pullJoin(n *logical.Join) (logical.Node, []*scalar.Expr, string) {
 		conds[i] = scalar.Remap(x, func(c int) int { return to[c] })
 	}
 	return p, conds, ""
-}
-
-// unique reports whether n has at most one row for given values of by.
-func unique(n logical.Node, by []*scalar.Expr) bool {
-	switch n := n.(type) {
-	case *logical.Scan:
-		for _, k := range n.Relation.PrimaryKey {
-			at := slices.Index(n.Columns, k)
-			if at < 0 || !slices.ContainsFunc(by, func(x *scalar.Expr) bool { return isColumn(x, at) }) {
-				return false
-			}
-		}
-		return len(n.Relation.PrimaryKey) > 0
-	case *logical.Filter:
-		for _, x := range scalar.Conjuncts(n.Predicate) { // a column that equals a constant is given
-			if inner := innerSide(x); inner != nil {
-				by = append(slices.Clone(by), inner)
-			}
-		}
-		return unique(n.Input, by)
-	case *logical.Project:
-		var under []*scalar.Expr
-		for _, x := range by {
-			under = append(under, scalar.Substitute(x, n.Exprs))
-		}
-		return unique(n.Input, under)
-	case *logical.Aggregate:
-		for i := range n.Keys {
-			if !slices.ContainsFunc(by, func(x *scalar.Expr) bool { return isColumn(x, i) }) {
-				return false
-			}
-		}
-		return true
-	case *logical.Join:
-		if n.Kind == logical.SemiJoin || n.Kind == logical.AntiJoin {
-			return unique(n.Left, by)
-		}
-	}
-	return false
-}
-
-// nullable reports whether x, over n's columns, may be null.
-func nullable(n logical.Node, x *scalar.Expr) bool {
-	if x.Op == scalar.OpConst {
-		return x.Value == nil || x.Value.Null
-	}
-	if x.Op != scalar.OpColumn {
-		if x.Op == scalar.OpCast && x.Func != "try" {
-			return nullable(n, x.Args[0])
-		}
-		return true
-	}
-	switch n := n.(type) {
-	case *logical.Scan:
-		c := n.Columns[x.Column]
-		return !n.Relation.Columns[c].NotNull && !slices.Contains(n.Relation.PrimaryKey, c)
-	case *logical.Filter:
-		for _, c := range scalar.Conjuncts(n.Predicate) {
-			if c.Op == scalar.OpNot && c.Args[0].Op == scalar.OpIsNull && isColumn(c.Args[0].Args[0], x.Column) {
-				return false
-			}
-		}
-		return nullable(n.Input, x)
-	case *logical.Project:
-		return nullable(n.Input, n.Exprs[x.Column])
-	case *logical.Aggregate:
-		return x.Column >= len(n.Keys) || nullable(n.Input, n.Keys[x.Column])
-	case *logical.Join:
-		width := len(n.Left.Fields())
-		if x.Column < width {
-			return n.Kind == logical.RightJoin || n.Kind == logical.FullJoin || nullable(n.Left, x)
-		}
-		return n.Kind != logical.InnerJoin && n.Kind != logical.RightJoin || nullable(n.Right, columnOf(x.Column-width, x.Type, ""))
-	case *logical.Apply:
-		if x.Column < len(n.Input.Fields()) {
-			return nullable(n.Input, x)
-		}
-	}
-	return true
 }

@@ -1,0 +1,132 @@
+package optimize
+
+import (
+	"slices"
+
+	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+)
+
+// unique reports whether n has at most one row for given values of by.
+func unique(n logical.Node, by []*scalar.Expr) bool {
+	switch n := n.(type) {
+	case *logical.Scan:
+		for _, k := range n.Relation.PrimaryKey {
+			at := slices.Index(n.Columns, k)
+			if at < 0 || !slices.ContainsFunc(by, func(x *scalar.Expr) bool { return isColumn(x, at) }) {
+				return false
+			}
+		}
+		return len(n.Relation.PrimaryKey) > 0
+	case *logical.Filter:
+		for _, x := range scalar.Conjuncts(n.Predicate) { // a column that equals a constant is given
+			if inner := innerSide(x); inner != nil {
+				by = append(slices.Clone(by), inner)
+			}
+		}
+		return unique(n.Input, by)
+	case *logical.Project:
+		var under []*scalar.Expr
+		for _, x := range by {
+			under = append(under, scalar.Substitute(x, n.Exprs))
+		}
+		return unique(n.Input, under)
+	case *logical.Aggregate:
+		for i := range n.Keys {
+			if !slices.ContainsFunc(by, func(x *scalar.Expr) bool { return isColumn(x, i) }) {
+				return false
+			}
+		}
+		return true
+	case *logical.Join:
+		return uniqueJoin(n, by)
+	case *logical.Values:
+		return len(n.Rows) <= 1
+	case *logical.Sort:
+		t, ok := limited(n).(*logical.TopN)
+		return ok && unique(t, by) || unique(n.Input, by)
+	case *logical.TopN:
+		one := n.Func == "row_number" && !n.WithTies && n.To <= n.From
+		given := func(x *scalar.Expr) bool {
+			return slices.ContainsFunc(by, func(y *scalar.Expr) bool { return scalar.Equal(x, y) })
+		}
+		return one && !slices.ContainsFunc(n.PartitionBy, func(x *scalar.Expr) bool { return !given(x) }) || unique(n.Input, by)
+	case *logical.Apply:
+		if n.Kind != logical.CrossApply && n.Kind != logical.LeftApply {
+			return unique(n.Input, ofColumns(by, 0, len(n.Input.Fields())))
+		}
+	}
+	return false
+}
+
+// uniqueJoin is unique for a join. A row of the left side gives what the right
+// side's columns equal by the condition.
+func uniqueJoin(n *logical.Join, by []*scalar.Expr) bool {
+	width := len(n.Left.Fields())
+	left := ofColumns(by, 0, width)
+	switch n.Kind {
+	case logical.SemiJoin, logical.AntiJoin:
+		return unique(n.Left, by)
+	case logical.InnerJoin, logical.LeftJoin:
+	default:
+		return false
+	}
+	right := ofColumns(by, width, len(n.Out))
+	for _, c := range scalar.Conjuncts(n.Condition) {
+		if e, ok := equalityOf(c, width); ok {
+			right = append(right, e.inner)
+		}
+	}
+	return unique(n.Left, left) && unique(n.Right, right)
+}
+
+// ofColumns are those of the list that read columns from to to-1 alone, counted
+// from there.
+func ofColumns(list []*scalar.Expr, from, to int) (out []*scalar.Expr) {
+	for _, x := range list {
+		if above(x, from) && below(x, to) {
+			out = append(out, scalar.Remap(x, func(c int) int { return c - from }))
+		}
+	}
+	return out
+}
+
+// nullable reports whether x, over n's columns, may be null.
+func nullable(n logical.Node, x *scalar.Expr) bool {
+	if x.Op == scalar.OpConst {
+		return x.Value == nil || x.Value.Null
+	}
+	if x.Op != scalar.OpColumn {
+		if x.Op == scalar.OpCast && x.Func != "try" {
+			return nullable(n, x.Args[0])
+		}
+		return true
+	}
+	switch n := n.(type) {
+	case *logical.Scan:
+		c := n.Columns[x.Column]
+		return !n.Relation.Columns[c].NotNull && !slices.Contains(n.Relation.PrimaryKey, c)
+	case *logical.Filter:
+		for _, c := range scalar.Conjuncts(n.Predicate) {
+			if c.Op == scalar.OpNot && c.Args[0].Op == scalar.OpIsNull && isColumn(c.Args[0].Args[0], x.Column) {
+				return false
+			}
+		}
+		return nullable(n.Input, x)
+	case *logical.Project:
+		return nullable(n.Input, n.Exprs[x.Column])
+	case *logical.Aggregate:
+		return x.Column >= len(n.Keys) || nullable(n.Input, n.Keys[x.Column])
+	case *logical.Join:
+		width := len(n.Left.Fields())
+		if x.Column < width {
+			return n.Kind == logical.RightJoin || n.Kind == logical.FullJoin || nullable(n.Left, x)
+		}
+		return n.Kind != logical.InnerJoin && n.Kind != logical.RightJoin || nullable(n.Right, columnOf(x.Column-width, x.Type, ""))
+	case *logical.Apply:
+		if x.Column < len(n.Input.Fields()) {
+			return nullable(n.Input, x)
+		}
+	}
+	return true
+}
