@@ -15,7 +15,7 @@ func (g *generator) source(relations []relation, depth int) (from string, cols [
 	if depth == 0 {
 		return r.name, r.columns, r.rows
 	}
-	switch g.rng.IntN(9) {
+	switch g.rng.IntN(11) {
 	case 0, 1:
 		q := g.query(relations, depth-1)
 		return "(" + q.sql + ") AS q", q.columns, q.rows
@@ -27,6 +27,8 @@ func (g *generator) source(relations []relation, depth int) (from string, cols [
 	case 6:
 		q := g.ranked(relations, depth-1)
 		return "(" + q.sql + ") AS q", q.columns, q.rows
+	case 7, 8:
+		return g.lateral(relations, depth)
 	}
 	return r.name, r.columns, r.rows
 }
@@ -115,32 +117,25 @@ func (g *generator) ranked(relations []relation, depth int) query {
 	if g.chance(2) {
 		partition = "PARTITION BY " + names[0] + " "
 	}
-	order := func(of []string) string {
-		var by []string
-		for _, n := range of {
-			by = append(by, n+g.oneOf("", " DESC", " NULLS FIRST", " DESC NULLS LAST"))
-		}
-		return strings.Join(by, ", ")
-	}
 	all := strings.Join(names, ", ")
 	switch g.rng.IntN(4) {
 	case 0:
-		return query{fmt.Sprintf("SELECT DISTINCT ON (%s) %s FROM (%s) AS i ORDER BY %s", names[0], all, inner, order(names)), cols, rows}
+		return query{fmt.Sprintf("SELECT DISTINCT ON (%s) %s FROM (%s) AS i ORDER BY %s", names[0], all, inner, g.sorted(names)), cols, rows}
 	case 1:
 		call := g.oneOf("RANK()", "DENSE_RANK()")
 		return query{fmt.Sprintf("SELECT %s FROM (SELECT *, %s OVER (%sORDER BY %s) AS r FROM (%s) AS i) AS o WHERE r <= %d",
-			all, call, partition, order(names[len(names)-1:]), inner, 1+g.rng.IntN(3)), cols, rows}
+			all, call, partition, g.sorted(names[len(names)-1:]), inner, 1+g.rng.IntN(3)), cols, rows}
 	case 2:
 		call, k := g.overCall(cols)
 		out := column{fmt.Sprintf("c%d", len(cols)+1), k}
-		return query{fmt.Sprintf("SELECT %s, %s AS %s FROM (%s) AS i", all, g.typed(call+" OVER ("+partition+"ORDER BY "+order(names)+g.frame()+")", k), out.name, inner), append(cols, out), rows}
+		return query{fmt.Sprintf("SELECT %s, %s AS %s FROM (%s) AS i", all, g.typed(call+" OVER ("+partition+"ORDER BY "+g.sorted(names)+g.frame()+")", k), out.name, inner), append(cols, out), rows}
 	}
 	rank, kept := "", cols
 	if g.chance(2) {
 		rank, kept = ", r::int AS r", append(cols, column{"r", integer})
 	}
 	return query{fmt.Sprintf("SELECT %s%s FROM (SELECT *, ROW_NUMBER() OVER (%sORDER BY %s) AS r FROM (%s) AS i) AS o WHERE r <= %d",
-		all, rank, partition, order(names), inner, 1+g.rng.IntN(4)), kept, rows}
+		all, rank, partition, g.sorted(names), inner, 1+g.rng.IntN(4)), kept, rows}
 }
 
 // overCall is a window function whose result is the same for equal rows in any order.
@@ -219,6 +214,9 @@ func (g *generator) setOperation(relations []relation, depth int) query {
 func (g *generator) filter(relations []relation, cols []column, depth int) string {
 	if !g.chance(5) {
 		return g.expr(cols, boolean, depth)
+	}
+	if g.chance(3) {
+		return g.firstOf(relations, cols)
 	}
 	r := relations[g.rng.IntN(len(relations))]
 	var theirs []column // renamed, so that none hides a column of the outer query

@@ -57,7 +57,7 @@ func TestRandom(t *testing.T) {
 	if d.theirs, err = pgconn.Connect(ctx, createDatabase(ctx, t, pg, "random")); err != nil {
 		t.Fatal(err)
 	}
-	defer d.theirs.Close(ctx)
+	defer func() { _ = d.theirs.Close(ctx) }()
 	if d.m, err = servers.NewMillrace(servers.BuildMillrace(t, "../.."), t.TempDir(), "--log-level", "warn"); err != nil {
 		t.Fatal(err)
 	}
@@ -73,6 +73,12 @@ func TestRandom(t *testing.T) {
 		}
 		if d.ours.IsClosed() {
 			if d.ours, err = pgconn.Connect(ctx, d.m.URL()); err != nil {
+				t.Fatal(err)
+			}
+			d.clear(ctx)
+		}
+		if d.theirs.IsClosed() { // the time of the case was over
+			if d.theirs, err = pgconn.Connect(ctx, pg.URL("random")); err != nil {
 				t.Fatal(err)
 			}
 			d.clear(ctx)
