@@ -363,22 +363,33 @@ func consolidates(g *graph.Graph) bool {
 	})
 }
 
+// viewParts are the view's rows in the reports on a barrier, retained, in the order of
+// the tasks, whichever reported first: indexes and subscriptions go from the same part of
+// one epoch to that of the next.
+func viewParts(reports []exec.Report) []*state.Snapshot {
+	var of []exec.OperatorSnapshot
+	for i := range reports {
+		for _, op := range reports[i].Operators {
+			if op.View {
+				of = append(of, op)
+			}
+		}
+	}
+	slices.SortFunc(of, func(a, b exec.OperatorSnapshot) int { return a.Task - b.Task })
+	parts := make([]*state.Snapshot, len(of))
+	for i := range of {
+		parts[i] = of[i].Tables[""]
+		parts[i].Retain()
+	}
+	return parts
+}
+
 // publish shows the view's rows of a sealed epoch to readers.
 func (r *runner) publish(epoch uint64, reports []exec.Report) {
 	if r.view == nil {
 		return
 	}
-	var parts []*state.Snapshot
-	for i := range reports {
-		for _, op := range reports[i].Operators {
-			if op.View {
-				s := op.Tables[""]
-				s.Retain()
-				parts = append(parts, s)
-			}
-		}
-	}
-	r.view.publish(epoch, parts)
+	r.view.publish(epoch, viewParts(reports))
 }
 
 // setState records what the job is doing.

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
@@ -156,4 +157,38 @@ func TestIndexesThatNobodyReadsAreGivenUp(t *testing.T) {
 		t.Fatal("an index that is read is given up")
 	}
 	v.close()
+}
+
+// TestIndexStaysWhicheverTaskReportsFirst publishes epochs whose tasks report in turns:
+// an index that was made for one order must be brought forward in the other.
+func TestIndexStaysWhicheverTaskReportsFirst(t *testing.T) {
+	column := func(name string) []graph.Column { return []graph.Column{{Name: name, Type: types.Of(types.Int64)}} }
+	v := newView()
+	v.setSpec(&graph.Materialize{Key: []int{0}})
+	defer v.close()
+	var tables [3]*state.Table
+	for i := range tables {
+		var err error
+		if tables[i], err = state.NewTable(graph.Table{Keys: column("k"), Columns: column("n")}, state.Options{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	by := []state.LookupColumn{{Column: 0}}
+	var made *viewIndex
+	for epoch := range uint64(20) {
+		var reports []exec.Report
+		for _, task := range rand.Perm(len(tables)) {
+			op := exec.OperatorSnapshot{Task: task, View: true, Tables: map[string]*state.Snapshot{"": tables[task].Seal(epoch + 1)}}
+			reports = append(reports, exec.Report{Task: task, Operators: []exec.OperatorSnapshot{{}, op}})
+		}
+		v.publish(epoch+1, viewParts(reports))
+		for i := range reports {
+			reports[i].Release()
+		}
+		x := v.index(by)
+		if made != nil && x != made {
+			t.Fatalf("the index was made again for epoch %d", epoch+1)
+		}
+		made = x
+	}
 }
