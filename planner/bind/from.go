@@ -84,13 +84,10 @@ func (l *level) tableRef(x *ast.TableRef) (*fromItem, error) {
 			if c.writes && c.given == nil {
 				return nil, pgerr.New(pgerr.FeatureNotSupported, "WITH query %q does not have a RETURNING clause", name).At(int(x.Pos))
 			}
-			if c.correlated && l.outer != c.env.outer {
-				return nil, pgerr.NotSupported(int(x.Pos), "a correlated WITH query inside of another subquery")
-			}
 			if c.working != nil {
 				l.recursive, added = true, c.added
 			}
-			node, err = l.b.useCTE(c)
+			node, err = l.useCTE(c, int(x.Pos))
 		}
 	}
 	if node == nil && err == nil {
@@ -136,24 +133,6 @@ func (s *scope) addTableOID(node logical.Node, rel *catalog.Relation) logical.No
 	s.cols = append(s.cols, column{name: f.Name, relation: s.rels[0].name, schema: s.rels[0].schema, field: f, expr: columnExpr(len(p.Out), f), system: true})
 	p.Out = append(p.Out, f)
 	return p
-}
-
-func (b *binder) useCTE(c *cteScope) (logical.Node, error) {
-	if c.working != nil {
-		return c.working, nil
-	}
-	node := c.first
-	c.first = nil
-	if node == nil {
-		var err error
-		if node, err = b.cteNode(c, c.env); err != nil {
-			return nil, err
-		}
-	}
-	if err := c.countColumns(node); err != nil {
-		return nil, err
-	}
-	return renamed(node, c.columns), nil
 }
 
 // renamed gives the first columns other names.
