@@ -20,11 +20,21 @@ func (l *level) join(x *ast.Join) (*bound, error) {
 	if err != nil || x.Alias == nil {
 		return j, err
 	}
-	for i := range j.scope.cols {
-		j.scope.cols[i].relation, j.scope.cols[i].schema = x.Alias.Name.Value, ""
-	}
-	j.scope.rels = []scopeRelation{{name: x.Alias.Name.Value}}
+	j.scope = j.scope.under(x.Alias.Name.Value)
 	return j, l.b.columnAliases(j.scope, x.Alias)
+}
+
+// under is the scope of a parenthesised join with an alias, which hides the names
+// of what is joined: its columns are those that * has.
+func (s *scope) under(alias string) *scope {
+	out := &scope{rels: []scopeRelation{{name: alias}}}
+	for _, c := range s.cols {
+		if !c.qualified && !c.system {
+			c.relation, c.schema, c.merged = alias, "", false
+			out.cols = append(out.cols, c)
+		}
+	}
+	return out
 }
 
 // joinTo joins a table expression to what is on its left.
@@ -62,6 +72,11 @@ func (l *level) joinTo(left *bound, te ast.TableExpr, x *ast.Join) (*bound, erro
 		r, onLeft := &sc.rels[i], i < len(left.scope.rels)
 		r.padded = r.padded || x.Kind == "full" || x.Kind == "left" && !onLeft || x.Kind == "right" && onLeft
 	}
+	if x.Merged != nil {
+		if err := sc.nameMerged(x); err != nil {
+			return nil, err
+		}
+	}
 	if isAsof(x) {
 		if cond, err = l.asofMatch(x, cond, sc); err != nil {
 			return nil, err
@@ -93,12 +108,18 @@ func (d dependent) shifted(n int) dependent {
 func duplicateAlias(left, right *scope, at ast.TableExpr) error {
 	for _, r := range right.rels {
 		for _, have := range left.rels {
-			if r.name == have.name && r.schema == have.schema && r.name != "" {
+			if r.clashes(have) {
 				return pgerr.New(pgerr.DuplicateAlias, "table name %q specified more than once", r.name).At(int(at.Offset()))
 			}
 		}
 	}
 	return nil
+}
+
+// clashes reports whether two relations cannot be told apart by their names: those
+// without an alias also have schemas.
+func (r scopeRelation) clashes(o scopeRelation) bool {
+	return r.name == o.name && r.name != "" && (r.schema == o.schema || r.schema == "" || o.schema == "")
 }
 
 // joinCondition binds ON, USING or NATURAL, and merges the columns of the latter.
@@ -173,6 +194,23 @@ func (l *level) using(x *ast.Join, names []ast.Name, left *bound, right *fromIte
 		merged.cols = append(merged.cols, c)
 	}
 	return b.combine("and", parts, int(x.Pos)), merged, nil
+}
+
+// nameMerged gives the columns that USING has merged, which come first, a name
+// that they can be qualified with. The names of both sides stay.
+func (s *scope) nameMerged(x *ast.Join) error {
+	alias := scopeRelation{name: x.Merged.Value}
+	for _, r := range s.rels {
+		if r.clashes(alias) {
+			return pgerr.New(pgerr.DuplicateAlias, "table name %q specified more than once", alias.name).At(int(x.Merged.Pos))
+		}
+	}
+	s.rels = append(s.rels, alias)
+	for _, c := range s.cols[:len(x.Using)] {
+		c.relation, c.merged, c.qualified = alias.name, false, true
+		s.cols = append(s.cols, c)
+	}
+	return nil
 }
 
 // mergedColumn is the value of a USING column.

@@ -224,7 +224,10 @@ func (p *printer) table(t TableExpr) {
 		p.flag(t.Ordinality, " WITH ORDINALITY")
 		p.alias(t.Alias)
 	case *Join:
+		p.flag(t.Alias != nil, "(")
 		p.join(t)
+		p.flag(t.Alias != nil, ")")
+		p.alias(t.Alias)
 	case *MatchRecognize:
 		p.joined(t.Input)
 		p.put(" MATCH_RECOGNIZE (", t.Text, ")")
@@ -234,7 +237,8 @@ func (p *printer) table(t TableExpr) {
 
 // joined writes the right side of a join; a join there needs parentheses.
 func (p *printer) joined(t TableExpr) {
-	_, nested := t.(*Join)
+	j, nested := t.(*Join)
+	nested = nested && j.Alias == nil
 	p.flag(nested, "(")
 	p.table(t)
 	p.flag(nested, ")")
@@ -264,9 +268,9 @@ func (p *printer) join(j *Join) {
 	if len(j.Using) > 0 {
 		p.put(" USING ")
 		p.names(j.Using)
-		if j.Alias != nil {
+		if j.Merged != nil {
 			p.put(" AS ")
-			p.name(j.Alias.Name)
+			p.name(*j.Merged)
 		}
 	}
 }

@@ -180,7 +180,8 @@ type (
 		On      Expr
 		Using   []Name
 		Match   Expr   // ASOF JOIN … MATCH_CONDITION (…)
-		Alias   *Alias // of a parenthesised join, or of USING (…) AS a
+		Merged  *Name  // the alias of USING's columns, USING (…) AS a
+		Alias   *Alias // of a parenthesised join
 	}
 	// MatchRecognize is r MATCH_RECOGNIZE (…), kept as text.
 	MatchRecognize struct {

@@ -14,28 +14,32 @@ func (r *rewriter) tableList() {
 	}
 }
 
-// tableExpr writes a table with all that is joined to it.
-func (r *rewriter) tableExpr() {
+// tableExpr writes a table with all that is joined to it. It returns the outermost
+// join, if it is one that may get an alias.
+func (r *rewriter) tableExpr() *ast.Join {
 	r.enter()
 	defer r.leave()
 	start := r.nextPiece()
-	r.tablePrimary()
-	r.joins(start, false)
+	j := r.tablePrimary()
+	if outer := r.joins(start, false); outer != nil {
+		return outer
+	}
+	return j
 }
 
 // joins writes the joins after a table. As the right side of a join that still
 // needs its ON, a table takes only those joins that have theirs before it:
-// a JOIN b JOIN c ON x ON y is a JOIN (b JOIN c ON x) ON y.
-func (r *rewriter) joins(start int32, needsOn bool) {
+// a JOIN b JOIN c ON x ON y is a JOIN (b JOIN c ON x) ON y. It returns the last one.
+func (r *rewriter) joins(start int32, needsOn bool) (last *ast.Join) {
 	for count := 0; ; count++ {
 		if needsOn && r.cur().isAny("on", "using", "match_condition") || !r.joinAhead() {
-			return
+			return last
 		}
 		if count > depthMax {
 			r.tooComplex()
-			return
+			return nil
 		}
-		r.join(start)
+		last = r.join(start)
 	}
 }
 
@@ -46,7 +50,7 @@ func (r *rewriter) joinAhead() bool {
 }
 
 // join writes one join; every join gets parentheses and a mark as its condition.
-func (r *rewriter) join(start int32) {
+func (r *rewriter) join(start int32) *ast.Join {
 	t := r.cur()
 	j := placed(r.at(t), &ast.Join{Kind: "inner"})
 	asof := r.accept("asof")
@@ -101,17 +105,20 @@ func (r *rewriter) join(start int32) {
 			j.Using = r.names()
 			if r.cur().isWord("as") {
 				r.advance()
-				j.Alias = &ast.Alias{Name: r.name()}
+				name := r.name()
+				j.Merged = &name
 			}
 		case !match:
 			r.unexpected()
 		}
 	}
 	r.emit(") )", t.pos)
+	return j
 }
 
-// tablePrimary writes a relation, a subquery, a function or a parenthesised join.
-func (r *rewriter) tablePrimary() {
+// tablePrimary writes a relation, a subquery, a function or a parenthesised join,
+// which it returns unless that has an alias.
+func (r *rewriter) tablePrimary() (join *ast.Join) {
 	t := r.cur()
 	lateral := r.accept("lateral")
 	start := r.nextPiece()
@@ -126,10 +133,16 @@ func (r *rewriter) tablePrimary() {
 		}))
 	case r.cur().is("(") && !lateral:
 		r.advance()
-		r.tableExpr()
+		join = r.tableExpr()
+		closing := r.cur()
 		r.expectSymbol(")")
 		if a := r.alias(false); a != nil {
-			r.unsupported(t, "an alias of a parenthesised join")
+			if join == nil { // PostgreSQL takes no parentheses around anything else
+				r.fail(r.near(closing))
+			} else {
+				join.Alias = a
+			}
+			return nil
 		}
 	case r.cur().isWord("table") && r.peek(1).is("("):
 		r.advance()
@@ -147,7 +160,9 @@ func (r *rewriter) tablePrimary() {
 	}
 	if m := r.cur(); m.isWord("match_recognize") && r.peek(1).is("(") {
 		r.matchRecognize(start)
+		return nil
 	}
+	return join
 }
 
 // relation writes a named relation or a function that stands for a table.
