@@ -32,7 +32,8 @@ func startIndexed(b *testing.B) (ctx context.Context, conn *pgx.Conn) {
 
 // BenchmarkIndexReads reads a view of a million rows over the wire by an index, and the
 // same rows without it: one row by its key, a hundred in a range of another column, the
-// first ten in its order, and those that a hundred rows are joined with.
+// first ten in its order, those that a hundred rows are joined with, and whether there
+// are any for ten rows.
 func BenchmarkIndexReads(b *testing.B) {
 	ctx, conn := startIndexed(b)
 	for _, q := range []string{
@@ -54,6 +55,7 @@ func BenchmarkIndexReads(b *testing.B) {
 		{"range", `SELECT k, n FROM rows WHERE n BETWEEN $1 AND $1 + 99`, `SELECT k, n FROM rows WHERE n + 0 BETWEEN $1 AND $1 + 99`},
 		{"order", `SELECT k, n FROM rows WHERE n > $1 ORDER BY n LIMIT 10`, `SELECT k, n FROM rows WHERE n + 0 > $1 ORDER BY n + 0 LIMIT 10`},
 		{"join", `SELECT k, n FROM generate_series($1::bigint, $1 + 99) AS s (i) JOIN rows ON k = i`, `SELECT k, n FROM generate_series($1::bigint, $1 + 99) AS s (i) JOIN rows ON k + 0 = i`},
+		{"exists", `SELECT i FROM generate_series($1::bigint, $1 + 9) AS s (i) WHERE EXISTS (SELECT FROM rows WHERE k = i)`, `SELECT i FROM generate_series($1::bigint, $1 + 9) AS s (i) WHERE EXISTS (SELECT FROM rows WHERE k + 0 = i)`},
 	} {
 		for _, by := range [][2]string{{"index", c.index}, {"scan", c.scan}} {
 			read := func(i int) {

@@ -19,7 +19,7 @@ func lookup(s *graph.Source) string {
 		return fmt.Sprint("column ", l.Columns[i].Column+1)
 	}
 	var parts []string
-	if len(l.Ranges) > 0 {
+	if len(l.Ranges) > 0 && !l.Outer {
 		r := &l.Ranges[0]
 		switch within := within(r, name); {
 		case len(l.Ranges) > 1 && within == "":
@@ -29,6 +29,9 @@ func lookup(s *graph.Source) string {
 		case within != "":
 			parts = append(parts, within)
 		}
+	}
+	if l.Outer {
+		parts = append(parts, "by outer values")
 	}
 	if l.Keys != "" {
 		parts = append(parts, "by "+l.Keys)

@@ -15,6 +15,9 @@ type Lookup struct {
 	Ranges  []LookupRange  `json:"ranges,omitempty"`
 	// Keys is the id of the operator that tells the ranges when the query runs.
 	Keys string `json:"keys,omitempty"`
+	// Outer says that the ranges depend on outer values: they are found once these are
+	// known.
+	Outer bool `json:"outer,omitempty"`
 	// Ordered says that the rows are wanted in the order of the index, from its
 	// end with Reverse. No more than Enough are wanted, if that is not 0.
 	Ordered bool  `json:"ordered,omitempty"`

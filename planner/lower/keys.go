@@ -131,7 +131,7 @@ func (k *keyedSide) descend(at int, keys []*scalar.Expr) ([]*scalar.Expr, bool) 
 // isNarrow reports whether a lookup is likely to find fewer rows than keys would: it has
 // values and not just a range, or it is for an order.
 func isNarrow(l *graph.Lookup) bool {
-	return l != nil && (l.Ordered || l.Keys != "" || len(l.Ranges) > 0 && len(l.Ranges[0].Equal) > 0)
+	return l != nil && (l.Ordered || l.Outer || l.Keys != "" || len(l.Ranges) > 0 && len(l.Ranges[0].Equal) > 0)
 }
 
 // endless is the estimate of an operator that may have no end, or whose sources the
@@ -200,7 +200,7 @@ func (k *keyedSide) estimateSource(s *graph.Source) int64 {
 	n := k.opts.Rows(s.RelationID)
 	switch l := s.Lookup; {
 	case l == nil:
-	case l.Keys != "":
+	case l.Keys != "" || l.Outer:
 		n = n/keysEach + 1
 	case l.Enough > 0:
 		n = min(n, l.Enough)

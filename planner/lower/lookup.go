@@ -44,10 +44,11 @@ type wanted struct {
 	conjuncts []*scalar.Expr
 	points    []point
 	ranges    map[int]*graph.LookupRange // by column
+	outer     bool                       // the values are not known yet
 }
 
 func wantedOf(s *graph.Source, predicate *scalar.Expr) *wanted {
-	w := &wanted{points: points(s, predicate), ranges: map[int]*graph.LookupRange{}}
+	w := &wanted{points: points(s, predicate), ranges: map[int]*graph.LookupRange{}, outer: hasOuter(predicate)}
 	if isEverywhere(w.points) {
 		w.points = everywhere()
 	}
@@ -82,6 +83,53 @@ func findRows(s *graph.Source, predicate *scalar.Expr, indexes []Index) *graph.L
 	return best
 }
 
+// isKnown reports whether an expression has one value that is known when the query runs,
+// and is not null as far as one can tell.
+func isKnown(x *scalar.Expr) bool {
+	return x.Op == scalar.OpOuter || x.Op == scalar.OpConst && !x.Value.Null
+}
+
+// valueOf is the value of such an expression, any one for an outer value: what is made
+// of it has to be made again.
+func valueOf(x *scalar.Expr) types.Value {
+	if x.Op == scalar.OpOuter {
+		return types.Value{}
+	}
+	return *x.Value
+}
+
+func hasOuter(x *scalar.Expr) (found bool) {
+	scalar.Walk(x, func(e *scalar.Expr) { found = found || e.Op == scalar.OpOuter })
+	return found
+}
+
+// BindLookups finds the ranges of lookups that depend on outer values, in a graph in
+// which these have become constants. It changes what the operators refer to, not the
+// operators of another graph.
+func BindLookups(g *graph.Graph) {
+	for i := range g.Operators {
+		f := &g.Operators[i]
+		if f.Filter == nil {
+			continue
+		}
+		o := &g.Operators[f.Inputs[0].Operator]
+		if o.Source == nil || o.Source.Lookup == nil || !o.Source.Lookup.Outer {
+			continue
+		}
+		s, old := *o.Source, o.Source.Lookup
+		w := wantedOf(&s, f.Filter.Predicate)
+		x := Index{Name: old.Index, Columns: old.Columns}
+		l := w.lookup(x, w.equal(x.Columns))
+		l.Ordered, l.Reverse = old.Ordered, old.Reverse
+		if s.Lookup = l; l.Ordered && len(w.points) != 1 {
+			l.Ranges = nil
+		} else if !l.Ordered && len(l.Ranges) == 0 {
+			s.Lookup = nil // of null, which nothing is equal to
+		}
+		o.Source = &s
+	}
+}
+
 // equal is how many of the first columns have a value at each of the points.
 func (w *wanted) equal(columns []graph.LookupColumn) int {
 	for n, c := range columns {
@@ -96,7 +144,7 @@ func (w *wanted) equal(columns []graph.LookupColumn) int {
 
 // lookup is the use of an index whose first n columns have values.
 func (w *wanted) lookup(x Index, n int) *graph.Lookup {
-	l := &graph.Lookup{Index: x.Name, Columns: x.Columns}
+	l := &graph.Lookup{Index: x.Name, Columns: x.Columns, Outer: w.outer}
 	within := &graph.LookupRange{}
 	if n < len(x.Columns) && w.ranges[x.Columns[n].Column] != nil {
 		within = w.ranges[x.Columns[n].Column]
@@ -149,8 +197,10 @@ func points(s *graph.Source, x *scalar.Expr) []point {
 		for _, v := range x.Args[1:] {
 			if c, ok := indexable(s, x.Args[0], v.Type); !ok {
 				return everywhere()
-			} else if !v.Value.Null {
-				out = append(out, point{c: *v.Value})
+			} else if isKnown(v) {
+				out = append(out, point{c: valueOf(v)})
+			} else if v.Op != scalar.OpConst {
+				return everywhere()
 			}
 		}
 		return some(out)
@@ -158,14 +208,14 @@ func points(s *graph.Source, x *scalar.Expr) []point {
 		return pointsOfArray(s, x.Args[0], x.Args[1])
 	case x.Op == scalar.OpCall && strings.HasPrefix(x.Func, "=(") && len(x.Args) == 2:
 		a, v := x.Args[0], x.Args[1]
-		if a.Op == scalar.OpConst {
+		if isKnown(a) {
 			a, v = v, a
 		}
-		if v.Op != scalar.OpConst || v.Value.Null {
+		if !isKnown(v) {
 			return everywhere()
 		}
 		if c, ok := indexable(s, a, v.Type); ok {
-			return []point{{c: *v.Value}}
+			return []point{{c: valueOf(v)}}
 		}
 	}
 	return everywhere()

@@ -16,24 +16,24 @@ func rangeOf(s *graph.Source, x *scalar.Expr) (column int, t types.Type, r *grap
 	}
 	op, _, _ := strings.Cut(x.Func, "(")
 	a, v := x.Args[0], x.Args[1]
-	if a.Op == scalar.OpConst {
+	if isKnown(a) {
 		a, v = v, a
 		op = map[string]string{"<": ">", "<=": ">=", ">": "<", ">=": "<="}[op]
 	}
-	if v.Op != scalar.OpConst || v.Value.Null {
+	if !isKnown(v) {
 		return
 	}
 	if column, ok = indexable(s, a, v.Type); !ok {
 		return
 	}
-	b := &graph.LookupBound{Value: *v.Value, Inclusive: op == ">=" || op == "<="}
+	b := &graph.LookupBound{Value: valueOf(v), Inclusive: op == ">=" || op == "<="}
 	switch op {
 	case ">", ">=":
 		r = &graph.LookupRange{Low: b}
 	case "<", "<=":
 		r = &graph.LookupRange{High: b}
 	case "~~":
-		r = startRange(a.Type, v.Value.Bytes)
+		r = startRange(a.Type, b.Value.Bytes)
 	}
 	return column, v.Type, r, r != nil
 }
@@ -79,6 +79,9 @@ func narrow(r, other *graph.LookupRange, t types.Type) {
 // exact reports whether the rows that a lookup finds are just those for which the
 // filter is true.
 func (w *wanted) exact(s *graph.Source, l *graph.Lookup) bool {
+	if l.Outer {
+		return false
+	}
 	n := 0
 	if len(l.Ranges) > 0 {
 		n = len(l.Ranges[0].Equal)

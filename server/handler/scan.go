@@ -18,6 +18,7 @@ import (
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/job"
 	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/lower"
 	"github.com/millrace/millrace/server/session"
 	"github.com/millrace/millrace/types"
 )
@@ -136,6 +137,7 @@ func (p *boundedParts) workingRows(number int) []*batch.Batch {
 // subquery runs a graph within p's to its end.
 func (p *boundedParts) subquery(g *graph.Graph, working *operator.WorkingRows, take func(*batch.Batch) error) error {
 	sub := &boundedParts{working: working, ctx: p.ctx, h: p.h, s: p.s, g: g, eval: p.eval, collect: take, slabs: p.slabs, parent: p}
+	lower.BindLookups(g)
 	run, err := exec.Start(p.ctx, g, exec.Options{Parallelism: 1, Factory: sub, Log: p.h.opt.Log, Clock: p.h.opt.Clock})
 	if err != nil {
 		return err
