@@ -105,7 +105,7 @@ func countsLate(o *graph.Operator) bool {
 	case o.TopN != nil:
 		return o.TopN.Window != nil
 	case o.Over != nil:
-		return o.Over.Progress != nil
+		return o.Over.Progress != nil || o.Over.Window != nil
 	}
 	return o.Kind == graph.WindowAggregateKind || o.Kind == graph.TemporalJoinKind
 }

@@ -72,6 +72,12 @@ func (m *materialize) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	}
 	m.find(in)
 	m.pickLast(in)
+	m.store(in)
+	return out.Emit(in)
+}
+
+// store writes the rows that count, and removes those of keys that are gone.
+func (m *materialize) store(in *batch.Batch) {
 	if len(m.last) == 0 {
 		m.last = emptySelection
 	}
@@ -86,7 +92,6 @@ func (m *materialize) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 			m.rows.WriteColumn(k, m.state, in.Cols[c], in.N, m.last)
 		}
 	}
-	return out.Emit(in)
 }
 
 // pickLast finds, for each key of the batch, the last row, which is the one that
@@ -125,6 +130,13 @@ func (m *multiset) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 		return nil
 	}
 	m.find(in)
+	m.count(in)
+	return out.Emit(in)
+}
+
+// count adds the batch up to the copies of its rows, and removes those of which none
+// is left.
+func (m *multiset) count(in *batch.Batch) {
 	copies := m.rows.column(0)
 	for k := range in.Live() {
 		i := in.RowAt(k)
@@ -145,5 +157,4 @@ func (m *multiset) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	for _, id := range m.gone {
 		m.rows.remove(id)
 	}
-	return out.Emit(in)
 }

@@ -15,12 +15,16 @@ import (
 // Changelog modes: any but upsert in; out, per some batches, changes. Nothing is
 // held back over a barrier or a watermark.
 type overChanges struct {
-	groups  *rowGroups
-	calls   *over.Evaluator
-	part    over.Partition
-	limit   int
-	fold    int
-	pending int
+	groups *rowGroups
+	calls  *over.Evaluator
+	// windowed partitions stay until their window closes; computed, if not nil, is
+	// told of each that was, its results being in now.
+	windowed bool
+	computed func(group uint32)
+	part     over.Partition
+	limit    int
+	fold     int
+	pending  int
 
 	touched []touchedGroup
 	old     results
@@ -46,7 +50,7 @@ type change struct {
 	at  int
 }
 
-func newOverChanges(op *graph.Operator, env *Env, calls *over.Evaluator) (exec.Operator, error) {
+func newOverChanges(op *graph.Operator, env *Env, calls *over.Evaluator) (*overChanges, error) {
 	tables, err := openTables(op, env)
 	if err != nil {
 		return nil, err
@@ -164,13 +168,16 @@ func (o *overChanges) flush(out exec.Output) error {
 		if err := o.compute(g.list, &o.now); err != nil {
 			return err
 		}
+		if o.computed != nil && len(o.now.ids) > 0 {
+			o.computed(g.group)
+		}
 		o.compare(g.from, g.to)
 		if err := o.emit(out); err != nil {
 			return err
 		}
 	}
 	for _, g := range o.touched {
-		if o.groups.lists.len(g.list) == 0 {
+		if o.groups.lists.len(g.list) == 0 && !o.windowed {
 			o.groups.dropGroup(g.group, g.list)
 		} else {
 			o.groups.wrote(g.list)

@@ -33,6 +33,8 @@ func newOver(op *graph.Operator, env *Env) (exec.Operator, error) {
 	case spec.AtEnd || env.Bounded:
 	case spec.Progress != nil:
 		return newOverProgress(op, env, calls)
+	case spec.Window != nil:
+		return newOverWindow(op, env, calls)
 	default:
 		return newOverChanges(op, env, calls)
 	}

@@ -19,7 +19,8 @@ import (
 // parseOver reads "k; v desc; row_number(), lag(v), sum(v) rows 2 preceding 0
 // current; key id", where a frame is a unit, two numbers each followed by its
 // bound ("first" and "last" are the unbounded ones) and maybe "exclude ties". The
-// last part is "key c", "copies" or "progress rows micros".
+// last part is "key c", "copies" or "progress rows micros"; the first two may go on
+// with "window c" or "onclose c", and "after".
 func (s *script) parseOver(op *graph.Operator, text string) error {
 	parts := strings.Split(text, ";")
 	if len(parts) != 4 {
@@ -28,6 +29,9 @@ func (s *script) parseOver(op *graph.Operator, text string) error {
 	spec := &graph.Over{Keys: s.parseColumns(parts[0]), Order: s.parseOrder(parts[1]), AtEnd: s.bounded}
 	op.Over, op.Fields = spec, slices.Clone(s.fields)
 	for _, c := range strings.Split(parts[2], ", ") {
+		if c == " " { // rows are held
+			break
+		}
 		w := s.parseWindowCall(strings.TrimSpace(c))
 		spec.Calls = append(spec.Calls, w)
 		op.Fields = append(op.Fields, types.Field{Name: c, Type: w.Type})
@@ -42,6 +46,18 @@ func (s *script) parseOver(op *graph.Operator, text string) error {
 		spec.Progress = &graph.OverProgress{Time: spec.Order[0].Column}
 		spec.Progress.Rows, _ = strconv.ParseInt(words[1], 10, 64)
 		spec.Progress.Micros, _ = strconv.ParseInt(words[2], 10, 64)
+	}
+	words := strings.Fields(parts[3])
+	for i, w := range words {
+		switch {
+		case s.bounded:
+		case w == "window", w == "onclose":
+			spec.Window = &graph.OverWindow{End: slices.IndexFunc(op.Fields, func(f types.Field) bool { return f.Name == words[i+1] }), OnClose: w == "onclose",
+				After: slices.Contains(words, "after")}
+			if spec.Window.OnClose {
+				op.Mode = graph.AppendOnly
+			}
+		}
 	}
 	var in []graph.Column
 	for _, f := range s.fields {
@@ -58,6 +74,9 @@ func (s *script) parseWindowCall(text string) graph.WindowCall {
 	cols := s.parseColumns(args)
 	switch name {
 	case "row_number", "rank", "dense_rank":
+		return w
+	case "session_start", "session_end":
+		w.Args, w.Type, w.Gap = cols, s.fields[cols[0]].Type, 3
 		return w
 	case "lag", "lead":
 		w.Args, w.Type = cols, s.fields[cols[0]].Type
@@ -124,7 +143,10 @@ func TestOverModel(t *testing.T) {
 	const back = "lag(v), sum(v) rows 2 preceding 0 current, max(s) rows 1 preceding 1 preceding, count() range 6 preceding 0 current, last_value(s) range 3 preceding 0 current, " +
 		"string_agg(s) rows 2 preceding 0 current, array_agg(v) range 4 preceding 1 preceding"
 	for i, op := range []string{"k; v; " + calls + "; key id", "k, j; v desc, s; " + calls + "; key id", "; s nulls_first; " + calls + "; key id", "k; v; " + calls + "; copies",
-		"j; ts; " + back + "; progress 2 6", "k, j; ts; " + back + "; progress 2 6", "; ts; " + back + "; progress 2 6"} {
+		"j; ts; " + back + "; progress 2 6", "k, j; ts; " + back + "; progress 2 6", "; ts; " + back + "; progress 2 6",
+		"k, ts; v; " + calls + "; key id window ts", "j, ts; v; " + calls + "; copies onclose ts", "ts; s; " + calls + "; key id onclose ts after",
+		"k; ; ; copies onclose ts", "id; ; ; key id onclose ts", "id; ; ; key id, ts onclose ts after",
+		"k; ts; session_start(ts), session_end(ts); key id window session_end(ts) after", "j; ts; session_start(ts), session_end(ts); copies window session_end(ts) after"} {
 		t.Run(op, func(t *testing.T) {
 			for round := range 5 {
 				checkOver(t, op, rand.New(rand.NewPCG(seed, uint64(100*i+round))), 30+round*60)
@@ -168,6 +190,11 @@ func (s *script) randomOver(rng *rand.Rand, n int) (live [][]types.Value) {
 		return v
 	}
 	next, mark := int64(0), int64(0)
+	open := int64(0) // how far the first time in no closed window is from the watermark
+	w := s.op.Over.Window
+	if w != nil && !w.After {
+		open = 1
+	}
 	row := func() []types.Value {
 		id := int64(rng.IntN(2))
 		if !s.op.Over.Copies {
@@ -175,7 +202,7 @@ func (s *script) randomOver(rng *rand.Rand, n int) (live [][]types.Value) {
 			id = next
 		}
 		return []types.Value{{Int: id}, null(types.Value{Bytes: string(rune('a' + rng.IntN(3)))}), null(types.Value{Int: int64(rng.IntN(2))}),
-			null(types.Value{Int: int64(rng.IntN(6)) - 2}), null(types.Value{Bytes: string(rune('p' + rng.IntN(4)))}), {Int: mark + int64(rng.IntN(12))}}
+			null(types.Value{Int: int64(rng.IntN(6)) - 2}), null(types.Value{Bytes: string(rune('p' + rng.IntN(4)))}), {Int: mark + open + int64(rng.IntN(12))}}
 	}
 	add := func(op batch.Op, row []types.Value) {
 		if k := len(s.steps); k == 0 || s.steps[k-1].kind != "rows" {
@@ -190,12 +217,15 @@ func (s *script) randomOver(rng *rand.Rand, n int) (live [][]types.Value) {
 			s.steps = append(s.steps, step{kind: "batch"})
 		case what == 2:
 			s.steps = append(s.steps, step{kind: "barrier"})
-		case what < 5 && s.op.Over.Progress != nil:
+		case what < 5 && (s.op.Over.Progress != nil || w != nil):
 			mark += int64(rng.IntN(8))
 			s.steps = append(s.steps, step{kind: "watermark", watermark: mark})
 		case what < 11 && s.op.Over.Progress == nil && len(live) > 0:
 			i := rng.IntN(len(live))
 			old := live[i]
+			if w != nil && old[5].Int < mark+open {
+				break // it is final
+			}
 			live = slices.Delete(live, i, i+1)
 			if rng.IntN(2) == 0 {
 				add(batch.Delete, old)

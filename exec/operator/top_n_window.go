@@ -9,23 +9,21 @@ import (
 )
 
 // topNWindow is topN whose groups belong to windows: their rows are forgotten when
-// the watermark reaches the window's end and, if OnClose is set, emitted only
+// the watermark reaches the window's end, or has passed it, and, if OnClose is set, emitted only
 // then. Rows of closed windows are late: they are counted, and given to Env.Late if
 // that is set. Changelog modes: as topN's; inserts out on close.
 type topNWindow struct {
 	*topN
 	input   exec.Operator // the topN that takes rows
 	spec    *graph.TopNWindow
-	env     *Env
 	slices  *sliceIndex // groups by their window's end
 	mark    exec.Watermark
-	late    []uint16
-	inTime  []uint16
+	late    lateRows
 	removed []uint32
 }
 
 func newTopNWindow(op *graph.Operator, env *Env, t *topN, input exec.Operator) exec.Operator {
-	w := &topNWindow{topN: t, input: input, spec: op.TopN.Window, env: env, mark: exec.WatermarkMin}
+	w := &topNWindow{topN: t, input: input, spec: op.TopN.Window, mark: exec.WatermarkMin, late: lateRows{env: env}}
 	g := t.groups
 	slot := g.directory.key(0)
 	for i, c := range op.TopN.Keys {
@@ -44,34 +42,20 @@ func newTopNWindow(op *graph.Operator, env *Env, t *topN, input exec.Operator) e
 
 // OnBatch implements exec.Operator.
 func (w *topNWindow) OnBatch(port int, in *batch.Batch, out exec.Output) error {
-	ends := in.Cols[w.spec.End].Int
-	w.late = w.late[:0]
-	for k := range in.Live() {
-		if i := in.RowAt(k); ends[i] <= w.mark {
-			w.late = append(w.late, uint16(i))
-		}
-	}
-	if len(w.late) == 0 {
-		return w.input.OnBatch(port, in, out)
-	}
-	if w.inTime = w.inTime[:0]; w.inTime == nil {
-		w.inTime = []uint16{}
-	}
-	for k := range in.Live() {
-		if i := in.RowAt(k); ends[i] > w.mark {
-			w.inTime = append(w.inTime, uint16(i))
-		}
-	}
-	if err := reportLate(w.env, in, w.late); err != nil || len(w.inTime) == 0 {
+	in, err := w.late.leaveOut(in, in.Cols[w.spec.End].Int, w.mark)
+	if err != nil || in.Live() == 0 {
 		return err
 	}
-	return w.input.OnBatch(port, &batch.Batch{N: in.N, Sel: w.inTime, Ops: in.Ops, Cols: in.Cols}, out)
+	return w.input.OnBatch(port, in, out)
 }
 
 // OnWatermark implements exec.Operator.
 func (w *topNWindow) OnWatermark(mark exec.Watermark, out exec.Output) error {
-	if err := w.flush(out); err != nil || mark <= w.mark {
+	if err := w.flush(out); err != nil {
 		return err
+	}
+	if mark = closedTo(mark, w.spec.After); mark <= w.mark {
+		return nil
 	}
 	w.mark = mark
 	for {

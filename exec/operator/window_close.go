@@ -110,6 +110,22 @@ func (x *sliceIndex) drop(slice int64) {
 	}
 }
 
+// thin compacts the slice that rows were last added to, if most of its rows may have
+// been removed since.
+func (x *sliceIndex) thin() {
+	const few = 1024
+	if x.list != nil && len(*x.list) > 2*x.table.len()+few {
+		x.compact(x.last)
+	}
+}
+
+// compact forgets, of a slice of a table with holes, what is no row of it any more.
+func (x *sliceIndex) compact(slice int64) {
+	list := x.ids[slice]
+	slices.Sort(*list)
+	*list = slices.DeleteFunc(slices.Compact(*list), func(id uint32) bool { return !x.has(slice, id) })
+}
+
 // has reports whether id is still a row of the slice.
 func (x *sliceIndex) has(slice int64, id uint32) bool {
 	return x.table.Live(id) && *(*int64)(unsafe.Add(x.table.read(id), x.slot)) == slice

@@ -18,6 +18,9 @@ func (p *printer) over(o *graph.Operator, add func(string, ...any)) {
 	if w.Progress != nil {
 		add("emits: once the watermark has passed %s", p.names(in, []int{w.Progress.Time}))
 	}
+	if w.Window != nil {
+		add("window: %s", closing(o.Fields[w.Window.End].Name, w.Window.After, w.Window.OnClose))
+	}
 	for i, c := range w.Calls {
 		s := o.Fields[len(in)+i].Name
 		if c.Frame.Unit != "" {
@@ -25,6 +28,18 @@ func (p *printer) over(o *graph.Operator, add func(string, ...any)) {
 		}
 		add("computes: %s", s)
 	}
+}
+
+// closing says when a window closes and what happens then.
+func closing(end string, after, onClose bool) string {
+	s := "ends at " + end
+	if after {
+		s = "ends after " + end
+	}
+	if onClose {
+		return s + ", emits on close"
+	}
+	return s + ", forgets a window when it closes"
 }
 
 func frame(f *scalar.Frame) string {

@@ -32,11 +32,7 @@ func (p *printer) topN(o *graph.Operator, add func(string, ...any)) {
 	}
 	add("keeps: %s", rows)
 	if t.Window != nil {
-		when := "forgets a window when it closes"
-		if t.Window.OnClose {
-			when = "emits on close"
-		}
-		add("window: ends at %s, %s", p.names(in, []int{t.Window.End}), when)
+		add("window: %s", closing(p.names(in, []int{t.Window.End}), t.Window.After, t.Window.OnClose))
 	}
 }
 

@@ -55,7 +55,7 @@ func (g *Graph) bound(o *Operator, table int) Bound {
 	switch {
 	case o.Materialize != nil:
 		return Bound{Kind: ByView}
-	case o.WindowAggregate != nil, o.TopN != nil && o.TopN.Window != nil:
+	case o.WindowAggregate != nil, o.TopN != nil && o.TopN.Window != nil, o.Over != nil && o.Over.Window != nil:
 		kind = ByWindow
 	case o.Over != nil && o.Over.Progress != nil:
 		return Bound{Kind: ByWatermark}

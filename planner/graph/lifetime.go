@@ -31,7 +31,7 @@ func (o *Operator) Expires() []bool {
 	case o.TopN != nil:
 		out[0] = o.TopN.Window == nil
 	case o.Over != nil:
-		out[0] = o.Over.Progress == nil && !o.Over.AtEnd
+		out[0] = o.Over.Progress == nil && o.Over.Window == nil && !o.Over.AtEnd
 	case o.Upsert != nil:
 		out[0] = !o.Upsert.AtEnd
 	case o.SetOp != nil:

@@ -3,6 +3,7 @@ package graph
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/planner/scalar"
 	"github.com/millrace/millrace/types"
@@ -27,6 +28,20 @@ type Over struct {
 	// Progress is set over append-only input in order of event time whose calls
 	// look back a bounded way.
 	Progress *OverProgress `json:"progress,omitempty"`
+	// Window is set where each row is of a window that closes.
+	Window *OverWindow `json:"window,omitempty"`
+}
+
+// OverWindow says that rows are done with when the watermark reaches the value of
+// column End, the end of their window, or, if it is After, when it has passed that.
+// OnClose rows are emitted then and not before; without Calls that is all that
+// is done, else End is one of the keys. Late rows, those of closed windows, are
+// counted. An End beyond the input's columns is the result of a session_end: the
+// rows of closed sessions are forgotten, and nothing is emitted then.
+type OverWindow struct {
+	End     int  `json:"end"`
+	After   bool `json:"after,omitempty"`
+	OnClose bool `json:"on_close,omitempty"`
 }
 
 // OverProgress says that a row is emitted once, when the watermark has passed its
@@ -102,6 +117,20 @@ func (c *checker) over(o *Over) error {
 		}
 		if len(o.Order) != 1 || o.Order[0].Column != p.Time || o.Order[0].Desc || c.fields(0)[p.Time].Type.Phys() != types.PhysInt {
 			return errors.New("rows that pass in another order than that of time")
+		}
+	}
+	if w := o.Window; w != nil {
+		if err := columns([]int{w.End}, len(c.o.Fields)); err != nil {
+			return err
+		}
+		if w.End < width && len(o.Calls) > 0 && !slices.Contains(o.Keys, w.End) {
+			return errors.New("the end of a window is no key")
+		}
+		if w.End >= width && (w.OnClose || o.Calls[w.End-width].Func != "session_end") {
+			return errors.New("the end of a window is no session's")
+		}
+		if c.o.Fields[w.End].Type.Phys() != types.PhysInt {
+			return errors.New("the end of a window is no time")
 		}
 	}
 	if len(c.o.Fields) != width+len(o.Calls) {

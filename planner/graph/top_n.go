@@ -42,10 +42,11 @@ type TopN struct {
 }
 
 // TopNWindow says that groups are done with when the watermark reaches the value
-// of End, one of the keys. OnClose rows are emitted then and not before. Late
-// rows, those of closed windows, are counted.
+// of End, one of the keys, or, if it is After, when it has passed that. OnClose rows
+// are emitted then and not before. Late rows, those of closed windows, are counted.
 type TopNWindow struct {
 	End     int  `json:"end"`
+	After   bool `json:"after,omitempty"`
 	OnClose bool `json:"on_close,omitempty"`
 }
 

@@ -104,7 +104,7 @@ func (x *aggregation) splitKeys() {
 			x.places = append(x.places, keyColumn{bound: [...]string{"start", "end", "time"}[e.Column-windowColumns]})
 			continue
 		}
-		if a := x.keyAttr(k); a.bound != "" && a.window == x.attached {
+		if a := x.keyAttr(k); a.bound != "" && a.window == x.attached && (a.bound != "start" || !x.byEnd()) {
 			x.places = append(x.places, keyColumn{bound: a.bound})
 			continue
 		}
@@ -223,7 +223,7 @@ func (x *aggregation) newOperator(onClose bool) *operator {
 			o.base = "window_aggregate(" + under + ", " + wt + ")"
 		}
 		o.called = under + " per " + strings.TrimPrefix(by+", "+wt, ", ")
-		o.windowBounds(w, x.attached == nil && w.spec.Kind != logical.Session)
+		o.windowBounds(w, x.attached == nil && (w.spec.Kind != logical.Session || b.emitOnClose))
 		if w.spec.Kind == logical.Session { // the latest time says where a session ends
 			f.accumulator("max", reading{op: s.op, arg: at, filter: -1, distinct: -1, text: w.name, typ: w.time.Type})
 		}
@@ -237,7 +237,7 @@ func (x *aggregation) newOperator(onClose bool) *operator {
 		}
 	}
 	if onClose || b.bounded {
-		o.Mode = graph.AppendOnly
+		o.Mode, o.onClose = graph.AppendOnly, onClose
 	}
 	if x.n.ID != "" {
 		o.base, o.pinned = x.n.ID, true
@@ -372,18 +372,29 @@ func (x *aggregation) outputs(i int) (stream, error) {
 func (x *aggregation) bound(which string, t types.Type, o *operator) (*scalar.Expr, attr) {
 	end, w, a := column(1, t, "window_end"), x.window, attr{bound: which, window: x.window}
 	if w.spec.Kind == logical.Session {
+		if !x.b.emitOnClose {
+			a = attr{}
+		}
 		switch which {
 		case "time":
-			return windowTime(end), attr{}
+			return windowTime(end), a
 		case "end":
-			return end, attr{}
+			return end, a
 		}
-		return column(0, t, "window_start"), attr{}
+		return column(0, t, "window_start"), a
 	}
 	if x.attached != nil {
 		w, a.window = x.attached, x.attached
 	}
 	switch {
+	case x.byEnd():
+		if end = column(0, t, "window_end"); w.spec.Kind == logical.Cumulate { // which stands for window_time
+			end = before(end, -1, "window_end")
+		}
+		if which == "time" {
+			return windowTime(end), a
+		}
+		return end, a
 	case which == "time":
 		a.time, a.proc = w.attr.time, w.attr.proc
 		return windowTime(end), a

@@ -16,6 +16,9 @@ func (x *aggregation) attach() {
 	}
 	for _, k := range x.n.Keys {
 		a := x.keyAttr(k)
+		if x.attachByEnd(a) {
+			return
+		}
 		if a.bound != "end" && a.bound != "start" || !a.window.attr.time || a.window.spec.Kind == logical.Cumulate || a.window.spec.Kind == logical.Session {
 			continue
 		}
@@ -35,6 +38,27 @@ func (x *aggregation) attach() {
 		x.window = &pendingWindow{spec: spec, time: windowTime(end), attr: a.window.attr, name: a.window.name}
 		return
 	}
+}
+
+// attachByEnd is attach for windows of which the end alone does not tell the start,
+// which stays a key: all that end at one microsecond close together, those of
+// cumulations at their last one, and sessions at the one after it.
+func (x *aggregation) attachByEnd(a attr) bool {
+	if a.bound != "end" || !a.window.attr.time || !x.b.emitOnClose || a.window.spec.Kind != logical.Cumulate && a.window.spec.Kind != logical.Session {
+		return false
+	}
+	w, time := a.window, x.boundColumn(a.window)
+	if w.spec.Kind == logical.Cumulate {
+		time = windowTime(time)
+	}
+	x.attached = w
+	x.window = &pendingWindow{spec: logical.WindowSpec{Kind: logical.Tumble, Size: 1}, time: time, attr: w.attr, name: w.name}
+	return true
+}
+
+// byEnd reports whether attachByEnd has found the window.
+func (x *aggregation) byEnd() bool {
+	return x.attached != nil && (x.attached.spec.Kind == logical.Cumulate || x.attached.spec.Kind == logical.Session)
 }
 
 // keyAttr is what is known of a key that is a column.

@@ -44,6 +44,7 @@ type operator struct {
 	family  *family   // of an aggregate
 	project *operator // of an aggregate: the projection it owns
 	rival   *rival    // of contenders
+	onClose bool      // its rows come once, when their window closes
 }
 
 // attr is what is known of a column beyond its type.

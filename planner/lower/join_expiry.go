@@ -52,8 +52,11 @@ func (j *regularJoin) windowJoin(spec *graph.Join) (found bool, err error) {
 				return false, err
 			}
 			spec.Sides[side].Expiry = &graph.Expiry{Column: i, Shift: -1} // the window's last instant
+			if w.spec.Kind == logical.Session {                           // whose rows come once the watermark is past their end
+				spec.Sides[side].Expiry.Shift = 0
+			}
 		}
-		j.windows = [2]*pendingWindow{a.window, b.window}
+		j.windows, j.end = [2]*pendingWindow{a.window, b.window}, i
 		return true, nil
 	}
 	return false, nil

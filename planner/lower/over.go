@@ -25,7 +25,8 @@ func (b *builder) over(n *logical.Over) (stream, error) {
 			return stream{}, err
 		}
 	}
-	p, err := b.partition(s, n.PartitionBy, n.OrderBy)
+	w, by := b.overWindow(&s, n)
+	p, err := b.partition(s, by, n.OrderBy)
 	if err != nil {
 		return stream{}, err
 	}
@@ -41,23 +42,8 @@ func (b *builder) over(n *logical.Over) (stream, error) {
 		o.Fields = append(o.Fields, types.Field{Name: c.Text, Type: c.Type})
 		o.origins = append(o.origins, c.Text)
 	}
-	if b.bounded {
-		o.Mode, o.attrs = graph.AppendOnly, append(slices.Clone(in.attrs), o.attrs[len(in.attrs):]...)
-	} else {
-		if spec.Progress = b.progress(p, n.Calls); spec.Progress != nil {
-			if err := b.useTime(p.op, in.attrs[spec.Progress.Time]); err != nil {
-				return stream{}, err
-			}
-			o.Mode, o.attrs = graph.AppendOnly, append(slices.Clone(in.attrs), o.attrs[len(in.attrs):]...)
-			b.closes = true
-		} else {
-			spec.RowKey, spec.Copies = p.rowKey, p.copies
-			o.UpsertKey = p.upsertKey()
-			if !b.current(p.op) {
-				o.Unbounded = "it keeps every row of its input: no state_ttl"
-			}
-		}
-		o.Tables = spec.Tables(p.columns)
+	if err := b.overState(o, p, n, w); err != nil {
+		return stream{}, err
 	}
 	if n.ID != "" {
 		o.base, o.pinned = n.ID, true
@@ -71,6 +57,37 @@ func (b *builder) over(n *logical.Over) (stream, error) {
 	out.exprs = append(slices.Clone(all.exprs[:width]), all.exprs[len(in.Fields):]...)
 	out.attrs = append(slices.Clone(all.attrs[:width]), all.attrs[len(in.Fields):]...)
 	return out.check(n.Out), nil
+}
+
+// overState decides what the operator keeps and when it emits.
+func (b *builder) overState(o *operator, p *partition, n *logical.Over, w *pendingWindow) error {
+	in, spec := b.ops[p.op], o.Over
+	after := o.attrs[len(in.attrs):]
+	if b.bounded {
+		o.Mode, o.attrs = graph.AppendOnly, append(slices.Clone(in.attrs), after...)
+		return nil
+	}
+	if w == nil || !b.emitOnClose {
+		spec.Progress = b.progress(p, n.Calls)
+	}
+	switch {
+	case spec.Progress != nil:
+		if err := b.useTime(p.op, in.attrs[spec.Progress.Time]); err != nil {
+			return err
+		}
+		o.Mode, o.attrs, o.onClose = graph.AppendOnly, append(slices.Clone(in.attrs), after...), true
+		b.closes = true
+	case w != nil:
+		spec.RowKey, spec.Copies, o.UpsertKey = p.rowKey, p.copies, p.upsertKey()
+		b.overCloses(o, p, w)
+	default:
+		spec.RowKey, spec.Copies, o.UpsertKey = p.rowKey, p.copies, p.upsertKey()
+		if !b.current(p.op) {
+			o.Unbounded = "it keeps every row of its input: no state_ttl"
+		}
+	}
+	o.Tables = spec.Tables(p.columns)
+	return nil
 }
 
 // upsertKey is the row's key with the partition's columns, so that all changes of

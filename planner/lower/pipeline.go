@@ -117,6 +117,19 @@ func (b *builder) project(n *logical.Project) (stream, error) {
 			break
 		}
 	}
+	out := s.projected(n)
+	held, err := b.keptEnd(s, out)
+	if err != nil {
+		return stream{}, err
+	}
+	if held.op != s.op {
+		out = held.projected(n)
+	}
+	return out.check(n.Out), nil
+}
+
+// projected is n over s.
+func (s *stream) projected(n *logical.Project) stream {
 	out := stream{op: s.op, window: s.window, names: names(n.Out)}
 	for _, x := range n.Exprs {
 		a := attr{}
@@ -126,7 +139,7 @@ func (b *builder) project(n *logical.Project) (stream, error) {
 		out.exprs = append(out.exprs, scalar.Substitute(x, s.exprs))
 		out.attrs = append(out.attrs, a)
 	}
-	return out.check(n.Out), nil
+	return out
 }
 
 func (b *builder) union(n *logical.Union) (stream, error) {
@@ -157,7 +170,7 @@ func (b *builder) union(n *logical.Union) (stream, error) {
 		}
 		for i, a := range s.attrs {
 			if a != o.attrs[i] {
-				o.attrs[i] = attr{}
+				o.attrs[i] = b.sameWindow(o.attrs[i], a)
 			}
 			if in.origins[i] != o.origins[i] {
 				o.origins[i] = n.Out[i].Name

@@ -18,6 +18,8 @@ type regularJoin struct {
 	sides    [2]joinSide
 	residual *scalar.Expr      // over the left columns, then the right ones
 	windows  [2]*pendingWindow // of the sides, if rows are joined within windows that close
+	end      int               // of the keys: the end of these
+	ends     *scalar.Expr      // of a full join: the end of a row's window, over the output
 }
 
 // joinSide is one input: what it is projected to, in the order of the state
@@ -118,7 +120,7 @@ func (j *regularJoin) columns(i int) error {
 	for c := range s.place {
 		s.place[c] = -1
 		at := c + i*width
-		output := at < len(j.n.Out) && (j.n.Hidden == nil || !j.n.Hidden[at]) // semi joins have left columns only
+		output := at < len(j.n.Out) && !j.hidden(i, c) // semi joins have left columns only
 		if output || read[at] {
 			wanted = append(wanted, c)
 		}
@@ -252,8 +254,27 @@ func (j *regularJoin) operator() (stream, error) {
 		o.Unbounded = j.unbounded(spec)
 	}
 	key := strings.Join([]string{string(n.Kind), exprsKey([]*scalar.Expr{spec.Residual}), intsKey(spec.Output), n.ID}, "|")
+	o.onClose = j.windows[0] != nil && b.settled(l.op) && b.settled(r.op)
 	s.op = b.add(o, key)
+	if j.ends != nil {
+		var err error
+		if s, err = b.hold(s, j.ends, j.windows[0]); err != nil {
+			return stream{}, err
+		}
+	}
 	return s.check(n.Out), nil
+}
+
+// hidden reports whether nobody reads column c of a side above the join. The end of
+// the window that rows are joined in, a key, is read where they are held until then.
+func (j *regularJoin) hidden(side, c int) bool {
+	at := c + side*len(j.n.Left.Fields())
+	if j.n.Hidden == nil || !j.n.Hidden[at] {
+		return false
+	}
+	s := &j.sides[side]
+	_, isKey := s.at[exprKey(s.s.exprs[c])]
+	return !(j.b.emitOnClose && isKey && s.s.attrs[c].bound == "end")
 }
 
 func intsKey(list []int) string {
@@ -370,7 +391,7 @@ func (j *regularJoin) outputs(o *operator) stream {
 			i, k = 1, c-width
 		}
 		at := j.sides[i].place[k]
-		if at < 0 || j.n.Hidden != nil && j.n.Hidden[c] { // nobody reads it
+		if at < 0 || j.hidden(i, k) { // nobody reads it
 			out.exprs = append(out.exprs, &scalar.Expr{Op: scalar.OpConst, Type: f.Type, Value: &types.Value{Null: true}, Pos: -1, Text: "null"})
 			out.attrs = append(out.attrs, attr{})
 			continue
@@ -386,6 +407,10 @@ func (j *regularJoin) outputs(o *operator) stream {
 		for _, c := range j.identifying() {
 			emit(c)
 		}
+	}
+	if j.b.emitOnClose && j.windows[0] != nil && j.n.Kind == logical.FullJoin {
+		l, r := j.sides[0].in.exprs[j.end], j.sides[1].in.exprs[j.end]
+		j.ends = firstOf(column(emit(j.end), l.Type, "window_end"), column(emit(left+j.end), r.Type, "window_end"))
 	}
 	if len(o.Join.Output) == 0 { // a batch without columns is worth less than one with too many
 		emit(0)

@@ -25,9 +25,9 @@ func giveRoles(ops []*operator, group []int) error {
 	}
 	// A SELECT may have several subqueries over the same relation, which cannot
 	// all be pinned: what is frozen of their joins begins with the condition.
-	refine := []func([]*operator, int) string{ownSide, sideOf, where}
+	refine := []func([]*operator, int) string{ownSide, sideOf, where, readBy}
 	if ops[group[0]].Kind == graph.JoinKind {
-		refine = []func([]*operator, int) string{where, ownSide, sideOf}
+		refine = []func([]*operator, int) string{where, ownSide, sideOf, readBy}
 	}
 	for _, more := range refine {
 		same := map[string]int{}
@@ -103,6 +103,20 @@ func read(ops []*operator, i int) (n int) {
 func where(ops []*operator, i int) string {
 	if c := conditions(ops, i); c != "" {
 		return " where " + c
+	}
+	return ""
+}
+
+// readBy names the next operator with state above, if one alone reads operator i: one
+// of several grouping sets, say.
+func readBy(ops []*operator, i int) string {
+	for read(ops, i) == 1 {
+		i = slices.IndexFunc(ops, func(o *operator) bool {
+			return slices.ContainsFunc(o.Inputs, func(in graph.Input) bool { return in.Operator == i })
+		})
+		if keepsState(ops[i].Kind) {
+			return " for " + ops[i].base
+		}
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package lower
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/millrace/millrace/planner/graph"
@@ -86,8 +87,11 @@ func (b *builder) sessionRows(s stream) (stream, error) {
 	bounds := []*scalar.Expr{column(n, w.time.Type, "window_start"), end, windowTime(end)}
 	out := stream{op: o, names: s.names, attrs: slices.Clone(s.attrs)}
 	for i := range width {
-		if out.attrs[i].window == w {
-			out.attrs[i] = attr{}
+		if a := &out.attrs[i]; a.window == w {
+			a.time = false
+			if !b.emitOnClose {
+				*a = attr{}
+			}
 		}
 		out.exprs = append(out.exprs, scalar.Map(s.exprs[i], func(x *scalar.Expr) *scalar.Expr {
 			switch {
@@ -128,10 +132,18 @@ func (b *builder) sessionOver(s stream, by []*scalar.Expr, time int, w *pendingW
 	} else {
 		spec.RowKey, spec.Copies = p.rowKey, p.copies
 		o.Tables, o.UpsertKey = spec.Tables(p.columns), p.upsertKey()
-		o.Unbounded = "it keeps every row of its input: no state_ttl"
+		if b.emitOnClose && w.attr.time {
+			spec.Window = &graph.OverWindow{End: len(in.Fields) + 1, After: true}
+			if err := b.useTime(p.op, w.attr); err != nil {
+				return 0, err
+			}
+		} else {
+			o.Unbounded = "it keeps every row of its input: no state_ttl"
+		}
 	}
 	if len(p.keys) > 0 {
 		o.spread = spread{known: true, cols: p.keys}
 	}
-	return b.add(o, ""), nil
+	// Sets of groups over the same sessions have them in common.
+	return b.add(o, windowText(w.spec, "")+fmt.Sprint(p.keys, p.order)), nil
 }

@@ -35,6 +35,7 @@ func (b *builder) setOp(n *logical.SetOp) (stream, error) {
 	left := b.ops[l.op]
 	t := graph.Table{}
 	for i, f := range n.Out {
+		o.attrs[i] = b.sameWindow(left.attrs[i], b.ops[r.op].attrs[i])
 		o.origins[i] = left.origins[i]
 		t.Keys = append(t.Keys, graph.Column{Name: unusedColumn(t.Keys, left.origins[i]), Type: f.Type})
 	}

@@ -15,6 +15,9 @@ func (b *builder) sink(n *logical.Sink) error {
 	if err != nil {
 		return err
 	}
+	if s, err = b.held(s); err != nil {
+		return err
+	}
 	if s, err = b.place(s); err != nil {
 		return err
 	}
@@ -67,14 +70,17 @@ func (b *builder) checkClose() error {
 	if !b.emitOnClose || b.closes {
 		return nil
 	}
-	return pgerr.New(pgerr.InvalidObjectDefinition, "EMIT ON WINDOW CLOSE needs a query that groups by a window").
-		Hint("Group by window_start and window_end of TUMBLE, HOP or CUMULATE.")
+	return pgerr.New(pgerr.InvalidObjectDefinition, "EMIT ON WINDOW CLOSE needs a query whose rows are of windows that close").
+		Hint("Read from TUMBLE, HOP, CUMULATE or SESSION over a relation with a watermark, and keep window_end, or group by it.")
 }
 
 // materialize lowers the root of a materialized view.
 func (b *builder) materialize(n *logical.Materialize) error {
 	s, err := b.node(n.Input)
 	if err != nil {
+		return err
+	}
+	if s, err = b.held(s); err != nil {
 		return err
 	}
 	if s, err = b.place(s); err != nil {
@@ -119,6 +125,9 @@ func (b *builder) materialize(n *logical.Materialize) error {
 func (b *builder) collect(root logical.Node) error {
 	s, err := b.node(root)
 	if err != nil {
+		return err
+	}
+	if s, err = b.held(s); err != nil {
 		return err
 	}
 	if s, err = b.place(s); err != nil {

@@ -19,7 +19,7 @@ func (b *builder) windowOf(s *stream, by []*scalar.Expr) (*pendingWindow, *scala
 		}
 		a := s.attrs[x.Column]
 		if a.bound != "start" && a.bound != "end" || a.window == nil || !a.window.attr.time ||
-			a.bound == "start" && a.window.spec.Kind == logical.Cumulate {
+			a.bound == "start" && (a.window.spec.Kind == logical.Cumulate || a.window.spec.Kind == logical.Session) {
 			continue
 		}
 		for i, other := range s.attrs {
@@ -42,9 +42,9 @@ func (b *builder) closesTop(mode graph.Changelog) bool {
 
 // windowed makes o the first rows of windows.
 func (o *operator) windowed(w *pendingWindow, p *partition, end int, onClose bool) {
-	o.TopN.Window = &graph.TopNWindow{End: end, OnClose: onClose}
+	o.TopN.Window = &graph.TopNWindow{End: end, After: w.spec.Kind == logical.Session, OnClose: onClose}
 	if onClose {
-		o.Mode = graph.AppendOnly
+		o.Mode, o.onClose = graph.AppendOnly, true
 	}
 	var by []string
 	for _, k := range p.keys {

@@ -1,0 +1,114 @@
+package operator
+
+import (
+	"math"
+	"unsafe"
+
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/planner/graph"
+)
+
+// overSessions is overChanges that finds the sessions of rows, and forgets the rows of
+// those that have closed. A row that makes a session which would have closed is
+// emitted still, for those above to find late, and forgotten next. Changelog modes: as
+// overChanges'.
+type overSessions struct {
+	*overChanges
+	end   int // of the results: the column of session_end
+	mark  exec.Watermark
+	due   minHeap[partitionEnd]
+	next  []int64 // by partition: when it is due, noEnd if it is not
+	found []uint32
+}
+
+// noEnd is no time at which a session ends.
+const noEnd = math.MaxInt64
+
+// partitionEnd is when the first session of a partition ends.
+type partitionEnd struct {
+	at    int64
+	group uint32
+}
+
+func (p partitionEnd) before(q partitionEnd) bool { return p.at < q.at }
+
+func newOverSessions(o *overChanges, spec *graph.OverWindow) *overSessions {
+	s := &overSessions{overChanges: o, end: spec.End - len(o.groups.slots), mark: exec.WatermarkMin}
+	o.computed = func(group uint32) { s.note(group, s.now.cols[s.end].Int[0]) }
+	o.groups.created = func(group uint32, _ unsafe.Pointer) { // of an id that another partition may have had
+		s.grow(group)
+		s.next[group] = noEnd
+	}
+	_ = o.groups.directory.each(func(group uint32, _ unsafe.Pointer) error { // found out at the first watermark
+		s.note(group, math.MinInt64)
+		return nil
+	})
+	return s
+}
+
+func (s *overSessions) grow(group uint32) {
+	for n := len(s.next); n <= int(group); n++ {
+		s.next = append(s.next, noEnd)
+	}
+}
+
+// note notes when the first session of a partition ends.
+func (s *overSessions) note(group uint32, end int64) {
+	s.grow(group)
+	if s.next[group] == end {
+		return
+	}
+	s.next[group] = end
+	s.due.push(partitionEnd{end, group})
+}
+
+// OnWatermark implements exec.Operator.
+func (s *overSessions) OnWatermark(mark exec.Watermark, out exec.Output) error {
+	if err := s.flush(out); err != nil || mark <= s.mark {
+		return err
+	}
+	s.mark = mark
+	for len(s.due) > 0 && s.closed(s.due[0].at) {
+		p := s.due.pop()
+		if !s.groups.directory.Live(p.group) || s.next[p.group] != p.at {
+			continue // it has changed since
+		}
+		s.next[p.group] = noEnd
+		if err := s.forget(p.group); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *overSessions) closed(end int64) bool { return end <= closedTo(s.mark, true) }
+
+// forget removes the rows of a partition whose sessions have closed: its first ones.
+func (s *overSessions) forget(group uint32) error {
+	g := s.groups
+	list := g.listOf(g.directory.read(group))
+	s.now.reset()
+	if err := s.compute(list, &s.now); err != nil {
+		return err
+	}
+	ends := s.now.cols[s.end].Int
+	s.found = s.found[:0]
+	for i, id := range s.now.ids {
+		if !s.closed(ends[i]) {
+			s.note(group, ends[i])
+			break
+		}
+		if n := len(s.found); n == 0 || s.found[n-1] != id {
+			s.found = append(s.found, id)
+		}
+	}
+	for _, id := range s.found {
+		g.lists.remove(list, entry{g.order.prefix(g.rows.read(id)), id}, g.order)
+		g.present[id] = false
+		g.rows.remove(id)
+	}
+	if g.lists.len(list) == 0 {
+		g.dropGroup(group, list)
+	}
+	return nil
+}
