@@ -26,6 +26,8 @@ func TestRewrites(t *testing.T) {
 		{"distinct values shared by filters", "q15", "state distinct(bidder): (to_char(date_time, 'YYYY-MM-DD') text, bidder bigint) -> count(*) bigint, count(*) filter (price < 10000) bigint"},
 		{"filters before join state", "q20", "-> filter(category = 10)"},
 		{"the best rows of windows alone before join state", "q7", "-> contenders(bid for max(price), tumble date_time 10 s)"},
+		{"no bids but those that may be the best of their moment before join state", "q4", "-> challengers(bid)"},
+		{"the same for the first rows of a join", "q9", "passes: rows with greater price than those before with the same auction, date_time"},
 		{"both sides of a join with windows forgotten", "q7", "keeps: left rows until the watermark is past date_time + 10 s, right rows until it is past window_end"},
 		{"columns pruned before join state", "q3", "state left: (seller bigint, row bigint) -> id bigint"},
 	} {

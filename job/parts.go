@@ -207,7 +207,7 @@ func (p *parts) Operator(op *graph.Operator, task, tasks int) (exec.Made, error)
 
 func (p *parts) env(op *graph.Operator, task, tasks int, refused *refused) operator.Env {
 	env := operator.Env{Task: task, Parallelism: tasks, BatchRows: p.opt.BatchRows, Context: p.ctx, Clock: p.m.opt.Clock,
-		BadRow: refused.badRow, Counters: &exec.Counters{}, Lifetimes: p.lifetimes(op), Now: p.began}
+		BadRow: refused.badRow, Counters: &exec.Counters{}, Lifetimes: p.lifetimes(op), Expires: p.opt.StateTTL > 0, Now: p.began}
 	for _, in := range op.Inputs {
 		env.Inputs = append(env.Inputs, p.r.g.Operators[in.Operator].Fields)
 	}

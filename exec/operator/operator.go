@@ -69,6 +69,8 @@ type Env struct {
 	// after they were last written, in microseconds; 0, or nothing: for ever. See
 	// graph.Operator.Lifetimes, and Extra for the columns that the tables then need.
 	Lifetimes []int64
+	// Expires says that some operator of the graph has such a lifetime, or may.
+	Expires bool
 	// Now is the time of the epoch that the operator begins in, in microseconds.
 	Now int64
 	// Counters are added to as the operator runs, by its goroutine alone.
@@ -119,6 +121,8 @@ func build(op *graph.Operator, env *Env) (exec.Operator, error) {
 		return newKeys(op, env), nil
 	case graph.ContendersKind:
 		return newContenders(op, env)
+	case graph.ChallengersKind:
+		return newChallengers(op, env), nil
 	case graph.ProjectKind:
 		return newProject(op, env)
 	case graph.WindowKind:

@@ -163,6 +163,8 @@ func (p *printer) spec(o *graph.Operator, add func(string, ...any)) {
 		add("keys: %s, for %s; if there are more than %d different ones, that is read in full", p.names(o.Fields, o.Keys.Columns), o.Keys.Source, o.Keys.Max)
 	case graph.ContendersKind:
 		p.contenders(o, add)
+	case graph.ChallengersKind:
+		p.challengers(o, add)
 	case graph.AggregateKind:
 		p.aggregate(o, o.Aggregate, add)
 	case graph.WindowAggregateKind:

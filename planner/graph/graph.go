@@ -45,6 +45,7 @@ const (
 	CollectKind         Kind = "collect"     // hands rows to a bounded query's reader
 	ExpandKind          Kind = "expand"      // repeats rows for those of a function
 	ContendersKind      Kind = "contenders"  // rows that may have the extremum of their window
+	ChallengersKind     Kind = "challengers" // rows that none like them is ahead of
 	FunctionScanKind    Kind = "function_scan"
 	JoinKind            Kind = "join"
 	SetOpKind           Kind = "set_op"
@@ -117,6 +118,7 @@ type Operator struct {
 	FunctionScan    *FunctionScan    `json:"function_scan,omitempty"`
 	Expand          *Expand          `json:"expand,omitempty"`
 	Contenders      *Contenders      `json:"contenders,omitempty"`
+	Challengers     *Challengers     `json:"challengers,omitempty"`
 	Recursive       *Recursive       `json:"recursive,omitempty"`
 	Working         *Working         `json:"working,omitempty"`
 	Keys            *Keys            `json:"keys,omitempty"`

@@ -47,7 +47,7 @@ type checker struct {
 
 // inputsOf says how many inputs a kind has, -1 for one or more.
 var inputsOf = map[Kind]int{
-	SourceKind: 0, ValuesKind: 0, FunctionScanKind: 0, ExpandKind: 1, RecursiveKind: 0, WorkingKind: 0, KeysKind: 1, FilterKind: 1, ContendersKind: 1, ProjectKind: 1, WindowKind: 1, AggregateKind: 1,
+	SourceKind: 0, ValuesKind: 0, FunctionScanKind: 0, ExpandKind: 1, RecursiveKind: 0, WorkingKind: 0, KeysKind: 1, FilterKind: 1, ContendersKind: 1, ChallengersKind: 1, ProjectKind: 1, WindowKind: 1, AggregateKind: 1,
 	WindowAggregateKind: 1, UnionKind: -1, SortKind: 1, TopNKind: 1, OverKind: 1, SinkKind: 1, MaterializeKind: 1, CollectKind: 1, ConsolidateKind: 1, UpsertKind: 1, JoinKind: 2,
 	SetOpKind: 2, ApplyKind: 1, AsofJoinKind: 2, TemporalJoinKind: 2, LookupJoinKind: 2,
 }
@@ -136,7 +136,7 @@ func (c *checker) onlySpec() error {
 		SetOpKind: o.SetOp != nil, ApplyKind: o.Apply != nil, FunctionScanKind: o.FunctionScan != nil,
 		ExpandKind: o.Expand != nil, RecursiveKind: o.Recursive != nil, WorkingKind: o.Working != nil,
 		AsofJoinKind: o.AsofJoin != nil, TemporalJoinKind: o.TemporalJoin != nil, LookupJoinKind: o.LookupJoin != nil,
-		ContendersKind: o.Contenders != nil, KeysKind: o.Keys != nil,
+		ContendersKind: o.Contenders != nil, ChallengersKind: o.Challengers != nil, KeysKind: o.Keys != nil,
 	}
 	want := 1
 	if o.Kind == UnionKind || o.Kind == CollectKind {
@@ -220,6 +220,8 @@ func (c *checker) spec() error {
 		return errors.Join(c.like(0), columns(o.Consolidate.Key, c.width(0)))
 	case ContendersKind:
 		return c.contenders(o.Contenders)
+	case ChallengersKind:
+		return c.challengers(o.Challengers)
 	case KeysKind:
 		return c.keys(o.Keys)
 	case CollectKind:

@@ -35,7 +35,7 @@ func (b *builder) finish() (*graph.Graph, error) {
 			o.Fields = []types.Field{}
 		}
 	}
-	kept := b.prune()
+	kept := settleChallengers(b.prune())
 	if err := b.identify(kept); err != nil {
 		return nil, err
 	}

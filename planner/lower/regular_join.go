@@ -54,6 +54,7 @@ func (b *builder) regularJoin(n *logical.Join) (stream, error) {
 		}
 	}
 	j.contend()
+	j.mayChallenge()
 	return j.operator()
 }
 

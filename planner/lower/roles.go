@@ -129,7 +129,7 @@ func conditions(ops []*operator, i int) string {
 	}
 	for _, in := range ops[i].Inputs {
 		o := ops[in.Operator]
-		for o.Kind == graph.FilterKind || o.Kind == graph.ProjectKind || o.Kind == graph.ContendersKind {
+		for o.Kind == graph.FilterKind || o.Kind == graph.ProjectKind || o.Kind == graph.ContendersKind || o.Kind == graph.ChallengersKind {
 			if o.Filter != nil {
 				out = append(out, o.Filter.Predicate.Text)
 			}

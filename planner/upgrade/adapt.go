@@ -9,9 +9,10 @@ import (
 // adapt gives the outputs of n that would mix accumulators with a past and ones
 // without their own copies of the former, so that an aggregate that was added
 // counts only what it saw: max(x) beside a kept sum(x) must not go by the sum's
-// count of values. Where o already had such copies, n gets them too. n is
-// changed in place.
-func adapt(o, n *graph.Operator) {
+// count of values. thinned says that rows were left out of o's input that come to n:
+// what was added then counts those from now on. Where o already had such copies, n
+// gets them too. n is changed in place.
+func adapt(o, n *graph.Operator, thinned bool) {
 	was, is := aggregateOf(o), aggregateOf(n)
 	if was == nil || is == nil || len(o.Tables) == 0 || len(n.Tables) == 0 {
 		return
@@ -20,14 +21,14 @@ func adapt(o, n *graph.Operator) {
 		out := &is.Outputs[i]
 		primary := is.Accumulators[out.Accumulators[0]].Name
 		before := outputOf(was, out.Func, primary)
-		since := before == nil && mixed(&o.Tables[0], &n.Tables[0], out)
+		since := before == nil && (thinned || mixed(&o.Tables[0], &n.Tables[0], out))
 		for k, a := range out.Accumulators {
 			name := is.Accumulators[a].Name
 			switch {
 			case before != nil && len(before.Accumulators) == len(out.Accumulators):
 				name = was.Accumulators[before.Accumulators[k]].Name
 			case since && column(&o.Tables[0], &n.Tables[0], a) >= 0:
-				name += " since " + primary
+				name += sinceWord + primary
 			}
 			out.Accumulators[k] = copied(n, is, a, name)
 		}
@@ -37,7 +38,7 @@ func adapt(o, n *graph.Operator) {
 			case before != nil && len(before.Specials) == len(out.Specials):
 				name = was.Accumulators[before.Specials[k]].Name
 			case since:
-				name += " since " + primary
+				name += sinceWord + primary
 			}
 			out.Specials[k] = copied(n, is, a, name)
 		}
@@ -51,11 +52,15 @@ func aggregateOf(o *graph.Operator) *graph.Aggregate {
 	return o.Aggregate
 }
 
-// outputOf is the output of function fn over accumulator primary, nil when there
-// is no such output.
+// sinceWord stands in names of copies before what they were made for.
+const sinceWord = " since "
+
+// outputOf is the output of function fn over accumulator primary, or its own copy of
+// that, nil when there is no such output.
 func outputOf(a *graph.Aggregate, fn, primary string) *graph.Output {
 	for i := range a.Outputs {
-		if out := &a.Outputs[i]; out.Func == fn && a.Accumulators[out.Accumulators[0]].Name == primary {
+		out := &a.Outputs[i]
+		if name := a.Accumulators[out.Accumulators[0]].Name; out.Func == fn && (name == primary || name == primary+sinceWord+primary) {
 			return out
 		}
 	}
@@ -92,4 +97,15 @@ func copied(n *graph.Operator, a *graph.Aggregate, i int, name string) int {
 	a.Accumulators = append(a.Accumulators, c)
 	n.Tables[0].Columns = append(n.Tables[0].Columns, graph.Column{Name: name, Type: c.Type})
 	return len(a.Accumulators) - 1
+}
+
+// thinned reports whether challengers leave rows out of an aggregate's input.
+func thinned(g *graph.Graph, o *graph.Operator) bool {
+	for len(o.Inputs) == 1 {
+		o = &g.Operators[o.Inputs[0].Operator]
+		if o.Filter == nil && o.Project == nil {
+			break
+		}
+	}
+	return o.Join != nil && slices.ContainsFunc(o.Inputs, func(in graph.Input) bool { return g.Operators[in.Operator].Challengers != nil })
 }

@@ -2,6 +2,7 @@ package upgrade
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/scalar"
@@ -76,12 +77,39 @@ func joinColumns(o *graph.Operator) (names []string) {
 	return names
 }
 
-// contended says to which sides of a join only contenders come.
-func contended(g *graph.Graph, o *graph.Operator) (sides [2]bool) {
+// leftOut says which rows do not come to the sides of a join, though its condition lets
+// them, "" for none.
+func leftOut(g *graph.Graph, o *graph.Operator) (sides [2]string) {
 	for i, in := range o.Inputs {
-		sides[i] = g.Operators[in.Operator].Contenders != nil
+		switch below := &g.Operators[in.Operator]; {
+		case below.Contenders != nil:
+			sides[i] = "rows that were not the best of their window"
+		case below.Challengers != nil:
+			sides[i] = beaten(below)
+		}
 	}
 	return sides
+}
+
+// beaten says which rows challengers leave out.
+func beaten(o *graph.Operator) string {
+	c := o.Challengers
+	var alike, order []string
+	for _, at := range c.Alike {
+		alike = append(alike, o.Fields[at].Name)
+	}
+	for _, k := range c.Order {
+		word := "lesser "
+		if k.Desc {
+			word = "greater "
+		}
+		order = append(order, word+o.Fields[k.Column].Name)
+	}
+	sep := ", then "
+	if c.Each {
+		sep = " and "
+	}
+	return "rows beside others of the same " + strings.Join(alike, ", ") + " with " + strings.Join(order, sep)
 }
 
 // missingJoined says which rows an otherwise fitting join would have kept and the old
@@ -91,8 +119,8 @@ func (c *comparison) missingJoined(o, n *graph.Operator) (missing []string) {
 		return nil
 	}
 	for i, side := range []string{"left", "right"} {
-		if c.old.contended[o.ID][i] && !c.new.contended[n.ID][i] {
-			missing = append(missing, side+" rows that were not the best of their window")
+		if was := c.old.leftOut[o.ID][i]; was != "" && was != c.new.leftOut[n.ID][i] {
+			missing = append(missing, side+" "+was)
 		}
 		was, is := o.Join.Sides[i].Expiry, n.Join.Sides[i].Expiry
 		if was != nil && !was.Forever && (is == nil || is.Forever) {

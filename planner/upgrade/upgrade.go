@@ -107,7 +107,7 @@ func Compare(old, new *graph.Graph, opts Options) (*Plan, error) {
 	c.values(old, new)
 	for _, n := range c.new.operators {
 		if o := c.old.byID[c.from[n.ID]]; o != nil && c.unfit(o, n) == "" {
-			adapt(o, n)
+			adapt(o, n, c.old.thinned[o.ID] && !c.new.thinned[n.ID])
 		}
 		c.judge(n)
 	}
@@ -136,13 +136,14 @@ type operators struct {
 	reads     map[string][]string // relations above each
 	inputs    map[string][]string // operators with state right above each, sources among them
 	feeds     map[string][]string // relations below each
-	// contended says of joins to which sides only those rows come that may have the
-	// extremum of their window.
-	contended map[string][2]bool
+	// leftOut says of joins which rows do not come to their sides, and thinned of
+	// aggregates whether rows they do not need are left out of their input.
+	leftOut map[string][2]string
+	thinned map[string]bool
 }
 
 func side(g *graph.Graph) operators {
-	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, inputs: map[string][]string{}, feeds: map[string][]string{}, contended: map[string][2]bool{}}
+	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, inputs: map[string][]string{}, feeds: map[string][]string{}, leftOut: map[string][2]string{}, thinned: map[string]bool{}}
 	for i := range g.Operators {
 		o := &g.Operators[i]
 		switch o.Kind {
@@ -156,7 +157,10 @@ func side(g *graph.Graph) operators {
 		s.byID[o.ID] = o
 		s.reads[o.ID], s.inputs[o.ID], s.feeds[o.ID] = reads(g, i), inputs(g, o), feeds(g, i)
 		if o.Join != nil {
-			s.contended[o.ID] = contended(g, o)
+			s.leftOut[o.ID] = leftOut(g, o)
+		}
+		if o.Aggregate != nil {
+			s.thinned[o.ID] = thinned(g, o)
 		}
 	}
 	return s
