@@ -72,15 +72,7 @@ func (w *overWindow) OnWatermark(mark exec.Watermark, out exec.Output) error {
 		return nil
 	}
 	w.mark = mark
-	for {
-		end, ok := w.slices.first()
-		if !ok || end > mark {
-			return nil
-		}
-		if err := w.close(end, out); err != nil {
-			return err
-		}
-	}
+	return w.slices.each(mark, func(end int64) error { return w.close(end, out) })
 }
 
 // close emits the partitions of the windows that end at end, if that is when they

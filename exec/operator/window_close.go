@@ -75,6 +75,19 @@ func (x *sliceIndex) first() (int64, bool) {
 	return x.order[0], true
 }
 
+// each calls close for the slices up to last, the first ones first; close must drop them.
+func (x *sliceIndex) each(last int64, close func(slice int64) error) error {
+	for {
+		slice, ok := x.first()
+		if !ok || slice > last {
+			return nil
+		}
+		if err := close(slice); err != nil {
+			return err
+		}
+	}
+}
+
 // rows are the ids of a slice's rows; they may be read until the slice is dropped.
 func (x *sliceIndex) rows(slice int64) []uint32 {
 	if list := x.ids[slice]; list != nil {

@@ -29,10 +29,16 @@ func (l *level) isJSON(x *ast.IsTest, e *scalar.Expr) (*scalar.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	t = l.b.withText(t, l.b.inner(e, precIs+1)+" is "+x.Test, precIs)
+	return l.tested(x, t, e), nil
+}
+
+// tested is t, the test of e by its own name, written as x is, and negated if x is.
+func (l *level) tested(x *ast.IsTest, t, e *scalar.Expr) *scalar.Expr {
+	of := l.b.inner(e, precIs+1)
+	t = l.b.withText(t, of+" is "+x.Test, precIs)
 	if !x.Not {
-		return t, nil
+		return t
 	}
-	n := &scalar.Expr{Op: scalar.OpNot, Type: types.Of(types.Bool), Args: []*scalar.Expr{t}, Pos: pos}
-	return l.b.withText(n, l.b.inner(e, precIs+1)+" is not "+x.Test, precIs), nil
+	n := &scalar.Expr{Op: scalar.OpNot, Type: types.Of(types.Bool), Args: []*scalar.Expr{t}, Pos: int(x.Pos)}
+	return l.b.withText(n, of+" is not "+x.Test, precIs)
 }

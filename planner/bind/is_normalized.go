@@ -17,10 +17,5 @@ func (l *level) isNormalized(x *ast.IsTest, e *scalar.Expr, form string) (*scala
 	if err != nil {
 		return nil, err
 	}
-	t = l.b.withText(t, l.b.inner(e, precIs+1)+" is "+x.Test, precIs)
-	if !x.Not {
-		return t, nil
-	}
-	n := &scalar.Expr{Op: scalar.OpNot, Type: types.Of(types.Bool), Args: []*scalar.Expr{t}, Pos: pos}
-	return l.b.withText(n, l.b.inner(e, precIs+1)+" is not "+x.Test, precIs), nil
+	return l.tested(x, t, e), nil
 }
