@@ -173,13 +173,17 @@ func equal(x, y *scalar.Expr) *scalar.Expr {
 
 // filledUp is x with something in the place of null that is easily compared.
 func filledUp(x *scalar.Expr) *scalar.Expr {
+	text := "''"
 	switch x.Type.Phys() {
-	case types.PhysInt, types.PhysBool:
+	case types.PhysInt:
+		text = "0"
+	case types.PhysBool:
+		text = "false"
 	default:
 		if x.Type.Kind != types.Text {
 			x = asText(x)
 		}
 	}
-	zero := &scalar.Expr{Op: scalar.OpConst, Type: x.Type, Value: &types.Value{}, Pos: -1}
+	zero := &scalar.Expr{Op: scalar.OpConst, Type: x.Type, Value: &types.Value{}, Pos: -1, Text: text}
 	return caseOf(isNull(x), zero, x)
 }
