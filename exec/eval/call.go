@@ -129,6 +129,9 @@ type row struct {
 
 	lastTemplate string
 	lastParts    []templatePart
+
+	lastScanned string
+	lastScan    []scanNode
 }
 
 func (x *row) str(i int) string        { return x.v[i].Bytes }

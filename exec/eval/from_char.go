@@ -1,314 +1,237 @@
 package eval
 
 import (
-	"strings"
-
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/types"
 )
 
-// scanned is what to_timestamp and to_date read.
-type scanned struct {
-	timeFields
-	pm, am, bc, hour12 bool
-	yearDay, julian    int64
-	week               int64
-	zoneOffset         int64
-	zoned              bool
+// scannedTime is what a template and a text come to: a local time, and its zone if
+// the text has one.
+type scannedTime struct {
+	days, us  int64 // since 1970, since midnight
+	zoned     bool
+	offset    int64 // seconds east
+	precision int64 // of FF1 to FF6, else 0
 }
 
-func errScan(s, word string) error {
-	return pgerr.New(pgerr.InvalidDatetimeFormat, "invalid value %q for %q", s, word).WithDetail("Value must be an integer.")
+// scanTime reads text by the parts of a template.
+func scanTime(text string, nodes []scanNode, standard bool) (scannedTime, error) {
+	r := timeScanner{nodes: nodes, s: text, standard: standard}
+	if err := r.scan(); err != nil {
+		return scannedTime{}, err
+	}
+	out := scannedTime{precision: r.precision}
+	var err error
+	inRange := false
+	if out.us, inRange, err = r.micros(); err != nil {
+		return out, err
+	}
+	if out.days, err = r.date(text); err != nil {
+		return out, err
+	}
+	if !inRange {
+		return out, errFieldRange(text)
+	}
+	if r.zoneSign != 0 {
+		if r.zoneHour < 0 || r.zoneHour > 15 || r.zoneMin < 0 || r.zoneMin > 59 {
+			return out, pgerr.New(pgerr.InvalidTimeZone, "time zone displacement out of range: %q", text)
+		}
+		out.zoned, out.offset = true, r.zoneSign*(r.zoneHour*3600+r.zoneMin*60)
+	}
+	return out, nil
 }
 
-// scanTime reads s by a template of to_char's patterns.
-func scanTime(s, template string) (scanned, error) {
-	r := scanned{timeFields: timeFields{year: 1, month: 1, day: 1}}
-	year := false
-	parts := parseTemplate(template)
-	space := func() {
-		for s != "" && s[0] == ' ' {
-			s = s[1:]
-		}
-	}
-	for i, p := range parts {
-		if s == "" {
-			break
-		}
-		if p.word == "" {
-			if p.raw == " " {
-				space()
-			} else if isSeparator(p.raw) {
-				space()
-				if s != "" && isSeparator(s[:1]) {
-					s = s[1:]
-				}
-			} else {
-				s = s[min(len(p.raw), len(s)):]
-			}
-			continue
-		}
-		space()
-		if ok, err := r.word(p, &s); ok || err != nil {
-			if err != nil {
-				return r, err
-			}
-			continue
-		}
-		_, width := (&timeFields{month: 1, year: 1}).number(p.word)
-		if width == 0 {
-			width = 7
-		}
-		if p.fill || i+1 == len(parts) || parts[i+1].word == "" {
-			width = max(width, 20) // up to the separator
-		}
-		neg := false
-		if s != "" && (s[0] == '-' || s[0] == '+') {
-			neg = s[0] == '-'
-			s = s[1:]
-		}
-		n, digits := int64(0), 0
-		for digits < len(s) && digits < width && (s[digits] >= '0' && s[digits] <= '9' || s[digits] == ',' && p.word == "Y,YYY") {
-			if s[digits] != ',' && n < 1<<50 {
-				n = n*10 + int64(s[digits]-'0')
-			}
-			digits++
-		}
-		if digits == 0 {
-			return r, errScan(s[:min(len(s), 4)], p.raw)
-		}
-		s = s[digits:]
-		if neg {
-			n = -n
-		}
-		year = year || strings.Contains(p.word, "Y")
-		r.set(p.word, n, digits)
-		if p.ordinal != "" && len(s) >= 2 {
-			s = s[2:]
-		}
-	}
-	if !year {
-		r.year = 0
-		if r.julian == 0 {
-			r.year = 1
-			r.bc = true
-		}
-	}
-	return r, nil
+func errFieldRange(text string) error {
+	return pgerr.New(pgerr.DatetimeFieldOverflow, "date/time field value out of range: %q", text)
 }
 
-func isSeparator(s string) bool {
-	c := s[0]
-	return c != ' ' && !(c >= '0' && c <= '9' || c|0x20 >= 'a' && c|0x20 <= 'z') && c < 0x80
+// micros is the time of day.
+func (r *scannedFields) micros() (us int64, inRange bool, err error) {
+	hour, minute, second := r.daySec/3600, r.daySec%3600/60, r.daySec%60
+	for _, f := range []struct{ dst, v *int64 }{{&hour, &r.hour}, {&minute, &r.min}, {&second, &r.sec}} {
+		if *f.v != 0 {
+			*f.dst = *f.v
+		}
+	}
+	if r.hour12 {
+		if hour < 1 || hour > 12 {
+			return 0, false, errFormat("hour \"%d\" is invalid for the 12-hour clock", hour).Hint("Use the 24-hour clock, or give an hour between 1 and 12.")
+		}
+		if hour %= 12; r.half == 1 {
+			hour += 12
+		}
+	}
+	us = r.ms*1000 + r.us
+	inRange = hour >= 0 && hour < 24 && minute >= 0 && minute < 60 && second >= 0 && second < 60 && us >= 0 && us < types.MicrosPerSecond
+	return hour*types.MicrosPerHour + minute*types.MicrosPerMinute + second*types.MicrosPerSecond + us, inRange, nil
 }
 
-// word reads the patterns that are words.
-func (r *scanned) word(p templatePart, s *string) (bool, error) {
-	match := func(names []string) (int, bool) {
-		for i, n := range names {
-			if len(*s) >= len(n) && strings.EqualFold((*s)[:len(n)], n) {
-				*s = (*s)[len(n):]
-				return i, true
-			}
-		}
-		return 0, false
+// astronomical is the year, with 0 for 1 BC. The century counts where the year
+// has one digit or two.
+func (r *scannedFields) astronomical() int64 {
+	century := r.century
+	if r.bc != 0 {
+		century = -century
 	}
-	bad := func() (bool, error) {
-		return false, pgerr.New(pgerr.InvalidDatetimeFormat, "invalid value %q for %q", (*s)[:min(len(*s), len(p.raw))], p.raw).
-			WithDetail("The given value did not match any of the allowed values for this field.")
-	}
-	short := func(names []string) []string {
-		out := make([]string, len(names))
-		for i, n := range names {
-			out[i] = n[:3]
-		}
-		return out
-	}
-	switch p.word {
-	case "MONTH", "MON":
-		names := monthLong[:]
-		if p.word == "MON" {
-			names = short(names)
-		}
-		i, ok := match(names)
-		if !ok {
-			return bad()
-		}
-		r.month = i + 1
-	case "DAY", "DY":
-		names := dayLong[:]
-		if p.word == "DY" {
-			names = short(names)
-		}
-		if _, ok := match(names); !ok {
-			return bad()
-		}
-	case "AM", "PM", "A.M.", "P.M.":
-		i, ok := match([]string{"am", "pm", "a.m.", "p.m."})
-		if !ok {
-			return bad()
-		}
-		r.am, r.pm = i%2 == 0, i%2 == 1
-	case "AD", "BC", "A.D.", "B.C.":
-		i, ok := match([]string{"ad", "bc", "a.d.", "b.c."})
-		if !ok {
-			return bad()
-		}
-		r.bc = i%2 == 1
-	case "RM":
-		for i := 11; i >= 0; i-- {
-			if _, ok := match(roman[i : i+1]); ok {
-				r.month = i + 1
-				return true, nil
-			}
-		}
-		return bad()
-	case "TZH", "TZM":
-		neg := strings.HasPrefix(*s, "-")
-		*s = strings.TrimLeft(*s, "+-")
-		n := int64(0)
-		for k := 0; k < 2 && *s != "" && (*s)[0] >= '0' && (*s)[0] <= '9'; k++ {
-			n = n*10 + int64((*s)[0]-'0')
-			*s = (*s)[1:]
-		}
-		if p.word == "TZH" {
-			if n *= 3600; neg {
-				n = -n
-			}
-			r.zoneOffset = n
-		} else if r.zoneOffset < 0 {
-			r.zoneOffset -= n * 60
-		} else {
-			r.zoneOffset += n * 60
-		}
-		r.zoned = true
-	case "TZ", "OF":
-		return false, pgerr.NotSupported(-1, "formatting field "+p.raw+" in to_timestamp")
-	default:
-		return false, nil
-	}
-	return true, nil
-}
-
-// set stores the number of a pattern.
-func (r *scanned) set(word string, n int64, digits int) {
-	fraction := func(places int) {
-		for ; digits < 6; digits++ {
-			n *= 10
-		}
-		for ; digits > 6; digits-- {
-			n /= 10
-		}
-		r.us += n
-	}
-	switch word {
-	case "HH", "HH12":
-		r.hour, r.hour12 = n, true
-	case "HH24":
-		r.hour = n
-	case "MI":
-		r.min = n
-	case "SS":
-		r.sec = n
-	case "SSSS", "SSSSS":
-		r.hour, r.min, r.sec = n/3600, n/60%60, n%60
-	case "MS", "US", "FF1", "FF2", "FF3", "FF4", "FF5", "FF6":
-		fraction(6)
-	case "YYYY", "Y,YYY", "IYYY":
-		r.year = n
-	case "YYY", "YY", "Y", "IY", "I", "IYY":
-		if digits < 4 {
-			if n < 70 {
-				n += 2000
-			} else if n < 100 {
-				n += 1900
-			} else if n < 520 {
-				n += 2000
-			} else if n < 1000 {
-				n += 1000
-			}
-		}
-		r.year = n
-	case "MM":
-		r.month = int(n)
-	case "DD":
-		r.day = int(n)
-	case "DDD":
-		r.yearDay = n
-	case "J":
-		r.julian = n
-	case "IW", "WW":
-		r.week = n
-	case "Q", "CC", "D", "ID", "W", "IDDD":
-	}
-}
-
-// micros gives the local time that was read.
-func (r *scanned) micros(text string) (int64, error) {
-	bad := func() (int64, error) {
-		return 0, pgerr.New(pgerr.DatetimeFieldOverflow, "date/time field value out of range: %q", text)
-	}
-	if r.hour12 && (r.hour < 1 || r.hour > 12) {
-		return 0, pgerr.New(pgerr.InvalidDatetimeFormat, "hour %q is invalid for the 12-hour clock", string(types.AppendInt(nil, r.hour))).
-			Hint("Use the 24-hour clock, or give an hour between 1 and 12.")
-	}
-	if r.pm && r.hour < 12 {
-		r.hour += 12
-	} else if r.am && r.hour == 12 {
-		r.hour = 0
-	}
-	year := r.year
-	if r.bc {
-		year = 1 - year
-	}
-	if r.hour > 24 || r.min > 59 || r.sec > 60 {
-		return bad()
-	}
-	var days int64
 	switch {
-	case r.julian > 0:
-		days = r.julian - 2440588
-	case r.yearDay > 0:
-		if r.yearDay > 366 {
-			return bad()
+	case r.year != 0 && century != 0 && r.yearLen <= 2:
+		y := r.year % 100
+		switch {
+		case y == 0 && century >= 0:
+			return century * 100
+		case y == 0:
+			return century*100 + 1
+		case century >= 0:
+			return y + (century-1)*100
 		}
-		days = types.DaysFromCivil(year, 1, 1) + r.yearDay - 1
-	case r.week > 0:
-		first := types.DaysFromCivil(year, 1, 4)
-		days = first - int64(types.Weekday(first)+6)%7 + (r.week-1)*7
-	default:
-		if r.month < 1 || r.month > 12 || r.day < 1 || r.day > types.DaysInMonth(year, r.month) {
-			return bad()
+		return (century+1)*100 - y + 1
+	case r.year != 0:
+		y := r.year
+		if r.bc != 0 {
+			y = -y
 		}
-		days = types.DaysFromCivil(year, r.month, r.day)
+		if y < 0 {
+			y++
+		}
+		return y
+	case century > 0:
+		return (century-1)*100 + 1
+	case century < 0:
+		return century*100 + 1
 	}
-	if days < -2440588 || days > 106751990 {
-		return bad()
-	}
-	return days*types.MicrosPerDay + r.hour*types.MicrosPerHour + r.min*types.MicrosPerMinute + r.sec*types.MicrosPerSecond + r.us, nil
+	return 0
 }
+
+// civilFields is a date whose parts were, or were not, said.
+type civilFields struct {
+	year, month, day             int64
+	saidYear, saidMonth, saidDay bool
+}
+
+func (c *civilFields) setDays(days int64) {
+	year, month, day := types.CivilFromDays(days)
+	*c = civilFields{year, int64(month), int64(day), true, true, true}
+}
+
+// date is the day since 1970. What was not said is the first of January of 1 BC.
+func (r *scannedFields) date(text string) (int64, error) {
+	c := civilFields{year: r.astronomical(), month: 1, day: 1, saidYear: r.year != 0 || r.century != 0}
+	if c.year < -1<<31 || c.year > 1<<31-1 {
+		return 0, errFieldRange(text)
+	}
+	if r.julian != 0 {
+		c.setDays(r.julian - julianEpoch)
+	}
+	yearDay, day := r.yearDay, r.day
+	switch {
+	case r.week != 0 && r.conv == isoWeek:
+		c.setDays(isoWeekStart(c.year, r.week) + isoWeekday(r.weekday))
+	case r.week != 0:
+		yearDay = (r.week-1)*7 + 1
+	}
+	if r.monthWeek != 0 {
+		day = (r.monthWeek-1)*7 + 1
+	}
+	if day != 0 {
+		c.day, c.saidDay = day, true
+	}
+	if r.month != 0 {
+		c.month, c.saidMonth = r.month, true
+	}
+	if yearDay != 0 && (c.month <= 1 || c.day <= 1) {
+		if c.year == 0 && r.bc == 0 {
+			return 0, errFormat("cannot calculate day of year without year information")
+		}
+		r.setYearDay(&c, yearDay)
+	}
+	switch {
+	case c.saidMonth && (c.month < 1 || c.month > 12), c.saidDay && (c.day < 1 || c.day > 31),
+		c.saidYear && c.saidMonth && c.saidDay && c.day > int64(types.DaysInMonth(c.year, int(c.month))):
+		return 0, errFieldRange(text)
+	}
+	return types.DaysFromCivil(c.year, int(c.month), 1) + c.day - 1, nil
+}
+
+// setYearDay fills in what the day of the year says where nothing else has.
+func (r *scannedFields) setYearDay(c *civilFields, yearDay int64) {
+	if r.conv == isoWeek {
+		c.setDays(isoWeekStart(c.year, 1) - 1 + yearDay)
+		return
+	}
+	month, before := 1, int64(0)
+	for month <= 12 && yearDay > before+int64(types.DaysInMonth(c.year, month)) {
+		before += int64(types.DaysInMonth(c.year, month))
+		month++
+	}
+	if c.month <= 1 {
+		c.month = int64(month)
+	}
+	if c.day <= 1 {
+		c.day = yearDay - before
+	}
+	c.saidMonth, c.saidDay = true, true
+}
+
+// julianEpoch is the Julian day of 1970-01-01.
+const julianEpoch = 2440588
+
+// isoWeekStart is the Monday of a week.
+func isoWeekStart(year, week int64) int64 {
+	fourth := types.DaysFromCivil(year, 1, 4)
+	return fourth - int64(types.Weekday(fourth)+6)%7 + (week-1)*7
+}
+
+// isoWeekday is how many days after Monday a day is that counts from one for
+// Sunday; 0 stands for Monday.
+func isoWeekday(d int64) int64 {
+	switch {
+	case d == 0:
+		return 0
+	case d > 1:
+		return d - 2
+	}
+	return 6
+}
+
+// scanNodes are the parts of a template, kept since rows mostly share one.
+func (x *row) scanNodes(template string) []scanNode {
+	if x.lastScan == nil || template != x.lastScanned {
+		x.lastScanned = string([]byte(template))
+		x.lastScan, _ = scanTemplate(x.lastScanned, false) // only the standard's form has errors
+	}
+	return x.lastScan
+}
+
+const (
+	// dateDayMin and dateDayMax bound the days of dates, timestampDayMax is the last
+	// day of timestamps.
+	dateDayMin, dateDayMax, timestampDayMax = -julianEpoch, 2145042905, 106751990
+)
 
 func toTimestampText(x *row) (types.Value, error) {
-	r, err := scanTime(x.str(0), x.str(1))
+	t, err := scanTime(x.str(0), x.scanNodes(x.str(1)), false)
 	if err != nil {
 		return types.NullValue, err
 	}
-	us, err := r.micros(x.str(0))
-	if err != nil {
-		return types.NullValue, err
+	if t.days < dateDayMin || t.days > timestampDayMax {
+		return types.NullValue, pgerr.New(pgerr.DatetimeFieldOverflow, "timestamp out of range")
 	}
-	if r.zoned {
-		return intValue(us - r.zoneOffset*types.MicrosPerSecond), nil
+	us := t.days*types.MicrosPerDay + t.us
+	if t.zoned {
+		us -= t.offset * types.MicrosPerSecond
+	} else {
+		us = x.f.ctx.zone().ToUTC(us)
 	}
-	return intValue(x.f.ctx.zone().ToUTC(us)), nil
+	if t.precision > 0 {
+		us = types.RoundMicros(us, int32(t.precision))
+	}
+	return intValue(us), nil
 }
 
 func toDate(x *row) (types.Value, error) {
-	r, err := scanTime(x.str(0), x.str(1))
-	if err != nil {
-		return types.NullValue, err
+	t, err := scanTime(x.str(0), x.scanNodes(x.str(1)), false)
+	if err == nil && (t.days < dateDayMin || t.days > dateDayMax) {
+		err = pgerr.New(pgerr.DatetimeFieldOverflow, "date out of range: %q", x.str(0))
 	}
-	us, err := r.micros(x.str(0))
-	d, _ := types.SplitMicros(us)
-	return intValue(d), err
+	return intValue(t.days), err
 }
