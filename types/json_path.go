@@ -122,7 +122,7 @@ func (p *PathItem) operand(dst []byte, x *PathItem) []byte {
 
 func (p *PathItem) append(dst []byte, parentheses bool) []byte {
 	open, end := "", ""
-	if parentheses {
+	if parentheses || p.Next != nil { // PostgreSQL leaves them out in exists(), and then reads another path
 		open, end = "(", ")"
 	}
 	switch p.Op {
@@ -175,7 +175,11 @@ func (p *PathItem) append(dst []byte, parentheses bool) []byte {
 	case PathFilter:
 		dst = append(p.Left.append(append(dst, "?("...), false), ')')
 	case PathMethod:
-		dst = append(append(append(dst, '.'), p.Str...), "()"...)
+		dst = append(append(append(dst, '.'), p.Str...), '(')
+		if p.Left != nil {
+			dst = p.Left.append(dst, false)
+		}
+		dst = append(dst, ')')
 	default: // operators with two operands
 		dst = p.operand(append(dst, open...), p.Left)
 		dst = append(append(append(dst, ' '), p.Op.String()...), ' ')

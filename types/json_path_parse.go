@@ -518,13 +518,17 @@ func (p *pathParser) member() (*PathItem, error) {
 	if !p.is("(") || !pathMethods[method] {
 		return &PathItem{Op: PathKey, Str: t.val}, nil
 	}
-	if method == "datetime" {
-		return nil, pgerr.NotSupported(-1, "the jsonpath item method .datetime()")
-	}
 	if err := p.advance(); err != nil {
 		return nil, err
 	}
-	return &PathItem{Op: PathMethod, Str: method}, p.expect(")")
+	x := &PathItem{Op: PathMethod, Str: method}
+	if method == "datetime" && p.t.kind == pathText { // a template
+		x.Left = &PathItem{Op: PathString, Str: p.t.val}
+		if err := p.advance(); err != nil {
+			return nil, err
+		}
+	}
+	return x, p.expect(")")
 }
 
 func (p *pathParser) anyLevel() (*PathItem, error) {

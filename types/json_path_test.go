@@ -42,7 +42,10 @@ var paths = []struct{ in, out string }{
 	{`$ /* c`, `unexpected end of comment at end of jsonpath input`},
 	{`"\xz"`, `invalid hex character sequence at or near "\x" of jsonpath input`},
 	{`$ ? (@ like_regex "a" flag "b")`, `invalid input syntax for type jsonpath`},
-	{`$.datetime()`, `the jsonpath item method .datetime() is not supported yet`},
+	{`$.datetime() < $.datetime ("yyyy \"T\"").a`, `($.datetime() < $.datetime("yyyy \"T\"")."a")`},
+	{`$.datetime($.a)`, `syntax error at or near "$" of jsonpath input`},
+	{`exists((-$.a).type())`, `exists ((-$."a").type())`},
+	{`$.datetime`, `$."datetime"`},
 }
 
 func TestJSONPath(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 type JSONPath struct {
 	path    *types.JSONPath
 	regexps map[*types.PathItem]*Regexp
+	// templates are those of .datetime() that were needed so far.
+	templates map[*types.PathItem][]scanNode
 }
 
 // CompileJSONPath reads a path, and compiles its regular expressions.
@@ -20,7 +22,7 @@ func CompileJSONPath(text string) (*JSONPath, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &JSONPath{path: path, regexps: map[*types.PathItem]*Regexp{}}
+	p := &JSONPath{path: path, regexps: map[*types.PathItem]*Regexp{}, templates: map[*types.PathItem][]scanNode{}}
 	path.Root.Walk(func(x *types.PathItem) {
 		if x.Op != types.PathLikeRegex || err != nil {
 			return
@@ -76,6 +78,8 @@ type pathRun struct {
 	*JSONPath
 	root, current *types.JSON
 	vars          *types.JSON
+	zone          *types.Zone
+	now           int64
 	// lenient paths skip what has not the structure they ask for, and unwrap
 	// arrays: those in lax mode, and the first level of .** in both.
 	lenient bool
@@ -86,6 +90,8 @@ type pathRun struct {
 	// size is that of the innermost array with subscripts, negative outside.
 	size int
 	ids  map[*types.JSON]int64
+	// times are the items that are dates and times.
+	times map[*types.JSON]*pathTime
 }
 
 // sink takes an item; false stops the path, because enough is known.
@@ -109,16 +115,28 @@ func swallowed(err error) bool {
 	return errors.Is(err, errNoItem) || errors.As(err, &e)
 }
 
-// Run gives the items of the path to out until that returns false. Under silent,
-// errors of the data end the path without one. Without vars all variables are null.
-func (p *JSONPath) Run(doc, vars *types.JSON, silent bool, out func(*types.JSON) bool) (failed bool, err error) {
-	return p.run(&pathRun{root: doc, vars: vars, silent: silent}, out)
+// PathInput is what a path looks into.
+type PathInput struct {
+	Doc *types.JSON
+	// Vars are the variables; without them all are null.
+	Vars *types.JSON
+	// Silent says that errors of the data end the path without one.
+	Silent bool
+	// zone is the session's, nil where the path may not depend on it; now is the
+	// time at which its offset counts for times of day.
+	zone *types.Zone
+	now  int64
+}
+
+// Run gives the items of the path to out until that returns false.
+func (p *JSONPath) Run(in PathInput, out func(*types.JSON) bool) (failed bool, err error) {
+	return p.run(&pathRun{root: in.Doc, vars: in.Vars, silent: in.Silent, zone: in.zone, now: in.now}, out)
 }
 
 // Exists reports whether the path finds anything; in strict mode it looks for
 // errors in all of it.
-func (p *JSONPath) Exists(doc, vars *types.JSON, silent bool) (found, failed bool, err error) {
-	failed, err = p.run(&pathRun{root: doc, vars: vars, silent: silent, probing: !p.path.Strict}, func(*types.JSON) bool {
+func (p *JSONPath) Exists(in PathInput) (found, failed bool, err error) {
+	failed, err = p.run(&pathRun{root: in.Doc, vars: in.Vars, silent: in.Silent, zone: in.zone, now: in.now, probing: !p.path.Strict}, func(*types.JSON) bool {
 		found = true
 		return p.path.Strict
 	})
@@ -359,10 +377,12 @@ func (r *pathRun) list(x *types.PathItem, v *types.JSON, unwrap bool) (list []*t
 	return list, err
 }
 
-// levels is .**: v itself, what is in it, what is in that, and so on.
+// levels is .**: v itself, what is in it, what is in that, and so on. An error of
+// v itself is forgotten over what is in it, if nobody sees it.
 func (r *pathRun) levels(x *types.PathItem, v *types.JSON, out sink) (bool, error) {
 	if x.First == 0 {
-		if more, err := r.leniently(x, v, out); err != nil || !more {
+		more, err := r.leniently(x, v, out)
+		if forgotten := r.silent && v.Kind >= types.JSONArray && swallowed(err); !forgotten && (err != nil || !more) {
 			return false, err
 		}
 	}

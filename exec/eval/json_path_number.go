@@ -13,12 +13,15 @@ func numberJSON(d types.Decimal) *types.JSON {
 
 // arithmetic evaluates an operator with two operands, each a single number.
 func (r *pathRun) arithmetic(x *types.PathItem, v *types.JSON, out sink) (bool, error) {
+	var lists [2][]*types.JSON
 	var sides [2]types.Decimal
+	var err error
 	for i, operand := range []*types.PathItem{x.Left, x.Right} {
-		list, err := r.list(operand, v, true)
-		if err != nil {
+		if lists[i], err = r.list(operand, v, true); err != nil {
 			return false, err
 		}
+	}
+	for i, list := range lists {
 		if len(list) != 1 || list[0].Kind != types.JSONNumber {
 			side := [...]string{"left", "right"}[i]
 			return false, r.fail(pgerr.SingletonJSONItemRequired, "%s operand of jsonpath operator %s is not a single numeric value", side, x.Op)
@@ -67,7 +70,9 @@ func (r *pathRun) signed(x *types.PathItem, v *types.JSON, out sink) (bool, erro
 func (r *pathRun) method(x *types.PathItem, v *types.JSON, out sink) (bool, error) {
 	switch x.Str {
 	case "type":
-		return r.next(x, &types.JSON{Kind: types.JSONString, Str: jsonKindNames[v.Kind]}, out)
+		return r.next(x, &types.JSON{Kind: types.JSONString, Str: r.kindName(v)}, out)
+	case "datetime":
+		return r.datetime(x, v, out)
 	case "size":
 		n := 1
 		switch {
@@ -113,9 +118,16 @@ func (r *pathRun) method(x *types.PathItem, v *types.JSON, out sink) (bool, erro
 var jsonKindNames = [...]string{types.JSONNull: "null", types.JSONString: "string", types.JSONNumber: "number", types.JSONBool: "boolean",
 	types.JSONArray: "array", types.JSONObject: "object"}
 
+func (r *pathRun) kindName(v *types.JSON) string {
+	if t := r.timeOf(v); t != nil {
+		return timeKindNames[t.kind]
+	}
+	return jsonKindNames[v.Kind]
+}
+
 // double reads a number from a string; a number stays as it is if it is in range.
 func (r *pathRun) double(v *types.JSON) (*types.JSON, error) {
-	if v.Kind != types.JSONString && v.Kind != types.JSONNumber {
+	if v.Kind != types.JSONString && v.Kind != types.JSONNumber || r.timeOf(v) != nil {
 		return nil, r.fail(pgerr.NonNumericJSONItem, "jsonpath item method .double() can only be applied to a string or numeric value")
 	}
 	f, err := types.ParseFloat(v.Str, 64)

@@ -40,22 +40,26 @@ func (r *pathRun) predicate(x *types.PathItem, v *types.JSON) (logic, error) {
 	case types.PathExists:
 		return r.exists(x.Left, v)
 	case types.PathStartsWith:
-		return r.compare(x, v, false, func(whole, start *types.JSON) logic {
-			if whole.Kind != types.JSONString || start.Kind != types.JSONString {
-				return unknown
+		return r.compare(x, v, false, func(whole, start *types.JSON) (logic, error) {
+			if !r.isString(whole) || !r.isString(start) {
+				return unknown, nil
 			}
-			return logicOf(strings.HasPrefix(whole.Str, start.Str))
+			return logicOf(strings.HasPrefix(whole.Str, start.Str)), nil
 		})
 	case types.PathLikeRegex:
 		re := r.regexps[x]
-		return r.compare(x, v, false, func(e, _ *types.JSON) logic {
-			if e.Kind != types.JSONString {
-				return unknown
+		return r.compare(x, v, false, func(e, _ *types.JSON) (logic, error) {
+			if !r.isString(e) {
+				return unknown, nil
 			}
-			return logicOf(re.MatchString(e.Str))
+			return logicOf(re.MatchString(e.Str)), nil
 		})
 	}
-	return r.compare(x, v, true, func(a, b *types.JSON) logic { return comparePathItems(x.Op, a, b) })
+	return r.compare(x, v, true, func(a, b *types.JSON) (logic, error) { return r.compareItems(x.Op, a, b) })
+}
+
+func (r *pathRun) isString(v *types.JSON) bool {
+	return v.Kind == types.JSONString && r.timeOf(v) == nil
 }
 
 // quiet runs f, whose errors are part of the answer, not of the data.
@@ -89,7 +93,7 @@ func (r *pathRun) exists(x *types.PathItem, v *types.JSON) (logic, error) {
 
 // compare evaluates a predicate over all pairs of items of its operands: in lax
 // mode one that holds is enough, in strict mode there must be no error either.
-func (r *pathRun) compare(x *types.PathItem, v *types.JSON, unwrapRight bool, holds func(a, b *types.JSON) logic) (logic, error) {
+func (r *pathRun) compare(x *types.PathItem, v *types.JSON, unwrapRight bool, holds func(a, b *types.JSON) (logic, error)) (logic, error) {
 	var left []*types.JSON
 	right := []*types.JSON{nil}
 	failed, err := r.quiet(func() (err error) {
@@ -104,7 +108,11 @@ func (r *pathRun) compare(x *types.PathItem, v *types.JSON, unwrapRight bool, ho
 	found, wrong := false, false
 	for _, a := range left {
 		for _, b := range right {
-			switch holds(a, b) {
+			l, err := holds(a, b)
+			if err != nil {
+				return unknown, err
+			}
+			switch l {
 			case unknown:
 				if r.path.Strict {
 					return unknown, nil
@@ -129,14 +137,27 @@ func (r *pathRun) compare(x *types.PathItem, v *types.JSON, unwrapRight bool, ho
 
 // comparePathItems compares two items of the same kind. Null differs from
 // everything else; other kinds cannot be compared with each other.
-func comparePathItems(op types.PathOp, a, b *types.JSON) logic {
+func (r *pathRun) compareItems(op types.PathOp, a, b *types.JSON) (logic, error) {
+	at, bt := r.timeOf(a), r.timeOf(b)
 	switch {
+	case at != nil && bt != nil:
+		c, known, err := r.compareTimes(at, bt)
+		if err != nil || !known {
+			return unknown, err
+		}
+		return ordered(op, c), nil
+	case at != nil && b.Kind == types.JSONString, bt != nil && a.Kind == types.JSONString:
+		return unknown, nil
 	case a.Kind != b.Kind && (a.Kind == types.JSONNull || b.Kind == types.JSONNull):
-		return logicOf(op == types.PathNotEqual)
+		return logicOf(op == types.PathNotEqual), nil
 	case a.Kind != b.Kind, a.Kind >= types.JSONArray:
-		return unknown
+		return unknown, nil
 	}
-	c := types.CompareJSON(a, b)
+	return ordered(op, types.CompareJSON(a, b)), nil
+}
+
+// ordered is what op says of values that compare as c.
+func ordered(op types.PathOp, c int) logic {
 	switch op {
 	case types.PathEqual:
 		return logicOf(c == 0)

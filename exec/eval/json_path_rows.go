@@ -8,6 +8,16 @@ import (
 // The functions with a SQL/JSON path take (target, path[, vars[, silent]]); the
 // operators @? and @@ are silent.
 
+// pathKind tells the calls of a path apart: operators are silent, and only the
+// functions with _tz in their name may depend on the session's time zone.
+type pathKind uint8
+
+const (
+	pathFunction pathKind = iota
+	pathOperator
+	pathZoned
+)
+
 // pathCall is such a call: the path that was compiled last is kept, so that one
 // that is constant is compiled once.
 type pathCall struct {
@@ -28,38 +38,47 @@ func (c *pathCall) path(text string) (*JSONPath, error) {
 }
 
 // arguments are those of a call, compiled and parsed.
-func (c *pathCall) arguments(args []types.Value, operator bool) (p *JSONPath, doc, vars *types.JSON, silent bool, err error) {
+func (c *pathCall) arguments(ctx *Context, args []types.Value, kind pathKind) (p *JSONPath, in PathInput, err error) {
 	if p, err = c.path(args[1].Bytes); err != nil {
 		return
 	}
-	if doc, err = types.ParseJSON(args[0].Bytes); err != nil {
+	if in.Doc, err = types.ParseJSON(args[0].Bytes); err != nil {
 		return
 	}
 	if len(args) > 2 {
-		vars, err = types.ParseJSON(args[2].Bytes)
-	} else if !operator {
-		vars = &types.JSON{Kind: types.JSONObject}
+		in.Vars, err = types.ParseJSON(args[2].Bytes)
+	} else if kind != pathOperator {
+		in.Vars = &types.JSON{Kind: types.JSONObject}
 	}
-	return p, doc, vars, operator || len(args) > 3 && args[3].Bool, err
+	in.Silent = kind == pathOperator || len(args) > 3 && args[3].Bool
+	if kind == pathZoned {
+		in.zone, in.now = ctx.zone(), ctx.Now
+	}
+	return p, in, err
 }
 
 // items are those of a call; under silent those before an error.
-func (c *pathCall) items(args []types.Value, operator bool) (items []*types.JSON, silent bool, err error) {
-	p, doc, vars, silent, err := c.arguments(args, operator)
+func (c *pathCall) items(ctx *Context, args []types.Value, kind pathKind) (items []*types.JSON, silent bool, err error) {
+	p, in, err := c.arguments(ctx, args, kind)
 	if err != nil {
-		return nil, silent, err
+		return nil, in.Silent, err
 	}
-	_, err = p.Run(doc, vars, silent, func(v *types.JSON) bool {
+	_, err = p.Run(in, func(v *types.JSON) bool {
 		items = append(items, v)
 		return true
 	})
-	return items, silent, err
+	return items, in.Silent, err
 }
 
-// JSONPathQuery gives the items of jsonb_path_query(target, path[, vars[, silent]]).
-func JSONPathQuery(args []types.Value, row func(types.Value) error) error {
+// JSONPathQuery gives the items of jsonb_path_query(target, path[, vars[, silent]]);
+// zoned says that it is jsonb_path_query_tz.
+func JSONPathQuery(ctx *Context, args []types.Value, zoned bool, row func(types.Value) error) error {
 	var c pathCall
-	items, _, err := c.items(args, false)
+	kind := pathFunction
+	if zoned {
+		kind = pathZoned
+	}
+	items, _, err := c.items(ctx, args, kind)
 	if err != nil {
 		return err
 	}
@@ -71,13 +90,13 @@ func JSONPathQuery(args []types.Value, row func(types.Value) error) error {
 	return nil
 }
 
-func pathExists(operator bool) rowFn {
+func pathExists(kind pathKind) rowFn {
 	return func(x *row) (types.Value, error) {
-		p, doc, vars, silent, err := x.path.arguments(x.v, operator)
+		p, in, err := x.path.arguments(x.f.ctx, x.v, kind)
 		if err != nil {
 			return types.NullValue, err
 		}
-		found, failed, err := p.Exists(doc, vars, silent)
+		found, failed, err := p.Exists(in)
 		if failed || err != nil {
 			return types.NullValue, err
 		}
@@ -85,9 +104,9 @@ func pathExists(operator bool) rowFn {
 	}
 }
 
-func pathMatch(operator bool) rowFn {
+func pathMatch(kind pathKind) rowFn {
 	return func(x *row) (types.Value, error) {
-		items, silent, err := x.path.items(x.v, operator)
+		items, silent, err := x.path.items(x.f.ctx, x.v, kind)
 		switch {
 		case err != nil:
 			return types.NullValue, err
@@ -100,18 +119,22 @@ func pathMatch(operator bool) rowFn {
 	}
 }
 
-func pathQueryArray(x *row) (types.Value, error) {
-	items, _, err := x.path.items(x.v, false)
-	if err != nil {
-		return types.NullValue, err
+func pathQueryArray(kind pathKind) rowFn {
+	return func(x *row) (types.Value, error) {
+		items, _, err := x.path.items(x.f.ctx, x.v, kind)
+		if err != nil {
+			return types.NullValue, err
+		}
+		return jsonValue(&types.JSON{Kind: types.JSONArray, Items: items}), nil
 	}
-	return jsonValue(&types.JSON{Kind: types.JSONArray, Items: items}), nil
 }
 
-func pathQueryFirst(x *row) (types.Value, error) {
-	items, _, err := x.path.items(x.v, false)
-	if err != nil || len(items) == 0 {
-		return types.NullValue, err
+func pathQueryFirst(kind pathKind) rowFn {
+	return func(x *row) (types.Value, error) {
+		items, _, err := x.path.items(x.f.ctx, x.v, kind)
+		if err != nil || len(items) == 0 {
+			return types.NullValue, err
+		}
+		return jsonValue(items[0]), nil
 	}
-	return jsonValue(items[0]), nil
 }

@@ -78,11 +78,11 @@ var jsonRows = map[string]rowFn{
 	"json_query":   jsonQuery,
 	"json_exists":  jsonExistsAt,
 	"jsonb_concat": withJSON(jsonConcat),
-	"@?":           pathExists(true), "jsonb_path_exists": pathExists(false),
+	"@?":           pathExists(pathOperator), "jsonb_path_exists": pathExists(pathFunction), "jsonb_path_exists_tz": pathExists(pathZoned),
 	"is json": isJSON,
-	"@@":      pathMatch(true), "jsonb_path_match": pathMatch(false),
-	"jsonb_path_query_array": pathQueryArray,
-	"jsonb_path_query_first": pathQueryFirst,
+	"@@":      pathMatch(pathOperator), "jsonb_path_match": pathMatch(pathFunction), "jsonb_path_match_tz": pathMatch(pathZoned),
+	"jsonb_path_query_array": pathQueryArray(pathFunction), "jsonb_path_query_array_tz": pathQueryArray(pathZoned),
+	"jsonb_path_query_first": pathQueryFirst(pathFunction), "jsonb_path_query_first_tz": pathQueryFirst(pathZoned),
 }
 
 func jsonTypeof(x *row) (types.Value, error) {

@@ -56,7 +56,7 @@ func (e *expand) row(in *batch.Batch, i int, args []*batch.Column, out exec.Outp
 		op = batch.Delete
 	}
 	n := int64(0)
-	known, err := functionRows(&e.spec.Function, e.vals, func(vals ...types.Value) error {
+	known, err := functionRows(&e.spec.Function, e.args.now.eval, e.vals, func(vals ...types.Value) error {
 		n++
 		e.add(in, i, op, n, vals)
 		if e.out.N < e.limit {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/eval"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/scalar"
@@ -73,7 +74,7 @@ func (f *functionScan) OnEnd(out exec.Output) error {
 }
 
 func (f *functionScan) rows(args []types.Value) error {
-	known, err := functionRows(f.spec, args, f.row)
+	known, err := functionRows(f.spec, f.args.now.eval, args, f.row)
 	if err != nil || known {
 		return err
 	}
@@ -87,9 +88,9 @@ func (f *functionScan) rows(args []types.Value) error {
 
 // functionRows gives the rows of a function and of those beside it to row. It
 // reports false when they lie outside of the query.
-func functionRows(spec *graph.FunctionScan, args []types.Value, row func(vals ...types.Value) error) (known bool, err error) {
+func functionRows(spec *graph.FunctionScan, ctx *eval.Context, args []types.Value, row func(vals ...types.Value) error) (known bool, err error) {
 	if len(spec.Beside) == 0 {
-		one := tableFunction{spec: spec, row: row}
+		one := tableFunction{spec: spec, ctx: ctx, row: row}
 		return one.rows(args)
 	}
 	all := make([][][]types.Value, len(spec.Beside)+1)
@@ -99,7 +100,7 @@ func functionRows(spec *graph.FunctionScan, args []types.Value, row func(vals ..
 		if i > 0 {
 			s = &spec.Beside[i-1]
 		}
-		one := tableFunction{spec: s, row: func(vals ...types.Value) error {
+		one := tableFunction{spec: s, ctx: ctx, row: func(vals ...types.Value) error {
 			all[i] = append(all[i], append([]types.Value(nil), vals...))
 			return nil
 		}}

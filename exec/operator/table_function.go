@@ -13,6 +13,7 @@ import (
 // the values.
 type tableFunction struct {
 	spec *graph.FunctionScan
+	ctx  *eval.Context
 	row  func(vals ...types.Value) error
 }
 
@@ -36,8 +37,8 @@ func (f *tableFunction) rows(args []types.Value) (known bool, err error) {
 	case "pg_partition_ancestors", "pg_partition_tree":
 		return true, nil // there are no partitions
 	}
-	if name == "jsonb_path_query" {
-		return true, eval.JSONPathQuery(args, func(v types.Value) error { return f.row(v) })
+	if name == "jsonb_path_query" || name == "jsonb_path_query_tz" {
+		return true, eval.JSONPathQuery(f.ctx, args, name == "jsonb_path_query_tz", func(v types.Value) error { return f.row(v) })
 	}
 	if strings.HasPrefix(name, "json") {
 		return true, f.json(strings.Replace(name, "jsonb_", "json_", 1), args[0].Bytes)

@@ -44,6 +44,7 @@ const (
 	InvalidBinaryRepresentation  Code = "22P03"
 	BadCopyFileFormat            Code = "22P04"
 	ArraySubscriptError          Code = "2202E"
+	InvalidJSONDatetime          Code = "22031"
 	InvalidJSONText              Code = "22032"
 	InvalidJSONSubscript         Code = "22033"
 	NonNumericJSONItem           Code = "22036"

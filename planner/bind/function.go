@@ -122,7 +122,8 @@ func namedParameters(name string) (p parameters, ok bool) {
 		for _, n := range p.names {
 			p.defaults[n] = constantExpr(types.Int32, types.Value{}, "0")
 		}
-	case "jsonb_path_exists", "jsonb_path_match", "jsonb_path_query", "jsonb_path_query_array", "jsonb_path_query_first":
+	case "jsonb_path_exists", "jsonb_path_match", "jsonb_path_query", "jsonb_path_query_array", "jsonb_path_query_first",
+		"jsonb_path_exists_tz", "jsonb_path_match_tz", "jsonb_path_query_tz", "jsonb_path_query_array_tz", "jsonb_path_query_first_tz":
 		p.names = []string{"target", "path", "vars", "silent"}
 		p.defaults = map[string]*scalar.Expr{
 			"vars": constantExpr(types.JSONB, types.Value{Bytes: "{}"}, "'{}'"), "silent": constantExpr(types.Bool, types.Value{}, "false")}

@@ -58,7 +58,7 @@ func tableFunction(name string) []setFunction {
 		return []setFunction{setOverload(name, kinds(js), named("value", js))}
 	case "jsonb_array_elements_text", "json_array_elements_text":
 		return []setFunction{setOverload(name, kinds(js), named("value", text))}
-	case "jsonb_path_query":
+	case "jsonb_path_query", "jsonb_path_query_tz":
 		path := types.JSONPathK
 		return []setFunction{setOverload(name, kinds(js, path), one(js)), setOverload(name, kinds(js, path, js), one(js)), setOverload(name, kinds(js, path, js, boolean), one(js))}
 	case "jsonb_to_recordset", "json_to_recordset", "jsonb_populate_recordset", "json_populate_recordset": // the binder makes columns of it
@@ -339,7 +339,7 @@ func (l *level) oneRow(name string, c *ast.Call, x *ast.TableFunc) (logical.Node
 // SetReturning lists the names of the functions that may stand in FROM.
 func SetReturning() []string {
 	return strings.Fields("generate_series unnest generate_subscripts regexp_split_to_table string_to_table regexp_matches " +
-		"jsonb_array_elements jsonb_array_elements_text jsonb_path_query jsonb_object_keys jsonb_each jsonb_each_text jsonb_to_record jsonb_to_recordset " +
+		"jsonb_array_elements jsonb_array_elements_text jsonb_path_query jsonb_path_query_tz jsonb_object_keys jsonb_each jsonb_each_text jsonb_to_record jsonb_to_recordset " +
 		"jsonb_populate_record jsonb_populate_recordset pg_partition_ancestors " +
 		"pg_partition_tree pg_get_keywords pg_options_to_table pg_timezone_names _pg_expandarray savepoint")
 }

@@ -271,6 +271,18 @@ jsonb_path_query_array(jsonb,jsonpath,jsonb,boolean) jsonb
 jsonb_path_query_first(jsonb,jsonpath) jsonb
 jsonb_path_query_first(jsonb,jsonpath,jsonb) jsonb
 jsonb_path_query_first(jsonb,jsonpath,jsonb,boolean) jsonb
+jsonb_path_exists_tz(jsonb,jsonpath) boolean [stable] -- dates and times without a zone are in the session's
+jsonb_path_exists_tz(jsonb,jsonpath,jsonb) boolean [stable]
+jsonb_path_exists_tz(jsonb,jsonpath,jsonb,boolean) boolean [stable]
+jsonb_path_match_tz(jsonb,jsonpath) boolean [stable]
+jsonb_path_match_tz(jsonb,jsonpath,jsonb) boolean [stable]
+jsonb_path_match_tz(jsonb,jsonpath,jsonb,boolean) boolean [stable]
+jsonb_path_query_array_tz(jsonb,jsonpath) jsonb [stable]
+jsonb_path_query_array_tz(jsonb,jsonpath,jsonb) jsonb [stable]
+jsonb_path_query_array_tz(jsonb,jsonpath,jsonb,boolean) jsonb [stable]
+jsonb_path_query_first_tz(jsonb,jsonpath) jsonb [stable]
+jsonb_path_query_first_tz(jsonb,jsonpath,jsonb) jsonb [stable]
+jsonb_path_query_first_tz(jsonb,jsonpath,jsonb,boolean) jsonb [stable]
 json_exists(jsonb,text) boolean                   -- a simple path
 json_query(jsonb,text) jsonb                      -- a simple path, to an object or array
 json_value(jsonb,text) text                       -- a simple path: $.a.b[0]
