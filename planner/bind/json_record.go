@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/pgerr"
@@ -60,7 +61,11 @@ func (l *level) recordCall(name string, c *ast.Call, alias *ast.Alias) (*recordC
 			if err != nil {
 				return nil, err
 			}
-			r.fields = append(r.fields, types.Field{Name: alias.Columns[i].Value, Type: t})
+			name := alias.Columns[i]
+			if slices.ContainsFunc(r.fields, func(f types.Field) bool { return f.Name == name.Value }) {
+				return nil, pgerr.New(pgerr.DuplicateColumn, "column name %q specified more than once", name.Value).At(int(name.Pos))
+			}
+			r.fields = append(r.fields, types.Field{Name: name.Value, Type: t})
 		}
 	}
 	if want == 1 {
@@ -177,15 +182,15 @@ func (l *level) recordValue(name string, c *ast.Call) (*scalar.Expr, error) {
 }
 
 // noDefinitions refuses column definitions of other functions.
-func noDefinitions(x *ast.TableFunc, out int) error {
-	if x.Alias == nil || len(x.Alias.Types) == 0 {
+func noDefinitions(a *ast.Alias, out int) error {
+	if a == nil || len(a.Types) == 0 {
 		return nil
 	}
 	e := pgerr.New(pgerr.SyntaxError, "a column definition list is only allowed for functions returning \"record\"")
 	if out > 1 {
 		e = pgerr.New(pgerr.SyntaxError, "a column definition list is redundant for a function with OUT parameters")
 	}
-	return e.At(int(x.Alias.Columns[0].Pos))
+	return e.At(int(a.Columns[0].Pos))
 }
 
 // relationType is the row type of a relation that a cast names, nil for none.

@@ -106,16 +106,16 @@ func (l *level) tableFunc(x *ast.TableFunc, left *bound) (*fromItem, error) {
 		o = l.lateral(left)
 		at.outer = o
 	}
-	calls := unnestEach(x.Calls)
+	calls := callsOf(x)
 	name, err := l.b.functionName(calls[0].Name)
 	if err != nil {
 		return nil, err
 	}
 	var node logical.Node
-	if len(calls) == 1 {
-		node, err = at.functionScan(name, calls[0], x)
+	if len(calls) == 1 && calls[0].columns == nil {
+		node, err = at.functionScan(name, calls[0].Call, x)
 	} else {
-		node, err = at.rowsFrom(calls, x.Ordinality)
+		node, err = at.rowsFrom(calls, x)
 	}
 	if err != nil {
 		return nil, err
@@ -151,7 +151,7 @@ func (l *level) functionScan(name string, c *ast.Call, x *ast.TableFunc) (logica
 	}
 	overloads := tableFunction(name)
 	if overloads == nil {
-		if err := noDefinitions(x, 1); err != nil {
+		if err := noDefinitions(x.Alias, 1); err != nil {
 			return nil, err
 		}
 		if isAggregate(name) {
@@ -167,7 +167,7 @@ func (l *level) functionScan(name string, c *ast.Call, x *ast.TableFunc) (logica
 	if err != nil {
 		return nil, err
 	}
-	if err := noDefinitions(x, len(n.Out)); err != nil {
+	if err := noDefinitions(x.Alias, len(n.Out)); err != nil {
 		return nil, err
 	}
 	if len(n.Out) == 0 {
@@ -204,63 +204,6 @@ func (l *level) scanned(n *logical.FunctionScan, ordinality bool) (logical.Node,
 		p.Exprs = append(p.Exprs, columnExpr(width+i, f))
 	}
 	return p, nil
-}
-
-// unnestEach makes several calls of unnest(a, b, …), which is short for them side
-// by side.
-func unnestEach(calls []*ast.Call) []*ast.Call {
-	var out []*ast.Call
-	for _, c := range calls {
-		if len(c.Args) < 2 || c.Name.Last().Value != "unnest" {
-			out = append(out, c)
-			continue
-		}
-		for _, a := range c.Args {
-			one := *c
-			one.Args = []ast.Expr{a}
-			out = append(out, &one)
-		}
-	}
-	return out
-}
-
-// rowsFrom binds ROWS FROM (f(…), g(…)): their rows stand side by side.
-func (l *level) rowsFrom(calls []*ast.Call, ordinality bool) (logical.Node, error) {
-	var first *logical.FunctionScan
-	for _, c := range calls {
-		name, err := l.b.functionName(c.Name)
-		if err != nil {
-			return nil, err
-		}
-		overloads, args := tableFunction(name), c.Args
-		if overloads == nil { // its one value is the one of an array
-			overloads, args = tableFunction("unnest"), []ast.Expr{&ast.ArrayExpr{Elems: []ast.Expr{c}}}
-			args[0].(*ast.ArrayExpr).Pos = c.Pos
-		}
-		bound, err := l.arguments(args)
-		if err != nil {
-			return nil, err
-		}
-		n, err := l.b.functionNode(overloads[0].call.Name, overloads, bound, int(c.Pos))
-		if err != nil {
-			return nil, err
-		}
-		if len(n.Out) == 0 {
-			return nil, pgerr.NotSupported(int(c.Pos), "reading an operator's state here")
-		}
-		for i := range n.Out {
-			if n.Out[i].Name == "" {
-				n.Out[i].Name = name
-			}
-		}
-		if first == nil {
-			first = n
-			continue
-		}
-		first.Beside = append(first.Beside, n)
-		first.Out = append(first.Out, n.Out...)
-	}
-	return l.scanned(first, ordinality)
 }
 
 // stateColumns asks for the columns of savepoint('sp', 'operator'[, 'table']).

@@ -218,9 +218,15 @@ func (p *printer) table(t TableExpr) {
 		p.alias(t.Alias)
 	case *TableFunc:
 		p.flag(t.Lateral, "LATERAL ")
-		p.flag(len(t.Calls) > 1, "ROWS FROM (")
-		p.each(len(t.Calls), func(i int) { p.call(t.Calls[i]) })
-		p.flag(len(t.Calls) > 1, ")")
+		several := len(t.Calls) > 1 || len(t.Columns) > 0
+		p.flag(several, "ROWS FROM (")
+		p.each(len(t.Calls), func(i int) {
+			p.call(t.Calls[i])
+			if i < len(t.Columns) {
+				p.alias(t.Columns[i])
+			}
+		})
+		p.flag(several, ")")
 		p.flag(t.Ordinality, " WITH ORDINALITY")
 		p.alias(t.Alias)
 	case *Join:

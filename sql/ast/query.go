@@ -167,6 +167,7 @@ type (
 	TableFunc struct {
 		tableNode
 		Calls      []*Call
+		Columns    []*Alias // column definitions in ROWS FROM: of each call, nil for none; empty without any
 		Ordinality bool
 		Lateral    bool
 		Alias      *Alias

@@ -171,7 +171,7 @@ func (r *rewriter) relation(t *token, lateral bool) {
 	for r.peek(n).is(".") && r.peek(n+1).isName() {
 		n += 2
 	}
-	if r.peek(n).is("(") && !r.cur().isWord("only") {
+	if r.peek(n).is("(") && !r.cur().isWord("only") || n == 1 && r.valueFunctionAhead() {
 		r.tableFunction(placed(r.at(t), &ast.TableFunc{Lateral: lateral}), t, "")
 		return
 	}
@@ -242,8 +242,19 @@ func (r *rewriter) tableFunction(f *ast.TableFunc, t *token, closing string) {
 	l := list{r: r}
 	for {
 		l.next()
-		if !r.cur().isName() || r.nameOrCall() {
+		if !r.valueFunction() && (!r.cur().isName() || r.nameOrCall()) {
 			r.unexpected()
+		}
+		if closing != "" && r.accept("as") {
+			for len(f.Columns) < l.n-1 {
+				f.Columns = append(f.Columns, nil)
+			}
+			a := &ast.Alias{}
+			r.aliasColumns(a, true)
+			if len(a.Types) == 0 {
+				r.unexpected()
+			}
+			f.Columns = append(f.Columns, a)
 		}
 		if closing == "" || !r.acceptSymbol(",") {
 			break

@@ -336,16 +336,22 @@ func (r *rewriter) typedLiteral() {
 	r.mark(t.pos, placed(r.at(t), &ast.Cast{X: x, Type: ty, Typed: true}))
 }
 
-// valueFunction writes the functions that are called without parentheses.
-func (r *rewriter) valueFunction() bool {
+// valueFunctionAhead reports whether one of the functions stands next that are
+// called without parentheses.
+func (r *rewriter) valueFunctionAhead() bool {
 	t := r.cur()
 	switch t.text {
 	case "current_timestamp", "current_date", "current_time", "localtimestamp", "localtime", "current_user", "current_role",
 		"session_user", "current_catalog", "current_schema", "user":
-	default:
-		return false
+		return t.kind == identifier && !r.peek(1).is(".") && !r.peek(1).is("(")
 	}
-	if r.peek(1).is(".") {
+	return false
+}
+
+// valueFunction writes the functions that are called without parentheses.
+func (r *rewriter) valueFunction() bool {
+	t := r.cur()
+	if !r.valueFunctionAhead() {
 		return false
 	}
 	r.advance()
