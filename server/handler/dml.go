@@ -41,6 +41,18 @@ type dataPlan struct {
 }
 
 func (d *dataPlan) run(ctx context.Context, s *session.Session, params []types.Value) (*session.Result, error) {
+	r, err := d.carryOut(ctx, s, params)
+	if err != nil {
+		return nil, err
+	}
+	if d.columns != nil {
+		r.result.Rows = &returned{of: r}
+	}
+	return r.result, nil
+}
+
+// carryOut runs the statement in the session's transaction.
+func (d *dataPlan) carryOut(ctx context.Context, s *session.Session, params []types.Value) (*dataRun, error) {
 	if err := writable(s, strings.Fields(d.verb)[0]); err != nil {
 		return nil, err
 	}
@@ -51,10 +63,7 @@ func (d *dataPlan) run(ctx context.Context, s *session.Session, params []types.V
 	}
 	w.done = append(w.done, r)
 	r.result.Told = func() { r.told = true }
-	if d.columns != nil {
-		r.result.Rows = &returned{of: r}
-	}
-	return r.result, nil
+	return r, nil
 }
 
 // dataRun is one execution of a data statement.
@@ -222,8 +231,12 @@ func (h *Handler) gather(ctx context.Context, s *session.Session, root logical.N
 	var out []*batch.Batch
 	for {
 		b, err := r.Next(ctx)
-		if err != nil || b == nil {
-			return out, err
+		if err != nil {
+			return nil, err
+		}
+		if b == nil {
+			analysisOf(ctx).ran(r)
+			return out, nil
 		}
 		out = append(out, b)
 	}

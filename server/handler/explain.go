@@ -53,7 +53,7 @@ func lines(column string, f func(ctx context.Context, s *session.Session) ([]str
 
 // prepareExplain describes EXPLAIN, EXPLAIN STATE, EXPLAIN JOB, EXPLAIN
 // RESTORE and EXPLAIN ALTER JOB … AS.
-func (h *Handler) prepareExplain(s *session.Session, p *session.Prepared, st *ast.Explain) error {
+func (h *Handler) prepareExplain(s *session.Session, p *session.Prepared, st *ast.Explain, declared []types.Type) error {
 	if restore, ok := st.Statement.(*ast.RestoreJob); ok {
 		return h.prepareExplainRestore(p, restore)
 	}
@@ -63,7 +63,7 @@ func (h *Handler) prepareExplain(s *session.Session, p *session.Prepared, st *as
 			Inserts: a.Inserts, Map: a.Map, AllowNonRestored: a.AllowNonRestored})
 	}
 	if st.Analyze {
-		return h.prepareAnalyze(s, p, st)
+		return h.prepareAnalyze(s, p, st, declared)
 	}
 	make_ := func(ctx context.Context, s *session.Session) (*graph.Graph, error) { return h.explained(s, st) }
 	if _, err := make_(context.Background(), s); err != nil {

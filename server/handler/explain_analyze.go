@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/exec"
@@ -19,15 +18,21 @@ import (
 
 // prepareAnalyze describes EXPLAIN ANALYZE: of a job, the plan with what its
 // operators have done so far; of a query, the plan after the query was run and its
-// rows were thrown away.
-func (h *Handler) prepareAnalyze(s *session.Session, p *session.Prepared, st *ast.Explain) error {
+// rows were thrown away; of an INSERT, UPDATE or DELETE, the plan after it was
+// carried out.
+func (h *Handler) prepareAnalyze(s *session.Session, p *session.Prepared, st *ast.Explain, declared []types.Type) error {
 	query, isQuery := st.Statement.(*ast.Query)
+	if st.Job == nil && !st.State {
+		if ok, err := h.prepareAnalyzeData(s, p, st.Statement, declared); ok || err != nil {
+			return err
+		}
+	}
 	if st.State || st.Job == nil && !isQuery {
 		pos := st.Pos
 		if st.Statement != nil {
 			pos = st.Statement.Offset()
 		}
-		return pgerr.NotSupported(int(pos), "EXPLAIN ANALYZE of this statement").Hint("EXPLAIN ANALYZE takes a query, or JOB and a name.")
+		return pgerr.NotSupported(int(pos), "EXPLAIN ANALYZE of this statement").Hint("EXPLAIN ANALYZE takes a query, INSERT, UPDATE or DELETE, or JOB and a name.")
 	}
 	if _, err := h.explained(s, st); err != nil {
 		return err
@@ -120,6 +125,5 @@ func (h *Handler) analyzeQuery(ctx context.Context, s *session.Session, q *ast.Q
 	for id, c := range r.run.Counters() {
 		notes[id] = []string{counted(c)}
 	}
-	ms := func(d time.Duration) string { return fmt.Sprintf("%.3f ms", float64(d.Microseconds())/1000) }
-	return append(explain.Job(g, 0, notes), "Planning Time: "+ms(planned.Sub(began)), "Execution Time: "+ms(ended.Sub(planned))), nil
+	return append(explain.Job(g, 0, notes), "Planning Time: "+milliseconds(planned.Sub(began)), "Execution Time: "+milliseconds(ended.Sub(planned))), nil
 }

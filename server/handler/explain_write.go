@@ -49,12 +49,6 @@ func (h *Handler) explainWrites(s *session.Session, st ast.Statement) ([]string,
 	}
 	var out []string
 	for _, w := range writes {
-		var statement ast.Statement
-		for i := range with.CTEs {
-			if with.CTEs[i].Name.Value == w.Name {
-				statement = with.CTEs[i].Statement
-			}
-		}
 		root := logical.Node(nil)
 		if w.Insert != nil {
 			root = w.Insert.Input
@@ -65,7 +59,17 @@ func (h *Handler) explainWrites(s *session.Session, st ast.Statement) ([]string,
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, explain.Under("with "+w.Name+": "+written(statement), explain.Job(g, 0, nil))...)
+		out = append(out, explain.Under(writtenIn(with, w.Name), explain.Job(g, 0, nil))...)
 	}
 	return out, nil
+}
+
+// writtenIn says what the statement of that name in WITH does.
+func writtenIn(with *ast.With, name string) string {
+	for i := range with.CTEs {
+		if c := &with.CTEs[i]; c.Name.Value == name {
+			return "with " + name + ": " + written(c.Statement)
+		}
+	}
+	return "with " + name
 }

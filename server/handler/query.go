@@ -119,10 +119,12 @@ func resultType(t types.Type) types.Type {
 
 // rows runs a bound query over finished data.
 func (h *Handler) rows(ctx context.Context, s *session.Session, root logical.Node, params []types.Value) (*rows, error) {
+	began := h.opt.Clock.Now()
 	g, err := h.boundedGraph(s, root, params)
 	if err != nil {
 		return nil, err
 	}
+	analysisOf(ctx).planned(h.opt.Clock.Now().Sub(began))
 	return h.start(ctx, s, g)
 }
 
@@ -133,6 +135,7 @@ func (h *Handler) boundedGraph(s *session.Session, root logical.Node, params []t
 
 // rows is the result of a bounded run, read as it is made.
 type rows struct {
+	graph  *graph.Graph
 	run    *exec.Run
 	parts  *boundedParts
 	out    chan *batch.Batch
@@ -160,7 +163,7 @@ func limitOf(g *graph.Graph) int64 {
 // start runs a bounded graph.
 func (h *Handler) start(ctx context.Context, s *session.Session, g *graph.Graph) (*rows, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	r := &rows{out: make(chan *batch.Batch, 4), cancel: cancel, left: limitOf(g)}
+	r := &rows{graph: g, out: make(chan *batch.Batch, 4), cancel: cancel, left: limitOf(g)}
 	r.parts = h.newBoundedParts(ctx, s, g, func(b *batch.Batch) error {
 		select {
 		case r.out <- b:

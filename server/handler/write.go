@@ -29,6 +29,7 @@ func (h *Handler) writes(ctx context.Context, s *session.Session, x *table.Txn, 
 		if err != nil {
 			return nil, err
 		}
+		analysisOf(ctx).wrote(w.Name, o.affected)
 		ctx = withGiven(ctx, int64(i)+1, batchesOf(fields, o.rows))
 	}
 	return ctx, nil
@@ -73,6 +74,7 @@ func (h *Handler) prepareWriting(s *session.Session, p *session.Prepared, q *ast
 		if o.rows, err = r.all(ctx, fieldsOf(b.Columns)); err != nil {
 			return nil, err
 		}
+		analysisOf(ctx).ran(r)
 		if o.rows == nil {
 			o.rows = [][]types.Value{}
 		}

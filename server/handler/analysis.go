@@ -1,0 +1,152 @@
+package handler
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/millrace/millrace/connector/table"
+	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/planner/explain"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/server/session"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/types"
+)
+
+// analysis is what EXPLAIN ANALYZE of a statement that changes rows has seen of it:
+// the plans that were run, those of its WITH first, and what they did. A nil one
+// takes note of nothing.
+type analysis struct {
+	planning time.Duration
+	plans    []analyzed
+}
+
+// analyzed is a plan that was run; name is that of a statement in WITH.
+type analyzed struct {
+	graph    *graph.Graph
+	counters map[string]exec.Counters
+	name     string
+	affected int64
+}
+
+type analysisKey struct{}
+
+// analysisOf is the one under which a statement is carried out, nil for none.
+func analysisOf(ctx context.Context) *analysis {
+	a, _ := ctx.Value(analysisKey{}).(*analysis)
+	return a
+}
+
+func (a *analysis) planned(d time.Duration) {
+	if a != nil {
+		a.planning += d
+	}
+}
+
+// ran notes that all rows of a plan were read.
+func (a *analysis) ran(r *rows) {
+	if a != nil {
+		a.plans = append(a.plans, analyzed{graph: r.graph, counters: r.run.Counters()})
+	}
+}
+
+// wrote says that the last plan was that of a statement in WITH.
+func (a *analysis) wrote(name string, affected int64) {
+	if a != nil && len(a.plans) > 0 {
+		last := &a.plans[len(a.plans)-1]
+		last.name, last.affected = name, affected
+	}
+}
+
+// prepareAnalyzeData describes EXPLAIN ANALYZE of a statement that changes rows: it
+// is carried out, as in PostgreSQL, and tells its plan instead of what it returns.
+// It reports false for a query that changes nothing.
+func (h *Handler) prepareAnalyzeData(s *session.Session, p *session.Prepared, st ast.Statement, declared []types.Type) (bool, error) {
+	inner := &session.Prepared{}
+	var err error
+	switch x := st.(type) {
+	case *ast.Query:
+		err = h.prepareQuery(s, inner, x, declared)
+	case *ast.Insert:
+		err = h.prepareInsert(s, inner, x, declared)
+	case *ast.Update:
+		err = h.prepareUpdate(s, inner, x, declared)
+	case *ast.Delete:
+		err = h.prepareDelete(s, inner, x, declared)
+	}
+	d, ok := inner.Plan.(*dataPlan)
+	if err != nil || !ok {
+		return false, err
+	}
+	p.Params, p.Columns, p.Plan = inner.Params, session.TextColumns("QUERY PLAN"), h.analyzeData(d, st)
+	return true, nil
+}
+
+// analyzeData carries a statement out and tells its plan.
+func (h *Handler) analyzeData(d *dataPlan, st ast.Statement) plan {
+	return planFunc(func(ctx context.Context, s *session.Session, params []types.Value) (*session.Result, error) {
+		a := &analysis{}
+		one := *d
+		one.do = func(ctx context.Context, s *session.Session, x *table.Txn, params []types.Value) (*outcome, error) {
+			*a = analysis{} // a conflict lets it begin anew
+			return d.do(context.WithValue(ctx, analysisKey{}, a), s, x, params)
+		}
+		began := h.opt.Clock.Now()
+		r, err := one.carryOut(ctx, s, params)
+		if err != nil {
+			return nil, err
+		}
+		var values [][]types.Value
+		for _, l := range a.lines(st, r.affected, h.opt.Clock.Now().Sub(began)) {
+			values = append(values, []types.Value{{Bytes: l}})
+		}
+		result := session.Select(session.ValueRows(session.TextColumns("QUERY PLAN"), values))
+		result.Told = r.result.Told
+		return result, nil
+	})
+}
+
+// lines prints the plans and the time that all took.
+func (a *analysis) lines(st ast.Statement, affected int64, took time.Duration) []string {
+	var out []string
+	for _, p := range a.plans {
+		notes := map[string][]string{}
+		for id, c := range p.counters {
+			notes[id] = []string{counted(c)}
+		}
+		plan := explain.Job(p.graph, 0, notes)
+		head, n := written(st), affected
+		if p.name != "" {
+			head, n = writtenIn(withOf(st), p.name), p.affected
+		}
+		if head != "" {
+			plan = explain.Under(fmt.Sprintf("%s  (rows: %d)", head, n), plan)
+		}
+		out = append(out, plan...)
+	}
+	for i, l := range out {
+		out[i] = strings.ReplaceAll(l, "\x01", "") // of the hidden columns
+	}
+	return append(out, "Planning Time: "+milliseconds(a.planning), "Execution Time: "+milliseconds(took-a.planning))
+}
+
+func milliseconds(d time.Duration) string {
+	return fmt.Sprintf("%.3f ms", float64(d.Microseconds())/1000)
+}
+
+// withOf is a statement's WITH.
+func withOf(st ast.Statement) *ast.With {
+	switch x := st.(type) {
+	case *ast.Query:
+		return x.With
+	case *ast.Insert:
+		return x.With
+	case *ast.Update:
+		return x.With
+	case *ast.Delete:
+		return x.With
+	}
+	return nil
+}
