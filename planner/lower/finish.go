@@ -15,6 +15,9 @@ func (b *builder) finish() (*graph.Graph, error) {
 	if err := b.currentWatermarks(); err != nil {
 		return nil, err
 	}
+	if err := b.volatileCalls(); err != nil {
+		return nil, err
+	}
 	for _, o := range b.ops {
 		switch {
 		case o.source != nil:
