@@ -50,7 +50,10 @@ func (h *Handler) jobGraph(s *session.Session, inserts []*ast.Insert) (*graph.Gr
 		sinks[i] = optimize.Sink(sink, optimize.Options{Evaluate: evaluateConstant})
 	}
 	g, err := lower.Job(sinks, lower.Options{})
-	return g, b, err
+	if err != nil {
+		return nil, nil, err
+	}
+	return g, b, runnable(g)
 }
 
 // createJob runs CREATE JOB.

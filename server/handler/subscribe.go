@@ -85,7 +85,10 @@ func (h *Handler) prepareSubscribe(s *session.Session, p *session.Prepared, st *
 		}
 		root := optimize.Node(b.Root, optimize.Options{Evaluate: evaluateConstant})
 		g, err := lower.Live(root, b.EmitOnWindowClose, lower.Options{})
-		return b, g, err
+		if err != nil {
+			return nil, nil, err
+		}
+		return b, g, runnable(g)
 	}
 	b, _, err := plan(s)
 	if err != nil {

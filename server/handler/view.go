@@ -170,5 +170,9 @@ func (h *Handler) jobOptions(list []ast.Option) (map[string]string, error) {
 }
 
 func (h *Handler) viewGraph(root *logical.Materialize) (*graph.Graph, error) {
-	return lower.View(optimize.Materialize(root, optimize.Options{Evaluate: evaluateConstant}), lower.Options{})
+	g, err := lower.View(optimize.Materialize(root, optimize.Options{Evaluate: evaluateConstant}), lower.Options{})
+	if err != nil {
+		return nil, err
+	}
+	return g, runnable(g)
 }
