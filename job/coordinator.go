@@ -19,6 +19,14 @@ type coordinator struct {
 	lastSeal time.Time
 	lastDone time.Time // when the last checkpoint started or, if later, when it may be followed
 	failed   int       // checkpoints failed in a row
+	first    bool      // the job is not to be called ready before its first checkpoint has been tried
+}
+
+// beginWithCheckpoint asks for a checkpoint at once, while there is next to no state:
+// it holds the positions that the job reads from.
+func (c *coordinator) beginWithCheckpoint() {
+	c.first = true
+	c.asked = append(c.asked, &request{checkpoint: true, done: make(chan requestResult, 1)})
 }
 
 // sealInterval is how often a view's rows become visible.
@@ -76,7 +84,7 @@ func (c *coordinator) decide(now time.Time) (inject, bool) {
 	var rest []*request
 	d := inject{}
 	for _, r := range c.asked {
-		if r.checkpoint && c.uploads != nil {
+		if (r.checkpoint || r.catchUp && c.first) && c.uploads != nil {
 			rest = append(rest, r)
 			continue
 		}
@@ -125,7 +133,7 @@ func (c *coordinator) reported(epoch uint64) (passed *pendingBarrier) {
 // uploaded ends a checkpoint, well or not.
 func (c *coordinator) uploaded(now time.Time, err error) {
 	u := c.uploads
-	c.uploads = nil
+	c.uploads, c.first = nil, false
 	c.lastDone = maxTime(c.lastDone, now.Add(c.opt.CheckpointMinPause-c.opt.CheckpointInterval))
 	if err != nil {
 		c.failed++
@@ -142,7 +150,7 @@ func (c *coordinator) expire(now time.Time) (p *pendingBarrier, err error) {
 	if p == nil || p.checkpoint == 0 || p.expired || c.opt.CheckpointTimeout == 0 || now.Sub(p.started) <= c.opt.CheckpointTimeout {
 		return nil, nil
 	}
-	p.expired = true
+	p.expired, c.first = true, false
 	c.failed++
 	err = fmt.Errorf("checkpoint %d did not pass through the job within %s", p.checkpoint, c.opt.CheckpointTimeout)
 	answer(p.requests, requestResult{err: err})

@@ -13,6 +13,7 @@ import (
 //
 //	at 10s            time passes to there
 //	ask NAME WHAT     somebody asks: checkpoint, seal, catch-up or final
+//	begin             the attempt begins with a checkpoint
 //	report            a task reports on the barrier under way
 //	written, failed   the upload ends
 //	stop              the attempt ends
@@ -40,6 +41,8 @@ func (b *bench) run(t *testing.T, line string) {
 		done := make(chan requestResult, 1)
 		b.asked[w[1]] = done
 		b.c.asked = append(b.c.asked, &request{checkpoint: w[2] == "checkpoint" || w[2] == "final", catchUp: w[2] == "catch-up", final: w[2] == "final", done: done})
+	case "begin":
+		b.c.beginWithCheckpoint()
 	case "report":
 		if p := b.c.reported(b.c.epoch); p != nil {
 			b.say("passed %d", p.epoch)
@@ -136,6 +139,10 @@ func TestCoordinator(t *testing.T) {
 			`barrier 1 checkpoint 7; expired: checkpoint 7 did not pass through the job within 1m0s; too many failed; too many failed; passed 1; barrier 2 checkpoint 8; too many failed`},
 		{"no limit of time", with(func(o *Options) { o.CheckpointTimeout = 0 }), false, `at 10s; at 100h; report; report; written`,
 			`barrier 1 checkpoint 7; passed 1; barrier 2 checkpoint 8`},
+		{"one before the job is called ready", ten, true, `begin; ask a catch-up; report; report; at 1s; report; report; written; report; report`,
+			`barrier 1 checkpoint 7; passed 1; barrier 2; passed 2; barrier 3 catching up; passed 3; a: 0`},
+		{"a first one that fails keeps nobody", ten, false, `begin; report; report; ask a catch-up; failed; report; report; ask b catch-up; report; report`,
+			`barrier 1 checkpoint 7; passed 1; barrier 2 catching up; passed 2; a: 0; barrier 3 catching up; passed 3; b: 0`},
 		{"everybody is told at the end", ten, false, `at 1s; ask a checkpoint; report; report; ask b checkpoint; ask c catch-up; stop`,
 			`barrier 1 checkpoint 7; passed 1; barrier 2 catching up; a: the job is not running; b: the job is not running; c: the job is not running`},
 	} {

@@ -201,6 +201,9 @@ func (r *runner) begin(ctx context.Context, start *startingPoint) error {
 	r.live.setRun(run)
 	r.coord = coordinator{opt: r.opt, tasks: run.Tasks(), seals: r.view != nil || consolidates(r.g) || r.g.Expires(r.opt.StateTTL.Microseconds()), epoch: start.epoch, next: start.next,
 		lastDone: r.m.opt.Clock.Now()}
+	if start.meta == nil && r.opt.CheckpointInterval > 0 && r.g.Historic(r.opt.StateTTL.Microseconds()) {
+		r.coord.beginWithCheckpoint()
+	}
 	return nil
 }
 

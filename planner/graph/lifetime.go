@@ -87,3 +87,20 @@ func (g *Graph) Expires(job int64) bool {
 	}
 	return false
 }
+
+// Historic reports whether what a job of the plan writes depends on when the rows of
+// own tables came, and on rows that these do not have any more: what it has said could
+// not be found out again from what the tables have later. job is as in Expires.
+func (g *Graph) Historic(job int64) bool {
+	own, timed := false, g.Expires(job)
+	for i := range g.Operators {
+		switch o := &g.Operators[i]; o.Kind {
+		case SourceKind:
+			own = own || o.Source.Connector == ""
+			timed = timed || o.Source.Watermark != nil || o.Source.ProcTime
+		case TemporalJoinKind, LookupJoinKind:
+			timed = true
+		}
+	}
+	return own && timed
+}
