@@ -262,7 +262,7 @@ func ParseBytea(s string) (string, error) {
 			out = append(out, '\\')
 			i++
 		case i+3 < len(s) && octal(i+1, '3') && octal(i+2, '7') && octal(i+3, '7'):
-			out = append(out, (s[i+1]-'0')<<6|(s[i+2]-'0')<<3|s[i+3]-'0')
+			out = append(out, (s[i+1]-'0')<<6|(s[i+2]-'0')<<3|(s[i+3]-'0'))
 			i += 3
 		default:
 			return "", pgerr.New(pgerr.InvalidTextRepresentation, "invalid input syntax for type bytea")

@@ -352,13 +352,33 @@ func arrayFill(x *row) (types.Value, error) {
 	if err != nil {
 		return types.NullValue, err
 	}
+	lower := types.ArrayValue{}
+	if len(x.v) > 2 {
+		if x.null(2) {
+			return types.NullValue, pgerr.New(pgerr.NullValueNotAllowed, "dimension array or low bound array cannot be null")
+		}
+		if lower, err = x.array(2); err != nil {
+			return types.NullValue, err
+		}
+		if len(lower.Elems) != len(dims.Elems) {
+			return types.NullValue, pgerr.New(pgerr.ArraySubscriptError, "wrong number of array subscripts").
+				WithDetail("Low bound array has different size than dimensions array.")
+		}
+	}
 	var out types.ArrayValue
 	n := int64(1)
-	for _, d := range dims.Elems {
+	for i, d := range dims.Elems {
+		if d.Null || len(lower.Elems) > 0 && lower.Elems[i].Null {
+			return types.NullValue, pgerr.New(pgerr.NullValueNotAllowed, "dimension values cannot be null")
+		}
 		if n *= d.Int; d.Int < 0 || n > arrayElementsMax {
 			return types.NullValue, pgerr.New(pgerr.ProgramLimitExceeded, "array size exceeds the maximum allowed (%d)", arrayElementsMax)
 		}
-		out.Dims = append(out.Dims, types.Dimension{Len: int(d.Int), Lower: 1})
+		from := int64(1)
+		if len(lower.Elems) > 0 {
+			from = lower.Elems[i].Int
+		}
+		out.Dims = append(out.Dims, types.Dimension{Len: int(d.Int), Lower: int(from)})
 	}
 	if len(out.Dims) == 0 || n == 0 {
 		return list(x, nil)

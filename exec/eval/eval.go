@@ -31,6 +31,10 @@ type Context struct {
 	User, SessionUser, Database     string
 	Schema, Version, ClientEncoding string
 	BackendPID                      int32
+	// Query is current_query().
+	Query string
+	// Random is random() of a session; nil means any numbers.
+	Random *Random
 	// External answers functions that the table marks External. Arguments are
 	// not null if the function is strict.
 	External func(key string, args []types.Value, result types.Type) (types.Value, error)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/types"
 )
 
 // likeMatcher is a LIKE pattern: literal parts between %, where a part may hold
@@ -223,6 +224,9 @@ func likeKernel(e *scalar.Expr, fn *scalar.Function) kernel {
 	default:
 		return nil
 	}
+	if e.Args[0].Type.Kind == types.Bytea {
+		return bytesLikeKernel(neg)
+	}
 	var m *likeMatcher
 	if p := e.Args[1]; p.Op == scalar.OpConst && p.Value != nil && !p.Value.Null {
 		if m = compileLike(p.Value.Bytes, fold); m.broken {
@@ -257,4 +261,33 @@ func likeKernel(e *scalar.Expr, fn *scalar.Function) kernel {
 			c.out.Bool[i] = ok != neg
 		})
 	}
+}
+
+// bytesLikeKernel makes LIKE of bytes: each is a character.
+func bytesLikeKernel(neg bool) kernel {
+	last, m := "", (*likeMatcher)(nil)
+	return func(f *frame, c *call, sel []uint16) {
+		a, b := c.cols[0], c.cols[1]
+		each(f.n, sel, func(i int) {
+			if p := b.Str(i); m == nil || p != last {
+				m = compileLike(byteRunes(p), false)
+				last = strings.Clone(p)
+			}
+			ok, err := m.like(byteRunes(a.Str(i)))
+			if err != nil {
+				c.fail(f, i, err)
+				return
+			}
+			c.out.Bool[i] = ok != neg
+		})
+	}
+}
+
+// byteRunes is text with a character for each byte.
+func byteRunes(s string) string {
+	var out strings.Builder
+	for i := range len(s) {
+		out.WriteRune(rune(s[i]))
+	}
+	return out.String()
 }

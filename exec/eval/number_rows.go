@@ -3,7 +3,6 @@ package eval
 import (
 	"math"
 	"math/big"
-	"math/rand/v2"
 
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/types"
@@ -106,8 +105,9 @@ var numberRows = map[string]rowFn{
 	"ln(double precision)": logFloat(math.Log), "log(double precision)": logFloat(math.Log10),
 	"log10(double precision)": logFloat(math.Log10), "log2": logFloat(math.Log2),
 	"ln(numeric)": decimalLn, "log(numeric)": decimalLog10, "log10(numeric)": decimalLog10, "log(numeric,numeric)": decimalLog,
-	"random": func(*row) (types.Value, error) { return floatValue(rand.Float64()), nil },
-	"gcd":    gcd, "lcm": lcm, "factorial": factorial,
+	"random":  func(x *row) (types.Value, error) { return floatValue(x.f.ctx.Random.float()), nil },
+	"setseed": setSeed,
+	"gcd":     gcd, "lcm": lcm, "factorial": factorial,
 	"gcd(numeric,numeric)": decimalGCD, "lcm(numeric,numeric)": decimalLCM,
 	"width_bucket(anycompatible,anycompatiblearray)": bucketOf,
 	"pi":      func(*row) (types.Value, error) { return floatValue(math.Pi), nil },

@@ -16,27 +16,13 @@ var otherRows = map[string]rowFn{
 		}
 		return x.v[0], nil
 	},
-	"greatest": func(x *row) (types.Value, error) { return extreme(x, 1), nil },
-	"least":    func(x *row) (types.Value, error) { return extreme(x, -1), nil },
-	"num_nulls": func(x *row) (types.Value, error) {
-		n := 0
-		for i := range x.v {
-			if x.null(i) {
-				n++
-			}
-		}
-		return intValue(int64(n)), nil
-	},
-	"num_nonnulls": func(x *row) (types.Value, error) {
-		n := 0
-		for i := range x.v {
-			if !x.null(i) {
-				n++
-			}
-		}
-		return intValue(int64(n)), nil
-	},
-	"gen_random_uuid": randomUUID, "uuid": randomUUID,
+	"greatest":              func(x *row) (types.Value, error) { return extreme(x, 1), nil },
+	"least":                 func(x *row) (types.Value, error) { return extreme(x, -1), nil },
+	"num_nulls":             numNulls,
+	"num_nonnulls":          numNonNulls,
+	"num_nulls_variadic":    spread(numNulls, false),
+	"num_nonnulls_variadic": spread(numNonNulls, false),
+	"gen_random_uuid":       randomUUID, "uuid": randomUUID,
 	"check_constraint": func(x *row) (types.Value, error) {
 		if x.v[0].Null || x.v[0].Bool {
 			return boolValue(true), nil
@@ -62,6 +48,7 @@ var otherRows = map[string]rowFn{
 		}
 		return c.User
 	}),
+	"current_query":  func(x *row) (types.Value, error) { return strValue(x.f.ctx.Query), nil },
 	"pg_backend_pid": func(x *row) (types.Value, error) { return intValue(int64(x.f.ctx.BackendPID)), nil },
 	"pg_sleep":       external,
 	"pg_sleep_for":   sleepFor,
@@ -172,4 +159,24 @@ func (x *row) sleep(seconds float64) (types.Value, error) {
 		return types.NullValue, pgerr.New(pgerr.FeatureNotSupported, "nobody sleeps here")
 	}
 	return x.f.ctx.External("pg_sleep(double precision)", []types.Value{floatValue(max(seconds, 0))}, x.e.Type)
+}
+
+func numNulls(x *row) (types.Value, error) {
+	n := 0
+	for i := range x.v {
+		if x.null(i) {
+			n++
+		}
+	}
+	return intValue(int64(n)), nil
+}
+
+func numNonNulls(x *row) (types.Value, error) {
+	n := 0
+	for i := range x.v {
+		if !x.null(i) {
+			n++
+		}
+	}
+	return intValue(int64(n)), nil
 }

@@ -59,7 +59,11 @@ var textRows = map[string]rowFn{
 	"encode":              encode,
 	"decode":              decode,
 	"convert_from":        convertFrom,
-	"convert_to":          func(x *row) (types.Value, error) { return strValue(x.str(0)), checkEncoding(x.str(1)) },
+	"convert_to":          convertTo,
+	"convert":             convert,
+	"length(bytea,text)":  encodedLength,
+	"pg_column_size":      columnSize,
+	"format_variadic":     spread(format, true),
 	"to_hex":              toHex,
 	"ascii":               ascii,
 	"chr":                 chr,
@@ -243,24 +247,6 @@ func decode(x *row) (types.Value, error) {
 		return strValue(string(b)), nil
 	}
 	return types.NullValue, pgerr.New(pgerr.InvalidParameterValue, "unrecognized encoding: %q", x.str(1))
-}
-
-func checkEncoding(name string) error {
-	switch strings.ToLower(strings.ReplaceAll(strings.ReplaceAll(name, "-", ""), "_", "")) {
-	case "utf8", "unicode", "sqlascii":
-		return nil
-	}
-	return pgerr.New(pgerr.InvalidParameterValue, "invalid destination encoding name %q", name)
-}
-
-func convertFrom(x *row) (types.Value, error) {
-	if err := checkEncoding(x.str(1)); err != nil {
-		return types.NullValue, err
-	}
-	if s := x.str(0); utf8.ValidString(s) {
-		return strValue(s), nil
-	}
-	return types.NullValue, pgerr.New(pgerr.CharacterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\"")
 }
 
 func toHex(x *row) (types.Value, error) {

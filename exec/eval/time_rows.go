@@ -442,9 +442,12 @@ func (x *row) period(i int) (period, error) {
 	end, noEnd := x.int(i+1), x.null(i+1) || length && x.null(i)
 	if length && !noEnd {
 		var err error
-		if x.typ(i).Kind == types.TimestampTZ {
+		switch x.typ(i).Kind {
+		case types.TimestampTZ:
 			end, err = x.iv(i+1).AddToTimestampTZ(x.int(i), x.f.ctx.zone())
-		} else {
+		case types.Time:
+			end = ((x.int(i)+x.iv(i+1).Micros)%types.MicrosPerDay + types.MicrosPerDay) % types.MicrosPerDay
+		default:
 			end, err = x.iv(i + 1).AddToTimestamp(x.int(i))
 		}
 		if err != nil {

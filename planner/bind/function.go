@@ -49,18 +49,37 @@ func (l *level) call(x *ast.Call) (*scalar.Expr, error) {
 	if tableFunction(name) != nil && len(scalar.Functions(name)) == 0 {
 		return l.setReturning(name, x)
 	}
-	if x.Variadic {
-		return nil, pgerr.NotSupported(pos, "VARIADIC")
-	}
 	args, err := l.callArgs(name, x)
 	if err != nil {
 		return nil, err
+	}
+	if x.Variadic {
+		return l.b.variadic(name, args, pos)
 	}
 	e, err := l.b.callFunction(name, x.Form, args, pos)
 	if err == nil && name == "current_watermark" {
 		err = l.checkWatermark(e)
 	}
 	return e, err
+}
+
+// variadic binds a call whose last argument has, as an array, the arguments from
+// there on.
+func (b *binder) variadic(name string, args []*scalar.Expr, pos int) (*scalar.Expr, error) {
+	last := args[len(args)-1]
+	if last.Type.Kind != types.Array && last.Type.Kind != types.Unknown {
+		return nil, pgerr.New(pgerr.DatatypeMismatch, "VARIADIC argument must be an array").At(last.Pos)
+	}
+	plain := strings.Replace(name, "jsonb_", "json_", 1)
+	switch {
+	case name == "concat" && len(args) == 1:
+		return b.callFunction("array_to_string", "", []*scalar.Expr{last, constantExpr(types.Text, types.Value{}, "''")}, pos)
+	case name == "concat_ws" && len(args) == 2:
+		return b.callFunction("array_to_string", "", []*scalar.Expr{last, args[0]}, pos)
+	case len(scalar.Functions(plain+"_variadic")) > 0:
+		return b.callFunction(plain+"_variadic", "", args, pos)
+	}
+	return nil, noSuchFunction(name, args, pos, nil)
 }
 
 // isUnknown reports whether nothing is called like that.

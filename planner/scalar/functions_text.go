@@ -4,6 +4,7 @@ package scalar
 const stringFunctions = `
 length(text) integer                              -- number of characters
 length(bytea) integer                             -- number of bytes
+length(bytea,text) integer                        -- number of characters in an encoding
 char_length(text) integer
 character_length(text) integer
 octet_length(text) integer
@@ -74,6 +75,8 @@ concat_ws(text,any...) text [null stable]
 starts_with(text,text) boolean
 like(text,text) boolean
 notlike(text,text) boolean
+like(bytea,bytea) boolean
+notlike(bytea,bytea) boolean
 like_escape(text,text) text                       -- a LIKE pattern with that escape character, rewritten to use a backslash
 similar_to_escape(text) text
 similar_to_escape(text,text) text                 -- an SQL regular expression as a regular expression for ~
@@ -114,6 +117,7 @@ sha512(bytea) bytea
 encode(bytea,text) text
 decode(text,text) bytea
 convert_from(bytea,text) text
+convert(bytea,text,text) bytea                    -- between UTF8 and encodings of one byte a character
 convert_to(text,text) bytea
 to_hex(integer) text
 to_hex(bigint) text
@@ -121,6 +125,7 @@ ascii(text) integer
 chr(integer) text
 format(text,any...) text [null stable]
 format(text) text [null stable]
+format_variadic(text,anyarray) text [null stable] -- format(text, VARIADIC array)
 quote_ident(text) text
 quote_literal(text) text
 quote_literal(anyelement) text [stable]
@@ -155,6 +160,8 @@ const operators = `
 ||(anycompatible,anycompatiblearray) anycompatiblearray [null]
 ~~(text,text) boolean                             -- LIKE
 !~~(text,text) boolean
+~~(bytea,bytea) boolean
+!~~(bytea,bytea) boolean
 ~~*(text,text) boolean                            -- ILIKE
 !~~*(text,text) boolean
 ~(text,text) boolean

@@ -46,6 +46,7 @@ log10(double precision) double precision
 log10(numeric) numeric
 log2(double precision) double precision           -- Flink
 random() double precision [volatile]
+setseed(double precision) void [volatile]
 gcd(integer,integer) integer
 gcd(bigint,bigint) bigint
 gcd(numeric,numeric) numeric
@@ -170,6 +171,10 @@ unix_millis(timestamp) bigint
 unix_micros(timestamptz) bigint
 from_unixtime(bigint) text [stable]               -- Flink
 to_timestamp_ltz(bigint,integer) timestamptz      -- Flink: epoch seconds (0) or milliseconds (3)
+overlaps(time,time,time,time) boolean [null]
+overlaps(time,interval,time,interval) boolean [null]
+overlaps(time,time,time,interval) boolean [null]
+overlaps(time,interval,time,time) boolean [null]
 overlaps(timestamp,timestamp,timestamp,timestamp) boolean [null]
 overlaps(timestamp,interval,timestamp,interval) boolean [null]
 overlaps(timestamp,timestamp,timestamp,interval) boolean [null]
@@ -230,6 +235,10 @@ jsonb_build_array(any...) jsonb [null stable]
 jsonb_build_array() jsonb [stable]
 json_build_object(any...) jsonb [null stable]
 json_build_array(any...) jsonb [null stable]
+json_build_object() jsonb [stable]
+json_build_array() jsonb [stable]
+json_build_object_variadic(anyarray) jsonb [null stable] -- json_build_object(VARIADIC array)
+json_build_array_variadic(anyarray) jsonb [null stable] -- json_build_array(VARIADIC array)
 to_jsonb(anyelement) jsonb [stable]
 to_json(anyelement) jsonb [stable]
 row_to_json(record) jsonb [stable]
@@ -239,6 +248,8 @@ array_to_json(anyarray,boolean) jsonb [stable]
 jsonb_extract_path(jsonb,text...) jsonb
 jsonb_extract_path_text(jsonb,text...) text
 json_extract_path_text(jsonb,text...) text
+json_extract_path_text_variadic(jsonb,text[]) text -- json_extract_path_text(json, VARIADIC array)
+json_extract_path_variadic(jsonb,text[]) jsonb    -- json_extract_path(json, VARIADIC array)
 jsonb_strip_nulls(jsonb) jsonb
 jsonb_pretty(jsonb) text
 json_record_field(jsonb,text,text,anyelement) anyelement [null stable] -- a member of an object as a value of the last type: what json_to_record and its kin are made of
@@ -319,6 +330,7 @@ array_position(anycompatiblearray,anycompatible) integer [null]
 array_position(anycompatiblearray,anycompatible,integer) integer [null]
 array_positions(anycompatiblearray,anycompatible) integer[] [null]
 array_fill(anyelement,integer[]) anyarray [null]
+array_fill(anyelement,integer[],integer[]) anyarray [null]
 array_reverse(anyarray) anyarray
 array_distinct(anyarray) anyarray                 -- Flink
 array_contains(anycompatiblearray,anycompatible) boolean [null] -- Flink
@@ -336,9 +348,12 @@ least(anycompatible...) anycompatible [null]
 if(boolean,anycompatible,anycompatible) anycompatible [null]
 num_nulls(any...) integer [null]
 num_nonnulls(any...) integer [null]
+num_nulls_variadic(anyarray) integer [null]       -- num_nulls(VARIADIC array)
+num_nonnulls_variadic(anyarray) integer [null]    -- num_nonnulls(VARIADIC array)
 gen_random_uuid() uuid [volatile]
 uuid() uuid [volatile]                            -- Flink
 pg_typeof(any) text [null stable]
+pg_column_size(any) integer [stable]              -- what PostgreSQL keeps the value in
 check_constraint(boolean,text,text) boolean [null volatile] -- true unless the condition is false: then error 23514, for that relation and constraint
 version() text [stable]
 current_user() name [stable]
@@ -349,6 +364,7 @@ current_database() name [stable]
 current_catalog() name [stable]
 current_schema() name [stable]
 pg_backend_pid() integer [stable]
+current_query() text [stable]
 pg_sleep(double precision) void [volatile]
 pg_sleep_for(interval) void [volatile]
 pg_sleep_until(timestamptz) void [volatile]
@@ -425,6 +441,13 @@ pg_describe_object(oid,oid,integer) text [stable]
 pg_cancel_backend(integer) boolean [volatile]
 pg_terminate_backend(integer) boolean [volatile]
 pg_advisory_lock(bigint) void [volatile]
+pg_advisory_lock(integer,integer) void [volatile]
+pg_advisory_unlock(integer,integer) boolean [volatile]
+pg_try_advisory_lock(integer,integer) boolean [volatile]
+pg_advisory_xact_lock(integer,integer) void [volatile]
+pg_try_advisory_xact_lock(bigint) boolean [volatile]
+pg_try_advisory_xact_lock(integer,integer) boolean [volatile]
+pg_advisory_unlock_all() void [volatile]
 pg_advisory_unlock(bigint) boolean [volatile]
 pg_try_advisory_lock(bigint) boolean [volatile]
 pg_advisory_xact_lock(bigint) void [volatile]

@@ -93,7 +93,7 @@ func (h *Handler) evalContext(ctx context.Context, s *session.Session) *eval.Con
 	}
 	encoding, _ := s.Variable("client_encoding")
 	c := &eval.Context{Now: started.UnixMicro(), Clock: func() int64 { return h.opt.Clock.Now().UnixMicro() }, Zone: s.TimeZone(),
-		User: s.User, SessionUser: s.User, Database: s.Database, Version: "PostgreSQL 15.0 (Millrace " + h.opt.Version + ")", ClientEncoding: encoding, BackendPID: int32(s.PID),
+		User: s.User, SessionUser: s.User, Database: s.Database, Version: "PostgreSQL 15.0 (Millrace " + h.opt.Version + ")", ClientEncoding: encoding, BackendPID: int32(s.PID), Query: s.Info().Query, Random: &s.Random,
 		External: h.opt.System.Function(ctx, s)}
 	for _, schema := range s.SearchPath() {
 		if schema != "pg_catalog" {

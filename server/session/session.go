@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"github.com/millrace/millrace/exec/eval"
 	"log/slog"
 	"slices"
 	"strings"
@@ -36,6 +37,9 @@ type Session struct {
 	Database string
 	Remote   string // the client's address
 	Started  time.Time
+
+	// Random is random() and setseed.
+	Random eval.Random
 
 	handler  Handler
 	parse    func(string) ([]ast.Parsed, error)
