@@ -205,19 +205,12 @@ func (s *joinSide) setMatches(id state.RowID, n int64) {
 func (s *joinSide) enter(in *batch.Batch, hashes []uint64, sel []uint16) {
 	s.in, s.gone, s.unsent = in, s.gone[:0], s.unsent[:0]
 	s.ids, s.rows = roomFor(s.ids, in.N), roomFor(s.rows, in.N)
-	s.cols = s.cols[:0]
-	switch s.Identity {
-	case graph.ByNumber:
-		s.number.Resize(in.N)
-		for _, i := range sel {
-			s.number.Int[i] = s.next
-			s.next++
-		}
-		s.cols = append(append(s.cols, in.Cols[:s.keys]...), s.number)
-	default:
-		s.cols = append(s.cols, in.Cols[:s.table.Keys()]...)
+	if s.Identity == graph.ByNumber {
+		s.append(in, hashes, sel)
+	} else {
+		s.cols = append(s.cols[:0], in.Cols[:s.table.Keys()]...)
+		s.fresh = s.table.FindOrInsert(s.cols, in.N, sel, s.ids, s.rows, s.fresh[:0])
 	}
-	s.fresh = s.table.FindOrInsert(s.cols, in.N, sel, s.ids, s.rows, s.fresh[:0])
 	if s.life != nil {
 		s.life.renew(in.N, sel, s.ids, s.rows, func(i int, id state.RowID, _ unsafe.Pointer) { s.forget(id, hashes[i]) })
 	}
@@ -231,6 +224,18 @@ func (s *joinSide) enter(in *batch.Batch, hashes []uint64, sel []uint16) {
 		s.chains.Reserve(len(s.fresh))
 		s.chains.Touch(in.Cols[:s.keys], hashes, sel)
 	}
+}
+
+// append makes the rows of an input without keys of its own, with all their columns.
+func (s *joinSide) append(in *batch.Batch, hashes []uint64, sel []uint16) {
+	s.number.Resize(in.N)
+	for _, i := range sel {
+		s.number.Int[i] = s.next
+		s.next++
+	}
+	s.cols = append(append(append(s.cols[:0], in.Cols[:s.keys]...), s.number), in.Cols[s.keys:s.width]...)
+	s.table.Append(s.cols, hashes, sel, s.ids, s.rows)
+	s.fresh = append(s.fresh[:0], sel...)
 }
 
 // there reports whether a row is there.
@@ -260,8 +265,6 @@ func (s *joinSide) come(i int, h uint64) (created, first bool) {
 			s.changed = append(s.changed, uint16(i))
 		}
 		s.unsent = append(s.unsent, uint16(i))
-	default:
-		s.unsent = append(s.unsent, uint16(i))
 	}
 	if s.chains == nil {
 		return true, true
@@ -272,9 +275,6 @@ func (s *joinSide) come(i int, h uint64) (created, first bool) {
 // comeAll is come for the rows of a batch, which have no key of their own.
 func (s *joinSide) comeAll(hashes []uint64, sel []uint16) {
 	s.chains.LinkAll(s.in.Cols, hashes, sel, s.ids)
-	if s.width > s.keys {
-		s.unsent = append(s.unsent, sel...)
-	}
 }
 
 // leave takes row i of the batch away, which must be there. It reports whether
@@ -312,17 +312,11 @@ func (s *joinSide) write() {
 	if len(s.unsent) == 0 {
 		return
 	}
-	first := s.table.Keys()
-	if s.Identity == graph.ByNumber {
-		first = s.keys
+	for c := s.table.Keys(); c < s.width; c++ {
+		s.table.WriteColumn(c, s.rows, s.in.Cols[c], s.in.N, s.unsent)
 	}
-	if s.Identity != graph.ByCopies {
-		for c := first; c < s.width; c++ {
-			s.table.WriteColumn(s.column(c), s.rows, s.in.Cols[c], s.in.N, s.unsent)
-		}
-		for _, c := range s.looks { // what takes the row away again will say it as this one does
-			s.table.WriteColumn(c, s.rows, s.in.Cols[c], s.in.N, s.unsent)
-		}
+	for _, c := range s.looks { // what takes the row away again will say it as this one does
+		s.table.WriteColumn(c, s.rows, s.in.Cols[c], s.in.N, s.unsent)
 	}
 	s.unsent = s.unsent[:0]
 }

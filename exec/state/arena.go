@@ -8,8 +8,8 @@ import (
 )
 
 // arena holds the strings of a table's rows. A string lies within one page,
-// aligned to words of 8 bytes; its View in a row has the page's number and the
-// word in Off. A string longer than half a page has a page of its own size.
+// aligned to words of 8 bytes, the last of which ends in zeros; its View in a row has
+// the page's number and the word in Off. A string longer than half a page has a page of its own size.
 //
 // Strings are only added, never changed, so snapshots share the pages. When there
 // is more than twice what was in use after the last collection, the next one
@@ -85,7 +85,9 @@ func (a *arena) store(p []byte, version uint32) batch.View {
 	at := g.fill
 	g.fill += n
 	g.written = version
-	copy(unsafe.Slice((*byte)(unsafe.Add(g.base, at)), n), p)
+	to := unsafe.Add(g.base, at)
+	*(*uint64)(unsafe.Add(to, n-wordBytes)) = 0
+	copy(unsafe.Slice((*byte)(to), n), p)
 	return batch.View{Off: uint32(number)<<arenaWordBits | at/wordBytes, Len: uint32(len(p))}
 }
 
@@ -110,7 +112,7 @@ func (a *arena) storeShared(p []byte, version uint32) batch.View {
 }
 
 func (a *arena) newPage(size int, version uint32) int {
-	g := arenaPage{page: page{base: a.ret.slabs.getZeros(size), version: version, size: uint32(size)}}
+	g := arenaPage{page: page{base: a.ret.slabs.get(size), version: version, size: uint32(size)}}
 	a.used += size
 	if n := len(a.free); n > 0 {
 		number := a.free[n-1]

@@ -132,7 +132,8 @@ func readColumn(s *slot, strings []arenaPage, rows []unsafe.Pointer, out *batch.
 	}
 }
 
-// readStrings is readColumn for strings.
+// readStrings is readColumn for strings. Rows that share a string, most of all those
+// that are one and the same row, as in a join's output, have one copy of it.
 // hot: how much there is to copy is summed up first, which brings the strings into
 // the cache, as batch.Column.LoadStrings does.
 func readStrings(off uintptr, strings []arenaPage, rows []unsafe.Pointer, out *batch.Column) {
@@ -145,10 +146,24 @@ func readStrings(off uintptr, strings []arenaPage, rows []unsafe.Pointer, out *b
 	}
 	batch.Loaded(sum)
 	arena := slices.Grow(out.Arena[:0], size)
+	var recent recentViews
 	for i, r := range rows {
-		p := viewBytes(strings, *(*batch.View)(unsafe.Add(r, off)))
-		out.Views[i] = batch.View{Off: uint32(len(arena)), Len: uint32(len(p))}
-		arena = append(arena, p...)
+		v := *(*batch.View)(unsafe.Add(r, off))
+		at := recent.find(v)
+		if at.from != v {
+			p := viewBytes(strings, v)
+			at.from, at.to = v, batch.View{Off: uint32(len(arena)), Len: uint32(len(p))}
+			arena = append(arena, p...)
+		}
+		out.Views[i] = at.to
 	}
 	out.Arena = arena
+}
+
+// recentViews is where strings have gone that were copied lately.
+type recentViews [64]struct{ from, to batch.View }
+
+// find is where a string's place would be told.
+func (r *recentViews) find(v batch.View) *struct{ from, to batch.View } {
+	return &r[v.Off*0x9e3779b1>>26]
 }

@@ -19,11 +19,11 @@ func (t *Table) FindOrInsert(keys []*batch.Column, n int, sel []uint16, ids []Ro
 	if sel == nil {
 		sel = identity(n)
 	}
-	if len(t.layout.strings) > 0 {
-		t.collect(len(sel))
-	}
 	if t.schema.Unindexed {
 		return t.appendRows(keys, n, sel, ids, rows, fresh)
+	}
+	if len(t.layout.strings) > 0 {
+		t.collect(len(sel))
 	}
 	t.index.reserve(len(sel))
 	if !t.byInt {
@@ -215,21 +215,7 @@ func (t *Table) appendRows(keys []*batch.Column, n int, sel []uint16, ids []RowI
 	}
 	hashes := t.hashes[:n]
 	hashKeys(keys[:t.keys-t.schema.Local], n, sel, hashes)
-	for _, i := range sel {
-		group := hashes[i] % KeyGroups
-		// hot: most rows go to the end of a page that is the table's own.
-		if id := t.end; t.free == NoRow && id&t.mask != 0 && t.rows[id>>t.shift].version == t.version {
-			row := unsafe.Add(t.rows[id>>t.shift].base, uintptr(id&t.mask)*t.width)
-			*header(row) = group | headerLive
-			t.end, t.live = id+1, t.live+1
-			ids[i], rows[i] = id, row
-			continue
-		}
-		ids[i], rows[i] = t.alloc(group)
-	}
-	for k, c := range keys[:t.keys] {
-		t.WriteColumn(k, rows, c, n, sel)
-	}
+	t.Append(keys[:t.keys], hashes, sel, ids, rows)
 	return append(fresh, sel...)
 }
 

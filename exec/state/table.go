@@ -259,13 +259,22 @@ func (t *Table) alloc(group uint64) (RowID, unsafe.Pointer) {
 	}
 	t.end++
 	row := t.Write(id)
+	if t.schema.Unindexed {
+		clear(unsafe.Slice((*byte)(row), t.width))
+	}
 	*header(row) = group | headerLive
 	t.live++
 	return id, row
 }
 
+// newPage is a page of zeros. Rows of unindexed tables are made many at a time and
+// cleared then, when they are about to be written.
 func (t *Table) newPage() page {
-	return page{base: t.opt.Slabs.getZeros(t.bytes), version: t.version, size: uint32(t.bytes)}
+	get := t.opt.Slabs.getZeros
+	if t.schema.Unindexed {
+		get = t.opt.Slabs.get
+	}
+	return page{base: get(t.bytes), version: t.version, size: uint32(t.bytes)}
 }
 
 // Delete removes a row. Its id may be given to the next row that is made.
