@@ -48,6 +48,7 @@ func (t *Table) Chain(prefix int, unlink bool) *Chains {
 	}
 	c.byInt = c.ints && prefix == 1
 	c.index = newIndex(t.opt.Slabs, c.byInt)
+	c.index.own = c.byInt
 	t.chains = c
 	for id := RowID(0); id < t.end; id++ {
 		if row := t.Read(id); isLive(row) {
@@ -74,10 +75,25 @@ func (c *Chains) leaveBlocks() {
 	for _, s := range old.slots() {
 		if s != 0 {
 			id := RowID(s) - 1
-			c.index.insert(hashInt(uint64(c.firstInt(id)))>>32, id)
+			k := uint64(c.firstInt(id))
+			if !c.index.own {
+				k = hashInt(k) >> 32
+			}
+			c.index.insert(k, id)
 		}
 	}
 	old.close()
+}
+
+// widen makes room for integers of more than 32 bits: tags are hashes from now on.
+// Rows stay where they are in the index.
+func (c *Chains) widen() {
+	for i, s := range c.index.slots() {
+		if s != 0 {
+			c.index.slots()[i] = c.index.hashed(s>>32)<<32 | s&(1<<32-1)
+		}
+	}
+	c.index.own = false
 }
 
 func (c *Chains) firstInt(id RowID) int64 {
@@ -86,7 +102,10 @@ func (c *Chains) firstInt(id RowID) int64 {
 
 // tag is the index's tag of a row, h the hash of its first keys.
 func (c *Chains) tag(id RowID, h uint64) uint64 {
-	if c.index.blocks {
+	switch {
+	case c.index.own:
+		return uint64(c.firstInt(id))
+	case c.index.blocks:
 		return blockTag(c.firstInt(id))
 	}
 	return h >> 32
@@ -106,17 +125,20 @@ func (c *Chains) Find(keys []*batch.Column, hashes []uint64, sel []uint16, heads
 }
 
 // findInts is Find for one integer.
-// hot: it must not call anything.
+// hot: it must not call anything, and where tags are keys it reads no rows.
 func (c *Chains) findInts(keys []int64, hashes []uint64, sel []uint16, heads []RowID) {
 	x, t, step, off := c.index, c.t, c.index.step(), c.t.slots[0].off
 	base, mask := x.base, x.mask
 	for _, i := range sel {
-		k, tag := keys[i], hashes[i]>>32
+		k, hash, head := keys[i], hashes[i]>>32, NoRow
 		if x.blocks {
-			tag = blockTag(k)
+			hash = blockTag(k)
 		}
-		head := NoRow
-		for j := x.home(tag); ; j += step {
+		tag := hash
+		if x.own {
+			tag = uint64(k) // no tag is equal to one of more than 32 bits
+		}
+		for j := x.home(hash); ; j += step {
 			s := *(*uint64)(unsafe.Add(base, uintptr(j&mask)*8))
 			if s == 0 {
 				break
@@ -124,7 +146,7 @@ func (c *Chains) findInts(keys []int64, hashes []uint64, sel []uint16, heads []R
 			if s>>32 != tag {
 				continue
 			}
-			if id := RowID(s) - 1; *(*int64)(unsafe.Add(t.Read(id), off)) == k {
+			if id := RowID(s) - 1; x.own || *(*int64)(unsafe.Add(t.Read(id), off)) == k {
 				head = id
 				break
 			}
@@ -179,7 +201,9 @@ func (c *Chains) Touch(keys []*batch.Column, hashes []uint64, sel []uint16) {
 	sum := uint64(0)
 	for _, s := range seen {
 		if id := RowID(s) - 1; id < c.t.end {
-			sum += *header(c.t.Read(id))
+			if !c.index.own {
+				sum += *header(c.t.Read(id))
+			}
 			if c.linked {
 				sum += uint64(*c.newer(id))
 			}
@@ -214,9 +238,12 @@ func (c *Chains) Link(id RowID, h uint64) (first bool) {
 	if c.linked {
 		*c.newer(id) = NoRow
 	}
+	if c.index.own && uint64(c.firstInt(id))>>32 != 0 {
+		c.widen()
+	}
 	row, x, tag := c.t.Read(id), &c.index, c.tag(id, h)
 	step := x.step()
-	for j := x.home(tag); ; j += step {
+	for j := x.home(x.hashed(tag)); ; j += step {
 		s := x.at(j)
 		if *s == 0 {
 			*s = tag<<32 | uint64(id+1)
@@ -255,20 +282,28 @@ func (c *Chains) LinkAll(keys []*batch.Column, hashes []uint64, sel []uint16, id
 }
 
 // linkInts is LinkAll for one integer.
-// hot: it must not call anything for rows that come to a chain that is there.
+// hot: it must not call anything for rows that come to a chain that is there, and
+// where tags are keys it reads no rows.
 func (c *Chains) linkInts(keys []int64, hashes []uint64, sel []uint16, ids []RowID) {
+	if c.index.own && !fit32(keys, sel) {
+		c.widen()
+	}
 	t, x, step, off := c.t, &c.index, c.index.step(), c.t.slots[0].off
-	base, mask, blocks := x.base, x.mask, x.blocks
+	base, mask, blocks, own := x.base, x.mask, x.blocks, x.own
 	for _, i := range sel {
-		id, k, tag := ids[i], keys[i], hashes[i]>>32
+		id, k, hash := ids[i], keys[i], hashes[i]>>32
 		if int(id>>linkBits) >= len(c.links) {
 			c.grow(id)
 		}
 		if blocks {
-			tag = blockTag(k)
+			hash = blockTag(k)
+		}
+		tag := hash
+		if own {
+			tag = uint64(k)
 		}
 		entry, older := tag<<32|uint64(id+1), NoRow
-		for j := x.home(tag); ; j += step {
+		for j := x.home(hash); ; j += step {
 			s := (*uint64)(unsafe.Add(base, uintptr(j&mask)*8))
 			if *s == 0 {
 				*s = entry
@@ -280,7 +315,7 @@ func (c *Chains) linkInts(keys []int64, hashes []uint64, sel []uint16, ids []Row
 				x.probes++
 				continue
 			}
-			if head := RowID(*s) - 1; *(*int64)(unsafe.Add(t.Read(head), off)) == k {
+			if head := RowID(*s) - 1; own || *(*int64)(unsafe.Add(t.Read(head), off)) == k {
 				older, *s = head, entry
 				if c.linked {
 					*c.newer(head) = id
@@ -293,6 +328,15 @@ func (c *Chains) linkInts(keys []int64, hashes []uint64, sel []uint16, ids []Row
 			*c.newer(id) = NoRow
 		}
 	}
+}
+
+// fit32 reports whether integers have 32 bits without a sign.
+func fit32(keys []int64, sel []uint16) bool {
+	all := int64(0)
+	for _, i := range sel {
+		all |= keys[i]
+	}
+	return uint64(all)>>32 == 0
 }
 
 // grow makes the links of a row.

@@ -204,3 +204,84 @@ func TestChainsLeaveBlocks(t *testing.T) {
 		t.Errorf("%d keys are left", c.index.used)
 	}
 }
+
+// TestChainsOfWideKeys chains rows by keys of 32 bits, then by any, whose last 32 bits
+// are often those of others: keys are told apart, those of before too.
+func TestChainsOfWideKeys(t *testing.T) {
+	for _, unlink := range []bool{false, true} {
+		for _, spread := range []int64{1, 64 * 64} { // in blocks, or not
+			t.Run(fmt.Sprint(unlink, " ", spread), func(t *testing.T) { checkWideKeys(t, unlink, spread) })
+		}
+	}
+}
+
+func checkWideKeys(t *testing.T, unlink bool, spread int64) {
+	bigint := types.Of(types.Int64)
+	table, err := NewTable(graph.Table{Keys: []graph.Column{{Name: "k", Type: bigint}, {Name: "row", Type: bigint}}, Local: 1, Unindexed: true}, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Close()
+	c := table.Chain(1, unlink)
+	rng := rand.New(rand.NewPCG(5, 6))
+	const n = 300
+	k, row := batch.NewColumn(types.PhysInt, n), batch.NewColumn(types.PhysInt, n)
+	hashes, ids, rows := make([]uint64, n), make([]RowID, n), make([]unsafe.Pointer, n)
+	want := map[int64][]RowID{} // newest first
+	for round := range 40 {
+		for i := range n {
+			k.Int[i], row.Int[i] = rng.Int64N(900)*spread, int64(round*n+i)
+			if round >= 20 && rng.IntN(3) == 0 {
+				k.Int[i] |= []int64{1 << 32, 1 << 40, -1 << 32, -1 << 63}[rng.IntN(4)]
+			}
+		}
+		cols := []*batch.Column{k, row}
+		HashKeys(cols[:1], n, nil, hashes)
+		table.Append(cols, hashes, Identity(n), ids, rows)
+		c.Reserve(n)
+		if round%2 == 0 {
+			c.LinkAll(cols, hashes, Identity(n), ids)
+		} else {
+			for i, id := range ids {
+				c.Link(id, hashes[i])
+			}
+		}
+		for i, id := range ids {
+			want[k.Int[i]] = slices.Insert(want[k.Int[i]], 0, id)
+		}
+		for i := range n {
+			if round < 20 && rng.IntN(4) == 0 {
+				k.Int[i] |= 1 << 32 // which is not there
+			}
+		}
+		HashKeys(cols[:1], n, nil, hashes)
+		c.Find(cols[:1], hashes, Identity(n), ids)
+		for i, id := range ids {
+			key := k.Int[i]
+			var got []RowID
+			for ; id != NoRow; id = c.Next(id) {
+				got = append(got, id)
+			}
+			if !slices.Equal(got, want[key]) {
+				t.Fatalf("round %d: key %d has rows %v, want %v", round, key, got, want[key])
+			}
+		}
+		if !unlink {
+			continue
+		}
+		for key, list := range want {
+			if rng.IntN(10) > 0 || len(list) == 0 {
+				continue
+			}
+			at := rng.IntN(len(list))
+			if last := c.Unlink(list[at], c.Hash(list[at])); last != (len(list) == 1) {
+				t.Fatalf("the last of key %d: %t", key, last)
+			}
+			table.Delete(list[at])
+			want[key] = slices.Delete(list, at, at+1)
+		}
+	}
+	if c.index.own {
+		t.Error("tags are keys of 32 bits, but not all keys have so few")
+	}
+}

@@ -17,6 +17,7 @@ type index struct {
 	bits   uint
 	mask   uint64
 	blocks bool
+	own    bool // tags are the keys, integers of 32 bits without a sign, in place of hashes
 	used   int
 	probes int // steps that inserts took since the index last grew
 	added  int // inserts since then
@@ -60,6 +61,17 @@ func (x *index) home(tag uint64) uint64 {
 	return tag >> (32 - x.bits)
 }
 
+// hashed is the hash that belongs to a tag.
+func (x *index) hashed(tag uint64) uint64 {
+	switch {
+	case !x.own:
+		return tag
+	case x.blocks:
+		return blockTag(int64(tag))
+	}
+	return hashInt(tag) >> 32
+}
+
 func (x *index) step() uint64 {
 	if x.blocks {
 		return blockStep
@@ -86,7 +98,7 @@ func (x *index) resize(bits uint) {
 		if s == 0 {
 			continue
 		}
-		j := x.home(s >> 32)
+		j := x.home(x.hashed(s >> 32))
 		for *x.at(j) != 0 {
 			j += step
 		}
@@ -98,7 +110,7 @@ func (x *index) resize(bits uint) {
 
 // insert adds a row that is not there; there must be room.
 func (x *index) insert(tag uint64, id RowID) {
-	j, step := x.home(tag), x.step()
+	j, step := x.home(x.hashed(tag)), x.step()
 	for *x.at(j) != 0 {
 		j += step
 		x.probes++
@@ -121,7 +133,7 @@ func (x *index) remove(tag uint64, id RowID) {
 	if x.blocks {
 		inverse = blockStepInverse
 	}
-	i := x.home(tag)
+	i := x.home(x.hashed(tag))
 	for *x.at(i) != want {
 		i += step
 	}
@@ -130,7 +142,7 @@ func (x *index) remove(tag uint64, id RowID) {
 		if s == 0 {
 			break
 		}
-		h := x.home(s >> 32)
+		h := x.home(x.hashed(s >> 32))
 		if (i-h)*inverse&x.mask <= (j-h)*inverse&x.mask {
 			*x.at(i) = s
 			i = j
@@ -143,7 +155,7 @@ func (x *index) remove(tag uint64, id RowID) {
 // replace puts another row in the place of one with the same key.
 func (x *index) replace(tag uint64, id, by RowID) {
 	want, step := tag<<32|uint64(id+1), x.step()
-	i := x.home(tag)
+	i := x.home(x.hashed(tag))
 	for *x.at(i) != want {
 		i += step
 	}
