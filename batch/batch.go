@@ -59,6 +59,9 @@ type Column struct {
 	Fixed    bool
 	Interval []types.Interval
 	UUID     [][16]byte
+
+	lent bool   // Arena is another column's
+	kept []byte // the column's own meanwhile
 }
 
 // Batch is N rows in columns. Sel, if not nil, lists the live rows in ascending
@@ -148,6 +151,9 @@ func (b *Batch) Reset() {
 // Reset empties the column and keeps its memory.
 func (c *Column) Reset() {
 	c.HasNulls = false
+	if c.lent {
+		c.Arena, c.kept, c.lent, c.Fixed = c.kept, nil, false, false
+	}
 	if c.Fixed {
 		c.Arena, c.Fixed = nil, false
 	}

@@ -60,6 +60,21 @@ func appendTyped[T any](dst, src []T, sel []uint16, n int) {
 	gather(dst, src, sel)
 }
 
+// Refer makes c the rows of src that sel lists, without copying strings: it is valid
+// as long as src is, and nothing may be added to it. Reset ends that.
+func (c *Column) Refer(src *Column, sel []uint16) {
+	c.Reset()
+	if c.Phys != types.PhysBytes {
+		c.appendFrom(src, sel, len(sel), false)
+		return
+	}
+	c.Resize(len(sel))
+	gather(c.Views, src.Views, sel)
+	c.appendNulls(0, src, sel, len(sel))
+	c.kept, c.lent = c.Arena, true
+	c.Arena, c.Fixed = src.Arena[:len(src.Arena):len(src.Arena)], src.Fixed
+}
+
 // shares reports whether c, whose first at rows are its own, can refer to src's
 // strings: they lie in a fixed arena, and c has no other, or none yet.
 func (c *Column) shares(at int, src *Column) bool {

@@ -95,3 +95,56 @@ func TestAppendSharingCopiesNothing(t *testing.T) {
 		t.Errorf("the source has %q after the receiver was used again", got)
 	}
 }
+
+// TestReferAgainstValues makes columns of rows of others, by reference and by copy in
+// turns: what they refer to stays as it is, whatever comes after.
+func TestReferAgainstValues(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	for _, typ := range []types.Type{types.Of(types.Text), types.Of(types.Int64)} {
+		dst := NewColumn(typ.Phys(), 0)
+		for round := range 300 {
+			n := 1 + r.IntN(50)
+			src, sel := NewColumn(typ.Phys(), n), []uint16{}
+			for i := range n {
+				if typ.Phys() == types.PhysInt {
+					src.Int[i] = int64(i)
+				} else {
+					src.Views[i] = src.AddStr(fmt.Sprint("string ", r.IntN(1000)))
+				}
+				if r.IntN(2) == 0 {
+					sel = append(sel, uint16(i))
+				}
+			}
+			for i := range n {
+				if round%2 == 0 && r.IntN(5) == 0 {
+					src.SetNull(i, n)
+				}
+			}
+			src.Fixed = typ.Phys() == types.PhysBytes && r.IntN(4) == 0
+			before := string(src.Arena)
+			refers := r.IntN(2) == 0
+			if refers {
+				dst.Refer(src, sel)
+			} else {
+				dst.Reset()
+				dst.AppendFrom(src, sel, len(sel))
+			}
+			if dst.Fixed != (refers && src.Fixed) {
+				t.Fatalf("round %d: fixed is %t", round, dst.Fixed)
+			}
+			for k, i := range sel {
+				if got, want := dst.Value(k), src.Value(int(i)); got != want {
+					t.Fatalf("round %d: row %d is %v, want %v", round, k, got, want)
+				}
+			}
+			dst.Reset()
+			dst.AppendFrom(NewColumn(typ.Phys(), 3), nil, 3)
+			if typ.Phys() == types.PhysBytes {
+				dst.AddStr("something else, longer than what was there")
+			}
+			if string(src.Arena) != before {
+				t.Fatalf("round %d: a column that was referred to has changed", round)
+			}
+		}
+	}
+}

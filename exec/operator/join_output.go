@@ -56,15 +56,15 @@ func (r *joinRows) keep(kept []uint16) {
 	r.own, r.other, r.sel, r.rows = r.own[:n], r.other[:n], r.sel[:n], r.rows[:n]
 }
 
-// fill makes dst column c of a side's rows.
+// fill makes dst column c of a side's rows, for as long as the batch is there.
 func (j *join) fill(dst *batch.Column, r *joinRows, side, c int) {
-	if side != j.port {
-		j.other.table.ReadColumn(j.other.column(c), r.rows, dst)
+	if side == j.port && !r.mixed {
+		dst.Refer(j.in.Cols[c], r.sel)
 		return
 	}
 	dst.Reset()
-	if !r.mixed {
-		dst.AppendFrom(j.in.Cols[c], r.sel, len(r.sel))
+	if side != j.port {
+		j.other.table.ReadColumn(j.other.column(c), r.rows, dst)
 		return
 	}
 	in, before := j.in.Cols[c], j.before[side].Cols[c]
