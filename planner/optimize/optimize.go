@@ -41,6 +41,9 @@ func continuous(n logical.Node, opts Options) logical.Node {
 	return prune(topN(prune(n)))
 }
 
+// Live optimizes a query whose changes somebody reads as they happen.
+func Live(n logical.Node, opts Options) logical.Node { return continuous(n, opts) }
+
 // Sink optimizes one INSERT of a job.
 func Sink(n *logical.Sink, opts Options) *logical.Sink {
 	c := *n

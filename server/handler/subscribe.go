@@ -83,7 +83,7 @@ func (h *Handler) prepareSubscribe(s *session.Session, p *session.Prepared, st *
 		if err != nil {
 			return nil, nil, err
 		}
-		root := optimize.Node(b.Root, optimize.Options{Evaluate: evaluateConstant})
+		root := optimize.Live(b.Root, optimize.Options{Evaluate: evaluateConstant})
 		g, err := lower.Live(root, b.EmitOnWindowClose, lower.Options{})
 		if err != nil {
 			return nil, nil, err
