@@ -209,7 +209,8 @@ func rate(b *testing.B, events uint64, f func() error) float64 {
 
 func runLimit(q Query, events uint64) error {
 	if q.Kernel != nil {
-		return q.Kernel(events)
+		_, err := q.Kernel(events)
+		return err
 	}
 	s, err := newStream(q.Columns)
 	if err != nil {
@@ -252,6 +253,30 @@ func TestPlansRun(t *testing.T) {
 		}
 		if err := runLimit(q, 200_000); err != nil {
 			t.Errorf("%s: %v", q.Name, err)
+		}
+	}
+}
+
+// TestKernelsJoin checks that the kernels of joins put out as many rows as the plans.
+func TestKernelsJoin(t *testing.T) {
+	slabs := state.NewSlabs(state.SlabOptions{})
+	defer slabs.Close()
+	for _, q := range Queries() {
+		if q.Name != "q3" && q.Name != "q20" {
+			continue
+		}
+		g, err := Plan(q.SQL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 { // the second time in memory that was used
+			want, _, err := run(t.Context(), g, 1_000_000, 1, slabs)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := q.Kernel(1_000_000); err != nil || int64(got) != want || got == 0 {
+				t.Errorf("%s: the kernel puts %d rows out, the plan %d: %v", q.Name, got, want, err)
+			}
 		}
 	}
 }

@@ -7,8 +7,9 @@ type Query struct {
 	// Limit makes the kernel; Columns are the columns of bid that it reads.
 	Limit   func() Limit
 	Columns []int
-	// Kernel is the kernel of a query over several streams, in place of Limit.
-	Kernel func(events uint64) error
+	// Kernel is the kernel of a query over several streams, in place of Limit. It
+	// returns how many rows it put out.
+	Kernel func(events uint64) (int, error)
 	// Goal is the rate to aim for, in millions of events per second and core; 0 is
 	// none.
 	Goal float64

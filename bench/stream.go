@@ -66,11 +66,11 @@ type stream struct {
 	out     *batch.Batch
 }
 
-func newStream(columns []int) (*stream, error) { return newStreamOf(nexmark.Bid, columns) }
+func newStream(columns []int) (*stream, error) { return newStreamOf(nexmark.Bid, 0, columns) }
 
-func newStreamOf(of nexmark.Stream, columns []int) (*stream, error) {
+func newStreamOf(of nexmark.Stream, events uint64, columns []int) (*stream, error) {
 	ctx := context.Background()
-	source := sourceOf(of, 0)
+	source := sourceOf(of, events)
 	splits, err := source.Splits(ctx)
 	if err != nil {
 		return nil, err
