@@ -29,20 +29,18 @@ func giveRoles(ops []*operator, group []int) error {
 	if ops[group[0]].Kind == graph.JoinKind {
 		refine = []func([]*operator, int) string{where, ownSide, sideOf, readBy}
 	}
+	short := map[int]string{}
+	for _, i := range group {
+		short[i] = ops[i].Role
+	}
 	for _, more := range refine {
-		same := map[string]int{}
-		for _, i := range group {
-			same[ops[i].Role]++
+		for _, i := range alike(ops, group) {
+			ops[i].Role += more(ops, i)
 		}
-		added := map[int]string{}
-		for _, i := range group {
-			if same[ops[i].Role] > 1 {
-				added[i] = more(ops, i)
-			}
-		}
-		for i, role := range added {
-			ops[i].Role += role
-		}
+	}
+	// A view that is read in several places cannot be pinned in each.
+	for _, i := range alike(ops, group) {
+		ops[i].Role = short[i] + way(ops, i)
 	}
 	taken := map[string]bool{}
 	for _, i := range group {
@@ -54,6 +52,20 @@ func giveRoles(ops []*operator, group []int) error {
 		o.ID = o.base + "." + o.Role
 	}
 	return nil
+}
+
+// alike are those of the group whose role another one has too.
+func alike(ops []*operator, group []int) (out []int) {
+	n := map[string]int{}
+	for _, i := range group {
+		n[ops[i].Role]++
+	}
+	for _, i := range group {
+		if n[ops[i].Role] > 1 {
+			out = append(out, i)
+		}
+	}
+	return out
 }
 
 // ownSide is which input operator i is, by way of operators of one input and unions,
@@ -120,6 +132,52 @@ func readBy(ops []*operator, i int) string {
 	}
 	return ""
 }
+
+// way lists the operators with state that the rows of operator i come to, and to which
+// side of them, on all ways to where they end up.
+func way(ops []*operator, i int) string {
+	memo := map[int][]string{}
+	var from func(i int) []string
+	from = func(i int) []string {
+		if list, ok := memo[i]; ok {
+			return list
+		}
+		var out []string
+		for k := i + 1; k < len(ops); k++ {
+			for n, in := range ops[k].Inputs {
+				if in.Operator != i {
+					continue
+				}
+				step := ""
+				switch o := ops[k]; {
+				case len(o.Inputs) == 2 && o.Kind != graph.UnionKind:
+					step = [2]string{" left of ", " right of "}[n] + o.base
+				case len(o.Inputs) == 1 && keepsState(o.Kind):
+					step = " for " + o.base
+				}
+				rest := from(k)
+				if len(rest) == 0 {
+					rest = []string{""}
+				}
+				for _, r := range rest {
+					out = append(out, step+r)
+				}
+			}
+		}
+		sort.Strings(out)
+		out = slices.Compact(out)
+		memo[i] = out[:min(len(out), waysMax)]
+		return memo[i]
+	}
+	list := from(i)
+	if len(list) == 1 && list[0] == "" {
+		return ""
+	}
+	return strings.Join(list, " and")
+}
+
+// waysMax bounds how many ways an id lists.
+const waysMax = 4
 
 // conditions are the filters right below operator i, and the condition of its own.
 func conditions(ops []*operator, i int) string {
