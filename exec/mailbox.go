@@ -116,7 +116,9 @@ func (m *mailbox) receive(block bool) (sender int, msg message, ok bool) {
 			q.head = (q.head + 1) % queueMessages
 			q.n--
 			m.next = s + 1
-			m.notFull.Broadcast()
+			if q.n == queueMessages/2 { // not for each message: to wake a sender takes as long as many rows
+				m.notFull.Broadcast()
+			}
 			return s, msg, true
 		}
 		if !block || m.closed {
