@@ -195,6 +195,7 @@ type binder struct {
 	depends []string
 	viewing []string // names of the views being expanded, for cycles
 	depth   int
+	read    *int // how many relations are read, those within views and WITH queries each time
 	// recursions counts the recursive queries.
 	recursions int
 	top        *ast.With // the statement's, where INSERT, UPDATE and DELETE may stand
@@ -203,6 +204,10 @@ type binder struct {
 }
 
 const depthMax = 2000 // nested expressions and queries
+
+// readMax bounds the relations that a statement reads. Views and WITH queries are
+// put in the place of each reference, so that a short text may stand for very many.
+const readMax = 4096
 
 func newBinder(opts Options) *binder {
 	opts.SearchPath = fullPath(opts.SearchPath)
@@ -218,7 +223,7 @@ func newBinder(opts Options) *binder {
 	if opts.TimeZone == "" {
 		opts.TimeZone = "UTC"
 	}
-	b := &binder{opts: opts, prec: map[*scalar.Expr]int8{}}
+	b := &binder{opts: opts, prec: map[*scalar.Expr]int8{}, read: new(int)}
 	for _, t := range opts.ParamTypes {
 		b.params = append(b.params, param{typ: t, given: t.Kind != types.Invalid && t.Kind != types.Unknown, pos: -1})
 	}

@@ -74,6 +74,10 @@ func (l *level) tableRef(x *ast.TableRef) (*fromItem, error) {
 	if x.SystemAt != nil {
 		return nil, refuseSystemTime(x.SystemAt)
 	}
+	if *l.b.read++; *l.b.read > readMax {
+		return nil, pgerr.New(pgerr.StatementTooComplex, "the statement reads more than %d relations", readMax).At(int(x.Pos)).
+			Hint("Each reference to a view or a WITH query reads all that its query does. Keep the result of one in a materialized view.")
+	}
 	name, schema := x.Name.Last().Value, ""
 	added := 0
 	var node logical.Node
@@ -227,6 +231,9 @@ func (b *binder) expandView(rel *catalog.Relation, name ast.Path) (logical.Node,
 	}
 	if err != nil {
 		e := pgerr.From(err)
+		if e.Code == pgerr.StatementTooComplex {
+			return nil, e.At(pos)
+		}
 		return nil, pgerr.New(e.Code, "view %q cannot be used: %s", rel.Name, e.Message).At(pos).Hint("Its definition does not fit the relations it reads any more. Create it again.").Wrap(err)
 	}
 	names := make([]ast.Name, len(rel.Columns))
