@@ -7,6 +7,7 @@ import (
 	"unicode/utf8"
 	"unsafe"
 
+	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/planner/scalar"
 	"github.com/millrace/millrace/types"
 )
@@ -20,7 +21,18 @@ type lowered struct {
 	// string may equal a word with these. long is the length of the longest such
 	// string, 0 if there is none.
 	long int
+	// packed are the words if none has more than eight bytes, else nil.
+	packed []packedWord
 }
+
+// packedWord is a word in the bytes of an integer, the first one lowest.
+type packedWord struct{ text, n uint64 }
+
+const (
+	eachByte  = 0x0101010101010101
+	highBits  = 0x80 * eachByte
+	packedMax = 8
+)
 
 // loweredMax is the length of the longest word that lowered takes.
 const loweredMax = 63
@@ -48,7 +60,27 @@ func newLowered(words []string) *lowered {
 		}
 		l.lengths |= 1 << len(w)
 	}
+	l.pack()
 	return l
+}
+
+func (l *lowered) pack() {
+	for _, w := range l.words {
+		if len(w) > packedMax {
+			l.packed = nil
+			return
+		}
+		var b [packedMax]byte
+		copy(b[:], w)
+		l.packed = append(l.packed, packedWord{binary.LittleEndian.Uint64(b[:]), uint64(len(w))})
+	}
+}
+
+// lowerBytes makes each byte of x that is a capital letter a small one.
+func lowerBytes(x uint64) uint64 {
+	low := x &^ highBits
+	fromA, afterZ := low+(0x80-'A')*eachByte, low+(0x7f-'Z')*eachByte
+	return x | (fromA^afterZ)&^x&highBits>>2
 }
 
 // has reports whether the lower case of s is one of the words.
@@ -126,9 +158,38 @@ func (l *lowered) run(f *frame, c *call, sel []uint16) {
 		sel = allRows(f.n)
 	}
 	a, out := c.cols[0], c.out.Bool
+	if l.packed != nil {
+		l.runPacked(a, out, sel)
+		return
+	}
 	for _, i := range sel { // hot: most strings have another length
 		n := int(a.Views[i].Len)
 		out[i] = (n <= loweredMax && l.lengths>>n&1 != 0 || n <= l.long) && l.has(a.Str(int(i)))
+	}
+}
+
+// runPacked is run for words of eight bytes at most.
+// hot: nothing branches on what a string is, which cannot be foreseen.
+func (l *lowered) runPacked(a *batch.Column, out []bool, sel []uint16) {
+	arena, size := unsafe.Pointer(unsafe.SliceData(a.Arena)), len(a.Arena)
+	for _, i := range sel {
+		v := a.Views[i]
+		if int(v.Off)+packedMax > size {
+			out[i] = l.has(a.Str(int(i)))
+			continue
+		}
+		n := uint64(v.Len)
+		x := binary.LittleEndian.Uint64(unsafe.Slice((*byte)(unsafe.Add(arena, v.Off)), packedMax))
+		x &= 1<<(8*min(n, packedMax)) - 1
+		low, found := lowerBytes(x), uint64(0)
+		for _, w := range l.packed {
+			differ := (low ^ w.text) | (n ^ w.n)
+			found |= ^(differ | -differ) >> 63
+		}
+		out[i] = found != 0
+		if n <= uint64(l.long) && (x&highBits != 0 || n > packedMax) {
+			out[i] = l.has(a.Str(int(i)))
+		}
 	}
 }
 

@@ -42,6 +42,57 @@ func TestLoweredWords(t *testing.T) {
 	}
 }
 
+// TestPackedWords compares short words in a column with the same one by one: strings
+// that differ in a bit or in their length, and at the end of the column's text.
+func TestPackedWords(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	r := rand.New(rand.NewPCG(seed, 1))
+	for range 2000 {
+		var words []string
+		for range 1 + r.IntN(4) {
+			words = append(words, randomText(r, []rune("abckz{@[`01 "), 8))
+		}
+		l := newLowered(words)
+		if l == nil || l.packed == nil {
+			t.Fatalf("seed %d: %q are not packed", seed, words)
+		}
+		col := &batch.Column{Phys: types.PhysBytes}
+		for range 1 + r.IntN(40) {
+			s := words[r.IntN(len(words))]
+			switch r.IntN(6) {
+			case 0:
+				s = strings.ToUpper(s)
+			case 1:
+				if b := []byte(s); len(b) > 0 {
+					b[r.IntN(len(b))] ^= 1 << r.IntN(8)
+					s = string(b)
+				}
+			case 2:
+				s += randomText(r, []rune("\x00aAKk"), 9)
+			case 3:
+				s = strings.Replace(s, "k", "\u212a", 1)
+			case 4:
+				s = randomText(r, []rune("aAbBkK\u212a\u0130"), 8)
+			}
+			col.Views = append(col.Views, col.AddStr(s))
+		}
+		n := len(col.Views)
+		out := make([]bool, n)
+		c := &call{cols: []*batch.Column{col}, out: batch.Column{Phys: types.PhysBool, Bool: out}}
+		l.run(&frame{n: n}, c, nil)
+		for i := range n {
+			s := col.Str(i)
+			low, want := string(appendMapped(nil, s, false)), false
+			for _, w := range words {
+				want = want || low == w
+			}
+			if out[i] != want {
+				t.Fatalf("seed %d: lower(%q) in %q: %t, want %t", seed, s, words, out[i], want)
+			}
+		}
+	}
+}
+
 // TestFindBytes compares the searches with those of package strings.
 func TestFindBytes(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
