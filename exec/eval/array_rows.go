@@ -295,12 +295,18 @@ func arrayToString(x *row) (types.Value, error) {
 	}
 	a, err := x.array(0)
 	var parts []string
+	size := 0
 	for i := range a.Elems {
 		switch {
 		case !a.Elems[i].Null:
 			parts = append(parts, x.textOf(x.elem(0), &a.Elems[i]))
 		case len(x.v) > 2 && !x.null(2):
 			parts = append(parts, x.str(2))
+		default:
+			continue
+		}
+		if size += len(parts[len(parts)-1]) + len(x.str(1)); size > stringBytesMax {
+			return types.NullValue, errTooLong()
 		}
 	}
 	return strValue(strings.Join(parts, x.str(1))), err
@@ -344,6 +350,10 @@ func arrayPositions(x *row) (types.Value, error) {
 
 const arrayElementsMax = 1 << 24
 
+func errTooManyElements() error {
+	return pgerr.New(pgerr.ProgramLimitExceeded, "array size exceeds the maximum allowed (%d)", arrayElementsMax)
+}
+
 func arrayFill(x *row) (types.Value, error) {
 	if x.null(1) {
 		return types.NullValue, pgerr.New(pgerr.NullValueNotAllowed, "dimension array or low bound array cannot be null")
@@ -372,7 +382,7 @@ func arrayFill(x *row) (types.Value, error) {
 			return types.NullValue, pgerr.New(pgerr.NullValueNotAllowed, "dimension values cannot be null")
 		}
 		if n *= d.Int; d.Int < 0 || n > arrayElementsMax {
-			return types.NullValue, pgerr.New(pgerr.ProgramLimitExceeded, "array size exceeds the maximum allowed (%d)", arrayElementsMax)
+			return types.NullValue, errTooManyElements()
 		}
 		from := int64(1)
 		if len(lower.Elems) > 0 {
@@ -411,6 +421,8 @@ func stringToArray(x *row) (types.Value, error) {
 	var parts []string
 	switch {
 	case s == "":
+	case x.null(1) && len(s) > arrayElementsMax, !x.null(1) && x.str(1) != "" && strings.Count(s, x.str(1)) >= arrayElementsMax:
+		return types.NullValue, errTooManyElements()
 	case x.null(1):
 		for _, r := range s {
 			parts = append(parts, string(r))

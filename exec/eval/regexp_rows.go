@@ -158,6 +158,9 @@ func (x *row) replaceMatches(skip, n int, flags string) (types.Value, error) {
 	for _, m := range all {
 		b.WriteString(s[last:m[0]])
 		writeReplacement(&b, with, s, m)
+		if b.Len() > stringBytesMax {
+			return types.NullValue, errTooLong()
+		}
 		last = m[1]
 	}
 	b.WriteString(s[last:])

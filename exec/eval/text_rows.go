@@ -6,6 +6,7 @@ import (
 	"crypto/sha512"
 	"encoding/base64"
 	"encoding/hex"
+	"math"
 	"strconv"
 	"strings"
 	"unicode"
@@ -121,7 +122,11 @@ func replace(x *row) (types.Value, error) {
 	if x.str(1) == "" {
 		return strValue(x.str(0)), nil
 	}
-	return strValue(strings.ReplaceAll(x.str(0), x.str(1), x.str(2))), nil
+	s, from, to := x.str(0), x.str(1), x.str(2)
+	if len(to) > len(from) && int64(len(s))+int64(strings.Count(s, from))*int64(len(to)-len(from)) > stringBytesMax {
+		return types.NullValue, errTooLong()
+	}
+	return strValue(strings.ReplaceAll(s, from, to)), nil
 }
 
 func translate(s, from, to string) string {
@@ -397,9 +402,8 @@ func format(x *row) (types.Value, error) {
 		left, width, arg := false, 0, 0
 		num := func() int {
 			n := 0
-			for i < len(s) && s[i] >= '0' && s[i] <= '9' && n < 1<<20 {
-				n = n*10 + int(s[i]-'0')
-				i++
+			for ; i < len(s) && s[i] >= '0' && s[i] <= '9'; i++ {
+				n = min(n*10+int(s[i]-'0'), math.MaxInt32+1)
 			}
 			return n
 		}
@@ -423,6 +427,12 @@ func format(x *row) (types.Value, error) {
 			}
 		} else if n := num(); n > 0 {
 			width = n
+		}
+		if max(width, arg) > math.MaxInt32 {
+			return types.NullValue, pgerr.New(pgerr.NumericValueOutOfRange, "number is out of range")
+		}
+		if b.Len()+width > stringBytesMax {
+			return types.NullValue, errTooLong()
 		}
 		if i >= len(s) {
 			return types.NullValue, pgerr.New(pgerr.InvalidParameterValue, "unterminated format() type specifier").Hint("For a single \"%%\" use \"%%%%\".")

@@ -19,6 +19,18 @@ func fold(n logical.Node, opts Options) logical.Node {
 	})
 }
 
+// foldedBytesMax bounds values that stand for the call that makes them: a plan is
+// encoded and stored, and repeat('x', 100000000) is shorter.
+const foldedBytesMax = 1 << 16
+
+// bytesOf is how long constants are together.
+func bytesOf(constants []*scalar.Expr) (n int) {
+	for _, c := range constants {
+		n += len(c.Value.Bytes)
+	}
+	return n
+}
+
 func (o Options) simplify(x *scalar.Expr) *scalar.Expr {
 	switch x.Op {
 	case scalar.OpAnd:
@@ -38,7 +50,7 @@ func (o Options) simplify(x *scalar.Expr) *scalar.Expr {
 		}
 	}
 	v, ok := o.Evaluate(x)
-	if !ok {
+	if !ok || len(v.Bytes) > max(foldedBytesMax, 64*bytesOf(x.Args)) {
 		return x
 	}
 	return &scalar.Expr{Op: scalar.OpConst, Type: x.Type, Value: &v, Pos: x.Pos, Text: x.Text}
