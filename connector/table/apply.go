@@ -48,6 +48,8 @@ type Change struct {
 	Conflict string
 
 	stored []byte   // Merge: a changes entry instead of Rows
+	bound  bool     // it was made for the definition that the table had …
+	seen   uint64   // … at this position
 	ids    []uint64 // Insert, InsertNew of a Txn: row ids that were set aside for the live rows
 }
 
@@ -68,10 +70,10 @@ func (s *Store) Apply(ctx context.Context, changes []Change) (Result, error) {
 	for i := range changes {
 		s.mu.RLock()
 		t, err := s.find(changes[i].Table)
-		s.mu.RUnlock()
 		if err == nil {
-			err = checkNulls(t, &changes[i])
+			err = checkNulls(&t.def, &changes[i])
 		}
+		s.mu.RUnlock()
 		if err != nil {
 			return Result{}, err
 		}
@@ -80,23 +82,23 @@ func (s *Store) Apply(ctx context.Context, changes []Change) (Result, error) {
 }
 
 // checkNulls refuses nulls where the definition does.
-func checkNulls(t *table, c *Change) error {
+func checkNulls(d *Def, c *Change) error {
 	if c.Rows == nil {
 		if c.Action != Delete {
-			return fmt.Errorf("apply to table %s: no rows given", t.def.Name)
+			return fmt.Errorf("apply to table %s: no rows given", d.Name)
 		}
 		return nil
 	}
-	if len(c.Rows.Cols) != len(t.def.Columns) {
-		return fmt.Errorf("apply to table %s: %d columns given, not %d", t.def.Name, len(c.Rows.Cols), len(t.def.Columns))
+	if len(c.Rows.Cols) != len(d.Columns) {
+		return fmt.Errorf("apply to table %s: %d columns given, not %d", d.Name, len(c.Rows.Cols), len(d.Columns))
 	}
-	for k, col := range t.def.Columns {
-		if !c.Rows.Cols[k].HasNulls || !(col.NotNull || isKey(t.def.Key, k)) {
+	for k, col := range d.Columns {
+		if !c.Rows.Cols[k].HasNulls || !(col.NotNull || isKey(d.Key, k)) {
 			continue
 		}
 		for n := range c.Rows.Live() {
 			if i := c.Rows.RowAt(n); c.Rows.Cols[k].IsNull(i) && !c.Rows.Op(i).Retracts() {
-				return NullViolation(&t.def, k, c.Rows, i)
+				return NullViolation(d, k, c.Rows, i)
 			}
 		}
 	}

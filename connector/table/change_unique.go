@@ -242,6 +242,11 @@ func (s *Store) undoUnique(t *pendingTxn) {
 // decided is a table's definition without what is not yet decided.
 func (s *Store) decided(t *table) storedTable {
 	d := t.stored()
+	for _, a := range s.altering {
+		if a.table == t {
+			d = storedOf(t.number, a.before)
+		}
+	}
 	for _, r := range s.redefined {
 		if r.table == t {
 			d.Unique = r.before
@@ -270,6 +275,5 @@ func (s *Store) replayDefine(body []byte) error {
 			}
 		}
 	}
-	t.setUnique(d.Unique)
-	return nil
+	return t.redefine(d.definition())
 }

@@ -16,6 +16,9 @@ type pendingTxn struct {
 	drop      string
 	changes   []Change
 	unique    []uniqueChange
+	alters    []Def               // definitions of tables that are stored, in the layout they have
+	replaces  []string            // ids of tables that are dropped with it
+	guards    map[string]uint64   // ids of tables that others must not have changed after this position
 	reads     map[string]struct{} // ids of tables that must not have changed …
 	readAt    uint64              // … after this position
 	counts    string              // id of a table whose sequences are to be logged
@@ -25,6 +28,7 @@ type pendingTxn struct {
 	made      []*table            // its new tables
 	counted   []sequenceMark
 	redefined []redefined
+	altering  []altering
 	done      chan struct{}
 	result    Result
 	err       error
@@ -133,7 +137,13 @@ func (s *Store) carryOut(group []*pendingTxn) {
 		t.staged.finish()
 		s.sequences.wrote(t.counted)
 	}
-	s.redefined = nil
+	s.redefined, s.altering = nil, nil
+	for _, t := range kept {
+		for _, id := range t.replaces {
+			s.removeTable(s.tables[id])
+			s.replaced[id] = struct{}{}
+		}
+	}
 	s.durable = last
 	s.sinceSnap += int64(len(frame))
 	s.reclaim()
@@ -161,6 +171,9 @@ func (s *Store) stage(frame []byte, t *pendingTxn) ([]byte, error) {
 			return nil, errSerialization()
 		}
 	}
+	if err := s.checkFit(t); err != nil {
+		return nil, err
+	}
 	frame = appendTxn(frame, position, 0)
 	entries := 0
 	if t.joint != nil {
@@ -170,9 +183,7 @@ func (s *Store) stage(frame []byte, t *pendingTxn) ([]byte, error) {
 		entries++
 	}
 	if gone := s.tables[t.drop]; gone != nil {
-		at := len(frame)
-		frame = binary.LittleEndian.AppendUint32(appendEntry(frame, dropEntry), gone.number)
-		sealEntry(frame, at)
+		frame = appendDrop(frame, gone)
 		entries++
 		s.removeTable(gone)
 	}
@@ -185,6 +196,7 @@ func (s *Store) stage(frame []byte, t *pendingTxn) ([]byte, error) {
 	}
 	if err != nil {
 		s.undoUnique(t)
+		s.undoAlter(t)
 		for _, m := range made {
 			s.removeTable(m)
 		}
@@ -203,6 +215,14 @@ func (s *Store) stage(frame []byte, t *pendingTxn) ([]byte, error) {
 	s.staged = position
 	t.made, t.result.Position = made, position
 	return frame, nil
+}
+
+// appendDrop appends that a table is gone.
+func appendDrop(frame []byte, t *table) []byte {
+	at := len(frame)
+	frame = binary.LittleEndian.AppendUint32(appendEntry(frame, dropEntry), t.number)
+	sealEntry(frame, at)
+	return frame
 }
 
 // stageCreates makes the transaction's new tables.
@@ -243,6 +263,7 @@ func (s *Store) removeTable(t *table) {
 
 // stageRows changes rows and constraints.
 func (s *Store) stageRows(frame []byte, position uint64, t *pendingTxn) ([]byte, int, error) {
+	s.alter(t)
 	if err := s.dropUnique(t); err != nil {
 		return nil, 0, err
 	}
@@ -256,7 +277,8 @@ func (s *Store) stageRows(frame []byte, position uint64, t *pendingTxn) ([]byte,
 		t.result = Result{}
 		return nil, 0, err
 	}
-	return frame, n + more, nil
+	frame = s.logAltered(frame, position, t)
+	return frame, n + more + len(t.altering) + len(t.replaces), nil
 }
 
 // stageChanges applies the changes in order, or none of them.

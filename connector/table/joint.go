@@ -36,6 +36,7 @@ func (s *Store) decision(t *pendingTxn) func() error {
 // takeBack undoes what was staged of a joint transaction, the last one staged.
 func (s *Store) takeBack(t *pendingTxn, err error) {
 	s.undoUnique(t)
+	s.undoAlter(t)
 	t.staged.undo()
 	for _, m := range t.made {
 		s.removeTable(m)

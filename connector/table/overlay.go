@@ -20,6 +20,8 @@ type overlay struct {
 	hidden map[uint64]hidden // by row id
 	unique []Unique          // that the transaction's rows are held to
 	keys   []keyIndex        // of these, the primary key first
+	def    Def               // that they are held to
+	seen   uint64            // position at which the table was as def, or as it was before the transaction, says
 }
 
 // hidden is a stored row that the transaction has replaced or deleted.
@@ -34,7 +36,7 @@ const overlayChunkSize = 4 << 10
 
 func newOverlay(t *table, fresh bool) *overlay {
 	o := &overlay{table: t, fresh: fresh, rows: newRows(t.codec, t.rows.indexes[0].columns, t.def.Unique...), hidden: map[uint64]hidden{},
-		unique: t.def.Unique, keys: slices.Clone(t.keys)}
+		unique: t.def.Unique, keys: slices.Clone(t.keys), def: t.def}
 	o.rows.chunkBytes = overlayChunkSize
 	return o
 }
@@ -46,6 +48,7 @@ type txnStep struct {
 	version uint32 // of overlay.rows
 	rowID   uint64
 	unique  []Unique // before
+	def     Def      // before
 }
 
 type stepKind uint8
@@ -56,6 +59,7 @@ const (
 	hidStep                     // a stored row was hidden
 	touchedStep                 // the overlay was made
 	uniqueStep                  // the constraints were changed
+	alteredStep                 // the definition was changed
 )
 
 func (x *Txn) put(o *overlay, rowID, change uint64, row []byte) {
@@ -92,6 +96,8 @@ func (x *Txn) undo(n int) {
 			delete(o.hidden, step.rowID)
 		case uniqueStep:
 			o.setUnique(step.unique)
+		case alteredStep:
+			o.alter(step.def)
 		case touchedStep:
 			delete(x.overlays, o.table.def.ID)
 		}

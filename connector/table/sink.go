@@ -63,7 +63,10 @@ type writer struct {
 // Write takes a changelog with all of the table's columns.
 func (w *writer) Write(_ context.Context, b *batch.Batch) error {
 	t := w.sink.table
-	if err := checkNulls(t, &Change{Table: t.def.ID, Action: Merge, Rows: b}); err != nil {
+	w.sink.store.mu.RLock()
+	def := t.def // an ALTER may change it
+	w.sink.store.mu.RUnlock()
+	if err := checkNulls(&def, &Change{Table: def.ID, Action: Merge, Rows: b}); err != nil {
 		return err
 	}
 	var refused connector.RefusedRows

@@ -83,7 +83,11 @@ type source struct {
 }
 
 // Schema returns the table's columns.
-func (s *source) Schema() []connector.Column { return s.table.def.Columns }
+func (s *source) Schema() []connector.Column {
+	s.store.mu.RLock()
+	defer s.store.mu.RUnlock()
+	return s.table.def.Columns
+}
 
 // Follows is false: there is ever one split, though it does not end.
 func (s *source) Follows() bool { return false }

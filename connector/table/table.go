@@ -77,7 +77,11 @@ type table struct {
 	keys    []keyIndex // the primary key if there is one, then the other unique constraints
 	created uint64     // position
 	changed uint64     // position of the last change since the start
-	dropped bool
+	// altered is the position of the last change of the definition since the start: a
+	// transaction that began before it does not fit any more.
+	altered  uint64
+	replaced bool // another table takes its place at the commit that is under way
+	dropped  bool
 }
 
 func newTable(d storedTable) *table {
@@ -115,11 +119,13 @@ type Store struct {
 	tables     map[string]*table // by id
 	numbers    map[uint32]*table
 	nextNumber uint32
-	joint      string            // id of the last transaction that was joint
-	redefined  []redefined       // by the transaction that is staged and not decided
-	writers    map[string]uint64 // pending files that have been applied → position
-	staged     uint64            // position of the last staged transaction
-	durable    uint64            // position of the last durable one: what readers see
+	joint      string              // id of the last transaction that was joint
+	redefined  []redefined         // by the transaction that is staged and not decided
+	altering   []altering          // by the same
+	replaced   map[string]struct{} // ids of tables in whose place others are, since the start
+	writers    map[string]uint64   // pending files that have been applied → position
+	staged     uint64              // position of the last staged transaction
+	durable    uint64              // position of the last durable one: what readers see
 	log        *logFiles
 	failed     error // set for good when the log cannot be written
 	closed     bool
@@ -147,7 +153,7 @@ type pin struct {
 // damage elsewhere is an error that names the file and place.
 func Open(dir string, o Options) (*Store, error) {
 	s := &Store{opt: o.EnsureDefaults(), dir: dir, tables: map[string]*table{}, numbers: map[uint32]*table{}, nextNumber: 1,
-		writers: map[string]uint64{}, changed: make(chan struct{}), pins: map[*pin]struct{}{}, retained: map[string]retention{}}
+		writers: map[string]uint64{}, replaced: map[string]struct{}{}, changed: make(chan struct{}), pins: map[*pin]struct{}{}, retained: map[string]retention{}}
 	for _, d := range []string{dir, s.pendingDir()} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("open table store: %w", err)
@@ -247,6 +253,9 @@ func (s *Store) Drop(ctx context.Context, id string) error {
 func (s *Store) find(id string) (*table, error) {
 	if t := s.tables[id]; t != nil {
 		return t, nil
+	}
+	if _, replaced := s.replaced[id]; replaced {
+		return nil, errConflict()
 	}
 	return nil, pgerr.New(pgerr.UndefinedTable, "table with id %q is not in the store", id)
 }

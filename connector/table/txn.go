@@ -37,7 +37,11 @@ type Txn struct {
 	mu       sync.RWMutex // guards what follows; taken before the store's
 	changes  []Change
 	creates  []*table
-	unique   []uniqueChange      // of tables that are stored
+	unique   []uniqueChange // of tables that are stored
+	alters   []Def          // of tables that are stored
+	replaces []string
+	guards   map[string]uint64
+	cut      uint64              // position of the last snapshot: the statement under way was not bound before it
 	overlays map[string]*overlay // by table id
 	steps    []txnStep
 	reads    map[string]struct{} // ids of tables read, kept for Serializable
@@ -47,7 +51,7 @@ type Txn struct {
 
 // Begin starts a transaction.
 func (s *Store) Begin(level Isolation) *Txn {
-	return &Txn{store: s, isolation: level, overlays: map[string]*overlay{}, reads: map[string]struct{}{}}
+	return &Txn{store: s, isolation: level, cut: s.Position(), overlays: map[string]*overlay{}, reads: map[string]struct{}{}}
 }
 
 // Close gives up what the transaction holds; without Commit it leaves no trace.
@@ -84,6 +88,7 @@ func (x *Txn) overlay(id string) (*overlay, error) {
 		return nil, err
 	}
 	o := newOverlay(t, false)
+	o.seen = x.store.staged
 	x.overlays[id] = o
 	x.steps = append(x.steps, txnStep{overlay: o, kind: touchedStep})
 	return o, nil
@@ -94,7 +99,7 @@ func (x *Txn) Def(id string) (Def, error) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if o := x.overlays[id]; o != nil {
-		return o.table.def, nil
+		return o.def, nil
 	}
 	return x.store.Def(id)
 }
@@ -120,9 +125,10 @@ func (x *Txn) Add(c Change) (skipped []int, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkNulls(o.table, &c); err != nil {
+	if err := checkNulls(&o.def, &c); err != nil {
 		return nil, err
 	}
+	c.bound, c.seen = true, min(o.seen, x.cut)
 	number := uint64(len(x.changes) + 1)
 	switch c.Action {
 	case Insert, InsertNew:
@@ -143,14 +149,16 @@ func (x *Txn) Add(c Change) (skipped []int, err error) {
 }
 
 // Empty reports whether there is nothing to commit.
-func (x *Txn) Empty() bool { return len(x.changes)+len(x.creates)+len(x.unique) == 0 }
+func (x *Txn) Empty() bool {
+	return len(x.changes)+len(x.creates)+len(x.unique)+len(x.alters)+len(x.replaces) == 0
+}
 
 // TxnMark is a point of a transaction.
-type TxnMark struct{ changes, creates, unique, steps int }
+type TxnMark struct{ changes, creates, unique, alters, replaces, steps int }
 
 // Mark names this point of the transaction for RollbackTo and Lookup.
 func (x *Txn) Mark() TxnMark {
-	return TxnMark{len(x.changes), len(x.creates), len(x.unique), len(x.steps)}
+	return TxnMark{len(x.changes), len(x.creates), len(x.unique), len(x.alters), len(x.replaces), len(x.steps)}
 }
 
 // RollbackTo drops what came after the mark. Snapshots taken after it must not
@@ -160,6 +168,7 @@ func (x *Txn) RollbackTo(m TxnMark) {
 	defer x.mu.Unlock()
 	x.undo(m.steps)
 	x.changes, x.creates, x.unique = x.changes[:m.changes], x.creates[:m.creates], x.unique[:m.unique]
+	x.alters, x.replaces = x.alters[:m.alters], x.replaces[:m.replaces]
 }
 
 // Refresh waits, after a conflict, until the change that was met can be read.
@@ -186,9 +195,10 @@ func (x *Txn) Refresh(ctx context.Context) error {
 // Snapshot is what a statement of the transaction reads now.
 func (x *Txn) Snapshot() *Snapshot {
 	n := x.base()
-	x.mu.RLock()
-	defer x.mu.RUnlock()
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	n.txn, n.change = x, uint64(len(x.changes))
+	x.cut = n.Position()
 	return n
 }
 
@@ -251,7 +261,7 @@ func (x *Txn) Commit(ctx context.Context) error {
 }
 
 func (x *Txn) commit(ctx context.Context, with *joint) error {
-	t := &pendingTxn{changes: x.changes, unique: x.unique, joint: with}
+	t := &pendingTxn{changes: x.changes, unique: x.unique, alters: x.alters, replaces: x.replaces, guards: x.guards, joint: with}
 	for _, c := range x.creates {
 		t.creates = append(t.creates, c.def)
 	}
