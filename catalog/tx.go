@@ -267,6 +267,13 @@ func collect(s *Snapshot, r *Relation, d *Dropped, lines *[]string) {
 	}
 }
 
+// Dependents says, in a line for each, what depends on a relation beside its indexes:
+// "view v depends on table t".
+func (s *Snapshot) Dependents(r *Relation) (lines []string) {
+	collect(s, r, &Dropped{}, &lines)
+	return lines
+}
+
 // RenameRelation gives a relation another name. It is refused while something
 // that names it in its own SQL depends on it.
 func (t *Tx) RenameRelation(id, name string) error {

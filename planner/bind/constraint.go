@@ -131,7 +131,7 @@ func (d *definition) unique(u *ast.Unique) error {
 		add.Columns = append(add.Columns, i)
 	}
 	same := func(columns []int, notDistinct bool) bool {
-		return slices.Equal(columns, add.Columns) && notDistinct == add.NullsNotDistinct
+		return !d.altered && slices.Equal(columns, add.Columns) && notDistinct == add.NullsNotDistinct
 	}
 	if same(d.rel.PrimaryKey, false) {
 		d.rel.KeyName = cmp.Or(d.rel.KeyName, add.Name)

@@ -15,6 +15,12 @@ import (
 // types resolved, keys found, expressions checked. Whether the name is free and
 // the options fit the connector is the caller's to check.
 func CreateRelation(st *ast.CreateRelation, opts Options) (*catalog.Relation, error) {
+	return newDefinition(st, opts, false)
+}
+
+// newDefinition is CreateRelation. Under altered, unique constraints over the same
+// columns were made one by one, and stay several.
+func newDefinition(st *ast.CreateRelation, opts Options, altered bool) (*catalog.Relation, error) {
 	b := newBinder(opts)
 	kind := map[ast.RelationKind]catalog.Kind{ast.SourceKind: catalog.Source, ast.SinkKind: catalog.Sink}[st.Kind]
 	if kind == "" {
@@ -35,7 +41,7 @@ func CreateRelation(st *ast.CreateRelation, opts Options) (*catalog.Relation, er
 		return nil, pgerr.New(pgerr.InvalidTableDefinition, "CREATE %s needs the option \"connector\"", upper(string(kind))).At(int(st.Name.Offset())).
 			Hint("Write WITH (connector = '…') after the columns.")
 	}
-	d := &definition{b: b, st: st, rel: rel}
+	d := &definition{b: b, st: st, rel: rel, altered: altered}
 	for _, f := range []func() error{d.columns, d.primaryKey, d.defaults, d.generated, d.constraints, d.watermark} {
 		if err := f(); err != nil {
 			return nil, err
@@ -123,9 +129,10 @@ func optionValue(x ast.Expr) (string, bool) {
 
 // definition is a relation while its parts are being checked.
 type definition struct {
-	b   *binder
-	st  *ast.CreateRelation
-	rel *catalog.Relation
+	b       *binder
+	st      *ast.CreateRelation
+	rel     *catalog.Relation
+	altered bool
 }
 
 func (d *definition) columns() error {

@@ -162,6 +162,11 @@ func (h *Handler) prepare(ctx context.Context, s *session.Session, p *session.Pr
 		p.Plan = h.createView(p.Statement.Text, st)
 	case *ast.CreateIndex:
 		p.Plan = h.createIndex(st)
+	case *ast.AlterRelation:
+		if st.Kind != ast.TableKind {
+			return pgerr.NotSupported(int(st.Pos), statementName(p.Statement.Text))
+		}
+		p.Plan = h.alterTable(st)
 	case *ast.Drop:
 		p.Plan = h.drop(st)
 	case *ast.CreateJob:

@@ -98,18 +98,13 @@ type (
 		WithSavepoint bool
 		Savepoint     *SavepointRef
 	}
-	// AlterRelation is ALTER TABLE|SOURCE|SINK|VIEW|MATERIALIZED VIEW … one action.
+	// AlterRelation is ALTER TABLE|SOURCE|SINK|VIEW|MATERIALIZED VIEW ….
 	AlterRelation struct {
 		stmtNode
 		Kind     RelationKind
 		IfExists bool
 		Name     Path
-		Action   string // "add column", "drop column", "rename column", "rename to", "set", "reset", "owner to", "set schema", "as" …
-		Column   *ColumnDef
-		Old, New Name
-		Options  []Option
-		Query    *Query
-		Rest     string
+		Actions  []AlterAction
 	}
 	// Truncate is TRUNCATE [TABLE] t, ….
 	Truncate struct {
@@ -153,6 +148,27 @@ type ColumnDef struct {
 	Virtual    bool
 	Checks     []Check
 	Comment    string
+}
+
+// AlterAction is one of the things that an ALTER does.
+type AlterAction struct {
+	At
+	// Action is "add column", "drop column", "rename column", "rename to", "add
+	// constraint", "drop constraint", "set", "reset", "owner to", "set schema", "as", or
+	// of a column "set default", "drop default", "set not null", "drop not null", "type"
+	// and "alter column" for what else there is.
+	Action   string
+	Column   *ColumnDef
+	Old, New Name
+	Exists   bool // IF EXISTS, IF NOT EXISTS
+	Cascade  bool
+	// Constraint has what ADD adds, the only one it has.
+	Constraint *CreateRelation
+	Type       TypeName
+	X          Expr // of SET DEFAULT, and USING
+	Options    []Option
+	Query      *Query
+	Rest       string // as written, of "alter column"
 }
 
 // Identity is GENERATED ALWAYS|BY DEFAULT AS IDENTITY [(options)].

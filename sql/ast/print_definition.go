@@ -224,22 +224,68 @@ func (p *printer) alterRelation(a *AlterRelation) {
 	p.put("ALTER ", a.Kind.upper(), " ")
 	p.flag(a.IfExists, "IF EXISTS ")
 	p.path(a.Name)
+	p.put(" ")
+	p.each(len(a.Actions), func(i int) { p.alterAction(&a.Actions[i]) })
+}
+
+func (p *printer) alterAction(a *AlterAction) {
 	switch a.Action {
-	case "add constraint": // what is added is kept as text
-		p.put(" ADD ", a.Rest)
-		return
-	case "drop constraint":
-		p.put(" DROP CONSTRAINT ", a.Rest)
-		return
+	case "add constraint":
+		p.put("ADD ")
+		p.addedConstraint(a.Constraint)
+	case "set default", "drop default", "set not null", "drop not null", "type", "alter column":
+		p.put("ALTER COLUMN ")
+		p.name(a.Old)
+		p.put(" ")
+		p.alteredColumn(a)
+	default:
+		p.put(strings.ToUpper(a.Action))
+		p.alteredPart(a)
 	}
-	p.put(" ", strings.ToUpper(a.Action))
+	p.flag(a.Cascade, " CASCADE")
+}
+
+// addedConstraint writes the only constraint that c has.
+func (p *printer) addedConstraint(c *CreateRelation) {
+	switch {
+	case len(c.PrimaryKey) > 0:
+		p.constraint(c.KeyName)
+		p.put("PRIMARY KEY ")
+		p.names(c.PrimaryKey)
+	case len(c.Unique) > 0:
+		p.unique(c.Unique[0])
+	case len(c.Checks) > 0:
+		p.check(c.Checks[0])
+	}
+}
+
+func (p *printer) alteredColumn(a *AlterAction) {
+	switch a.Action {
+	case "set default":
+		p.put("SET DEFAULT ")
+		p.expr(a.X, 0)
+	case "type":
+		p.put("TYPE ")
+		p.typeName(a.Type)
+		if a.X != nil {
+			p.put(" USING ")
+			p.expr(a.X, 0)
+		}
+	case "alter column":
+		p.put(a.Rest)
+	default:
+		p.put(strings.ToUpper(a.Action))
+	}
+}
+
+func (p *printer) alteredPart(a *AlterAction) {
 	switch a.Action {
 	case "add column":
-		p.flag(a.Rest != "", " IF NOT EXISTS")
+		p.flag(a.Exists, " IF NOT EXISTS")
 		p.put(" ")
 		p.column(a.Column)
-	case "drop column":
-		p.flag(a.Rest != "", " IF EXISTS")
+	case "drop column", "drop constraint":
+		p.flag(a.Exists, " IF EXISTS")
 		p.put(" ")
 		p.name(a.Old)
 	case "rename column":
@@ -250,10 +296,6 @@ func (p *printer) alterRelation(a *AlterRelation) {
 	case "set", "reset":
 		p.put(" ")
 		p.options(a.Options)
-	case "alter column":
-		p.put(" ")
-		p.name(a.Old)
-		p.put(" ", a.Rest)
 	case "as":
 		p.put(" ")
 		p.query(a.Query)

@@ -88,39 +88,41 @@ func (p *parser) alter() ast.Statement {
 	a.IfExists = p.accept("if", "exists")
 	p.accept("only")
 	a.Name = p.path()
-	p.alterAction(a)
-	if t := p.cur(); t.is(",") {
-		p.unsupported(t, "several actions in one ALTER")
+	alone := func() bool { return p.cur().isAny("rename", "as") || p.ahead("set", "schema") }
+	for only := alone(); ; {
+		a.Actions = append(a.Actions, p.alterAction())
+		if only || !p.acceptSymbol(",") {
+			return a
+		}
+		if alone() {
+			p.unexpected()
+		}
 	}
-	return a
 }
 
-// alterAction takes what ALTER does.
-func (p *parser) alterAction(a *ast.AlterRelation) {
+// alterAction takes one of the things that ALTER does.
+func (p *parser) alterAction() ast.AlterAction {
+	a := ast.AlterAction{At: ast.At{Pos: p.here()}}
 	switch t := p.cur(); {
-	case t.isWord("add") && p.peek(1).isAny("constraint", "primary", "unique", "check", "foreign", "watermark"):
-		a.Action = "add constraint"
+	case t.isWord("add") && p.peek(1).isAny("constraint", "primary", "unique", "check", "foreign", "watermark", "exclude"):
 		p.advance()
-		a.Rest = p.rest()
+		p.addedConstraint(&a)
 	case p.accept("add"):
 		a.Action = "add column"
 		p.accept("column")
-		if p.ifNotExists() {
-			a.Rest = "if not exists"
-		}
+		a.Exists = p.ifNotExists()
 		column := p.column()
 		a.Column = &column
-	case p.accept("drop", "constraint"):
-		a.Action = "drop constraint"
-		a.Rest = p.rest()
 	case p.accept("drop"):
 		a.Action = "drop column"
-		p.accept("column")
-		if p.accept("if", "exists") {
-			a.Rest = "if exists"
+		if p.accept("constraint") {
+			a.Action = "drop constraint"
+		} else {
+			p.accept("column")
 		}
+		a.Exists = p.accept("if", "exists")
 		a.Old = p.name()
-		p.acceptAny("cascade", "restrict")
+		a.Cascade = p.acceptAny("cascade", "restrict") == "cascade"
 	case p.accept("rename", "to"):
 		a.Action = "rename to"
 		a.New = p.name()
@@ -147,15 +149,49 @@ func (p *parser) alterAction(a *ast.AlterRelation) {
 		a.Action = "owner to"
 		a.New = p.label()
 	case p.accept("alter"):
-		a.Action = "alter column"
 		p.accept("column")
 		a.Old = p.name()
-		a.Rest = p.rest()
+		p.alteredColumn(&a)
 	case p.accept("as"):
 		a.Action = "as"
 		a.Query = p.query()
 	default:
 		p.unexpected()
+	}
+	return a
+}
+
+// addedConstraint takes what follows ADD: a constraint.
+func (p *parser) addedConstraint(a *ast.AlterAction) {
+	a.Action, a.Constraint = "add constraint", &ast.CreateRelation{}
+	t := p.cur()
+	p.tableElement(a.Constraint)
+	if c := a.Constraint; len(c.PrimaryKey)+len(c.Unique)+len(c.Checks) == 0 {
+		p.unsupported(t, "ADD "+upper(t.text))
+	}
+	if p.ahead("not", "valid") {
+		p.unsupported(p.cur(), "a constraint that is NOT VALID")
+	}
+}
+
+// alteredColumn takes what follows ALTER COLUMN name.
+func (p *parser) alteredColumn(a *ast.AlterAction) {
+	switch {
+	case p.accept("set", "default"):
+		a.Action, a.X = "set default", p.expr()
+	case p.accept("drop", "default"):
+		a.Action = "drop default"
+	case p.accept("set", "not", "null"):
+		a.Action = "set not null"
+	case p.accept("drop", "not", "null"):
+		a.Action = "drop not null"
+	case p.accept("set", "data", "type"), p.accept("type"):
+		a.Action, a.Type = "type", p.typeName()
+		if p.accept("using") {
+			a.X = p.expr()
+		}
+	default:
+		a.Action, a.Rest = "alter column", p.rest()
 	}
 }
 
