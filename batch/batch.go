@@ -19,6 +19,19 @@ const (
 	RowsMax     = 1 << 15
 )
 
+// roomSmall is the room of scratch that has seen a few rows only: statements that read
+// single rows are many, and each has scratch of its own.
+const roomSmall = 32
+
+// Room is how much room scratch for n rows gets: where there are many rows, other
+// batches will have as many as producers aim at.
+func Room(n int) int {
+	if n <= roomSmall {
+		return roomSmall
+	}
+	return max(n, RowsDefault)
+}
+
 // Op is what a row does to the relation that the changelog describes.
 type Op uint8
 

@@ -62,7 +62,7 @@ func (x *exchange) onBatch(in *batch.Batch) error {
 
 func (x *exchange) spread(in *batch.Batch) error {
 	if cap(x.hashes) < in.N {
-		x.hashes = make([]uint64, max(in.N, batch.RowsDefault))
+		x.hashes = make([]uint64, batch.Room(in.N))
 	}
 	hashes := x.hashes[:in.N]
 	state.HashColumns(in, x.keys, hashes)

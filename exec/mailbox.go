@@ -31,6 +31,11 @@ type message struct {
 // behind much data.
 const queueMessages = 8
 
+// batchesUnderWay is how many batches one sender and its receiver have between them: those
+// in the queue, the one that is being filled and the one that is being read. With room for
+// less, batches would be dropped whenever a full queue is emptied, and made anew.
+const batchesUnderWay = queueMessages + 2
+
 // mailbox is the receiving side of a task's exchanges: one bounded queue per
 // sender, so that a sender whose barrier has come can be held back while the
 // others catch up.
@@ -93,7 +98,7 @@ func (m *mailbox) recycle(sender int, b *batch.Batch) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	q := &m.queues[sender]
-	if len(q.free) < queueMessages {
+	if len(q.free) < batchesUnderWay {
 		q.free = append(q.free, b)
 	}
 }

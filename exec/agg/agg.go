@@ -165,7 +165,7 @@ func room(dst, sel []uint16, n int) []uint16 {
 		n = len(sel)
 	}
 	if dst == nil || cap(dst) < n {
-		dst = make([]uint16, n, max(n, batch.RowsDefault))
+		dst = make([]uint16, n, batch.Room(n))
 	}
 	return dst[:n]
 }

@@ -212,7 +212,7 @@ func (c *caseNode) split(b *batch.Column, rest []uint16) []uint16 {
 		return keep
 	}
 	if cap(c.hit) < len(rest) {
-		c.hit = make([]uint16, 0, max(len(rest), batch.RowsDefault))
+		c.hit = make([]uint16, 0, batch.Room(len(rest)))
 	}
 	flags, hit, h, k := bytesOf(b.Bool), c.hit[:len(rest)], 0, 0
 	for _, i := range rest {

@@ -59,7 +59,7 @@ func (p *Predicate) Select(in *batch.Batch, dst []uint16) ([]uint16, error) {
 	f := &p.frame
 	f.start(in)
 	if cap(dst) < in.N {
-		dst = make([]uint16, 0, max(in.N, batch.RowsDefault))
+		dst = make([]uint16, 0, batch.Room(in.N))
 	}
 	out := nonNil(p.root.pick(f, in.Sel, dst[:0]))
 	if len(f.errs) == 0 {
@@ -141,7 +141,7 @@ func (s *boolSelector) pick(f *frame, sel, dst []uint16) []uint16 {
 // hot: no branch on the answer.
 func pickTrue(dst []uint16, b []bool, sel []uint16) []uint16 {
 	if cap(dst) < len(sel) {
-		dst = make([]uint16, 0, max(len(sel), batch.RowsDefault))
+		dst = make([]uint16, 0, batch.Room(len(sel)))
 	}
 	dst = dst[:len(sel)]
 	flags, k := bytesOf(b), 0

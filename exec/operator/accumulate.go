@@ -439,7 +439,7 @@ func (a *accumulators) sign(in *batch.Batch) []int64 {
 		return nil
 	}
 	if cap(a.signs) < in.N {
-		a.signs = make([]int64, in.N, max(in.N, batch.RowsDefault))
+		a.signs = make([]int64, in.N, batch.Room(in.N))
 	}
 	a.signs = a.signs[:in.N]
 	any := int64(0)

@@ -44,7 +44,7 @@ type outputLayout struct {
 func newChanges(a *accumulators, layout outputLayout, upsert bool, limit int) *changes {
 	c := &changes{a: a, layout: layout, upsert: upsert, limit: limit, words: a.groups.width() / 8}
 	c.out.Cols = layout.columns(a)
-	c.sel = make([]uint16, 0, batch.RowsDefault) // never nil, which would select all
+	c.sel = make([]uint16, 0, batch.Room(1)) // never nil, which would select all
 	return c
 }
 

@@ -211,7 +211,7 @@ func (d *distinct) unused(row unsafe.Pointer) bool {
 // roomFor returns s with room for n, its contents not kept.
 func roomFor[T any](s []T, n int) []T {
 	if cap(s) < n {
-		return make([]T, n, max(n, batch.RowsDefault))
+		return make([]T, n, batch.Room(n))
 	}
 	return s[:n]
 }

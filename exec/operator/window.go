@@ -97,7 +97,7 @@ func (w *windowExpand) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	}
 	w.live = live
 	if cap(w.last) < in.N {
-		w.last = make([]int64, in.N, max(in.N, batch.RowsDefault))
+		w.last = make([]int64, in.N, batch.Room(in.N))
 	}
 	w.last = w.last[:in.N]
 	unit := w.spec.Size

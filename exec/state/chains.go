@@ -184,7 +184,7 @@ func (c *Chains) Touch(keys []*batch.Column, hashes []uint64, sel []uint16) {
 		return
 	}
 	if cap(c.seen) < len(sel) {
-		c.seen = make([]uint64, max(len(sel), batch.RowsDefault))
+		c.seen = make([]uint64, batch.Room(len(sel)))
 	}
 	seen := c.seen[:len(sel)]
 	base, shift := c.index.base, 64-c.index.bits

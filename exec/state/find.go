@@ -186,7 +186,7 @@ func (t *Table) unindex(id RowID, row unsafe.Pointer) {
 // findHashed is FindOrInsert for all other keys.
 func (t *Table) findHashed(keys []*batch.Column, n int, sel []uint16, ids []RowID, rows []unsafe.Pointer, fresh []uint16) []uint16 {
 	if cap(t.hashes) < n {
-		t.hashes = make([]uint64, max(n, batch.RowsDefault))
+		t.hashes = make([]uint64, batch.Room(n))
 	}
 	hashes := t.hashes[:n]
 	hashKeys(keys[:t.keys], n, sel, hashes)
@@ -211,7 +211,7 @@ func (t *Table) findHashed(keys []*batch.Column, n int, sel []uint16, ids []RowI
 // appendRows makes the rows of an unindexed table.
 func (t *Table) appendRows(keys []*batch.Column, n int, sel []uint16, ids []RowID, rows []unsafe.Pointer, fresh []uint16) []uint16 {
 	if cap(t.hashes) < n {
-		t.hashes = make([]uint64, max(n, batch.RowsDefault))
+		t.hashes = make([]uint64, batch.Room(n))
 	}
 	hashes := t.hashes[:n]
 	hashKeys(keys[:t.keys-t.schema.Local], n, sel, hashes)
@@ -228,7 +228,7 @@ const touchBits = 16
 // a time; in lookup each is followed by a branch that it cannot foresee.
 func (t *Table) touch(hashes []uint64, sel []uint16) {
 	if cap(t.slotsSeen) < len(sel) {
-		t.slotsSeen = make([]uint64, max(len(sel), batch.RowsDefault))
+		t.slotsSeen = make([]uint64, batch.Room(len(sel)))
 	}
 	seen := t.slotsSeen[:len(sel)]
 	base, shift := t.index.base, 64-t.index.bits
@@ -427,7 +427,7 @@ func (t *Table) Find(keys []*batch.Column, n int, sel []uint16, ids []RowID) {
 		return
 	}
 	if cap(t.hashes) < n {
-		t.hashes = make([]uint64, max(n, batch.RowsDefault))
+		t.hashes = make([]uint64, batch.Room(n))
 	}
 	hashes := t.hashes[:n]
 	hashKeys(keys[:t.keys], n, sel, hashes)

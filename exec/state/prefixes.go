@@ -49,7 +49,7 @@ func (t *Table) FindOrInsertOf(p *Prefixes, groups []uint32, keys []*batch.Colum
 	}
 	t.index.reserve(len(sel))
 	if cap(t.hashes) < n {
-		t.hashes = make([]uint64, max(n, batch.RowsDefault))
+		t.hashes = make([]uint64, batch.Room(n))
 	}
 	hashes, values := t.hashes[:n], keys[t.keys-1].Int
 	t.learn(p, groups, keys, sel)
