@@ -22,7 +22,7 @@ const (
 )
 
 // conn is one client's connection. One goroutine runs it; a second reads ahead
-// by one message, so that a client that goes away interrupts its statement.
+// by one burst, so that a client that goes away interrupts its statement.
 type conn struct {
 	srv    *Server
 	nc     net.Conn
@@ -31,10 +31,11 @@ type conn struct {
 	cancel context.CancelCauseFunc
 	s      *session.Session
 
-	in      chan pgproto3.FrontendMessage
+	in      chan []pgproto3.FrontendMessage
 	ack     chan struct{}
-	held    bool                     // the message last received is still being read
-	ahead   pgproto3.FrontendMessage // received by peek, not yet dispatched
+	burst   []pgproto3.FrontendMessage // what came along with the message last received
+	held    bool                       // the burst is still being read
+	ahead   pgproto3.FrontendMessage   // received by peek, not yet dispatched
 	readErr error
 
 	interrupt <-chan struct{} // what ends waiting for copy data; else nil
@@ -67,7 +68,7 @@ func (e *brokenError) Unwrap() error { return e.error }
 
 // run serves the client until it leaves or the server stops.
 func (c *conn) run() {
-	c.in = make(chan pgproto3.FrontendMessage)
+	c.in = make(chan []pgproto3.FrontendMessage)
 	c.ack = make(chan struct{})
 	c.sources = map[string]source{}
 	readerDone := make(chan struct{})
@@ -85,28 +86,37 @@ func (c *conn) run() {
 	<-readerDone
 }
 
-// read hands the client's messages over, one at a time: the next one is read
-// once the fields of the last are no longer needed, since they share a buffer.
+// read hands the client's messages over, in bursts: more is read once the fields of
+// the last one are no longer needed, since they share a buffer.
 func (c *conn) read() {
 	defer close(c.in)
 	messages := messageReader{r: c.br, max: c.srv.options.MessageBytesMax}
 	for {
-		m, err := messages.next()
+		burst, err := messages.burst()
+		if len(burst) > 0 && !c.hand(burst) {
+			return
+		}
 		if err != nil {
 			c.readErr = err
 			c.cancel(err)
 			return
 		}
-		select {
-		case c.in <- m:
-		case <-c.ctx.Done():
-			return
-		}
-		select {
-		case <-c.ack:
-		case <-c.ctx.Done():
-			return
-		}
+	}
+}
+
+// hand hands a burst over and waits until it is no longer needed. It returns false when
+// the connection has ended.
+func (c *conn) hand(burst []pgproto3.FrontendMessage) bool {
+	select {
+	case c.in <- burst:
+	case <-c.ctx.Done():
+		return false
+	}
+	select {
+	case <-c.ack:
+		return true
+	case <-c.ctx.Done():
+		return false
 	}
 }
 
@@ -117,6 +127,9 @@ func (c *conn) receive() (pgproto3.FrontendMessage, error) {
 		c.ahead = nil
 		return m, nil
 	}
+	if len(c.burst) > 0 {
+		return c.next(), nil
+	}
 	c.release()
 	var idle <-chan time.Time
 	limit, timeout := c.idleLimit()
@@ -126,12 +139,12 @@ func (c *conn) receive() (pgproto3.FrontendMessage, error) {
 		idle = t.C
 	}
 	select {
-	case m, ok := <-c.in:
+	case burst, ok := <-c.in:
 		if !ok {
 			return nil, c.readErr
 		}
-		c.held = true
-		return m, nil
+		c.burst, c.held = burst, true
+		return c.next(), nil
 	case <-c.srv.stop:
 		return nil, errShutdown()
 	case <-c.s.Ended():
@@ -141,6 +154,13 @@ func (c *conn) receive() (pgproto3.FrontendMessage, error) {
 	case <-idle:
 		return nil, timeout
 	}
+}
+
+// next takes the first message of the burst.
+func (c *conn) next() pgproto3.FrontendMessage {
+	m := c.burst[0]
+	c.burst = c.burst[1:]
+	return m
 }
 
 // peek waits for the next message without taking it. Nothing of what was sent
@@ -166,9 +186,9 @@ func (c *conn) idleLimit() (limit time.Duration, timeout error) {
 		pgerr.New("25P03", "terminating connection due to idle-in-transaction timeout")
 }
 
-// release lets the reader go on.
+// release lets the reader go on, if nothing of the burst is left.
 func (c *conn) release() {
-	if c.held {
+	if c.held && len(c.burst) == 0 {
 		c.held = false
 		select {
 		case c.ack <- struct{}{}:

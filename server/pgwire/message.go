@@ -26,11 +26,42 @@ type malformed struct {
 }
 
 // messageReader cuts what a client sends after authentication into messages.
-// They share its buffer: the fields of one are good until the next is read.
+// They share its buffer: the fields of a burst are good until the next is read.
 type messageReader struct {
-	r   *bufio.Reader
-	max int
-	buf []byte
+	r        *bufio.Reader
+	max      int
+	buf      []byte // the bodies of the burst
+	messages []pgproto3.FrontendMessage
+}
+
+// burst waits for a message and returns it with those that have come along: a client
+// that binds, describes and executes a statement sends all of that at once, and handing
+// messages from one goroutine to another costs more than reading them. Beside
+// an error there may be messages that came before it.
+func (r *messageReader) burst() ([]pgproto3.FrontendMessage, error) {
+	if cap(r.buf) > bodyBytesKept {
+		r.buf = nil
+	}
+	r.buf = r.buf[:0]
+	clear(r.messages)
+	r.messages = r.messages[:0]
+	for len(r.messages) == 0 || r.whole() {
+		m, err := r.next()
+		if err != nil {
+			return r.messages, err
+		}
+		r.messages = append(r.messages, m)
+	}
+	return r.messages, nil
+}
+
+// whole reports whether the next message can be read without waiting.
+func (r *messageReader) whole() bool {
+	if r.r.Buffered() < 5 {
+		return false
+	}
+	head, err := r.r.Peek(5)
+	return err == nil && r.r.Buffered() > int(int32(binary.BigEndian.Uint32(head[1:])))
 }
 
 // next reads one message. An error means that nobody knows where the next one
@@ -51,10 +82,11 @@ func (r *messageReader) next() (pgproto3.FrontendMessage, error) {
 	case n > r.max:
 		return nil, pgerr.New(pgerr.ProgramLimitExceeded, "a message of %d bytes exceeds the limit of %d", n, r.max)
 	}
-	if err := r.body(n); err != nil {
+	body, err := r.body(n)
+	if err != nil {
 		return nil, readError(err)
 	}
-	if err := decodeMessage(m, r.buf); err != nil {
+	if err := decodeMessage(m, body); err != nil {
 		return &malformed{kind: head[0], err: err}, nil
 	}
 	return m, nil
@@ -62,20 +94,17 @@ func (r *messageReader) next() (pgproto3.FrontendMessage, error) {
 
 // body reads n bytes into the buffer, which grows as they come: a header that
 // promises much costs nothing.
-func (r *messageReader) body(n int) error {
-	if cap(r.buf) > bodyBytesKept {
-		r.buf = nil
-	}
-	r.buf = r.buf[:0]
-	for len(r.buf) < n {
+func (r *messageReader) body(n int) ([]byte, error) {
+	start := len(r.buf)
+	for len(r.buf) < start+n {
 		have := len(r.buf)
-		part := min(n-have, max(have, bodyBytesKept/2))
+		part := min(start+n-have, max(have-start, bodyBytesKept/2))
 		r.buf = slices.Grow(r.buf, part)[:have+part]
 		if _, err := io.ReadFull(r.r, r.buf[have:]); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return r.buf[start : start+n : start+n], nil
 }
 
 // newMessage is what a message of a kind is decoded into, nil for a kind that no

@@ -342,18 +342,27 @@ func TestMessageReader(t *testing.T) {
 	}
 	r := messageReader{r: bufio.NewReaderSize(iotest.HalfReader(bytes.NewReader(wire)), 16), max: 1 << 20}
 	for _, want := range []string{"a", long, "b"} {
-		m, err := r.next()
+		m, err := one(&r)
 		if q, ok := m.(*pgproto3v5.Query); err != nil || !ok || q.String != want {
 			t.Fatalf("%T, %v", m, err)
 		}
 	}
-	if _, err := r.next(); err != errGone {
+	if _, err := one(&r); err != errGone {
 		t.Errorf("at the end: %v", err)
 	}
 	r = messageReader{r: bufio.NewReader(strings.NewReader("Q\x0f\xff\xff\xffselect")), max: 1 << 30}
-	if _, err := r.next(); err != errGone || cap(r.buf) > 2*bodyBytesKept {
+	if _, err := one(&r); err != errGone || cap(r.buf) > 2*bodyBytesKept {
 		t.Errorf("a promise of 256 MB: %v, %d bytes", err, cap(r.buf))
 	}
+}
+
+// one reads a burst of one message.
+func one(r *messageReader) (pgproto3v5.FrontendMessage, error) {
+	list, err := r.burst()
+	if len(list) == 0 {
+		return nil, err
+	}
+	return list[0], err
 }
 
 func TestStartupTimeout(t *testing.T) {
@@ -422,4 +431,32 @@ func BenchmarkRows(b *testing.B) {
 		b.Fatal(rows, err)
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds()/1e6, "Mrows/s")
+}
+
+// Messages that have come together are a burst, whose bodies stay good together; one
+// that has come in part waits for the next burst, and what is wrong comes after what was
+// right.
+func TestBursts(t *testing.T) {
+	var wire []byte
+	for _, sql := range []string{"a", "bb", "ccc", "dddd"} {
+		wire, _ = (&pgproto3v5.Query{String: sql}).Encode(wire)
+	}
+	from, to := net.Pipe()
+	defer from.Close()
+	go func() {
+		_, _ = to.Write(wire[:len(wire)-2])
+		_, _ = to.Write(append(wire[len(wire)-2:], '?', 0, 0, 0, 4))
+		to.Close()
+	}()
+	r := messageReader{r: bufio.NewReader(from), max: 1 << 20}
+	for _, want := range []string{"a bb ccc", "dddd"} {
+		list, err := r.burst()
+		var got []string
+		for _, m := range list {
+			got = append(got, m.(*pgproto3v5.Query).String)
+		}
+		if strings.Join(got, " ") != want || (err != nil) != (want == "dddd") {
+			t.Fatalf("%q, %v; want %q", got, err, want)
+		}
+	}
 }
