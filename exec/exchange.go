@@ -149,13 +149,24 @@ func (x *exchange) onWatermark(w Watermark) error {
 	x.watermark = w
 	x.held++
 	if x.held >= watermarksHeld || w == WatermarkMax {
-		return x.flush()
+		return x.push()
 	}
 	return nil
 }
 
-// flush sends what is pending, rows first, then the watermark.
+// flush sends what is pending, and sees to it that it is taken soon.
 func (x *exchange) flush() error {
+	if err := x.push(); err != nil {
+		return err
+	}
+	for r, box := range x.boxes {
+		box.flush(x.senders[r])
+	}
+	return nil
+}
+
+// push sends what is pending, rows first, then the watermark.
+func (x *exchange) push() error {
 	for r := range x.boxes {
 		if err := x.flushTo(r); err != nil {
 			return err
@@ -171,7 +182,7 @@ func (x *exchange) flush() error {
 }
 
 func (x *exchange) broadcast(msg message) error {
-	if err := x.flush(); err != nil {
+	if err := x.push(); err != nil {
 		return err
 	}
 	for r, box := range x.boxes {

@@ -31,6 +31,10 @@ type message struct {
 // behind much data.
 const queueMessages = 8
 
+// wakeMessages is how many messages, or how much room for them, wake whoever waits for
+// one: waking up costs more than a message does.
+const wakeMessages = queueMessages / 2
+
 // batchesUnderWay is how many batches one sender and its receiver have between them: those
 // in the queue, the one that is being filled and the one that is being read. With room for
 // less, batches would be dropped whenever a full queue is emptied, and made anew.
@@ -42,13 +46,13 @@ const batchesUnderWay = queueMessages + 2
 type mailbox struct {
 	mu       sync.Mutex
 	notEmpty sync.Cond
-	notFull  sync.Cond
-	queues   []queue
+	queues   []*queue
 	next     int // where the round-robin goes on
 	closed   bool
 }
 
 type queue struct {
+	notFull sync.Cond
 	ring    [queueMessages]message
 	head, n int
 	held    bool           // its barrier came; nothing more is taken until release
@@ -58,8 +62,15 @@ type queue struct {
 func newMailbox() *mailbox {
 	m := &mailbox{}
 	m.notEmpty.L = &m.mu
-	m.notFull.L = &m.mu
 	return m
+}
+
+// addSender makes a queue for one more sender, and returns its number.
+func (m *mailbox) addSender() int {
+	q := &queue{}
+	q.notFull.L = &m.mu
+	m.queues = append(m.queues, q)
+	return len(m.queues) - 1
 }
 
 // send puts a message into the sender's queue and waits while it is full. It
@@ -67,24 +78,35 @@ func newMailbox() *mailbox {
 func (m *mailbox) send(sender int, msg message) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	q := &m.queues[sender]
+	q := m.queues[sender]
 	for q.n == queueMessages && !m.closed {
-		m.notFull.Wait()
+		q.notFull.Wait()
 	}
 	if m.closed {
 		return context.Canceled
 	}
 	q.ring[(q.head+q.n)%queueMessages] = msg
 	q.n++
-	m.notEmpty.Signal()
+	if q.n >= wakeMessages || msg.kind != batchMessage && msg.kind != watermarkMessage {
+		m.notEmpty.Signal()
+	}
 	return nil
+}
+
+// flush wakes the receiver if the sender has put anything into its queue.
+func (m *mailbox) flush(sender int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.queues[sender].n > 0 {
+		m.notEmpty.Signal()
+	}
 }
 
 // spare returns a batch that the receiver has emptied, or nil.
 func (m *mailbox) spare(sender int) *batch.Batch {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	q := &m.queues[sender]
+	q := m.queues[sender]
 	if len(q.free) == 0 {
 		return nil
 	}
@@ -97,7 +119,7 @@ func (m *mailbox) spare(sender int) *batch.Batch {
 func (m *mailbox) recycle(sender int, b *batch.Batch) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	q := &m.queues[sender]
+	q := m.queues[sender]
 	if len(q.free) < batchesUnderWay {
 		q.free = append(q.free, b)
 	}
@@ -112,7 +134,7 @@ func (m *mailbox) receive(block bool) (sender int, msg message, ok bool) {
 	for {
 		for i := range m.queues {
 			s := (m.next + i) % len(m.queues)
-			q := &m.queues[s]
+			q := m.queues[s]
 			if q.n == 0 || q.held {
 				continue
 			}
@@ -121,8 +143,8 @@ func (m *mailbox) receive(block bool) (sender int, msg message, ok bool) {
 			q.head = (q.head + 1) % queueMessages
 			q.n--
 			m.next = s + 1
-			if q.n == queueMessages/2 { // not for each message: to wake a sender takes as long as many rows
-				m.notFull.Broadcast()
+			if q.n == queueMessages-wakeMessages {
+				q.notFull.Signal()
 			}
 			return s, msg, true
 		}
@@ -155,5 +177,7 @@ func (m *mailbox) close() {
 	defer m.mu.Unlock()
 	m.closed = true
 	m.notEmpty.Broadcast()
-	m.notFull.Broadcast()
+	for _, q := range m.queues {
+		q.notFull.Broadcast()
+	}
 }

@@ -12,7 +12,9 @@ import (
 func TestMailboxDelivers(t *testing.T) {
 	const senders, messages, between = 3, 3000, 7
 	m := newMailbox()
-	m.queues = make([]queue, senders)
+	for range senders {
+		m.addSender()
+	}
 	var wait sync.WaitGroup
 	for s := range senders {
 		wait.Go(func() {
@@ -25,6 +27,7 @@ func TestMailboxDelivers(t *testing.T) {
 					t.Errorf("sender %d, message %d: %v", s, i, err)
 				}
 			}
+			m.flush(s)
 		})
 	}
 	var next [senders]int
@@ -54,7 +57,7 @@ func TestMailboxDelivers(t *testing.T) {
 // mailbox is closed.
 func TestMailboxCloseFreesSenders(t *testing.T) {
 	m := newMailbox()
-	m.queues = make([]queue, 1)
+	m.addSender()
 	failed := make(chan error)
 	go func() {
 		for {

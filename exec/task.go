@@ -39,13 +39,12 @@ func (t *task) mailbox() *mailbox {
 // addSender makes room for a sender that feeds the head's port, and returns the
 // number of its queue.
 func (t *task) addSender(port int) int {
-	t.box.queues = append(t.box.queues, queue{})
 	t.ports = append(t.ports, port)
 	t.senderWatermarks = append(t.senderWatermarks, WatermarkMin)
 	t.senderIdle = append(t.senderIdle, false)
 	t.senderEnds = append(t.senderEnds, false)
 	t.senderCaught = append(t.senderCaught, false)
-	return len(t.ports) - 1
+	return t.box.addSender()
 }
 
 // main runs the task to its end. A panic in an operator fails this job only.
