@@ -86,21 +86,41 @@ type Run struct {
 	allDone chan struct{} // every task has seen the end of its input
 	done    chan struct{} // every task has stopped
 	err     error
+	ctx     context.Context // of the tasks
+	started bool            // the tasks have goroutines
+	here    bool            // the only task runs in its caller's, to the end of its input
 }
 
 // Start builds the tasks of g and sets them going. The run goes on until its
 // context is cancelled, Stop is called or a task fails; tasks whose input has
 // ended stay for barriers.
 func Start(ctx context.Context, g *graph.Graph, opt Options) (*Run, error) {
+	r, err := New(ctx, g, opt)
+	if err == nil {
+		r.Start()
+	}
+	return r, err
+}
+
+// New builds the tasks of g. What is to follow is Start, or Main if the run IsSingle, or
+// Stop.
+func New(ctx context.Context, g *graph.Graph, opt Options) (*Run, error) {
 	opt.EnsureDefaults()
 	r := &Run{opt: opt, plan: Cut(g, opt.Parallelism), allDone: make(chan struct{}), done: make(chan struct{}), quiet: make(chan struct{})}
-	ctx, r.cancel = context.WithCancel(ctx)
-	if err := r.build(ctx); err != nil {
+	r.ctx, r.cancel = context.WithCancel(ctx)
+	if err := r.build(r.ctx); err != nil {
 		r.cancel()
 		r.close()
 		return nil, err
 	}
-	r.start(ctx)
+	for _, s := range r.sources {
+		if s.isSilent() {
+			r.silent.Add(1)
+		}
+	}
+	if r.silent.Load() == 0 {
+		close(r.quiet)
+	}
 	return r, nil
 }
 
@@ -235,24 +255,17 @@ func (r *Run) connect(o int, nodes [][]*node) {
 	}
 }
 
-// start sets the tasks going. The run owns their goroutines: the last to stop
+// Start sets the tasks going. The run owns their goroutines: the last to stop
 // closes done.
-func (r *Run) start(ctx context.Context) {
+func (r *Run) Start() {
+	r.started = true
 	var wg sync.WaitGroup
 	var once sync.Once
-	for _, s := range r.sources {
-		if s.isSilent() {
-			r.silent.Add(1)
-		}
-	}
-	if r.silent.Load() == 0 {
-		close(r.quiet)
-	}
 	for _, t := range r.tasks {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			err := t.main(ctx)
+			err := t.main(r.ctx)
 			if err != nil && !errors.Is(err, context.Canceled) {
 				once.Do(func() { r.err = err })
 			}
@@ -261,13 +274,24 @@ func (r *Run) start(ctx context.Context) {
 		}()
 	}
 	go func() {
-		<-ctx.Done()
+		<-r.ctx.Done()
 		r.stopped.Store(true)
 		r.closeBoxes()
 		wg.Wait()
 		r.close()
 		close(r.done)
 	}()
+}
+
+// IsSingle reports whether there is only one task, which Main can run.
+func (r *Run) IsSingle() bool { return len(r.tasks) == 1 }
+
+// Main runs the only task in the goroutine of the caller until its input has ended: no
+// other goroutine need wake up for a query that reads a row. Stop is to follow.
+func (r *Run) Main() error {
+	r.here = true
+	defer context.AfterFunc(r.ctx, func() { r.stopped.Store(true) })()
+	return r.tasks[0].main(r.ctx)
 }
 
 func (r *Run) closeBoxes() {
@@ -363,7 +387,11 @@ func (r *Run) Err() error { return r.err }
 // Stop cancels the tasks and waits for them.
 func (r *Run) Stop() {
 	r.cancel()
-	<-r.done
+	if r.started {
+		<-r.done
+	} else {
+		r.close()
+	}
 }
 
 // Counters adds up what the tasks count, by operator id.

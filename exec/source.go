@@ -132,7 +132,7 @@ func (s *sourceTask) main(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := s.finish(); err != nil {
+		if err := s.finish(); err != nil || s.ended && s.task.run.here {
 			return err
 		}
 		if err := s.releaseBarriers(); err != nil {

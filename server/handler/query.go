@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
 
 	"github.com/millrace/millrace/batch"
@@ -138,9 +139,12 @@ type rows struct {
 	graph  *graph.Graph
 	run    *exec.Run
 	parts  *boundedParts
-	out    chan *batch.Batch
 	cancel context.CancelFunc
-	left   int64 // rows still to give of a query with LIMIT, -1 for all
+	out    chan *batch.Batch // of several tasks; else nil
+	pull   func() (*batch.Batch, bool)
+	stop   func() // ends pull
+	err    error  // of pull
+	left   int64  // rows still to give of a query with LIMIT, -1 for all
 }
 
 // limitOf is how many rows a graph gives at the most when it need not read all of
@@ -163,22 +167,38 @@ func limitOf(g *graph.Graph) int64 {
 // start runs a bounded graph.
 func (h *Handler) start(ctx context.Context, s *session.Session, g *graph.Graph) (*rows, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	r := &rows{graph: g, out: make(chan *batch.Batch, 4), cancel: cancel, left: limitOf(g)}
-	r.parts = h.newBoundedParts(ctx, s, g, func(b *batch.Batch) error {
-		select {
-		case r.out <- b:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	})
-	run, err := exec.Start(ctx, g, exec.Options{Parallelism: 1, Factory: r.parts, Log: h.opt.Log, Clock: h.opt.Clock})
+	r := &rows{graph: g, cancel: cancel, left: limitOf(g)}
+	var take func(*batch.Batch) error
+	r.parts = h.newBoundedParts(ctx, s, g, func(b *batch.Batch) error { return take(b) })
+	run, err := exec.New(ctx, g, exec.Options{Parallelism: 1, Factory: r.parts, Log: h.opt.Log, Clock: h.opt.Clock})
 	if err != nil {
 		cancel()
 		r.parts.close()
 		return nil, operatorCause(err)
 	}
 	r.run = run
+	if run.IsSingle() { // it runs whenever rows are asked for
+		r.pull, r.stop = iter.Pull(func(yield func(*batch.Batch) bool) {
+			take = func(b *batch.Batch) error {
+				if !yield(b) {
+					return context.Canceled
+				}
+				return nil
+			}
+			r.err = run.Main()
+		})
+		return r, nil
+	}
+	r.out = make(chan *batch.Batch, 4)
+	take = func(b *batch.Batch) error {
+		select {
+		case r.out <- b:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	run.Start()
 	return r, nil
 }
 
@@ -197,13 +217,34 @@ func (r *rows) Next(ctx context.Context) (*batch.Batch, error) {
 	if r.left == 0 {
 		return nil, nil
 	}
-	b, err := r.next(ctx)
+	next := r.next
+	if r.pull != nil {
+		next = r.pullNext
+	}
+	b, err := next(ctx)
 	if b != nil && r.left > 0 {
 		r.left -= int64(b.Live())
 	}
 	return b, err
 }
 
+// pullNext runs the only task until it has rows.
+func (r *rows) pullNext(ctx context.Context) (*batch.Batch, error) {
+	defer context.AfterFunc(ctx, r.cancel)()
+	b, ok := r.pull()
+	switch {
+	case ok:
+		return b, nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case r.err != nil:
+		return nil, operatorCause(r.err)
+	}
+	r.parts.tellLeftOut()
+	return nil, nil
+}
+
+// next takes rows from the tasks, which run by themselves.
 func (r *rows) next(ctx context.Context) (*batch.Batch, error) {
 	select {
 	case b := <-r.out:
@@ -234,7 +275,10 @@ func (r *rows) next(ctx context.Context) (*batch.Batch, error) {
 // Close implements session.Rows.
 func (r *rows) Close() {
 	r.cancel()
-	<-r.run.Done()
+	if r.stop != nil {
+		r.stop()
+	}
+	r.run.Stop()
 	r.parts.close()
 }
 

@@ -138,11 +138,19 @@ func (p *boundedParts) workingRows(number int) []*batch.Batch {
 func (p *boundedParts) subquery(g *graph.Graph, working *operator.WorkingRows, take func(*batch.Batch) error) error {
 	sub := &boundedParts{working: working, ctx: p.ctx, h: p.h, s: p.s, g: g, eval: p.eval, collect: take, slabs: p.slabs, parent: p}
 	lower.BindLookups(g)
-	run, err := exec.Start(p.ctx, g, exec.Options{Parallelism: 1, Factory: sub, Log: p.h.opt.Log, Clock: p.h.opt.Clock})
+	run, err := exec.New(p.ctx, g, exec.Options{Parallelism: 1, Factory: sub, Log: p.h.opt.Log, Clock: p.h.opt.Clock})
 	if err != nil {
 		return err
 	}
 	defer run.Stop()
+	if run.IsSingle() {
+		err := run.Main()
+		if p.ctx.Err() != nil {
+			return context.Cause(p.ctx)
+		}
+		return err
+	}
+	run.Start()
 	select {
 	case <-run.Ended():
 		return nil
