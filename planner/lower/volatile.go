@@ -72,6 +72,7 @@ func volatileCall(x *scalar.Expr, changes bool, changing string) (err error) {
 		args, clock := clockCalls[name]
 		switch {
 		case f == nil || scalar.IsCurrentWatermark(e):
+		case name == "check_constraint": // the same row passes or fails: it is volatile so as not to be left out
 		case f.External || strings.HasPrefix(name, "pg_sleep"):
 			err = pgerr.New(pgerr.FeatureNotSupported, "function %s is not possible in a continuous query", name).At(e.Pos).Hint("Only a session can answer it. Compute it where rows are written, or in a SELECT.")
 		case changes && (f.Volatility == scalar.Volatile || clock && len(e.Args) <= args):
