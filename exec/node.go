@@ -130,8 +130,12 @@ func (n *node) advance() error {
 	return nil
 }
 
-// tell sends the operators after it the node's watermark.
+// tell sends the operators after it the node's watermark, less what its rows may be
+// behind.
 func (n *node) tell(w Watermark) error {
+	if j := n.spec.Join; j != nil && w != WatermarkMin && w != WatermarkMax {
+		w = max(w-j.Lag, WatermarkMin+1)
+	}
 	for _, d := range n.nodes {
 		if err := d.node.onWatermark(d.port, w); err != nil {
 			return err

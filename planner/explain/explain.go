@@ -324,6 +324,9 @@ func (p *printer) bounded(o *graph.Operator, add func(string, ...any)) {
 			}
 			add("keeps: left %s, right %s", kept(s[0].Expiry, l, "the watermark"), kept(s[1].Expiry, r, right))
 		}
+		if o.Join.Lag > 0 {
+			add("watermark: %s behind that of its inputs", duration(o.Join.Lag))
+		}
 		for i, k := range o.Join.LeftKeys {
 			add("on: %s = %s", Expr(k, l), Expr(o.Join.RightKeys[i], r))
 		}

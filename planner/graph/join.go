@@ -26,6 +26,9 @@ type Join struct {
 	Sides     *[2]JoinSide     `json:"sides,omitempty"`
 	Output    []int            `json:"output,omitempty"`
 	AtEnd     bool             `json:"at_end,omitempty"`
+	// Lag is how far, in microseconds, the watermark of the output is behind that of
+	// the inputs: a row that comes may be joined with one whose time is that long ago.
+	Lag int64 `json:"lag,omitempty"`
 }
 
 // JoinSide is what a join keeps of one side. Its table has the join keys, what
@@ -138,6 +141,9 @@ func (c *checker) join() error {
 	}
 	if len(c.o.Fields) != want || len(j.LeftKeys) != len(j.RightKeys) {
 		return errors.New("columns or keys of a join do not fit its sides")
+	}
+	if j.Lag < 0 {
+		return errors.New("a watermark ahead of those of the inputs")
 	}
 	if err := errors.Join(columns(j.Output, have), c.exprs(j.LeftKeys, l, len(j.LeftKeys)), c.exprs(j.RightKeys, r, len(j.RightKeys)), optionalExpr(j.Residual, l+r)); err != nil {
 		return err

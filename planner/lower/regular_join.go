@@ -401,6 +401,9 @@ func (j *regularJoin) outputs(o *operator) stream {
 		if a := j.sides[i].s.attrs[k]; a.bound != "" && a.window == j.windows[i] && !j.filled(i) {
 			a.time = a.time && o.Mode == graph.AppendOnly
 			o.attrs[at] = a
+		} else if j.keepsTime(o, i, k) {
+			o.attrs[at] = attr{time: true}
+			o.Join.Lag = max(o.Join.Lag, o.Join.Sides[i].Expiry.Keep)
 		}
 		out.exprs, out.attrs = append(out.exprs, column(at, f.Type, o.origins[at])), append(out.attrs, o.attrs[at])
 	}
@@ -417,6 +420,18 @@ func (j *regularJoin) outputs(o *operator) stream {
 		emit(0)
 	}
 	return out
+}
+
+// keepsTime reports whether column c of a side is event time in the output too: rows of
+// the side are kept for a bounded time, so that what is said of one does not come long
+// after its own time.
+func (j *regularJoin) keepsTime(o *operator, side, c int) bool {
+	if o.Join.Sides == nil { // joined with versions
+		return false
+	}
+	s, e := &j.sides[side], o.Join.Sides[side].Expiry
+	a := s.s.attrs[c]
+	return a.time && !a.proc && !j.filled(side) && j.windows[side] == nil && e != nil && !e.Forever && e.Until == nil && e.Column == s.place[c]
 }
 
 // unbounded says why the join's state grows for ever.
