@@ -123,7 +123,7 @@ func (c *comparison) missingJoined(o, n *graph.Operator) (missing []string) {
 			missing = append(missing, side+" "+was)
 		}
 		was, is := o.Join.Sides[i].Expiry, n.Join.Sides[i].Expiry
-		if was != nil && !was.Forever && (is == nil || is.Forever) {
+		if was != nil && !was.Forever && (is == nil || is.Forever || is.Keep > was.Keep) {
 			missing = append(missing, side+" rows that were out of time")
 		}
 	}
