@@ -24,12 +24,17 @@ type rowDiff struct {
 	ops     []batch.Op
 	out     batch.Batch
 	sel     []uint16
+	first   []uint16          // by row of the batch: the first one that is the same
+	seats   [diffSeats]uint16 // by a hash of the row: where it was last
 
 	seenAt  []uint32 // by row: round
 	seen    []int32  // by row: how often it was there before
 	seenNum []int64  // by row: its number before
 	round   uint32
 }
+
+// diffSeats is a power of two.
+const diffSeats = 1 << 10
 
 func newRowDiff(g *rowGroups, t *table, slots []int, op *graph.Operator, env *Env) *rowDiff {
 	d := &rowDiff{g: g, table: t, slots: slots, numbered: len(op.Fields) > len(slots), upsert: op.Mode == graph.Upsert, limit: env.BatchRows}
@@ -134,9 +139,8 @@ func (d *rowDiff) emit(out exec.Output) error {
 
 func (d *rowDiff) emitRows(out exec.Output, from, to int) error {
 	rows := d.rows[from:to]
-	for c, slot := range d.slots {
-		d.table.ReadColumn(slot, rows, d.out.Cols[c])
-	}
+	d.alike(rows)
+	d.table.ReadColumns(d.slots, rows, d.first, d.out.Cols)
 	if d.numbered {
 		n := d.out.Cols[len(d.out.Cols)-1]
 		n.Resize(len(rows))
@@ -148,6 +152,20 @@ func (d *rowDiff) emitRows(out exec.Output, from, to int) error {
 		return nil
 	}
 	return out.Emit(&d.out)
+}
+
+// alike finds the first one among equals: a row that moves to another place is
+// there twice.
+func (d *rowDiff) alike(rows []unsafe.Pointer) {
+	d.first = roomFor(d.first, len(rows))
+	for i, r := range rows {
+		seat := &d.seats[uint64(uintptr(r))*0x9e3779b97f4a7c15>>54]
+		d.first[i] = uint16(i)
+		if s := int(*seat); s < i && rows[s] == r {
+			d.first[i] = d.first[s]
+		}
+		*seat = d.first[i]
+	}
 }
 
 // dropNoops deselects, in the memory of sel, updates that change no column and,

@@ -79,12 +79,16 @@ func (t *Table) WriteColumn(k int, rows []unsafe.Pointer, c *batch.Column, n int
 }
 
 // writeStrings is WriteColumn for strings that are neither keys nor null.
+// hot: a string of another length is another string, which needs no comparison.
 func (t *Table) writeStrings(s *slot, rows []unsafe.Pointer, c *batch.Column, sel []uint16) {
 	off, nulls, mask := s.off, s.nullOff, s.nullMask
 	for _, i := range sel {
 		row := rows[i]
 		*(*uint64)(unsafe.Add(row, nulls)) &^= mask
-		t.replaceBytes((*batch.View)(unsafe.Add(row, off)), c.BytesAt(int(i)))
+		v, at := c.BytesAt(int(i)), (*batch.View)(unsafe.Add(row, off))
+		if int(at.Len) != len(v) || string(t.Bytes(*at)) != string(v) {
+			*at = t.strings.store(v, t.version)
+		}
 	}
 }
 
@@ -94,14 +98,16 @@ func (t *Table) ReadColumn(k int, rows []unsafe.Pointer, out *batch.Column) {
 }
 
 func readColumn(s *slot, strings []arenaPage, rows []unsafe.Pointer, out *batch.Column) {
-	out.HasNulls = false
-	out.Arena = out.Arena[:0]
-	out.Resize(len(rows))
-	for i, r := range rows {
-		if s.isNull(r) {
-			out.SetNull(i, len(rows))
-		}
+	readNulls(s, rows, out)
+	if s.phys == types.PhysBytes {
+		readStrings(s.off, strings, rows, out)
+		return
 	}
+	readValues(s, rows, out)
+}
+
+// readValues is readColumn for all but strings, when it is known which are null.
+func readValues(s *slot, rows []unsafe.Pointer, out *batch.Column) {
 	switch s.phys {
 	case types.PhysBool:
 		for i, r := range rows {
@@ -119,8 +125,6 @@ func readColumn(s *slot, strings []arenaPage, rows []unsafe.Pointer, out *batch.
 		for i, r := range rows {
 			out.Dec[i] = *(*types.Decimal)(unsafe.Add(r, s.off))
 		}
-	case types.PhysBytes:
-		readStrings(s.off, strings, rows, out)
 	case types.PhysInterval:
 		for i, r := range rows {
 			out.Interval[i] = *(*types.Interval)(unsafe.Add(r, s.off))
@@ -130,6 +134,65 @@ func readColumn(s *slot, strings []arenaPage, rows []unsafe.Pointer, out *batch.
 			out.UUID[i] = *(*[16]byte)(unsafe.Add(r, s.off))
 		}
 	}
+}
+
+// ReadColumns fills out with columns (keys first) of state rows, some of which may
+// be the same: first has, for each, the number of the first one like it. Strings of
+// like rows share a place.
+// hot: rows are brought into the cache together, and most have no nulls.
+func (t *Table) ReadColumns(columns []int, rows []unsafe.Pointer, first []uint16, out []*batch.Column) {
+	nulls := uint64(0)
+	for _, r := range rows {
+		nulls |= *header(r)
+	}
+	for i, k := range columns {
+		s := &t.slots[k]
+		if s.nullOff == 0 && nulls&s.nullMask == 0 {
+			out[i].HasNulls = false
+			out[i].Resize(len(rows))
+		} else {
+			readNulls(s, rows, out[i])
+		}
+		if s.phys == types.PhysBytes {
+			readAlike(s.off, t.strings.pages, rows, first, out[i])
+		} else {
+			readValues(s, rows, out[i])
+		}
+	}
+}
+
+// readNulls makes room in out for the rows and fills in which are null.
+func readNulls(s *slot, rows []unsafe.Pointer, out *batch.Column) {
+	out.HasNulls = false
+	out.Resize(len(rows))
+	for i, r := range rows {
+		if s.isNull(r) {
+			out.SetNull(i, len(rows))
+		}
+	}
+}
+
+// readAlike is readStrings for rows some of which are the same.
+func readAlike(off uintptr, strings []arenaPage, rows []unsafe.Pointer, first []uint16, out *batch.Column) {
+	size, sum := 0, byte(0)
+	for i, r := range rows {
+		if p := viewBytes(strings, *(*batch.View)(unsafe.Add(r, off))); int(first[i]) == i && len(p) > 0 {
+			size += len(p)
+			sum |= p[0] | p[len(p)-1]
+		}
+	}
+	batch.Loaded(sum)
+	arena, views := slices.Grow(out.Arena[:0], size), out.Views
+	for i, r := range rows {
+		if f := int(first[i]); f != i {
+			views[i] = views[f]
+			continue
+		}
+		p := viewBytes(strings, *(*batch.View)(unsafe.Add(r, off)))
+		views[i] = batch.View{Off: uint32(len(arena)), Len: uint32(len(p))}
+		arena = append(arena, p...)
+	}
+	out.Arena = arena
 }
 
 // readStrings is readColumn for strings. Rows that share a string, most of all those
