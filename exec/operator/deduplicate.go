@@ -45,7 +45,7 @@ func newDeduplicate(op *graph.Operator, env *Env, rows *table) exec.Operator {
 	d := &deduplicate{rows: rows, keys: spec.Keys, arrival: spec.Arrival, slots: rowSlots(len(env.Inputs[0]), spec.Keys, nil, spec.Arrival, false),
 		wins: []uint16{}, life: newLifetime(env, 0, rows.Table)}
 	if !d.arrival {
-		d.order = newRowOrder(rows, spec.Order, d.slots)
+		d.order = newRowOrder(rows, spec.Order, d.slots, len(spec.Keys))
 		d.diff = newRowDiff(nil, rows, d.slots, op, env)
 	}
 	return d

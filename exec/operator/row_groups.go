@@ -82,7 +82,7 @@ func newRowGroups(op *graph.Operator, env *Env, rows *table, spec rowGroupsSpec)
 func makeRowGroups(width int, rows *table, spec rowGroupsSpec) *rowGroups {
 	g := &rowGroups{spec: spec, rows: rows, epoch: 1, batch: 1, one: make([]uint16, 1)}
 	g.slots = rowSlots(width, spec.keys, spec.rowKey, spec.copies, !spec.retractable)
-	g.order = newRowOrder(rows, spec.order, g.slots)
+	g.order = newRowOrder(rows, spec.order, g.slots, len(spec.keys))
 	return g
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"math"
+	"slices"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
@@ -35,23 +36,39 @@ type orderColumn struct {
 	valued *types.Type
 }
 
-// newRowOrder orders rows whose input column c is table column slots[c].
-func newRowOrder(t *table, order []graph.SortKey, slots []int) *rowOrder {
-	o := &rowOrder{t: t, n: len(order)}
+// newRowOrder orders rows whose input column c is table column slots[c]. Rows that
+// are compared have equal values in the first equal slots.
+func newRowOrder(t *table, order []graph.SortKey, slots []int, equal int) *rowOrder {
+	o := &rowOrder{t: t}
 	add := func(k graph.SortKey, exact bool) {
 		s := slots[k.Column]
 		if s < 0 {
 			return // not kept: it makes no difference
 		}
-		o.keys = append(o.keys, orderColumn{SortKey: k, slot: s, phys: t.Phys(s), off: t.key(s), exact: exact, valued: valuedType(t.Type(s))})
+		valued := valuedType(t.Type(s))
+		if exact && valued == nil && equalIsSame(t.Phys(s)) && (s < equal || slices.ContainsFunc(order, func(by graph.SortKey) bool { return slots[by.Column] == s })) {
+			return // nor does what was found equal
+		}
+		o.keys = append(o.keys, orderColumn{SortKey: k, slot: s, phys: t.Phys(s), off: t.key(s), exact: exact, valued: valued})
 	}
 	for _, k := range order {
 		add(k, false)
 	}
+	o.n = len(o.keys)
 	for c := range slots {
 		add(graph.SortKey{Column: c}, true)
 	}
 	return o
+}
+
+// equalIsSame reports whether values that are equal in SQL, and order as their bytes
+// do, cannot differ.
+func equalIsSame(p types.Phys) bool {
+	switch p {
+	case types.PhysInt, types.PhysBool, types.PhysBytes, types.PhysUUID:
+		return true
+	}
+	return false
 }
 
 // addNumber tells rows apart that are equal in all columns of the input, by the number
