@@ -36,6 +36,7 @@ type deduplicate struct {
 	wins    []uint16 // batch rows that become a key's row
 	updates []uint32 // rows that one of the batch replaces
 	words   []uint64
+	prefix  []uint64 // by batch row
 }
 
 const noneBetter = -1
@@ -143,6 +144,7 @@ func (d *deduplicate) contend(in *batch.Batch) {
 		d.best = append(d.best, make([]int32, more)...)
 	}
 	d.order.in = in
+	d.prefix = d.order.prefixes(in, d.prefix)
 	d.wins, d.updates = d.wins[:0], d.updates[:0]
 	next := 0
 	for k := range in.Live() {
@@ -177,7 +179,17 @@ func (d *deduplicate) contend(in *batch.Batch) {
 }
 
 // before reports whether row i of the batch comes before another row.
+// hot: prefixes decide almost always, and the row's own is one load.
 func (d *deduplicate) before(i int, other uint32) bool {
+	var p uint64
+	if other&inBatch != 0 {
+		p = d.prefix[other&^inBatch]
+	} else {
+		p = d.order.prefix(d.state[i])
+	}
+	if q := d.prefix[i]; p != q {
+		return q < p
+	}
 	return d.order.compare(uint32(i)|inBatch, other, len(d.order.keys)) < 0
 }
 
