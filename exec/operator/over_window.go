@@ -99,7 +99,6 @@ func (w *overWindow) close(end int64, out exec.Output) error {
 			g.rows.remove(id)
 		})
 		g.lists.drop(list)
-		g.touchedAt[list], g.dirtyAt[list] = 0, 0
 	}
 	w.slices.drop(end)
 	return nil

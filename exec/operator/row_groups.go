@@ -31,14 +31,12 @@ type rowGroups struct {
 	// touch is told of a group before its first change since settle.
 	touch func(group, list uint32) error
 
-	epoch, batch uint32
-	touchedAt    []uint32 // by list: epoch
-	dirtyAt      []uint32 // by list: batch
-	savedAt      []uint32 // by row: epoch
-	saved        []uint32 // by row: place in words
-	words        []uint64 // copies of rows as they were
-	present      []bool   // by row, over changelogs: it is in its list
-	absent       []uint32 // rows that were not, at some time since settle
+	epoch   uint32   // a list that has seen it was touched since settle
+	savedAt []uint32 // by row: epoch
+	saved   []uint32 // by row: place in words
+	words   []uint64 // copies of rows as they were
+	present []bool   // by row, over changelogs: it is in its list
+	absent  []uint32 // rows that were not, at some time since settle
 
 	keys, rowKeys []*batch.Column
 	groupIDs      []uint32
@@ -80,7 +78,7 @@ func newRowGroups(op *graph.Operator, env *Env, rows *table, spec rowGroupsSpec)
 // makeRowGroups is newRowGroups without a directory, for operators that have one of
 // their own; its lists are empty.
 func makeRowGroups(width int, rows *table, spec rowGroupsSpec) *rowGroups {
-	g := &rowGroups{spec: spec, rows: rows, epoch: 1, batch: 1, one: make([]uint16, 1)}
+	g := &rowGroups{spec: spec, rows: rows, epoch: 1, one: make([]uint16, 1)}
 	g.slots = rowSlots(width, spec.keys, spec.rowKey, spec.copies, !spec.retractable)
 	g.order = newRowOrder(rows, spec.order, g.slots, len(spec.keys))
 	return g
@@ -138,10 +136,6 @@ func (g *rowGroups) index() error {
 // find gives the directory's rows for the rows of a batch, and their ids in
 // groupIDs.
 func (g *rowGroups) find(in *batch.Batch) []unsafe.Pointer {
-	if g.batch++; g.batch == 0 {
-		clear(g.dirtyAt)
-		g.batch = 1
-	}
 	g.keys = g.keys[:0]
 	for _, c := range g.spec.keys {
 		g.keys = append(g.keys, in.Cols[c])
@@ -163,10 +157,6 @@ func (g *rowGroups) locate(keys []*batch.Column, n int, sel []uint16) {
 			g.created(g.groupIDs[i], g.groupRows[i])
 		}
 	}
-	if n := len(g.lists.lists); len(g.touchedAt) < n {
-		g.touchedAt = append(g.touchedAt, make([]uint32, n-len(g.touchedAt)+n/2)...)
-		g.dirtyAt = append(g.dirtyAt, make([]uint32, n-len(g.dirtyAt)+n/2)...)
-	}
 }
 
 func (g *rowGroups) listOf(group unsafe.Pointer) uint32 {
@@ -183,30 +173,21 @@ func (g *rowGroups) setBound(group unsafe.Pointer, b uint64) {
 
 // touchOnce tells touch of a group unless it has been told since settle.
 func (g *rowGroups) touchOnce(group, list uint32) error {
-	if g.touchedAt[list] == g.epoch {
+	seen := &g.lists.lists[list].seen
+	if *seen == g.epoch {
 		return nil
 	}
-	g.touchedAt[list] = g.epoch
+	*seen = g.epoch
 	if g.life != nil {
 		g.life.write(g.directory.write(group))
 	}
 	return g.touch(group, list)
 }
 
-// dirtyOnce reports whether the list is asked about for the first time since find.
-func (g *rowGroups) dirtyOnce(list uint32) bool {
-	if g.dirtyAt[list] == g.batch {
-		return false
-	}
-	g.dirtyAt[list] = g.batch
-	return true
-}
-
 // dropGroup forgets a group without rows.
 func (g *rowGroups) dropGroup(group, list uint32) {
 	g.directory.remove(group)
 	g.lists.drop(list)
-	g.touchedAt[list], g.dirtyAt[list] = 0, 0
 }
 
 // store makes state rows of the batch rows that sel lists; last, if not nil, is
@@ -366,7 +347,7 @@ func (g *rowGroups) settle() {
 	g.absent, g.words = g.absent[:0], g.words[:0]
 	g.epoch++
 	if g.epoch == 0 {
-		clear(g.touchedAt)
+		g.lists.forgetSeen()
 		clear(g.savedAt)
 		g.epoch = 1
 	}

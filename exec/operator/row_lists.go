@@ -23,6 +23,7 @@ type rowLists struct {
 type rowList struct {
 	n     uint32
 	at    uint32
+	seen  uint32 // whatever its owner notes; 0 in a list that was dropped
 	class uint8
 }
 
@@ -59,6 +60,13 @@ func (x *rowLists) drop(l uint32) {
 	x.release(&x.lists[l])
 	x.lists[l] = rowList{}
 	x.unused = append(x.unused, l)
+}
+
+// forgetSeen makes what owners note of lists 0.
+func (x *rowLists) forgetSeen() {
+	for i := range x.lists {
+		x.lists[i].seen = 0
+	}
 }
 
 func (x *rowLists) len(l uint32) int { return int(x.lists[l].n) }
@@ -152,6 +160,94 @@ func (x *rowLists) insert(l uint32, e entry, o *rowOrder) {
 	}
 }
 
+// insertBounded is insert into a list of at most most entries: if it has as many,
+// the last one is cut; cut is noEntry if none is. It reports false, and calls
+// nothing, if that would be e itself; else it calls before before it changes the
+// list. full tells that the list has most entries now.
+func (x *rowLists) insertBounded(l uint32, e entry, o *rowOrder, most int, before func()) (cut uint32, full, ok bool) {
+	h := &x.lists[l]
+	n := int(h.n)
+	if h.class == longClass {
+		return x.insertLong(l, e, o, most, before)
+	}
+	s := x.short(h)
+	i := n
+	if n > scanMax {
+		i = after(s, e, o)
+	} else {
+		for i > 0 && (s[i-1].prefix > e.prefix || s[i-1].prefix == e.prefix && o.compare(s[i-1].id, e.id, len(o.keys)) > 0) {
+			i--
+		}
+	}
+	if i >= most {
+		return noEntry, true, false
+	}
+	before()
+	if n >= most {
+		cut = s[n-1].id
+		copy(s[i+1:], s[i:n-1])
+		s[i] = e
+		return cut, true, true
+	}
+	if n == 1<<h.class {
+		if h.class+1 == longClass {
+			x.grow(h)
+			x.insert(l, e, o)
+			return noEntry, n+1 == most, true
+		}
+		x.grow(h)
+		s = x.short(h)
+	}
+	h.n++
+	s = s[:h.n]
+	copy(s[i+1:], s[i:])
+	s[i] = e
+	return noEntry, n+1 == most, true
+}
+
+// insertLong is insertBounded for a long list.
+func (x *rowLists) insertLong(l uint32, e entry, o *rowOrder, most int, before func()) (cut uint32, full, ok bool) {
+	n := x.len(l)
+	if n >= most && o.compareEntries(e, x.last(l)) >= 0 {
+		return noEntry, true, false
+	}
+	before()
+	cut = noEntry
+	if n >= most {
+		x.cut(l, most-1, func(id uint32) { cut = id })
+	}
+	x.insert(l, e, o)
+	return cut, n+1 >= most, true
+}
+
+// noEntry is the id of no entry that is in the state.
+const noEntry = 1<<32 - 1
+
+// scanMax is how many entries are looked at one by one rather than searched.
+const scanMax = 16
+
+// find is the list's entry e, or nil if it is not there. It may be written until
+// the list changes.
+func (x *rowLists) find(l uint32, e entry, o *rowOrder) *entry {
+	h := &x.lists[l]
+	if h.class != longClass && h.n <= scanMax {
+		s := x.short(h)
+		for i := range s {
+			if s[i].id == e.id {
+				return &s[i]
+			}
+		}
+		return nil
+	}
+	var one [1][]entry
+	pieces := x.pieces(l, &one)
+	k := sortedBefore(len(pieces)-1, func(k int) bool { return o.compareEntries(pieces[k+1][0], e) <= 0 })
+	if i := after(pieces[k], e, o) - 1; i >= 0 && pieces[k][i].id == e.id {
+		return &pieces[k][i]
+	}
+	return nil
+}
+
 // after is where e belongs in a sorted part.
 func after(s []entry, e entry, o *rowOrder) int {
 	return sortedBefore(len(s), func(i int) bool { return o.compareEntries(s[i], e) <= 0 })
@@ -174,7 +270,7 @@ func sortedBefore(n int, before func(int) bool) int {
 func (x *rowLists) grow(h *rowList) {
 	old := x.short(h)
 	if h.class+1 < longClass {
-		bigger := rowList{n: h.n, class: h.class + 1, at: x.block(h.class + 1)}
+		bigger := rowList{n: h.n, class: h.class + 1, at: x.block(h.class + 1), seen: h.seen}
 		copy(x.short(&bigger), old)
 		x.release(h)
 		*h = bigger
@@ -218,7 +314,7 @@ func (x *rowLists) remove(l uint32, e entry, o *rowOrder) bool {
 	}
 	if h.n == 0 {
 		x.release(h)
-		*h = rowList{at: x.block(0)}
+		*h = rowList{at: x.block(0), seen: h.seen}
 	}
 	return true
 }

@@ -35,14 +35,15 @@ type topN struct {
 	prefix  []uint64
 
 	// Over append-only input.
-	next   int64 // of the state key "row"
-	dirty  []uint32
-	rowCol batch.Column
-	sel    []uint16
-	fresh  []uint16
-	ids    []uint32
-	rows   []unsafe.Pointer
-	gone   []uint32
+	next     int64 // of the state key "row"
+	accepted []acceptedRow
+	found    []*entry // of lists: those of accepted rows
+	rowCol   batch.Column
+	sel      []uint16
+	fresh    []uint16
+	ids      []uint32
+	rows     []unsafe.Pointer
+	gone     []uint32
 }
 
 // numbered is a row in a group's window.
@@ -57,6 +58,13 @@ type touchedGroup struct {
 	group    uint32 // row of the directory
 	list     uint32
 	from, to int
+}
+
+// acceptedRow is a row of the batch that was put into a list.
+type acceptedRow struct {
+	list   uint32
+	row    uint16
+	prefix uint64
 }
 
 // newTopN builds the operator for one of three kinds of input and order.
@@ -138,6 +146,9 @@ func (t *topN) touch(group, list uint32) error {
 // entries number up to To.
 func (t *topN) windowOf(list uint32, dst []numbered) (out []numbered, kept int) {
 	s, g := t.spec, t.groups
+	if !t.ties && !s.Copies {
+		return t.placesOf(list, dst)
+	}
 	var place, rank, dense int64 = 0, 0, 0
 	var before entry
 	g.lists.scan(list, func(e *entry) bool {
@@ -167,6 +178,23 @@ func (t *topN) windowOf(list uint32, dst []numbered) (out []numbered, kept int) 
 		return true
 	})
 	return dst, kept
+}
+
+// placesOf is windowOf where rows are numbered one by one.
+func (t *topN) placesOf(list uint32, dst []numbered) (out []numbered, kept int) {
+	var one [1][]entry
+	number := int64(0)
+	for _, p := range t.groups.lists.pieces(list, &one) {
+		for i := range p {
+			if number++; number > t.spec.To {
+				return dst, int(t.spec.To)
+			}
+			if number >= t.spec.From {
+				dst = append(dst, numbered{p[i].id, number})
+			}
+		}
+	}
+	return dst, int(number)
 }
 
 // flush emits what has changed since the last one.
@@ -277,7 +305,7 @@ func (t *topNAppend) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	groups := g.find(in)
 	t.prefix = g.order.prefixes(in, t.prefix)
 	g.order.in = in
-	t.dirty = t.dirty[:0]
+	t.accepted = t.accepted[:0]
 	// hot: most rows of a busy group are refused by the group's bound.
 	if in.Sel == nil {
 		for i, p := range t.prefix[:in.N] {
@@ -301,35 +329,51 @@ func (t *topNAppend) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 func (t *topN) offer(group unsafe.Pointer, id uint32, e entry) {
 	g := t.groups
 	list := g.listOf(group)
+	if !t.ties {
+		t.offerPlace(group, id, list, e)
+		return
+	}
 	if g.boundOf(group) != math.MaxUint64 {
-		last := g.lists.last(list)
-		if t.ties {
-			if e.prefix == last.prefix && g.order.compare(e.id, last.id, g.order.n) > 0 {
-				return
-			}
-		} else if g.order.compareEntries(e, last) >= 0 {
+		if last := g.lists.last(list); e.prefix == last.prefix && g.order.compare(e.id, last.id, g.order.n) > 0 {
 			return
 		}
 	}
 	_ = g.touchOnce(id, list) // which only notes the window
-	if g.dirtyOnce(list) {
-		t.dirty = append(t.dirty, list)
-	}
+	t.accept(list, e)
 	g.lists.insert(list, e, g.order)
 	t.trim(group)
+}
+
+// offerPlace is offer where rows are numbered one by one.
+func (t *topN) offerPlace(group unsafe.Pointer, id, list uint32, e entry) {
+	g := t.groups
+	most := int(min(t.spec.To, math.MaxInt32))
+	cut, full, ok := g.lists.insertBounded(list, e, g.order, most, func() { _ = g.touchOnce(id, list) })
+	if !ok {
+		return
+	}
+	t.accept(list, e)
+	if !full {
+		return
+	}
+	if cut&inBatch == 0 {
+		t.gone = append(t.gone, cut)
+	}
+	g.setBound(group, g.lists.last(list).prefix)
+}
+
+func (t *topN) accept(list uint32, e entry) {
+	t.accepted = append(t.accepted, acceptedRow{list: list, row: uint16(e.id &^ inBatch), prefix: e.prefix})
 }
 
 // keep gives the rows of the batch that lists hold a place in the state.
 func (t *topN) keep(in *batch.Batch) {
 	g := t.groups
-	t.sel = t.sel[:0]
-	for _, list := range t.dirty {
-		g.lists.scan(list, func(e *entry) bool {
-			if e.id&inBatch != 0 {
-				t.sel = append(t.sel, uint16(e.id&^inBatch))
-			}
-			return true
-		})
+	t.sel, t.found = t.sel[:0], t.found[:0]
+	for _, a := range t.accepted {
+		if e := g.lists.find(a.list, entry{a.prefix, uint32(a.row) | inBatch}, g.order); e != nil { // else a better one came
+			t.sel, t.found = append(t.sel, a.row), append(t.found, e)
+		}
 	}
 	if len(t.sel) == 0 {
 		return
@@ -341,12 +385,7 @@ func (t *topN) keep(in *batch.Batch) {
 	}
 	t.ids, t.rows = roomFor(t.ids, in.N), roomFor(t.rows, in.N)
 	t.fresh = g.store(in, t.sel, &t.rowCol, t.ids, t.rows, t.fresh[:0])
-	for _, list := range t.dirty {
-		g.lists.scan(list, func(e *entry) bool {
-			if e.id&inBatch != 0 {
-				e.id = t.ids[e.id&^inBatch]
-			}
-			return true
-		})
+	for k, i := range t.sel {
+		t.found[k].id = t.ids[i]
 	}
 }

@@ -80,7 +80,6 @@ func (w *topNWindow) close(end int64, out exec.Output) error {
 		}
 		g.lists.cut(list, 0, func(id uint32) { w.removed = append(w.removed, id) })
 		g.lists.drop(list)
-		g.touchedAt[list], g.dirtyAt[list] = 0, 0
 	}
 	err := w.emptyOut(out)
 	w.slices.drop(end)
