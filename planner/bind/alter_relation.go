@@ -16,7 +16,8 @@ type Altered struct {
 	Relation *catalog.Relation
 	// From has for each column the position that it had before, -1 for a new one.
 	From []int
-	// Using are the expressions that ALTER COLUMN … TYPE … USING has, by column.
+	// Using are the expressions that ALTER COLUMN … TYPE … USING has, by column, and
+	// the values of new columns where these are not their defaults.
 	Using map[int]ast.Expr
 	// Rewrite says that the rows have other columns, or another primary key.
 	Rewrite bool
@@ -48,8 +49,10 @@ type alteration struct {
 func AlterRelation(st *ast.AlterRelation, rel *catalog.Relation, def *ast.CreateRelation, opts Options) (*Altered, error) {
 	a := &alteration{rel: rel, def: def, using: map[string]ast.Expr{}}
 	a.normalize()
-	for i := range st.Actions {
-		if err := a.do(&st.Actions[i]); err != nil {
+	actions := slices.Clone(st.Actions)
+	slices.SortStableFunc(actions, func(x, y ast.AlterAction) int { return pass(x) - pass(y) })
+	for i := range actions {
+		if err := a.do(&actions[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -63,6 +66,21 @@ func AlterRelation(st *ast.AlterRelation, rel *catalog.Relation, def *ast.Create
 		return nil, e
 	}
 	return a.altered(made), nil
+}
+
+// pass is when an action is carried out among several: what goes goes first.
+func pass(x ast.AlterAction) int {
+	switch x.Action {
+	case "drop column", "drop constraint", "drop default", "drop not null":
+		return 0
+	case "type":
+		return 1
+	case "add column":
+		return 2
+	case "add constraint":
+		return 4
+	}
+	return 3
 }
 
 // normalize names the constraints, and takes them out of the columns.
@@ -111,6 +129,8 @@ func (a *alteration) do(x *ast.AlterAction) error {
 	case "rename to":
 		a.renameTo(x.New.Value)
 		return tooLong(x.New)
+	case "rename constraint":
+		return a.renameConstraint(x)
 	case "add constraint":
 		return a.addConstraint(x)
 	case "drop constraint":
@@ -301,7 +321,17 @@ func (a *alteration) references(f func(*ast.ColumnRef)) {
 
 func (a *alteration) addConstraint(x *ast.AlterAction) error {
 	c := x.Constraint
+	for _, n := range []ast.Name{c.KeyName, nameOf(c.Unique, func(u ast.Unique) ast.Name { return u.Name }), nameOf(c.Checks, func(k ast.Check) ast.Name { return k.Name })} {
+		if err := a.freeName(n); err != nil {
+			return err
+		}
+	}
 	if len(c.PrimaryKey) > 0 {
+		for _, n := range c.PrimaryKey {
+			if a.find(n.Value) < 0 {
+				return a.noColumn(n)
+			}
+		}
 		if len(a.def.PrimaryKey) > 0 {
 			return a.secondKey(x)
 		}
@@ -310,6 +340,49 @@ func (a *alteration) addConstraint(x *ast.AlterAction) error {
 	a.def.Unique = append(a.def.Unique, c.Unique...)
 	a.def.Checks = append(a.def.Checks, c.Checks...)
 	return nil
+}
+
+// nameOf is the name of the first of a list.
+func nameOf[T any](list []T, name func(T) ast.Name) ast.Name {
+	if len(list) == 0 {
+		return ast.Name{}
+	}
+	return name(list[0])
+}
+
+// freeName refuses the name of a constraint that there is.
+func (a *alteration) freeName(n ast.Name) error {
+	if n.Value != "" && slices.ContainsFunc(a.constraintNames(), func(have *ast.Name) bool { return have.Value == n.Value }) {
+		return pgerr.New(pgerr.DuplicateObject, "constraint %q for relation %q already exists", n.Value, a.rel.Name).At(int(n.Pos))
+	}
+	return nil
+}
+
+// constraintNames are where the names of the constraints are.
+func (a *alteration) constraintNames() (list []*ast.Name) {
+	if len(a.def.PrimaryKey) > 0 {
+		list = append(list, &a.def.KeyName)
+	}
+	for i := range a.def.Unique {
+		list = append(list, &a.def.Unique[i].Name)
+	}
+	for i := range a.def.Checks {
+		list = append(list, &a.def.Checks[i].Name)
+	}
+	return list
+}
+
+func (a *alteration) renameConstraint(x *ast.AlterAction) error {
+	if err := a.freeName(x.New); err != nil {
+		return err
+	}
+	for _, have := range a.constraintNames() {
+		if have.Value == x.Old.Value {
+			have.Value = x.New.Value
+			return tooLong(x.New)
+		}
+	}
+	return pgerr.New(pgerr.UndefinedObject, "constraint %q for table %q does not exist", x.Old.Value, a.rel.Name).At(int(x.Old.Pos))
 }
 
 func (a *alteration) dropConstraint(x *ast.AlterAction) error {
@@ -351,6 +424,11 @@ func (a *alteration) alterColumn(x *ast.AlterAction) error {
 		}
 		if name := serialTypes[c.Type.Name]; name != "" { // its numbers were its default
 			c.Type.Name, c.NotNull = name, true
+		}
+		if _, filled := a.using[c.Name.Value]; a.from[at] < 0 && !filled { // the rows there are get what it was added with
+			if a.using[c.Name.Value] = c.Default; c.Default == nil {
+				a.using[c.Name.Value] = &ast.Literal{Kind: ast.NullLiteral, Text: "null"}
+			}
 		}
 		c.Default = x.X
 	case "set not null":

@@ -297,12 +297,14 @@ func (x *alterTable) rewrite(ctx context.Context) error {
 func (x *alterTable) fill(ctx context.Context, made, old *catalog.Relation) error {
 	var into, from []string
 	for i, c := range made.Columns {
-		if x.From[i] < 0 || c.Generated != "" {
+		e, using := "", x.Using[i]
+		switch {
+		case c.Generated != "", x.From[i] < 0 && using == nil:
 			continue
-		}
-		e := ast.QuoteName(x.old.Columns[x.From[i]].Name)
-		if using := x.Using[i]; using != nil {
+		case using != nil:
 			e = "(" + ast.PrintExpr(using) + ")"
+		default:
+			e = ast.QuoteName(x.old.Columns[x.From[i]].Name)
 		}
 		into, from = append(into, ast.QuoteName(c.Name)), append(from, e)
 	}
@@ -343,7 +345,7 @@ func (x *alterTable) at(err error) error {
 	case e.Code == pgerr.DatatypeMismatch:
 		for i, c := range x.Relation.Columns {
 			if x.From[i] >= 0 && x.Using[i] == nil && strings.HasPrefix(e.Message, fmt.Sprintf("column %q is of type", c.Name)) {
-				e = pgerr.New(e.Code, "column %q cannot be cast automatically to type %s", c.Name, c.Type).
+				e = pgerr.New(e.Code, "column %q cannot be cast automatically to type %s", c.Name, withoutPrecision(c.Type)).
 					Hint(`You might need to specify "USING %s::%s".`, ast.QuoteName(c.Name), c.Type)
 			}
 		}
@@ -363,3 +365,9 @@ func (x *alterTable) at(err error) error {
 type replacedTable struct{ id string }
 
 func (r replacedTable) again(_ context.Context, w *work) error { return w.rows.Replace(r.id) }
+
+// withoutPrecision is the type as messages name it.
+func withoutPrecision(t types.Type) types.Type {
+	t.HasPrecision, t.Precision, t.Scale = false, 0, 0
+	return t
+}

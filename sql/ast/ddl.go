@@ -153,7 +153,7 @@ type ColumnDef struct {
 // AlterAction is one of the things that an ALTER does.
 type AlterAction struct {
 	At
-	// Action is "add column", "drop column", "rename column", "rename to", "add
+	// Action is "add column", "drop column", "rename column", "rename constraint", "rename to", "add
 	// constraint", "drop constraint", "set", "reset", "owner to", "set schema", "as", or
 	// of a column "set default", "drop default", "set not null", "drop not null", "type"
 	// and "alter column" for what else there is.

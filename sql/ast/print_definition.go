@@ -288,7 +288,7 @@ func (p *printer) alteredPart(a *AlterAction) {
 		p.flag(a.Exists, " IF EXISTS")
 		p.put(" ")
 		p.name(a.Old)
-	case "rename column":
+	case "rename column", "rename constraint":
 		p.put(" ")
 		p.name(a.Old)
 		p.put(" TO ")

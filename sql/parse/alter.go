@@ -128,7 +128,11 @@ func (p *parser) alterAction() ast.AlterAction {
 		a.New = p.name()
 	case p.accept("rename"):
 		a.Action = "rename column"
-		p.accept("column")
+		if p.accept("constraint") {
+			a.Action = "rename constraint"
+		} else {
+			p.accept("column")
+		}
 		a.Old = p.name()
 		p.expect("to")
 		a.New = p.name()
