@@ -242,8 +242,15 @@ func (x *rowLists) find(l uint32, e entry, o *rowOrder) *entry {
 	var one [1][]entry
 	pieces := x.pieces(l, &one)
 	k := sortedBefore(len(pieces)-1, func(k int) bool { return o.compareEntries(pieces[k+1][0], e) <= 0 })
-	if i := after(pieces[k], e, o) - 1; i >= 0 && pieces[k][i].id == e.id {
-		return &pieces[k][i]
+	for ; k >= 0; k-- { // rows that are the same in all columns are equal entries
+		for i := after(pieces[k], e, o) - 1; i >= 0; i-- {
+			if pieces[k][i].id == e.id {
+				return &pieces[k][i]
+			}
+			if o.compareEntries(pieces[k][i], e) != 0 {
+				return nil
+			}
+		}
 	}
 	return nil
 }
