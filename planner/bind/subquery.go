@@ -204,8 +204,12 @@ func (l *level) plant(node logical.Node, exprs ...*scalar.Expr) (logical.Node, e
 			return true
 		})
 		// Inner ones first: they may be outer arguments of the others.
+		// One that stands in several places, as the operand of BETWEEN does, has become
+		// a column in all of them by the second.
 		for i := len(waiting) - 1; i >= 0; i-- {
-			node = l.apply(node, waiting[i])
+			if waiting[i].Op == opQuery {
+				node = l.apply(node, waiting[i])
+			}
 		}
 	}
 	return node, nil
