@@ -61,6 +61,11 @@ func LoadZone(name string, posix bool) (*Zone, error) {
 		}
 		return FixedZone(s, off), nil
 	}
+	if i := strings.IndexByte(s, '>'); i > 0 && s[0] == '<' { // <+03>-03, as SHOW timezone has it
+		if off, ok := parseOffset(s[1:i]); ok {
+			return FixedZone(s, off), nil
+		}
+	}
 	loc, err := time.LoadLocation(canonicalZone(s))
 	if err != nil {
 		// GMT+3, UTC-2: POSIX sign, west is positive.

@@ -40,6 +40,9 @@ type Context struct {
 	External func(key string, args []types.Value, result types.Type) (types.Value, error)
 }
 
+// TimeZone is the session's time zone.
+func (c *Context) TimeZone() *types.Zone { return c.zone() }
+
 func (c *Context) zone() *types.Zone {
 	if c.Zone == nil {
 		return types.UTC

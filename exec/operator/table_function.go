@@ -128,11 +128,17 @@ func (f *tableFunction) timeSeries(args []types.Value, zero error) (err error) {
 	if up == 0 {
 		return zero
 	}
+	zoned := f.spec.Args[0].Type.Kind == types.TimestampTZ // its days are the session's
 	for v := args[0].Int; up > 0 && v <= args[1].Int || up < 0 && v >= args[1].Int; {
 		if err := f.row(types.Value{Int: v}); err != nil {
 			return err
 		}
-		if v, err = step.AddToTimestamp(v); err != nil {
+		if zoned {
+			v, err = step.AddToTimestampTZ(v, f.ctx.TimeZone())
+		} else {
+			v, err = step.AddToTimestamp(v)
+		}
+		if err != nil {
 			return err
 		}
 	}

@@ -153,7 +153,8 @@ func Conjuncts(x *Expr) []*Expr {
 }
 
 // VolatilityOf is the highest volatility of the functions that x calls, and of
-// its casts: those from and to timestamptz depend on the session's time zone.
+// its casts: those from and to timestamptz depend on the session's time zone, and
+// so do comparisons of one with a date or timestamp.
 func VolatilityOf(x *Expr) Volatility {
 	v := Immutable
 	Walk(x, func(e *Expr) {
@@ -163,6 +164,9 @@ func VolatilityOf(x *Expr) Volatility {
 		if e.Op != OpCall {
 			return
 		}
+		if mixedZones(e.Args) {
+			v = max(v, Stable)
+		}
 		if f := ByKey(e.Func); f == nil {
 			v = Volatile
 		} else if f.Volatility > v {
@@ -170,6 +174,11 @@ func VolatilityOf(x *Expr) Volatility {
 		}
 	})
 	return v
+}
+
+// mixedZones reports whether the first two of args are times, and one of them has a zone.
+func mixedZones(args []*Expr) bool {
+	return len(args) > 1 && args[0].Type.IsTime() && args[1].Type.IsTime() && zoned(args[0].Type) != zoned(args[1].Type)
 }
 
 // zoned reports whether values of t are points in time that a time zone shows.

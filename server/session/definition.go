@@ -217,23 +217,11 @@ func timeZone(v string) (string, error) {
 	if h, err := strconv.ParseFloat(v, 64); err == nil && math.Abs(h) <= 15 {
 		v = offsetName(int64(h * 3600))
 	}
-	z, err := loadZone(v)
+	z, err := types.LoadZone(v, true)
 	if err != nil {
 		return v, invalid("Use a name such as Europe/Berlin, or hours east of Greenwich.")
 	}
 	return z.Name(), nil
-}
-
-// loadZone finds a zone by the name under which it is shown.
-func loadZone(v string) (*types.Zone, error) {
-	if i := strings.IndexByte(v, '>'); i > 0 && v[0] == '<' {
-		z, err := types.LoadZone(v[1:i], false)
-		if err != nil {
-			return nil, err
-		}
-		return types.FixedZone(v, z.OffsetAt(0)), nil
-	}
-	return types.LoadZone(v, true)
 }
 
 // offsetName names an offset as PostgreSQL shows it: POSIX style, sign reversed.

@@ -95,7 +95,7 @@ func (s *Session) Duration(name string) time.Duration { return s.vars.duration(n
 func (s *Session) TimeZone() *types.Zone {
 	name := s.vars.get("timezone")
 	if s.zone == nil || s.zoneName != name {
-		z, err := loadZone(name)
+		z, err := types.LoadZone(name, true)
 		if err != nil { // cannot be: it was checked when it was set
 			z = types.UTC
 		}
