@@ -33,6 +33,7 @@ type overChanges struct {
 	rows    []unsafe.Pointer
 	changes []change
 	match   rowMatch
+	refused overRefused
 	out     batch.Batch
 	sel     []uint16
 }
@@ -62,6 +63,7 @@ func newOverChanges(op *graph.Operator, env *Env, calls *over.Evaluator) (*overC
 		return nil, err
 	}
 	o.groups.touch = o.touch
+	o.refused = newOverRefused(op, env, calls, o.groups)
 	width := len(env.Inputs[0])
 	o.part.Cols = make([]*batch.Column, width)
 	for i, f := range op.Fields {
@@ -139,8 +141,15 @@ func (o *overChanges) compute(list uint32, dst *results) error {
 		g.rows.ReadColumn(g.slots[c], o.rows, p.Cols[c])
 	}
 	cols, err := o.calls.Run(p)
-	if err != nil {
+	switch {
+	case err == nil:
+	case !o.refused.isData(err):
 		return err
+	case dst == &o.old:
+		o.refused.before(list, o.ids)
+		return nil
+	default:
+		return o.refused.tell(err, list, o.ids, o.rows)
 	}
 	dst.ids = append(dst.ids, o.ids...)
 	for i, c := range cols {
@@ -184,6 +193,7 @@ func (o *overChanges) flush(out exec.Output) error {
 		}
 	}
 	o.touched = o.touched[:0]
+	clear(o.refused.known)
 	o.old.reset()
 	o.groups.settle()
 	return nil

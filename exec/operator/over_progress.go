@@ -23,6 +23,7 @@ type overProgress struct {
 	spec    *graph.OverProgress
 	env     *Env
 	bad     badRows
+	refused overRefused
 	part    over.Partition
 	time    uintptr // in a row
 	emitted uintptr // in a row: whether it was
@@ -57,6 +58,7 @@ func newOverProgress(op *graph.Operator, env *Env, calls *over.Evaluator) (exec.
 		return nil, err
 	}
 	g := o.groups
+	o.refused = newOverRefused(op, env, calls, g)
 	o.time = g.rows.key(g.slots[spec.Progress.Time])
 	o.emitted = g.rows.column(len(op.Tables[0].Columns) - 1)
 	o.part.Cols = make([]*batch.Column, len(env.Inputs[0]))
@@ -195,11 +197,18 @@ func (o *overProgress) pass(group, list uint32, out exec.Output) error {
 		g.rows.ReadColumn(g.slots[c], o.rows, p.Cols[c])
 	}
 	results, err := o.calls.Run(p)
+	end := p.N
 	if err != nil {
-		return err
+		if !o.refused.isData(err) {
+			return err
+		}
+		if err := o.refused.tell(err, list, o.ids[from:], o.rows[from:]); err != nil {
+			return err
+		}
+		end = from
 	}
-	for at := from; at < p.N; at += o.env.BatchRows {
-		if err := o.emit(at, min(at+o.env.BatchRows, p.N), results, out); err != nil {
+	for at := from; at < end; at += o.env.BatchRows {
+		if err := o.emit(at, min(at+o.env.BatchRows, end), results, out); err != nil {
 			return err
 		}
 	}

@@ -28,6 +28,7 @@ type Evaluator struct {
 	columns []int
 	layout  layout
 	out     []*batch.Column
+	failed  int
 }
 
 // call is one result column.
@@ -132,11 +133,15 @@ func (e *Evaluator) Run(p *Partition) ([]*batch.Column, error) {
 		dst.Reset()
 		dst.Resize(p.N)
 		if err := c.run(p, &e.layout, dst); err != nil {
+			e.failed = i
 			return nil, err
 		}
 	}
 	return e.out, nil
 }
+
+// Failed is the number of the call that the last Run failed with.
+func (e *Evaluator) Failed() int { return e.failed }
 
 // setNull makes row i of dst null.
 func setNull(dst *batch.Column, i, n int) {
