@@ -34,6 +34,11 @@ func (c *comparison) judge(n *graph.Operator) {
 		v.Added = append(v.Added, missing)
 	}
 	v.Added = append(v.Added, c.missingJoined(o, n)...)
+	missing, others := c.refiltered(o, n)
+	if missing != "" {
+		v.Added = append(v.Added, missing)
+	}
+	v.Why = join(v.Why, others)
 	v.Result = Kept
 	if len(v.Added)+len(v.Removed) > 0 {
 		v.Result = KeptPartly
@@ -82,8 +87,11 @@ func (c *comparison) emptyBecause(n *graph.Operator) string {
 }
 
 func join(a, b string) string {
-	if a == "" {
+	switch "" {
+	case a:
 		return b
+	case b:
+		return a
 	}
 	return a + "; " + b
 }

@@ -140,10 +140,11 @@ type operators struct {
 	// aggregates whether rows they do not need are left out of their input.
 	leftOut map[string][2]string
 	thinned map[string]bool
+	filters map[string][]string // that rows which change have to pass
 }
 
 func side(g *graph.Graph) operators {
-	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, inputs: map[string][]string{}, feeds: map[string][]string{}, leftOut: map[string][2]string{}, thinned: map[string]bool{}}
+	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, inputs: map[string][]string{}, feeds: map[string][]string{}, leftOut: map[string][2]string{}, thinned: map[string]bool{}, filters: map[string][]string{}}
 	for i := range g.Operators {
 		o := &g.Operators[i]
 		switch o.Kind {
@@ -158,6 +159,9 @@ func side(g *graph.Graph) operators {
 		s.reads[o.ID], s.inputs[o.ID], s.feeds[o.ID] = reads(g, i), inputs(g, o), feeds(g, i)
 		if o.Join != nil {
 			s.leftOut[o.ID] = leftOut(g, o)
+		}
+		if len(o.Tables) > 0 {
+			s.filters[o.ID] = filters(g, o)
 		}
 		if o.Aggregate != nil {
 			s.thinned[o.ID] = thinned(g, o)
