@@ -84,7 +84,7 @@ func launch(t testing.TB, data string, env []string, args ...string) *process {
 	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p, p
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.cmd.Start(); err != nil {
+	if err := servers.Launch(p.cmd); err != nil {
 		t.Fatal(err)
 	}
 	go func() {

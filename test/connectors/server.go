@@ -90,7 +90,7 @@ func (s *server) run() {
 	s.cmd.Env = append(append(os.Environ(), "MILLRACE_PARALLELISM=2"), s.env...)
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := s.cmd.Start(); err != nil {
+	if err := servers.Launch(s.cmd); err != nil {
 		s.t.Fatal(err)
 	}
 	for deadline := time.Now().Add(startMax); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {

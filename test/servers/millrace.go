@@ -68,7 +68,7 @@ func (m *Millrace) Start(ctx context.Context, args ...string) error {
 	m.cmd = exec.Command(m.bin, append(append([]string{}, m.args...), args...)...)
 	m.cmd.Stdout, m.cmd.Stderr = &m.log, &m.log
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := m.cmd.Start(); err != nil {
+	if err := Launch(m.cmd); err != nil {
 		return fmt.Errorf("start the server: %w", err)
 	}
 	dead := make(chan struct{})

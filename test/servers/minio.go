@@ -91,7 +91,7 @@ func RunMinIO(bin string, buckets ...string) (*MinIO, func(), error) {
 		}
 		os.RemoveAll(dir)
 	}
-	if err := m.cmd.Start(); err != nil {
+	if err := Launch(m.cmd); err != nil {
 		stop()
 		return nil, nil, err
 	}

@@ -163,7 +163,7 @@ func (p *Postgres) start(cred *syscall.Credential) error {
 	p.cmd.Dir, p.cmd.SysProcAttr = p.Dir, attr()
 	p.cmd.Env = append(os.Environ(), "HOME="+p.Dir)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
-	if err := p.cmd.Start(); err != nil {
+	if err := Launch(p.cmd); err != nil {
 		return fmt.Errorf("postgres: %w", err)
 	}
 	return p.wait()
