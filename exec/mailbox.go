@@ -45,6 +45,7 @@ const batchesUnderWay = queueMessages + 2
 // others catch up.
 type mailbox struct {
 	mu       sync.Mutex
+	receiver *task
 	notEmpty sync.Cond
 	queues   []*queue
 	next     int // where the round-robin goes on
@@ -52,6 +53,7 @@ type mailbox struct {
 }
 
 type queue struct {
+	sender  *task
 	notFull sync.Cond
 	ring    [queueMessages]message
 	head, n int
@@ -59,15 +61,15 @@ type queue struct {
 	free    []*batch.Batch // emptied batches on their way back to the sender
 }
 
-func newMailbox() *mailbox {
-	m := &mailbox{}
+func newMailbox(receiver *task) *mailbox {
+	m := &mailbox{receiver: receiver}
 	m.notEmpty.L = &m.mu
 	return m
 }
 
 // addSender makes a queue for one more sender, and returns its number.
-func (m *mailbox) addSender() int {
-	q := &queue{}
+func (m *mailbox) addSender(sender *task) int {
+	q := &queue{sender: sender}
 	q.notFull.L = &m.mu
 	m.queues = append(m.queues, q)
 	return len(m.queues) - 1
@@ -80,7 +82,7 @@ func (m *mailbox) send(sender int, msg message) error {
 	defer m.mu.Unlock()
 	q := m.queues[sender]
 	for q.n == queueMessages && !m.closed {
-		q.notFull.Wait()
+		m.wait(&q.notFull, q.sender)
 	}
 	if m.closed {
 		return context.Canceled
@@ -88,9 +90,29 @@ func (m *mailbox) send(sender int, msg message) error {
 	q.ring[(q.head+q.n)%queueMessages] = msg
 	q.n++
 	if q.n >= wakeMessages || msg.kind != batchMessage && msg.kind != watermarkMessage {
-		m.notEmpty.Signal()
+		wake(&m.notEmpty, m.receiver)
 	}
 	return nil
+}
+
+// wait lets t wait until wake is called for it, or shorter.
+func (m *mailbox) wait(c *sync.Cond, t *task) {
+	if t.worker == nil {
+		c.Wait()
+		return
+	}
+	m.mu.Unlock()
+	t.yield(struct{}{})
+	m.mu.Lock()
+}
+
+// wake ends t's waiting.
+func wake(c *sync.Cond, t *task) {
+	if t.worker == nil {
+		c.Signal()
+		return
+	}
+	t.worker.ring()
 }
 
 // flush wakes the receiver if the sender has put anything into its queue.
@@ -98,7 +120,7 @@ func (m *mailbox) flush(sender int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.queues[sender].n > 0 {
-		m.notEmpty.Signal()
+		wake(&m.notEmpty, m.receiver)
 	}
 }
 
@@ -144,14 +166,14 @@ func (m *mailbox) receive(block bool) (sender int, msg message, ok bool) {
 			q.n--
 			m.next = s + 1
 			if q.n == queueMessages-wakeMessages {
-				q.notFull.Signal()
+				wake(&q.notFull, q.sender)
 			}
 			return s, msg, true
 		}
 		if !block || m.closed {
 			return 0, message{}, false
 		}
-		m.notEmpty.Wait()
+		m.wait(&m.notEmpty, m.receiver)
 	}
 }
 
@@ -176,8 +198,8 @@ func (m *mailbox) close() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
-	m.notEmpty.Broadcast()
+	wake(&m.notEmpty, m.receiver)
 	for _, q := range m.queues {
-		q.notFull.Broadcast()
+		wake(&q.notFull, q.sender)
 	}
 }

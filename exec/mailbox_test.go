@@ -11,9 +11,9 @@ import (
 // nobody waits for ever.
 func TestMailboxDelivers(t *testing.T) {
 	const senders, messages, between = 3, 3000, 7
-	m := newMailbox()
+	m := newMailbox(&task{})
 	for range senders {
-		m.addSender()
+		m.addSender(&task{})
 	}
 	var wait sync.WaitGroup
 	for s := range senders {
@@ -56,8 +56,8 @@ func TestMailboxDelivers(t *testing.T) {
 // TestMailboxCloseFreesSenders checks that senders that wait for room fail when the
 // mailbox is closed.
 func TestMailboxCloseFreesSenders(t *testing.T) {
-	m := newMailbox()
-	m.addSender()
+	m := newMailbox(&task{})
+	m.addSender(&task{})
 	failed := make(chan error)
 	go func() {
 		for {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/internal/background"
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/planner/graph"
 )
@@ -46,8 +47,11 @@ type Options struct {
 	// Watermarks are those that operators had reached when their state was
 	// saved, by operator id.
 	Watermarks map[string]Watermark
-	Log        *slog.Logger
-	Clock      clock.Clock
+	// Slots, if given, are where the tasks compute in the background, making way for what
+	// people wait for.
+	Slots *background.Slots
+	Log   *slog.Logger
+	Clock clock.Clock
 }
 
 // EnsureDefaults fills in what was left out.
@@ -248,7 +252,7 @@ func (r *Run) connect(o int, nodes [][]*node) {
 					continue
 				}
 				boxes = append(boxes, n.task.mailbox())
-				ids = append(ids, n.task.addSender(port))
+				ids = append(ids, n.task.addSender(sender.task, port))
 			}
 			sender.sends = append(sender.sends, newExchange(in.Exchange.Kind, in.Exchange.Keys, from.Fields, r.opt.BatchRows, boxes, ids))
 		}
@@ -261,17 +265,22 @@ func (r *Run) Start() {
 	r.started = true
 	var wg sync.WaitGroup
 	var once sync.Once
-	for _, t := range r.tasks {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
-			err := t.main(r.ctx)
-			if err != nil && !errors.Is(err, context.Canceled) {
-				once.Do(func() { r.err = err })
-			}
-			r.cancel()
-			r.closeBoxes()
-		}()
+	main := func(t *task) {
+		err := t.main(r.ctx)
+		if err != nil && !errors.Is(err, context.Canceled) {
+			once.Do(func() { r.err = err })
+		}
+		r.cancel()
+		r.closeBoxes()
+	}
+	if r.opt.Slots == nil {
+		for _, t := range r.tasks {
+			wg.Go(func() { main(t) })
+		}
+	} else {
+		for _, w := range r.employ() {
+			wg.Go(func() { w.main(main) })
+		}
 	}
 	go func() {
 		<-r.ctx.Done()

@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/internal/background"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
 )
@@ -187,9 +188,13 @@ func ended(t *testing.T, r *Run) {
 func TestEveryRowArrivesOnce(t *testing.T) {
 	for _, kind := range []graph.ExchangeKind{graph.Hash, graph.Single, graph.Forward} {
 		for parallelism := 1; parallelism <= 3; parallelism++ {
-			for _, rows := range []int{1, 3, 1024} {
+			for i, rows := range []int{1, 3, 1024, 1, 3, 1024} {
 				f := newFactory(t, 4, 2000)
-				r, err := Start(context.Background(), chain(kind), Options{Parallelism: parallelism, BatchRows: rows, Factory: f})
+				var slots *background.Slots
+				if i >= 3 {
+					slots = background.Shared()
+				}
+				r, err := Start(context.Background(), chain(kind), Options{Parallelism: parallelism, BatchRows: rows, Factory: f, Slots: slots})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -228,14 +233,19 @@ func TestLatenessDoesNotDependOnBatches(t *testing.T) {
 // At a barrier every operator has seen exactly the rows before the sources'
 // offsets.
 func TestBarriersCutConsistently(t *testing.T) {
-	for parallelism := 1; parallelism <= 3; parallelism++ {
+	for i := range 6 {
+		parallelism := 1 + i%3
+		var slots *background.Slots
+		if i >= 3 {
+			slots = background.Shared()
+		}
 		f := newFactory(t, 4, 0)
 		f.source.endless = true
 		reports := make(chan Report, 64)
 		seen := map[*counter]int64{}
 		var mu sync.Mutex
 		g := chain(graph.Hash)
-		r, err := Start(context.Background(), g, Options{Parallelism: parallelism, BatchRows: 16, Factory: cutting{f, seen, &mu},
+		r, err := Start(context.Background(), g, Options{Parallelism: parallelism, BatchRows: 16, Factory: cutting{f, seen, &mu}, Slots: slots,
 			OnReport: func(rep Report) { reports <- rep }})
 		if err != nil {
 			t.Fatal(err)

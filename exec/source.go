@@ -110,7 +110,10 @@ func (s *sourceTask) main(ctx context.Context) error {
 	if err := s.letSilentTasksFirst(ctx); err != nil {
 		return err
 	}
-	for ctx.Err() == nil {
+	for n := 1; ctx.Err() == nil; n++ {
+		if n%turn == 0 {
+			s.task.pause()
+		}
 		if err := s.handleControl(ctx); err != nil {
 			return err
 		}
@@ -164,12 +167,8 @@ func (s *sourceTask) isSilent() bool {
 func (s *sourceTask) letSilentTasksFirst(ctx context.Context) error {
 	run := s.task.run
 	if !s.isSilent() {
-		select {
-		case <-run.quiet:
-			return nil
-		case <-ctx.Done():
-			return ctx.Err()
-		}
+		s.task.await([]reflect.SelectCase{received(ctx.Done()), received(run.quiet)})
+		return ctx.Err()
 	}
 	if err := s.finish(); err != nil {
 		return err
@@ -571,20 +570,16 @@ func (s *sourceTask) state() *SourceState {
 // wait sleeps until a reader may have rows, a request comes, or it is time to
 // ask again.
 func (s *sourceTask) wait(ctx context.Context) error {
-	cases := []reflect.SelectCase{
-		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(ctx.Done())},
-		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(s.control)},
-		{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(s.task.run.opt.Clock.After(idlePoll))},
-	}
+	cases := []reflect.SelectCase{received(ctx.Done()), received(s.control), received(s.task.run.opt.Clock.After(idlePoll))}
 	for _, sp := range s.splits {
 		if sp.reader == nil {
 			continue
 		}
 		if ready := sp.reader.Ready(); ready != nil {
-			cases = append(cases, reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(ready)})
+			cases = append(cases, received(ready))
 		}
 	}
-	chosen, v, _ := reflect.Select(cases)
+	chosen, v := s.task.await(cases)
 	if chosen == 0 {
 		return ctx.Err()
 	}
@@ -592,4 +587,8 @@ func (s *sourceTask) wait(ctx context.Context) error {
 		return s.do(ctx, v.Interface().(control))
 	}
 	return nil
+}
+
+func received[T any](c <-chan T) reflect.SelectCase {
+	return reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(c)}
 }

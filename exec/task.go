@@ -3,6 +3,7 @@ package exec
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"runtime/debug"
 	"slices"
 )
@@ -19,6 +20,15 @@ type task struct {
 	ports  []int // of each sender: the head's port it feeds
 	report Report
 
+	// Of a task that a worker runs: how it is let go on and how it lets others, what it
+	// waits for besides messages, and which of that came, -1 for none, with what.
+	worker   *worker
+	resume   func() (struct{}, bool)
+	yield    func(struct{}) bool
+	awaited  []reflect.SelectCase
+	chosen   int
+	received reflect.Value
+
 	senderWatermarks []Watermark
 	senderIdle       []bool
 	senderBarriers   int
@@ -31,20 +41,20 @@ type task struct {
 
 func (t *task) mailbox() *mailbox {
 	if t.box == nil {
-		t.box = newMailbox()
+		t.box = newMailbox(t)
 	}
 	return t.box
 }
 
 // addSender makes room for a sender that feeds the head's port, and returns the
 // number of its queue.
-func (t *task) addSender(port int) int {
+func (t *task) addSender(sender *task, port int) int {
 	t.ports = append(t.ports, port)
 	t.senderWatermarks = append(t.senderWatermarks, WatermarkMin)
 	t.senderIdle = append(t.senderIdle, false)
 	t.senderEnds = append(t.senderEnds, false)
 	t.senderCaught = append(t.senderCaught, false)
-	return t.box.addSender()
+	return t.box.addSender(sender)
 }
 
 // main runs the task to its end. A panic in an operator fails this job only.
@@ -112,7 +122,10 @@ func (t *task) retellWatermarks() error {
 // receive drives the head from the mailbox until the job is stopped.
 func (t *task) receive(ctx context.Context) error {
 	head := t.nodes[0]
-	for ctx.Err() == nil {
+	for n := 1; ctx.Err() == nil; n++ {
+		if n%turn == 0 {
+			t.pause()
+		}
 		sender, msg, ok := t.box.receive(false)
 		if !ok {
 			if err := head.flush(); err != nil {

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/millrace/millrace/internal/background"
 	"log/slog"
 	"sync"
 
@@ -46,7 +47,8 @@ type ManagerOptions struct {
 	// metadata, without secrets.
 	Describe func(j *catalog.Job) (json.RawMessage, error)
 	Slabs    *state.Slabs
-	Version  string // of the engine, for metadata
+	Slots    *background.Slots // where jobs compute; nil: wherever they can
+	Version  string            // of the engine, for metadata
 	// Parallelism and BatchRows are what jobs use that do not say; 0 for the
 	// number of cores and the engine's choice.
 	Parallelism int
@@ -172,6 +174,7 @@ func (m *Manager) Start(j *catalog.Job) error {
 	m.wg.Add(1)
 	go func() {
 		defer m.wg.Done()
+		background.Thread()
 		r.main(m.ctx)
 	}()
 	return nil

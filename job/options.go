@@ -3,13 +3,13 @@ package job
 import (
 	"errors"
 	"fmt"
-	"runtime"
 	"sort"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/internal/background"
 	"github.com/millrace/millrace/internal/pgerr"
 )
 
@@ -154,7 +154,7 @@ func OptionDocs() []OptionDoc {
 // the option and what it takes.
 func ParseOptions(given map[string]string) (Options, error) {
 	var o Options
-	o.Parallelism = runtime.GOMAXPROCS(0)
+	o.Parallelism = background.Processors
 	known := map[string]bool{}
 	for _, opt := range jobOptions() {
 		known[opt.name] = true

@@ -191,7 +191,7 @@ func (r *runner) begin(ctx context.Context, start *startingPoint) error {
 	run, err := exec.Start(ctx, r.g, exec.Options{
 		Parallelism: r.opt.Parallelism, BatchRows: r.opt.BatchRows, Factory: p,
 		OnReport: func(rep exec.Report) { r.reports <- rep }, Watermarks: start.watermarks,
-		Log: r.m.opt.Log.With("job", r.name()), Clock: r.m.opt.Clock,
+		Slots: r.m.opt.Slots, Log: r.m.opt.Log.With("job", r.name()), Clock: r.m.opt.Clock,
 	})
 	if err != nil {
 		return err
@@ -392,6 +392,9 @@ func (r *runner) publish(epoch uint64, reports []exec.Report) {
 	if r.view == nil {
 		return
 	}
+	slot := r.m.opt.Slots.Slot()
+	slot.Enter()
+	defer slot.Leave()
 	r.view.publish(epoch, viewParts(reports))
 }
 

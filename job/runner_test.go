@@ -16,6 +16,7 @@ import (
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/internal/background"
 	"github.com/millrace/millrace/planner/fixture"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/statestore/object"
@@ -57,7 +58,7 @@ func newWorld(t *testing.T) *world {
 
 // boot starts a manager on what there is.
 func (w *world) boot() {
-	w.manager = NewManager(ManagerOptions{Store: w.store, Objects: w.bucket, Parallelism: 2,
+	w.manager = NewManager(ManagerOptions{Store: w.store, Objects: w.bucket, Slots: background.Shared(), Parallelism: 2,
 		Sources: func(context.Context, *catalog.Job, *graph.Operator, func(connector.BadRow) error) (connector.Source, error) {
 			return w.in, nil
 		},

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/millrace/millrace/internal/background"
 	"slices"
 	"sort"
 	"strconv"
@@ -66,12 +67,13 @@ func (r *runner) upload(ctx context.Context, p *pendingBarrier, reports []exec.R
 	r.writing = true
 	go func() { // answers on r.uploads; end waits for it
 		defer cancel()
+		background.Thread()
 		u := uploadResult{meta: meta, reports: reports, commits: commits, started: started}
 		if r.m.opt.Letters != nil { // before the sources are past those rows
 			u.err = r.m.opt.Letters.Flush()
 		}
 		if u.err == nil {
-			u.bytes, u.err = writeCheckpoint(ctx, r.m.opt.Objects, meta, reports, commits)
+			u.bytes, u.err = writeCheckpoint(ctx, r.m.opt.Objects, r.m.opt.Slots, meta, reports, commits)
 		}
 		if u.err != nil && ctx.Err() != nil {
 			u.err = context.Cause(ctx)
@@ -108,7 +110,7 @@ func (r *runner) metadata(p *pendingBarrier) (*manifest.Metadata, error) {
 }
 
 // writeCheckpoint uploads the changed pages and completes the checkpoint.
-func writeCheckpoint(ctx context.Context, store object.Store, meta *manifest.Metadata, reports []exec.Report, commits []committable) (int64, error) {
+func writeCheckpoint(ctx context.Context, store object.Store, slots *background.Slots, meta *manifest.Metadata, reports []exec.Report, commits []committable) (int64, error) {
 	type answer struct {
 		tasks map[string]manifest.Task
 		bytes int64
@@ -122,8 +124,12 @@ func writeCheckpoint(ctx context.Context, store object.Store, meta *manifest.Met
 	close(jobs)
 	for range uploadsAtOnce {
 		go func() {
+			background.Thread()
+			slot := slots.Slot()
+			slot.Enter()
+			defer slot.Leave()
 			for rep := range jobs {
-				tasks, n, err := writeTask(ctx, store, meta, rep)
+				tasks, n, err := writeTask(ctx, &slotted{store, slot}, meta, rep)
 				answers <- answer{tasks, n, err}
 			}
 		}()
@@ -172,6 +178,19 @@ func completedByUs(ctx context.Context, store object.Store, meta *manifest.Metad
 		return nil
 	}
 	return err
+}
+
+// slotted is a store whose writers leave their slot while they wait for it.
+type slotted struct {
+	object.Store
+	slot *background.Slot
+}
+
+// Create implements object.Store.
+func (s *slotted) Create(ctx context.Context, name string, data []byte) error {
+	s.slot.Leave()
+	defer s.slot.Enter()
+	return s.Store.Create(ctx, name, data)
 }
 
 // writeTask uploads the tables of one task, and gathers what else its operators

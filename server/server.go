@@ -29,6 +29,7 @@ import (
 	objectfiles "github.com/millrace/millrace/connector/object"
 	"github.com/millrace/millrace/connector/table"
 	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/internal/background"
 	"github.com/millrace/millrace/job"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/server/admin"
@@ -199,7 +200,7 @@ func (s *Server) wireUp() error {
 	var h *handler.Handler
 	slabs := state.NewSlabs(state.SlabOptions{})
 	s.jobs = job.NewManager(job.ManagerOptions{
-		Store: s.store, Objects: s.objects, Slabs: slabs, Version: s.opt.Version,
+		Store: s.store, Objects: s.objects, Slabs: slabs, Slots: background.Shared(), Version: s.opt.Version,
 		Parallelism: s.opt.Parallelism, BatchRows: s.opt.BatchRows, Log: s.opt.Log, Clock: s.opt.Clock,
 		Sources: func(ctx context.Context, j *catalog.Job, op *graph.Operator, undecodable func(connector.BadRow) error) (connector.Source, error) {
 			return h.Source(ctx, j, op, undecodable)

@@ -1,0 +1,96 @@
+// Package background is where the work goes on that nobody waits for, above all that of
+// jobs: on threads that make way for others, as many at a time as there are processors.
+// A client's statement so finds a processor at once, of the system and of Go's runtime,
+// which looks at the network late when goroutines compute on all it has.
+package background
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// turn is how long a slot is held while others wait for one.
+const turn = 2 * time.Millisecond
+
+// Slots bounds how many goroutines compute in the background at a time. Nil slots are
+// endless.
+type Slots struct {
+	mu      sync.Mutex
+	free    int
+	queue   []*Slot // who waits, the first first
+	waiting atomic.Int32
+}
+
+// Processors is how many there were to compute with when the process began.
+var Processors = runtime.GOMAXPROCS(0)
+
+// Shared are the slots of the process, one for each processor. The runtime then has one
+// more for all that is not in the background.
+var Shared = sync.OnceValue(func() *Slots {
+	runtime.GOMAXPROCS(Processors + 1)
+	return &Slots{free: Processors}
+})
+
+// Slot is one goroutine's use of the slots. A nil *Slot is of no slots.
+type Slot struct {
+	of    *Slots
+	given chan struct{}
+	since time.Time
+}
+
+// Slot returns what a goroutine enters and leaves by.
+func (s *Slots) Slot() *Slot {
+	if s == nil {
+		return nil
+	}
+	return &Slot{of: s, given: make(chan struct{}, 1)}
+}
+
+// Enter waits until there is room, and takes it.
+func (s *Slot) Enter() {
+	if s == nil {
+		return
+	}
+	o := s.of
+	o.mu.Lock()
+	if o.free > 0 {
+		o.free--
+		o.mu.Unlock()
+	} else {
+		o.queue = append(o.queue, s)
+		o.waiting.Add(1)
+		o.mu.Unlock()
+		<-s.given
+	}
+	s.since = time.Now()
+}
+
+// Leave gives the room to who has waited longest.
+func (s *Slot) Leave() {
+	if s == nil {
+		return
+	}
+	o := s.of
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.queue) == 0 {
+		o.free++
+		return
+	}
+	next := o.queue[0]
+	o.queue = o.queue[:copy(o.queue, o.queue[1:])]
+	o.waiting.Add(-1)
+	next.given <- struct{}{}
+}
+
+// GiveWay lets others have their turn, if any wait and this one's is over. It is cheap
+// enough to be called for each batch.
+func (s *Slot) GiveWay() {
+	if s == nil || s.of.waiting.Load() == 0 || time.Since(s.since) < turn {
+		return
+	}
+	s.Leave()
+	s.Enter()
+}

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package background
+
+// Thread does nothing: only Linux gives threads a priority of their own.
+func Thread() {}
