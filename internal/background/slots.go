@@ -6,19 +6,27 @@ package background
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
-// turn is how long a slot is held while others wait for one.
-const turn = 2 * time.Millisecond
+// turn is how long a slot is held while others wait for one, and overdue when who holds
+// one is taken to wait for something itself, a disk or a bucket: another then has its
+// place.
+const (
+	turn    = 2 * time.Millisecond
+	overdue = 50 * time.Millisecond
+)
 
 // Slots bounds how many goroutines compute in the background at a time. Nil slots are
 // endless.
 type Slots struct {
+	overdue time.Duration
 	mu      sync.Mutex
 	free    int
+	holders []*Slot
 	queue   []*Slot // who waits, the first first
 	waiting atomic.Int32
 }
@@ -30,14 +38,15 @@ var Processors = runtime.GOMAXPROCS(0)
 // more for all that is not in the background.
 var Shared = sync.OnceValue(func() *Slots {
 	runtime.GOMAXPROCS(Processors + 1)
-	return &Slots{free: Processors}
+	return &Slots{free: Processors, overdue: overdue}
 })
 
 // Slot is one goroutine's use of the slots. A nil *Slot is of no slots.
 type Slot struct {
 	of    *Slots
 	given chan struct{}
-	since time.Time
+	since time.Time   // of a holder; written under of.mu
+	lent  atomic.Bool // of a holder: another has its place
 }
 
 // Slot returns what a goroutine enters and leaves by.
@@ -57,14 +66,54 @@ func (s *Slot) Enter() {
 	o.mu.Lock()
 	if o.free > 0 {
 		o.free--
+		o.hold(s)
 		o.mu.Unlock()
-	} else {
-		o.queue = append(o.queue, s)
-		o.waiting.Add(1)
-		o.mu.Unlock()
-		<-s.given
+		return
 	}
+	o.queue = append(o.queue, s)
+	o.waiting.Add(1)
+	o.mu.Unlock()
+	t := time.NewTicker(o.overdue)
+	defer t.Stop()
+	for {
+		select {
+		case <-s.given:
+			return
+		case <-t.C:
+			o.lend()
+		}
+	}
+}
+
+// hold makes s a holder.
+func (o *Slots) hold(s *Slot) {
 	s.since = time.Now()
+	o.holders = append(o.holders, s)
+}
+
+// next gives the room of one holder to who has waited longest.
+func (o *Slots) next() {
+	if len(o.queue) == 0 {
+		o.free++
+		return
+	}
+	s := o.queue[0]
+	o.queue = slices.Delete(o.queue, 0, 1)
+	o.waiting.Add(-1)
+	o.hold(s)
+	s.given <- struct{}{}
+}
+
+// lend gives away the places of those whose turn is long over.
+func (o *Slots) lend() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, h := range slices.Clone(o.holders) {
+		if len(o.queue) > 0 && !h.lent.Load() && time.Since(h.since) >= o.overdue {
+			h.lent.Store(true)
+			o.next()
+		}
+	}
 }
 
 // Leave gives the room to who has waited longest.
@@ -75,20 +124,19 @@ func (s *Slot) Leave() {
 	o := s.of
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if len(o.queue) == 0 {
-		o.free++
+	i := slices.Index(o.holders, s)
+	o.holders = slices.Delete(o.holders, i, i+1)
+	if s.lent.Load() {
+		s.lent.Store(false)
 		return
 	}
-	next := o.queue[0]
-	o.queue = o.queue[:copy(o.queue, o.queue[1:])]
-	o.waiting.Add(-1)
-	next.given <- struct{}{}
+	o.next()
 }
 
 // GiveWay lets others have their turn, if any wait and this one's is over. It is cheap
 // enough to be called for each batch.
 func (s *Slot) GiveWay() {
-	if s == nil || s.of.waiting.Load() == 0 || time.Since(s.since) < turn {
+	if s == nil || !s.lent.Load() && (s.of.waiting.Load() == 0 || time.Since(s.since) < turn) {
 		return
 	}
 	s.Leave()
