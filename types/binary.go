@@ -1,9 +1,9 @@
 package types
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/millrace/millrace/internal/pgerr"
@@ -216,16 +216,18 @@ func ParseBinary(t Type, b []byte) (v Value, err error) {
 		v.Interval = Interval{Micros: int64(be.Uint64(b)), Days: int32(be.Uint32(b[8:])), Months: int32(be.Uint32(b[12:]))}
 	case UUID:
 		copy(v.UUID[:], b)
-	case JSONB:
+	case JSONB, JSONPathK:
 		if len(b) > 0 && b[0] == 1 {
 			b = b[1:]
 		}
-		v.Bytes, err = CanonicalJSON(string(b))
-	case JSONPathK:
-		if len(b) > 0 && b[0] == 1 {
-			b = b[1:]
+		if err := validText(b); err != nil {
+			return v, err
 		}
-		v.Bytes, err = CanonicalJSONPath(string(b))
+		if t.Kind == JSONB {
+			v.Bytes, err = CanonicalJSON(string(b))
+		} else {
+			v.Bytes, err = CanonicalJSONPath(string(b))
+		}
 	case Bytea:
 		v.Bytes = string(b)
 	case Array:
@@ -233,8 +235,8 @@ func ParseBinary(t Type, b []byte) (v Value, err error) {
 	case Row:
 		v.Bytes, err = parseBinaryRow(t, b)
 	default:
-		if !utf8.Valid(b) || strings.IndexByte(string(b), 0) >= 0 {
-			return v, pgerr.New(pgerr.CharacterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\"")
+		if err := validText(b); err != nil {
+			return v, err
 		}
 		return ParseText(t, string(b), nil)
 	}
@@ -242,6 +244,14 @@ func ParseBinary(t Type, b []byte) (v Value, err error) {
 		v.Int = RoundMicros(v.Int, t.Precision)
 	}
 	return v, err
+}
+
+// validText refuses what no text may consist of.
+func validText(b []byte) error {
+	if !utf8.Valid(b) || bytes.IndexByte(b, 0) >= 0 {
+		return pgerr.New(pgerr.CharacterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\"")
+	}
+	return nil
 }
 
 func parseBinaryNumeric(b []byte) (Decimal, error) {

@@ -1,6 +1,7 @@
 package types
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -176,7 +178,7 @@ func FuzzParseText(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, k uint8, s string) {
-		typ := Of(Kind(k%24 + 1))
+		typ := Of(Kind(k%25 + 1))
 		if typ.Kind == Array {
 			typ = ArrayOf(Of(Text))
 		}
@@ -204,13 +206,18 @@ func FuzzParseBinary(f *testing.F) {
 			f.Add(uint8(named(strings.TrimPrefix(name, "own ")).Kind), b)
 		}
 	}
+	for _, k := range []Kind{Text, Char, JSONB, JSONPathK} {
+		f.Add(uint8(k-1), []byte("\x01\"\xff\""))
+	}
 	f.Fuzz(func(t *testing.T, k uint8, b []byte) {
 		typ := Of(Kind(k%24 + 1))
 		if typ.Kind == Array {
 			typ = ArrayOf(Of(Numeric))
 		}
 		if v, err := ParseBinary(typ, b); err == nil {
-			AppendText(nil, typ, &v, nil)
+			if text := AppendText(nil, typ, &v, nil); !utf8.Valid(text) || bytes.IndexByte(text, 0) >= 0 {
+				t.Fatalf("%s %x prints as %q", typ, b, text)
+			}
 			AppendBinary(nil, typ, &v)
 		}
 	})

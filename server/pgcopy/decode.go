@@ -29,7 +29,8 @@ type Decoder struct {
 	line     int // where the row that is decoded begins; a row's number in binary
 	lines    int // that are behind
 	finished bool
-	ended    bool // the end marker was seen: what follows is ignored
+	ended    bool // the end marker was seen: text and CSV ignore what follows
+	trailing bool // something followed
 	begun    bool // the header is behind
 	notNull  []bool
 	null     []bool
@@ -55,6 +56,7 @@ func NewDecoder(fields []types.Field, o Options, parse *types.ParseOptions) *Dec
 // Feed takes the next bytes; they are copied.
 func (d *Decoder) Feed(data []byte) {
 	if d.ended {
+		d.trailing = d.trailing || len(data) > 0
 		return
 	}
 	if d.pos > 0 {
@@ -84,6 +86,9 @@ func (d *Decoder) Next() (*batch.Batch, error) {
 		if !more {
 			break
 		}
+	}
+	if d.ended && d.trailing && d.options.Format == Binary {
+		return nil, d.fail(-1, pgerr.New(pgerr.BadCopyFileFormat, "received copy data after EOF marker"))
 	}
 	if d.batch.N == batch.RowsDefault || (d.finished || d.ended) && d.batch.N > 0 {
 		d.taken = true
@@ -370,7 +375,7 @@ func (d *Decoder) binaryRow() (more bool, err error) {
 	n := int(int16(binary.BigEndian.Uint16(in)))
 	in = in[2:]
 	if n == -1 {
-		d.ended = true
+		d.ended, d.trailing = true, len(in) > 0
 		return false, nil
 	}
 	if n != len(d.fields) {

@@ -95,6 +95,7 @@ func TestDecode(t *testing.T) {
 		{options(t, true, "format", "binary"), "", "!22P04 COPY file signature not recognized"},
 		{options(t, true, "format", "binary"), "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x08\x00\x00\x00\x00\x00\x00\x00\x07\xff\xff\xff\xff\xff\xff", `(7,NULL)`},
 		{options(t, true, "format", "binary"), "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x03", "!22P04 row field count is 3, expected 2"},
+		{options(t, true, "format", "binary"), "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00\xff\xff\x00", "!22P04 received copy data after EOF marker"},
 		{options(t, true, "format", "binary"), "PGCOPY\n\xff\r\n\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00", "!22P04 unexpected end of the copied data"},
 	} {
 		for _, piece := range []int{1, 2, 7, 1 << 20} {
