@@ -42,11 +42,13 @@ type conn struct {
 
 	out      []byte
 	writeErr error
-	openSet  string // a statement set of simple queries whose END has not come
-	skip     bool   // after an error in the extended protocol: until Sync
-	sources  map[string]source
-	running  source // the text of a simple query, for the positions of notices
-	rows     rowEncoder
+	openSet  string            // a statement set of simple queries whose END has not come
+	skip     bool              // after an error in the extended protocol: until Sync
+	sources  map[string]source // of prepared statements
+	// portalSources are of the portals of the transaction.
+	portalSources map[string]source
+	running       source // the text of a simple query, for the positions of notices
+	rows          rowEncoder
 }
 
 // source is the text that error positions in a prepared statement refer to.
@@ -70,7 +72,7 @@ func (e *brokenError) Unwrap() error { return e.error }
 func (c *conn) run() {
 	c.in = make(chan []pgproto3.FrontendMessage)
 	c.ack = make(chan struct{})
-	c.sources = map[string]source{}
+	c.sources, c.portalSources = map[string]source{}, map[string]source{}
 	readerDone := make(chan struct{})
 	go func() {
 		defer close(readerDone)
@@ -298,6 +300,9 @@ func (c *conn) sync() error {
 		}
 	}
 	c.skip = false
+	if c.s.Status() == session.Idle {
+		clear(c.portalSources)
+	}
 	c.ready()
 	return c.flush()
 }

@@ -105,7 +105,7 @@ func (c *conn) bind(m *pgproto3.Bind) error {
 	if _, err := c.s.Bind(m.DestinationPortal, p, params, append([]int16(nil), m.ResultFormatCodes...)); err != nil {
 		return err
 	}
-	c.sources["\x00"+m.DestinationPortal] = c.sources[m.PreparedStatement]
+	c.portalSources[m.DestinationPortal] = c.sources[m.PreparedStatement]
 	c.send(&pgproto3.BindComplete{})
 	return nil
 }
@@ -166,7 +166,7 @@ func (c *conn) execute(name string, limit int64) error {
 		return c.extended(err)
 	}
 	if err := c.runPortal(portal, limit); err != nil {
-		return c.extended(failure{err, c.sources["\x00"+name]})
+		return c.extended(failure{err, c.portalSources[name]})
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"slices"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgproto3"
 
@@ -150,13 +151,41 @@ func decodeMessage(m pgproto3.FrontendMessage, body []byte) error {
 		return pgerr.New(pgerr.ProtocolViolation, "invalid string in message")
 	}
 	err := m.Decode(body)
-	if p, ok := m.(*pgproto3.Parse); ok && err == nil && len(p.Name)+len(p.Query)+4+4*len(p.ParameterOIDs) != len(body) {
-		err = errors.New("the body goes on after the last parameter type")
+	names := ""
+	switch m := m.(type) {
+	case *pgproto3.Parse:
+		names = m.Name
+		if err == nil && len(m.Name)+len(m.Query)+4+4*len(m.ParameterOIDs) != len(body) {
+			err = errors.New("the body goes on after the last parameter type")
+		}
+	case *pgproto3.Bind:
+		names = m.DestinationPortal + m.PreparedStatement
+		if err == nil && bindBytes(m) != len(body) {
+			err = errors.New("the body goes on after the last result format")
+		}
+	case *pgproto3.Describe:
+		names = m.Name
+	case *pgproto3.Close:
+		names = m.Name
+	case *pgproto3.Execute:
+		names = m.Portal
 	}
 	if err != nil {
 		return pgerr.New(pgerr.ProtocolViolation, "invalid message format").Wrap(err)
 	}
+	if !utf8.ValidString(names) { // which an error may repeat to the client
+		return pgerr.New(pgerr.CharacterNotInRepertoire, "invalid byte sequence for encoding \"UTF8\"")
+	}
 	return nil
+}
+
+// bindBytes is how long the body of a Bind is that says what m says.
+func bindBytes(m *pgproto3.Bind) int {
+	n := len(m.DestinationPortal) + len(m.PreparedStatement) + 2 + 2*3 + 2*len(m.ParameterFormatCodes) + 2*len(m.ResultFormatCodes)
+	for _, p := range m.Parameters {
+		n += 4 + len(p)
+	}
+	return n
 }
 
 // readError tells a connection that ended from one that fails otherwise.

@@ -33,7 +33,7 @@ type Options struct {
 	StartupTimeout time.Duration
 	// MessageBytesMax bounds one message after authentication.
 	MessageBytesMax int
-	// PendingMax bounds the connections that are not authenticated yet.
+	// PendingMax bounds the clients that log in at the same time; others wait.
 	PendingMax int
 	Logger     *slog.Logger
 }
@@ -70,7 +70,7 @@ type Server struct {
 
 	mu        sync.Mutex // guards what follows
 	listeners map[net.Listener]bool
-	conns     map[net.Conn]bool
+	conns     map[net.Conn]bool // whether it is logged in
 	stopped   bool
 }
 
@@ -128,7 +128,7 @@ func (s *Server) adopt(nc net.Conn) {
 		nc.Close()
 		return
 	}
-	s.conns[nc] = true
+	s.conns[nc] = false
 	s.wg.Add(1)
 	go func() {
 		defer s.wg.Done()
@@ -160,6 +160,11 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	close(s.stop)
 	for l := range s.listeners {
 		l.Close()
+	}
+	for nc, in := range s.conns {
+		if !in {
+			nc.Close()
+		}
 	}
 	s.mu.Unlock()
 	s.options.Sessions.EndAll(errShutdown())

@@ -46,13 +46,7 @@ var errSilent = errors.New("connection ended during startup")
 
 // handle runs a connection from its first byte to its last.
 func (s *Server) handle(nc net.Conn) {
-	select {
-	case s.pending <- struct{}{}:
-	default:
-		return // too many strangers at once
-	}
 	c, err := s.login(nc)
-	<-s.pending
 	if c == nil {
 		if err != nil && !errors.Is(err, errSilent) {
 			s.options.Logger.Debug("login failed", "remote", nc.RemoteAddr().String(), "error", err)
@@ -67,8 +61,14 @@ func (s *Server) handle(nc net.Conn) {
 // startup packets, password messages and Terminate is read here.
 func (s *Server) login(nc net.Conn) (*conn, error) {
 	_ = nc.SetDeadline(time.Now().Add(s.options.StartupTimeout))
+	first, err := s.enter(nc)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { <-s.pending }()
+	_ = nc.SetDeadline(time.Now().Add(s.options.StartupTimeout))
 	c := newConn(s, nc)
-	h, err := c.startup()
+	h, err := c.startup(first)
 	if err == nil {
 		err = c.authenticate()
 	}
@@ -83,7 +83,33 @@ func (s *Server) login(nc net.Conn) (*conn, error) {
 		return nil, err
 	}
 	_ = c.nc.SetDeadline(time.Time{})
+	s.mu.Lock()
+	s.conns[nc] = true
+	s.mu.Unlock()
 	return c, nil
+}
+
+// enter waits for the first word of a client, then for a place among those that log
+// in: a crowd comes in one after the other, and those that say nothing keep nobody out.
+func (s *Server) enter(nc net.Conn) (first [4]byte, err error) {
+	if _, err := io.ReadFull(nc, first[:]); err != nil {
+		return first, errSilent
+	}
+	wait := time.NewTimer(s.options.StartupTimeout)
+	defer wait.Stop()
+	select {
+	case s.pending <- struct{}{}:
+		return first, nil
+	case <-s.stop:
+		return first, errShutdown()
+	case <-wait.C:
+		err := pgerr.New(pgerr.TooManyConnections, "sorry, too many clients log in at once")
+		_ = nc.SetWriteDeadline(time.Now().Add(time.Second))
+		if out, e := errorResponse("FATAL", err, "", 0).Encode(nil); e == nil {
+			_, _ = nc.Write(out)
+		}
+		return first, err
+	}
 }
 
 // refuse tells why there will be no session.
@@ -96,9 +122,15 @@ func (c *conn) refuse(err error) {
 }
 
 // startup answers what may come before the startup message and reads that.
-func (c *conn) startup() (hello, error) {
-	for ssl, gss := false, false; ; {
-		body, err := c.readStartupPacket()
+// The first packet's length is read already.
+func (c *conn) startup(head [4]byte) (hello, error) {
+	for ssl, gss, more := false, false, false; ; more = true {
+		if more {
+			if _, err := io.ReadFull(c.br, head[:]); err != nil {
+				return hello{}, errSilent
+			}
+		}
+		body, err := c.readStartupPacket(head)
 		if err != nil {
 			return hello{}, err
 		}
@@ -125,12 +157,8 @@ func (c *conn) startup() (hello, error) {
 	}
 }
 
-// readStartupPacket reads a packet that has no type byte.
-func (c *conn) readStartupPacket() ([]byte, error) {
-	var head [4]byte
-	if _, err := io.ReadFull(c.br, head[:]); err != nil {
-		return nil, errSilent
-	}
+// readStartupPacket reads a packet that has no type byte and begins with its length.
+func (c *conn) readStartupPacket(head [4]byte) ([]byte, error) {
 	n := int64(binary.BigEndian.Uint32(head[:])) - 4
 	if n < 4 || n > startupBytesMax {
 		return nil, pgerr.New(pgerr.ProtocolViolation, "invalid length of startup packet")
