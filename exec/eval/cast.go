@@ -67,6 +67,8 @@ func sameValues(from, to types.Type) bool {
 		return true
 	case from.Kind == types.OID && to.Kind == types.Int64:
 		return true
+	case from.Kind == types.Char && to.Kind == types.Char: // of different lengths
+		return false
 	case from.Kind == to.Kind && !to.HasPrecision:
 		return from.Kind != types.Array && from.Kind != types.Row
 	case from.Kind == to.Kind && (from.Kind == types.Time || from.Kind == types.Timestamp || from.Kind == types.TimestampTZ):

@@ -66,7 +66,7 @@ func (l *level) caseExpr(x *ast.Case) (*scalar.Expr, error) {
 		t = types.Of(types.Text)
 	}
 	for i := range all {
-		if all[i], err = b.coerce(all[i], t, implicit); err != nil {
+		if all[i], err = b.share(all[i], t, implicit); err != nil {
 			return nil, err
 		}
 	}

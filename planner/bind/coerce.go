@@ -67,6 +67,17 @@ func (b *binder) coerce(e *scalar.Expr, t types.Type, ctx castContext) (*scalar.
 	return b.withText(c, e.Text, b.precOf(e)), nil
 }
 
+// share coerces a branch to the type that all branches have. Chars of different lengths
+// lose the blanks that the longer ones are filled with, since equal values become rows,
+// groups and keys here whose bytes must be equal.
+func (b *binder) share(e *scalar.Expr, t types.Type, ctx castContext) (*scalar.Expr, error) {
+	if e.Type.Kind != types.Char || t.Kind != types.Char || t.HasPrecision || e.Type.Equal(t) {
+		return b.coerce(e, t, ctx)
+	}
+	c := &scalar.Expr{Op: scalar.OpCast, Type: t, Args: []*scalar.Expr{e}, Pos: e.Pos}
+	return b.withText(c, e.Text, b.precOf(e)), nil
+}
+
 func (b *binder) coerceRow(e *scalar.Expr, t types.Type, ctx castContext) (*scalar.Expr, error) {
 	row := *e
 	row.Type, row.Args = t, nil

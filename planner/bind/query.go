@@ -219,7 +219,7 @@ func (b *binder) finishValues(n *logical.Values, l *level, mode queryMode) (logi
 			if t.Kind == types.Unknown {
 				continue
 			}
-			v, err := b.coerce(n.Rows[r][c], t, implicit)
+			v, err := b.share(n.Rows[r][c], t, implicit)
 			if err != nil {
 				return nil, err
 			}

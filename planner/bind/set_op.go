@@ -141,7 +141,7 @@ func (b *binder) coerceOutput(n logical.Node, want []types.Type, ctx castContext
 		if fail != nil && !b.canCoerce(e.Type, want[c], ctx) {
 			return nil, fail(c, e, want[c])
 		}
-		return b.coerce(e, want[c], ctx)
+		return b.share(e, want[c], ctx)
 	}
 	outField := func(c int, e *scalar.Expr) logical.Field {
 		f := fields[c]

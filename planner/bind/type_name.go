@@ -97,7 +97,7 @@ func unknownType(t ast.TypeName, name string) error {
 func modifiers(out *types.Type, t ast.TypeName, name string) error {
 	m := t.Modifiers
 	if len(m) == 0 {
-		if out.Kind == types.Char && (name == "char" || name == "character" || t.Name == "bpchar") {
+		if name == "char" || name == "character" { // not bpchar, whose texts are of any length
 			out.HasPrecision, out.Precision = true, 1
 		}
 		return nil

@@ -227,7 +227,11 @@ func formatType(q *query, args []types.Value) (types.Value, error) {
 	if !args[1].Null {
 		typmod = int32(args[1].Int)
 	}
-	return text(q.typeName(uint32(args[0].Int), typmod)), nil
+	name := q.typeName(uint32(args[0].Int), typmod)
+	if typmod < 0 && !args[1].Null && (name == "character" || name == "character[]") {
+		name = "bpchar" + name[len("character"):] // of any length, where character would say of length 1
+	}
+	return text(name), nil
 }
 
 func userByID(q *query, args []types.Value) (types.Value, error) {
