@@ -6,7 +6,7 @@ import (
 	"errors"
 	"net"
 	"runtime/debug"
-	"time"
+	"sync/atomic"
 	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -21,8 +21,7 @@ const (
 	flushBytes = 64 << 10
 )
 
-// conn is one client's connection. One goroutine runs it; a second reads ahead
-// by one burst, so that a client that goes away interrupts its statement.
+// conn is one client's connection, run by one goroutine.
 type conn struct {
 	srv    *Server
 	nc     net.Conn
@@ -31,12 +30,12 @@ type conn struct {
 	cancel context.CancelCauseFunc
 	s      *session.Session
 
-	in      chan []pgproto3.FrontendMessage
-	ack     chan struct{}
-	burst   []pgproto3.FrontendMessage // what came along with the message last received
-	held    bool                       // the burst is still being read
-	ahead   pgproto3.FrontendMessage   // received by peek, not yet dispatched
-	readErr error
+	messages messageReader
+	burst    []pgproto3.FrontendMessage // what came along with the message last received
+	ahead    pgproto3.FrontendMessage   // received by peek, not yet dispatched
+	readErr  error                      // why nothing comes after the burst
+	busy     atomic.Bool                // no message is waited for
+	idle     idle
 
 	interrupt <-chan struct{} // what ends waiting for copy data; else nil
 
@@ -70,133 +69,21 @@ func (e *brokenError) Unwrap() error { return e.error }
 
 // run serves the client until it leaves or the server stops.
 func (c *conn) run() {
-	c.in = make(chan []pgproto3.FrontendMessage)
-	c.ack = make(chan struct{})
 	c.sources, c.portalSources = map[string]source{}, map[string]source{}
-	readerDone := make(chan struct{})
-	go func() {
-		defer close(readerDone)
-		c.read()
-	}()
+	c.messages = messageReader{r: c.br, max: c.srv.options.MessageBytesMax}
+	c.busy.Store(true)
+	c.srv.watch(c)
+	done := make(chan struct{})
+	go c.guard(done)
 	err := c.serve()
+	c.srv.unwatch(c)
+	close(done)
 	c.cancel(err)
 	if !errors.Is(err, errQuit) && !errors.Is(err, errGone) {
 		c.writeError("FATAL", pgerr.From(err), "", 0)
 		_ = c.flush()
 	}
 	c.nc.Close()
-	<-readerDone
-}
-
-// read hands the client's messages over, in bursts: more is read once the fields of
-// the last one are no longer needed, since they share a buffer.
-func (c *conn) read() {
-	defer close(c.in)
-	messages := messageReader{r: c.br, max: c.srv.options.MessageBytesMax}
-	for {
-		burst, err := messages.burst()
-		if len(burst) > 0 && !c.hand(burst) {
-			return
-		}
-		if err != nil {
-			c.readErr = err
-			c.cancel(err)
-			return
-		}
-	}
-}
-
-// hand hands a burst over and waits until it is no longer needed. It returns false when
-// the connection has ended.
-func (c *conn) hand(burst []pgproto3.FrontendMessage) bool {
-	select {
-	case c.in <- burst:
-	case <-c.ctx.Done():
-		return false
-	}
-	select {
-	case <-c.ack:
-		return true
-	case <-c.ctx.Done():
-		return false
-	}
-}
-
-// receive returns the next message. Its fields are good until release or the
-// next receive. It returns nothing when c.interrupt is closed first.
-func (c *conn) receive() (pgproto3.FrontendMessage, error) {
-	if m := c.ahead; m != nil {
-		c.ahead = nil
-		return m, nil
-	}
-	if len(c.burst) > 0 {
-		return c.next(), nil
-	}
-	c.release()
-	var idle <-chan time.Time
-	limit, timeout := c.idleLimit()
-	if limit > 0 && c.interrupt == nil {
-		t := time.NewTimer(limit)
-		defer t.Stop()
-		idle = t.C
-	}
-	select {
-	case burst, ok := <-c.in:
-		if !ok {
-			return nil, c.readErr
-		}
-		c.burst, c.held = burst, true
-		return c.next(), nil
-	case <-c.srv.stop:
-		return nil, errShutdown()
-	case <-c.s.Ended():
-		return nil, c.s.EndReason()
-	case <-c.interrupt:
-		return nil, nil
-	case <-idle:
-		return nil, timeout
-	}
-}
-
-// next takes the first message of the burst.
-func (c *conn) next() pgproto3.FrontendMessage {
-	m := c.burst[0]
-	c.burst = c.burst[1:]
-	return m
-}
-
-// peek waits for the next message without taking it. Nothing of what was sent
-// need have reached the client: it is flushed when the client asks for it.
-func (c *conn) peek() (pgproto3.FrontendMessage, error) {
-	if c.ahead == nil {
-		m, err := c.receive()
-		if err != nil {
-			return nil, err
-		}
-		c.ahead = m
-	}
-	return c.ahead, nil
-}
-
-// idleLimit says how long the client may be silent now, and the error after it.
-func (c *conn) idleLimit() (limit time.Duration, timeout error) {
-	if c.s.Status() == session.Idle {
-		return c.s.Duration("idle_session_timeout"),
-			pgerr.New("57P05", "terminating connection due to idle-session timeout")
-	}
-	return c.s.Duration("idle_in_transaction_session_timeout"),
-		pgerr.New("25P03", "terminating connection due to idle-in-transaction timeout")
-}
-
-// release lets the reader go on, if nothing of the burst is left.
-func (c *conn) release() {
-	if c.held && len(c.burst) == 0 {
-		c.held = false
-		select {
-		case c.ack <- struct{}{}:
-		case <-c.ctx.Done():
-		}
-	}
 }
 
 // serve dispatches messages until the connection ends; the error says why. A
@@ -236,7 +123,6 @@ func endsSkip(m pgproto3.FrontendMessage) bool {
 
 // reject answers a message whose body cannot be read as a statement that failed.
 func (c *conn) reject(m *malformed) error {
-	c.release()
 	switch m.kind {
 	case 'P', 'B', 'D', 'E', 'C', 'H':
 		return c.extended(m.err)
@@ -260,7 +146,6 @@ func (c *conn) dispatch(m pgproto3.FrontendMessage) error {
 		return c.reject(m)
 	case *pgproto3.Query:
 		sql := m.String
-		c.release()
 		return c.query(sql)
 	case *pgproto3.Parse:
 		return c.extended(c.parse(m))
@@ -273,7 +158,6 @@ func (c *conn) dispatch(m pgproto3.FrontendMessage) error {
 	case *pgproto3.Close:
 		return c.extended(c.forget(m))
 	case *pgproto3.Sync:
-		c.release()
 		return c.sync()
 	case *pgproto3.Flush:
 		return c.flush()
@@ -282,7 +166,6 @@ func (c *conn) dispatch(m pgproto3.FrontendMessage) error {
 	case *pgproto3.CopyData, *pgproto3.CopyDone, *pgproto3.CopyFail:
 		// What is left of a COPY that failed.
 	case *pgproto3.FunctionCall:
-		c.release()
 		c.fail(pgerr.New(pgerr.FeatureNotSupported, "function calls by message are not supported"), "", 0)
 		return c.sync()
 	default:

@@ -1,6 +1,7 @@
 package pgwire
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/jackc/pgx/v5/pgproto3"
@@ -48,6 +49,7 @@ func (c *conn) copyIn(run *session.Run) (tag string, err error) {
 	d := pgcopy.NewDecoder(fields(in.Columns), in.Options, c.s.ParseOptions())
 	c.interrupt = run.Context().Done()
 	defer func() { c.interrupt = nil }()
+	defer context.AfterFunc(run.Context(), c.wake)()
 	for {
 		m, err := c.receive()
 		if err == nil {
@@ -63,7 +65,6 @@ func (c *conn) copyIn(run *session.Run) (tag string, err error) {
 				return "", err
 			}
 		case *pgproto3.CopyDone:
-			c.release()
 			d.Finish()
 			if err := drain(run, d); err != nil {
 				return "", err
@@ -73,7 +74,6 @@ func (c *conn) copyIn(run *session.Run) (tag string, err error) {
 		case *pgproto3.CopyFail:
 			return "", pgerr.New(pgerr.QueryCanceled, "COPY from stdin failed: %s", m.Message)
 		case *malformed:
-			c.release()
 			return "", m.err
 		case *pgproto3.Flush, *pgproto3.Sync: // allowed, without meaning here
 		default:

@@ -44,7 +44,6 @@ func (c *conn) parse(m *pgproto3.Parse) error {
 		}
 		declared[i] = t
 	}
-	c.release()
 	c.s.Note(sql)
 	parsed, err := c.split(sql)
 	if err != nil {
@@ -160,7 +159,6 @@ func (c *conn) describe(m *pgproto3.Describe) error {
 
 // execute is the Execute message: it runs a portal or goes on with it.
 func (c *conn) execute(name string, limit int64) error {
-	c.release()
 	portal, err := c.s.Portal(name)
 	if err != nil {
 		return c.extended(err)

@@ -190,6 +190,10 @@ func bindBytes(m *pgproto3.Bind) int {
 
 // readError tells a connection that ended from one that fails otherwise.
 func readError(err error) error {
+	var told *pgerr.Error
+	if errors.As(err, &told) || errors.Is(err, errInterrupted) {
+		return err
+	}
 	var ne net.Error
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &ne) {
 		return errGone

@@ -71,6 +71,8 @@ type Server struct {
 	mu        sync.Mutex // guards what follows
 	listeners map[net.Listener]bool
 	conns     map[net.Conn]bool // whether it is logged in
+	watched   map[*conn]bool    // whose statements end when the client goes away
+	watching  bool              // there is a goroutine that looks
 	stopped   bool
 }
 
@@ -78,7 +80,7 @@ type Server struct {
 func New(o Options) (*Server, error) {
 	o.EnsureDefaults()
 	s := &Server{options: o, pending: make(chan struct{}, o.PendingMax), stop: make(chan struct{}),
-		listeners: map[net.Listener]bool{}, conns: map[net.Conn]bool{}}
+		listeners: map[net.Listener]bool{}, conns: map[net.Conn]bool{}, watched: map[*conn]bool{}}
 	if o.Password != "" {
 		var err error
 		if s.scram, err = newSCRAM(o.Password); err != nil {

@@ -190,7 +190,7 @@ func (c *conn) answerSSL() error {
 	if err := tc.Handshake(); err != nil {
 		return errSilent
 	}
-	c.nc, c.br = tc, bufio.NewReaderSize(tc, readBufferBytes)
+	c.nc = tc
 	return nil
 }
 
@@ -357,7 +357,8 @@ func (c *conn) readPassword() ([]byte, error) {
 
 // newConn prepares a connection whose client has not said anything yet.
 func newConn(s *Server, nc net.Conn) *conn {
-	c := &conn{srv: s, nc: nc, br: bufio.NewReaderSize(nc, readBufferBytes)}
+	c := &conn{srv: s, nc: nc}
+	c.br = bufio.NewReaderSize(wire{c}, readBufferBytes)
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	return c
 }
