@@ -56,7 +56,7 @@ func (c client) start(tb testing.TB) (in io.Closer, out *bufio.Reader) {
 		tb.Fatal(err)
 	}
 	cmd := exec.CommandContext(tb.Context(), os.Args[0], "-test.run=^TestClientProcess$")
-	cmd.Env = append(os.Environ(), clientVariable+"="+string(text))
+	cmd.Env = append(os.Environ(), clientVariable+"="+string(text), "GODEBUG=asyncpreemptoff=1", "GOMAXPROCS=1")
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
@@ -185,14 +185,17 @@ func (c client) connect(ctx context.Context) (request func(i int) error, err err
 	switch c.Kind {
 	case "echo":
 		nc, err := net.Dial("tcp", c.Addr)
-		buf := make([]byte, 32)
+		if err != nil {
+			return nil, err
+		}
+		buf, rw := make([]byte, 32), raw(nc)
 		return func(int) error {
-			if _, err := nc.Write(buf); err != nil {
+			if _, err := rw.Write(buf); err != nil {
 				return err
 			}
-			_, err := io.ReadFull(nc, buf)
+			_, err := io.ReadFull(rw, buf)
 			return err
-		}, err
+		}, nil
 	case "health":
 		return func(int) error {
 			r, err := http.Get("http://" + c.Addr + "/healthz")
@@ -210,10 +213,7 @@ func (c client) connect(ctx context.Context) (request func(i int) error, err err
 	}
 	switch c.Kind {
 	case "read":
-		return func(i int) error {
-			var n int64
-			return conn.QueryRow(ctx, `SELECT count(*) FROM totals WHERE k = $1`, int64(i*7919%pointReadKeys)).Scan(&n)
-		}, nil
+		return readRows(ctx, conn)
 	case "jobs":
 		return func(int) error { return all(ctx, conn, `SHOW JOBS`) }, nil
 	case "describe":

@@ -3,6 +3,7 @@ package bench
 import (
 	"syscall"
 	"time"
+	"unsafe"
 )
 
 // sleep is precise to what the kernel can do; time.Sleep of an idle process rounds up
@@ -10,6 +11,7 @@ import (
 func sleep(d time.Duration) {
 	if d > 0 {
 		t := syscall.NsecToTimespec(d.Nanoseconds())
-		_ = syscall.Nanosleep(&t, nil) // too short at the worst, and only when interrupted
+		// Too short at the worst, and only when interrupted.
+		_, _, _ = syscall.RawSyscall(syscall.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&t)), 0, 0)
 	}
 }
