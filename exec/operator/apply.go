@@ -111,7 +111,7 @@ func (a *apply) answer(args []types.Value) (*batch.Batch, error) {
 	}
 	g := a.spec.Sub
 	if len(args) > 0 {
-		g = bindOuter(g, a.spec.Args, args)
+		g = bindOuter(g, args)
 	}
 	rows := batch.New(layoutOf(g.Operators[len(g.Operators)-1].Fields), 0)
 	if err := a.run(g, nil, func(b *batch.Batch) error {
@@ -248,76 +248,11 @@ func (a *apply) quantify(in *batch.Batch, i int, sub *batch.Batch) error {
 
 // bindOuter is g with the arguments' values in place of OpOuter. What belongs to
 // nested Applies' own subqueries stays.
-func bindOuter(g *graph.Graph, args []*scalar.Expr, vals []types.Value) *graph.Graph {
-	one := func(x *scalar.Expr) *scalar.Expr {
-		return scalar.Map(x, func(e *scalar.Expr) *scalar.Expr {
-			if e.Op != scalar.OpOuter {
-				return e
-			}
-			return &scalar.Expr{Op: scalar.OpConst, Type: e.Type, Value: &vals[e.Column], Pos: e.Pos, Text: e.Text}
-		})
-	}
-	all := func(xs []*scalar.Expr) []*scalar.Expr {
-		var out []*scalar.Expr
-		for _, x := range xs {
-			out = append(out, one(x))
+func bindOuter(g *graph.Graph, vals []types.Value) *graph.Graph {
+	return g.MapExprs(func(e *scalar.Expr) *scalar.Expr {
+		if e.Op != scalar.OpOuter {
+			return e
 		}
-		return out
-	}
-	return bindGraph(g, one, all)
-}
-
-func bindGraph(g *graph.Graph, one func(*scalar.Expr) *scalar.Expr, all func([]*scalar.Expr) []*scalar.Expr) *graph.Graph {
-	bound := *g
-	bound.Operators = append([]graph.Operator(nil), g.Operators...)
-	for i := range bound.Operators {
-		bindOperator(&bound.Operators[i], one, all)
-	}
-	return &bound
-}
-
-func bindOperator(op *graph.Operator, one func(*scalar.Expr) *scalar.Expr, all func([]*scalar.Expr) []*scalar.Expr) {
-	switch {
-	case op.Source != nil:
-		s := *op.Source
-		s.Exprs = all(s.Exprs)
-		op.Source = &s
-	case op.Values != nil:
-		v := graph.Values{}
-		for _, row := range op.Values.Rows {
-			v.Rows = append(v.Rows, all(row))
-		}
-		op.Values = &v
-	case op.Filter != nil:
-		op.Filter = &graph.Filter{Predicate: one(op.Filter.Predicate)}
-	case op.Project != nil:
-		op.Project = &graph.Project{Exprs: all(op.Project.Exprs)}
-	case op.Join != nil:
-		j := *op.Join
-		j.LeftKeys, j.RightKeys, j.Residual = all(j.LeftKeys), all(j.RightKeys), one(j.Residual)
-		op.Join = &j
-	case op.Apply != nil:
-		a := *op.Apply
-		a.Args, a.Compare, a.Condition = all(a.Args), one(a.Compare), one(a.Condition)
-		op.Apply = &a
-	case op.FunctionScan != nil:
-		op.FunctionScan = mapFunction(op.FunctionScan, all)
-	case op.Expand != nil:
-		e := *op.Expand
-		e.Function = *mapFunction(&e.Function, all)
-		op.Expand = &e
-	case op.Recursive != nil:
-		r := *op.Recursive
-		r.Initial, r.Step = bindGraph(r.Initial, one, all), bindGraph(r.Step, one, all)
-		op.Recursive = &r
-	}
-}
-
-func mapFunction(f *graph.FunctionScan, all func([]*scalar.Expr) []*scalar.Expr) *graph.FunctionScan {
-	c := *f
-	c.Args, c.Beside = all(f.Args), nil
-	for i := range f.Beside {
-		c.Beside = append(c.Beside, *mapFunction(&f.Beside[i], all))
-	}
-	return &c
+		return &scalar.Expr{Op: scalar.OpConst, Type: e.Type, Value: &vals[e.Column], Pos: e.Pos, Text: e.Text}
+	})
 }

@@ -67,14 +67,24 @@ func Live(root logical.Node, emitOnClose bool, opts Options) (*graph.Graph, erro
 // Bounded lowers a query over finished data; the last operator collects its
 // rows.
 func Bounded(root logical.Node, opts Options) (*graph.Graph, error) {
+	g, err := Generic(root, opts)
+	if err != nil {
+		return nil, err
+	}
+	return WithIndexes(g, opts), nil
+}
+
+// Generic is Bounded but for the indexes, which depend on the values of parameters.
+func Generic(root logical.Node, opts Options) (*graph.Graph, error) {
 	b := newBuilder(opts, true)
 	if err := b.collect(root); err != nil {
 		return nil, err
 	}
-	g, err := b.finish()
-	if err != nil {
-		return nil, err
-	}
+	return b.finish()
+}
+
+// WithIndexes makes a graph use indexes. It may change it.
+func WithIndexes(g *graph.Graph, opts Options) *graph.Graph {
 	useIndexes(g, opts.Indexes)
-	return useKeys(g, opts), nil
+	return useKeys(g, opts)
 }

@@ -62,14 +62,23 @@ func Materialize(n *logical.Materialize, opts Options) *logical.Materialize {
 func Parameters(n logical.Node, values []types.Value) logical.Node {
 	return transform(n, func(n logical.Node) logical.Node {
 		return mapExprs(n, func(x *scalar.Expr) *scalar.Expr {
-			return scalar.Map(x, func(e *scalar.Expr) *scalar.Expr {
-				if e.Op != scalar.OpParam || e.Column >= len(values) {
-					return e
-				}
-				c := *e
-				c.Op, c.Column, c.Value = scalar.OpConst, 0, &values[e.Column]
-				return &c
-			})
+			return scalar.Map(x, func(e *scalar.Expr) *scalar.Expr { return parameter(e, values) })
 		})
 	})
+}
+
+// parameter is the value of e if that is a parameter which has one.
+func parameter(e *scalar.Expr, values []types.Value) *scalar.Expr {
+	if e.Op != scalar.OpParam || e.Column >= len(values) {
+		return e
+	}
+	c := *e
+	c.Op, c.Column, c.Value = scalar.OpConst, 0, &values[e.Column]
+	return &c
+}
+
+// LateParameters puts values in the place of parameters of a tree that was optimized
+// without them, and computes what is constant then. It is to be mapped over expressions.
+func LateParameters(values []types.Value, opts Options) func(*scalar.Expr) *scalar.Expr {
+	return func(e *scalar.Expr) *scalar.Expr { return opts.simplify(parameter(e, values)) }
 }

@@ -37,13 +37,14 @@ func printNode(n ast.Node) string {
 	return ""
 }
 
-// queryPlan is a SELECT over finished data. It is bound anew at each execution,
-// which costs less than finding out whether it must be.
+// queryPlan is a SELECT over finished data. It is planned anew at each execution
+// unless its generic plan will do.
 type queryPlan struct {
 	h       *Handler
 	query   *ast.Query
 	params  []types.Type
 	columns []session.Column
+	generic *genericPlan // the last one
 }
 
 func (h *Handler) prepareQuery(s *session.Session, p *session.Prepared, q *ast.Query, declared []types.Type) error {
@@ -62,6 +63,14 @@ func (h *Handler) prepareQuery(s *session.Session, p *session.Prepared, q *ast.Q
 }
 
 func (q *queryPlan) run(ctx context.Context, s *session.Session, params []types.Value) (*session.Result, error) {
+	basis := q.h.basisOf(s)
+	if q.generic.good(basis) {
+		r, err := q.h.planAndStart(ctx, s, func() (*graph.Graph, error) { return q.generic.with(q.h, s, params), nil })
+		if err != nil {
+			return nil, err
+		}
+		return session.Select(r), nil
+	}
 	b, err := bind.Query(q.query, q.h.bindOptions(s, q.params))
 	if err != nil {
 		return nil, err
@@ -72,6 +81,9 @@ func (q *queryPlan) run(ctx context.Context, s *session.Session, params []types.
 		e := pgerr.New(pgerr.FeatureNotSupported, "cached plan must not change result type").Hint("Prepare the statement again.")
 		e.Routine = "RevalidateCachedQuery" // by which pgJDBC knows that it can do so itself
 		return nil, e
+	}
+	if q.generic, err = q.h.newGenericPlan(basis, b.Root); err != nil {
+		return nil, err
 	}
 	r, err := q.h.rows(ctx, s, b.Root, params)
 	if err != nil {
@@ -120,8 +132,13 @@ func resultType(t types.Type) types.Type {
 
 // rows runs a bound query over finished data.
 func (h *Handler) rows(ctx context.Context, s *session.Session, root logical.Node, params []types.Value) (*rows, error) {
+	return h.planAndStart(ctx, s, func() (*graph.Graph, error) { return h.boundedGraph(s, root, params) })
+}
+
+// planAndStart runs what plan makes.
+func (h *Handler) planAndStart(ctx context.Context, s *session.Session, plan func() (*graph.Graph, error)) (*rows, error) {
 	began := h.opt.Clock.Now()
-	g, err := h.boundedGraph(s, root, params)
+	g, err := plan()
 	if err != nil {
 		return nil, err
 	}
@@ -130,8 +147,14 @@ func (h *Handler) rows(ctx context.Context, s *session.Session, root logical.Nod
 }
 
 func (h *Handler) boundedGraph(s *session.Session, root logical.Node, params []types.Value) (*graph.Graph, error) {
-	root = optimize.Node(optimize.Parameters(root, params), optimize.Options{Evaluate: evaluateConstant})
-	return lower.Bounded(root, lower.Options{Indexes: h.indexes(s), Rows: h.rowCount})
+	return lower.Bounded(optimize.Node(optimize.Parameters(root, params), optimizeOptions), h.lowerOptions(s))
+}
+
+// optimizeOptions are those of queries over finished data.
+var optimizeOptions = optimize.Options{Evaluate: evaluateConstant}
+
+func (h *Handler) lowerOptions(s *session.Session) lower.Options {
+	return lower.Options{Indexes: h.indexes(s), Rows: h.rowCount}
 }
 
 // rows is the result of a bounded run, read as it is made.

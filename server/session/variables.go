@@ -134,14 +134,16 @@ func canonicalVariable(name string) string {
 	return name
 }
 
-func (v *variables) find(name string) *Definition {
+func (v *variables) find(name string) *Definition { return definitionOf[name] }
+
+// definitionOf has the settings by key.
+var definitionOf = func() map[string]*Definition {
+	m := make(map[string]*Definition, len(definitions))
 	for i := range definitions {
-		if definitions[i].key() == name {
-			return &definitions[i]
-		}
+		m[definitions[i].key()] = &definitions[i]
 	}
-	return nil
-}
+	return m
+}()
 
 func (v *variables) custom(name string) (string, bool) {
 	if x, ok := v.local[name]; ok {
