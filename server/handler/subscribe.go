@@ -69,8 +69,8 @@ func (h *Handler) prepareSubscribe(s *session.Session, p *session.Prepared, st *
 				fields[i] = logical.Field{Name: c.Name, Type: c.Type}
 			}
 			p.Live, p.Columns = true, changeColumns(fields)
-			p.Plan = planFunc(func(_ context.Context, _ *session.Session, _ []types.Value) (*session.Result, error) {
-				return h.subscribeView(r, p.Columns, opt)
+			p.Plan = planFunc(func(ctx context.Context, _ *session.Session, _ []types.Value) (*session.Result, error) {
+				return h.subscribeView(ctx, r, p.Columns, opt)
 			})
 			return nil
 		}
@@ -168,7 +168,7 @@ type viewChanges struct {
 	in   *batch.Batch
 }
 
-func (h *Handler) subscribeView(r *catalog.Relation, columns []session.Column, opt subscribeOptions) (*session.Result, error) {
+func (h *Handler) subscribeView(ctx context.Context, r *catalog.Relation, columns []session.Column, opt subscribeOptions) (*session.Result, error) {
 	view, err := h.opt.Jobs.View(r.ID)
 	if err != nil {
 		return nil, err
@@ -177,8 +177,8 @@ func (h *Handler) subscribeView(r *catalog.Relation, columns []session.Column, o
 	for i := range r.Columns {
 		v.f.want = append(v.f.want, i)
 	}
-	if !opt.snapshot { // changes count from now, not from the first fetch
-		if v.f.cut, _, err = view.Changed(nil); err != nil {
+	if !opt.snapshot { // changes count from now, not from the first fetch, nor from when a restarted job has its rows
+		if v.f.cut, err = view.Read(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -220,6 +220,7 @@ type queryChanges struct {
 	opt    subscribeOptions
 	rows   changeRows
 	epoch  uint64 // the one that has ended last
+	untold bool   // its end is still to be told
 }
 
 func (h *Handler) subscribeQuery(ctx context.Context, g *graph.Graph, columns []session.Column, opt subscribeOptions) (*session.Result, error) {
@@ -229,12 +230,39 @@ func (h *Handler) subscribeQuery(ctx context.Context, g *graph.Graph, columns []
 		cancel()
 		return nil, operatorCause(err)
 	}
-	return session.Select(&queryChanges{live: live, cancel: cancel, opt: opt, rows: newChangeRows(columns)}), nil
+	q := &queryChanges{live: live, cancel: cancel, opt: opt, rows: newChangeRows(columns)}
+	if !opt.snapshot {
+		if err := q.skip(ctx); err != nil {
+			q.Close()
+			return nil, err
+		}
+	}
+	return session.Select(q), nil
 }
 
-// Next implements session.Rows. What comes before the first end of an epoch is
-// what was there already.
+// skip leaves out what is there already, all that comes before the first end of
+// an epoch, so that changes count from now and not from the first fetch.
+func (q *queryChanges) skip(ctx context.Context) error {
+	for {
+		c, ok, err := q.live.Next(ctx)
+		switch {
+		case err != nil:
+			return operatorCause(err)
+		case !ok:
+			return nil
+		case c.Rows == nil:
+			q.epoch, q.untold = c.Epoch, q.opt.progress
+			return nil
+		}
+	}
+}
+
+// Next implements session.Rows.
 func (q *queryChanges) Next(ctx context.Context) (*batch.Batch, error) {
+	if q.untold {
+		q.untold = false
+		return q.rows.progress(q.epoch), nil
+	}
 	for {
 		c, ok, err := q.live.Next(ctx)
 		switch {
@@ -243,9 +271,7 @@ func (q *queryChanges) Next(ctx context.Context) (*batch.Batch, error) {
 		case !ok:
 			return nil, nil
 		case c.Rows != nil:
-			if q.epoch > 0 || q.opt.snapshot {
-				return q.rows.of(c.Rows, q.epoch+1), nil
-			}
+			return q.rows.of(c.Rows, q.epoch+1), nil
 		default:
 			q.epoch = c.Epoch
 			if q.opt.progress {
