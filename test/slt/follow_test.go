@@ -9,7 +9,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -21,101 +20,6 @@ import (
 
 // followedDefault is how many random views a plain `go test` follows.
 const followedDefault = 30
-
-// follower applies a stream of changes, row by row. It never forgives a row that
-// is taken back and is not there.
-type follower struct {
-	name string
-	conn *pgconn.PgConn
-	done chan struct{}
-
-	mu   sync.Mutex
-	rest []byte
-	rows map[string]int
-	bad  string
-}
-
-// follow subscribes. The rows are what the reader has already.
-func follow(ctx context.Context, url, name, what string, rows map[string]int) (*follower, error) {
-	conn, err := pgconn.Connect(ctx, url)
-	if err != nil {
-		return nil, err
-	}
-	f := &follower{name: name, conn: conn, rows: rows, done: make(chan struct{})}
-	go func() {
-		defer close(f.done)
-		_, err := conn.CopyTo(ctx, f, "COPY (SUBSCRIBE TO "+what+") TO STDOUT")
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		if pg := asPgError(err); pg != nil && pg.Code != "57014" && pg.Code != "57P01" {
-			f.bad = err.Error()
-		}
-	}()
-	return f, nil
-}
-
-// Write implements io.Writer: data is lines of a COPY.
-func (f *follower) Write(data []byte) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.rest = append(f.rest, data...)
-	for {
-		at := bytes.IndexByte(f.rest, '\n')
-		if at < 0 {
-			return len(data), nil
-		}
-		f.apply(string(f.rest[:at]))
-		f.rest = f.rest[at+1:]
-	}
-}
-
-// apply takes one change: its op, its epoch, and the row.
-func (f *follower) apply(line string) {
-	op, rest, _ := strings.Cut(line, "\t")
-	_, row, _ := strings.Cut(rest, "\t")
-	switch op {
-	case "insert", "update_after":
-		if f.rows[row]++; f.rows[row] == 0 {
-			delete(f.rows, row)
-		}
-	case "delete", "update_before":
-		if f.rows[row] <= 0 && f.bad == "" {
-			f.bad = "takes back a row that is not there: " + line
-		}
-		if f.rows[row]--; f.rows[row] == 0 {
-			delete(f.rows, row)
-		}
-	case "progress":
-	default:
-		f.bad = "unknown change " + line
-	}
-}
-
-// has waits until the follower's rows are these.
-func (f *follower) has(want map[string]int) error {
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		f.mu.Lock()
-		bad, same, got := f.bad, maps.Equal(f.rows, want), fmt.Sprint(f.rows)
-		f.mu.Unlock()
-		switch {
-		case bad != "":
-			return fmt.Errorf("%s: %s", f.name, bad)
-		case same:
-			return nil
-		case time.Now().After(deadline):
-			return fmt.Errorf("%s does not come to the content:\n%v\nit has\n%s", f.name, want, got)
-		}
-	}
-}
-
-func (f *follower) stop() {
-	_ = f.conn.CancelRequest(context.Background())
-	select {
-	case <-f.done:
-	case <-time.After(5 * time.Second):
-	}
-	_ = f.conn.Close(context.Background())
-}
 
 // contentOf is what a relation has, as COPY writes it.
 func contentOf(ctx context.Context, conn *pgconn.PgConn, relation string) (map[string]int, error) {
@@ -292,7 +196,7 @@ func (c *followed) follow(ctx context.Context) error {
 		{"the view without its rows", "v WITH (snapshot = false, progress = true)", known},
 		{"the query", "(" + c.query + ") WITH (progress = true)", map[string]int{}},
 	} {
-		f, err := follow(ctx, c.m.URL(), s.name, s.what, s.rows)
+		f, err := follow(ctx, c.m.URL(), s.name, "COPY (SUBSCRIBE TO "+s.what+") TO STDOUT", s.rows)
 		if err != nil {
 			return err
 		}

@@ -43,18 +43,27 @@ func forPostgres(r *Record) string {
 func oracle(ctx context.Context, conn *pgconn.PgConn, s *Script) (map[*Record][]string, error) {
 	answers := map[*Record][]string{}
 	for _, r := range s.Records {
-		if r.Verb != "statement" && r.Verb != "query" {
+		if !r.hasRows() && r.Verb != "statement" && r.Verb != "elsewhere" {
 			continue
 		}
 		sql := forPostgres(r)
 		if strings.TrimSpace(sql) == "" {
 			continue
 		}
-		rows, err := run(ctx, conn, sql)
+		var rows [][][]byte
+		var err error
+		var copied []string
+		if r.Verb == "copy" {
+			copied, err = copyOut(ctx, conn, sql, r.Sorted)
+		} else {
+			rows, err = run(ctx, conn, sql)
+		}
 		switch {
+		case err == nil && r.Verb == "copy":
+			answers[r] = copied
 		case err == nil && r.Fails:
 			return answers, fmt.Errorf("%s:%d: PostgreSQL takes what should fail: %s", s.Path, r.Line, sql)
-		case err == nil && r.Verb == "query":
+		case err == nil && r.hasRows():
 			answers[r] = Format(rows, r.Sorted)
 		case err == nil:
 		case r.Fails:

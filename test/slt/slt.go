@@ -4,13 +4,18 @@
 //
 //	statement ok                      the statement on the next lines succeeds
 //	statement error 42P01 [@15] [text]  it fails with this SQLSTATE, at this character, with a message that has the text
-//	query [rowsort]                   the query's rows follow after a line "----"
+//	query [rowsort] [await]           the query's rows follow after a line "----"; await reads until they are there
+//	copy [rowsort]                    a COPY … TO STDOUT, whose lines follow
+//	subscribe name                    the changes of a SUBSCRIBE, or of a COPY of one, are applied from here on
+//	changes name                      what they come to; the SQL is for PostgreSQL alone
+//	elsewhere                         the statement succeeds on another connection, and no restart follows
 //	settle                            every job has seen all that was written
 //	finish j …                        these jobs have come to the end of their input
 //	restart                           the server is killed and started again
 //	file name                         the lines that follow are a file; ${dir} in SQL is its folder
 //
-// Values are separated by a tab; NULL is NULL, an empty string is (empty).
+// Values are separated by a tab; NULL is NULL, an empty string is (empty). A value
+// that is expected to be * may be any, and the epoch of a subscription is "-".
 // Queries need no settle before them: the runner waits for what was written.
 //
 // PostgreSQL runs the same statements, with materialized views as plain ones. A
@@ -24,6 +29,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -31,7 +37,7 @@ import (
 // Record is one step of a script.
 type Record struct {
 	Line int
-	// Verb is statement, query, settle, finish, restart or file.
+	// Verb is the word that a record begins with, as statement or query.
 	Verb string
 	// SQL is what Millrace runs, or a file's content.
 	SQL string
@@ -46,8 +52,9 @@ type Record struct {
 	Message  string // text that the error has
 
 	Sorted   bool
+	Await    bool
 	Expected []string
-	Names    []string // jobs of finish, the name of a file
+	Names    []string // jobs of finish, the name of a file or of a subscription
 
 	resultAt, resultEnd int // lines of the file, for rewriting
 }
@@ -86,7 +93,9 @@ func Load(path string) (*Script, error) {
 		case "settle", "restart":
 		case "finish":
 			r.Names = words[1:]
-		case "file":
+		case "elsewhere":
+			i = s.take(r, i)
+		case "file", "subscribe":
 			r.Names = words[1:]
 			i = s.take(r, i)
 		case "statement":
@@ -94,24 +103,44 @@ func Load(path string) (*Script, error) {
 				return nil, fmt.Errorf("%s:%d: %w", path, r.Line, err)
 			}
 			i = s.take(r, i)
-		case "query":
-			r.Sorted = len(words) > 1 && words[1] == "rowsort"
-			i = s.take(r, i)
-			if i < len(s.lines) && s.lines[i] == "----" {
-				i++
-			}
-			r.resultAt = i
-			for i < len(s.lines) && s.lines[i] != "" {
-				r.Expected = append(r.Expected, s.lines[i])
-				i++
-			}
-			r.resultEnd = i
+		case "query", "copy", "changes":
+			r.Names = words[1:]
+			r.Sorted = r.Verb == "changes" || slices.Contains(words, "rowsort")
+			r.Await = slices.Contains(words, "await")
+			i = s.results(r, s.take(r, i))
 		default:
 			return nil, fmt.Errorf("%s:%d: unknown record %q", path, r.Line, r.Verb)
 		}
 		s.Records = append(s.Records, r)
 	}
 	return s, nil
+}
+
+// hasRows reports whether a record is one that answers with rows.
+func (r *Record) hasRows() bool { return r.Verb == "query" || r.Verb == "copy" || r.Verb == "changes" }
+
+// matches compares rows with those expected.
+func (r *Record) matches(got []string) bool {
+	return slices.EqualFunc(got, r.Expected, func(g, e string) bool {
+		if g == e || !strings.Contains(e, "*") {
+			return g == e
+		}
+		return slices.EqualFunc(strings.Split(g, "\t"), strings.Split(e, "\t"), func(g, e string) bool { return g == e || e == "*" })
+	})
+}
+
+// results reads the lines of a record's rows.
+func (s *Script) results(r *Record, i int) int {
+	if i < len(s.lines) && s.lines[i] == "----" {
+		i++
+	}
+	r.resultAt = i
+	for i < len(s.lines) && s.lines[i] != "" {
+		r.Expected = append(r.Expected, s.lines[i])
+		i++
+	}
+	r.resultEnd = i
+	return i
 }
 
 // outcome reads "ok", or "error" with what is known of it.
@@ -164,7 +193,10 @@ func (s *Script) Rewrite(seen map[*Record][]string) error {
 	for _, r := range s.Records {
 		rows, ok := seen[r]
 		switch {
-		case ok && r.Verb == "query":
+		case ok && r.hasRows():
+			if r.matches(rows) {
+				rows = r.Expected // what may be anything stays so
+			}
 			out = append(out, s.lines[at:r.resultAt]...)
 			if s.lines[r.resultAt-1] != "----" {
 				out = append(out, "----")
@@ -185,21 +217,25 @@ func (s *Script) Rewrite(seen map[*Record][]string) error {
 func Format(rows [][][]byte, sorted bool) []string {
 	out := make([]string, len(rows))
 	for i, row := range rows {
-		vals := make([]string, len(row))
-		for j, v := range row {
-			switch {
-			case v == nil:
-				vals[j] = "NULL"
-			case len(v) == 0:
-				vals[j] = "(empty)"
-			default:
-				vals[j] = strings.ReplaceAll(string(v), "\n", "\\n")
-			}
-		}
-		out[i] = strings.Join(vals, "\t")
+		out[i] = formatRow(row)
 	}
 	if sorted {
 		sort.Strings(out)
 	}
 	return out
+}
+
+func formatRow(row [][]byte) string {
+	vals := make([]string, len(row))
+	for j, v := range row {
+		switch {
+		case v == nil:
+			vals[j] = "NULL"
+		case len(v) == 0:
+			vals[j] = "(empty)"
+		default:
+			vals[j] = strings.ReplaceAll(string(v), "\n", "\\n")
+		}
+	}
+	return strings.Join(vals, "\t")
 }
