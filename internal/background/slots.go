@@ -34,10 +34,15 @@ type Slots struct {
 // Processors is how many there were to compute with when the process began.
 var Processors = runtime.GOMAXPROCS(0)
 
-// Shared are the slots of the process, one for each processor. The runtime then has one
-// more for all that is not in the background.
+// spare is how many processors Go's runtime has beside those that compute in the
+// background. One would do for clients, but a thread that the kernel stops between two
+// slots keeps one, and so does the garbage collector.
+const spare = 3
+
+// Shared are the slots of the process, one for each processor. The runtime then has more
+// for all that is not in the background.
 var Shared = sync.OnceValue(func() *Slots {
-	runtime.GOMAXPROCS(Processors + 1)
+	runtime.GOMAXPROCS(Processors + spare)
 	return &Slots{free: Processors, overdue: overdue}
 })
 

@@ -3,6 +3,8 @@ package background
 import (
 	"runtime"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // niceness is what threads in the background add to the process's: one that wakes up
@@ -17,5 +19,8 @@ func Thread() {
 	now, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0) // of the thread: 20 less its niceness
 	if err == nil {
 		_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, 20-now+niceness) // more of it is always allowed
+	}
+	if mayBeIdle() {
+		idleClass.join(unix.Gettid())
 	}
 }
