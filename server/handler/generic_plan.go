@@ -13,14 +13,10 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
-// genericPlan is the graph of a prepared query for all values of its parameters
-// (PostgreSQL's term). The values and the indexes that they ask for come in at each
-// execution; names, types and operators are found once. Planning anew costs several
-// times what the rest of a point read does.
-type genericPlan struct {
-	basis planBasis
-	graph *graph.Graph // nil: the query has none
-}
+// A generic plan (PostgreSQL's term) is the graph of a prepared query for all values of
+// its parameters. The values and the indexes that they ask for come in at each execution;
+// names, types and operators are found once. Planning anew costs several times what the
+// rest of a point read does.
 
 // planBasis is what a plan depends on beside the statement.
 type planBasis struct {
@@ -38,22 +34,13 @@ func (h *Handler) basisOf(s *session.Session) planBasis {
 	return b
 }
 
-func (b planBasis) equal(o planBasis) bool {
-	return b.catalog == o.catalog && b.database == o.database && b.zone == o.zone && slices.Equal(b.path, o.path)
+// holds reports whether what was planned on a basis is good on the one of now.
+func (b planBasis) holds(now planBasis) bool {
+	return now.catalog != nil && b.catalog == now.catalog && b.database == now.database && b.zone == now.zone && slices.Equal(b.path, now.path)
 }
 
-// newGenericPlan plans a bound query, if values cannot change more than expressions in
-// its operators and the indexes they use, and other relations' sizes nothing.
-func (h *Handler) newGenericPlan(basis planBasis, root logical.Node) (*genericPlan, error) {
-	p := &genericPlan{basis: basis}
-	if basis.catalog == nil || !isGeneric(root) {
-		return p, nil
-	}
-	var err error
-	p.graph, err = lower.Generic(optimize.Node(root, optimizeOptions), lower.Options{})
-	return p, err
-}
-
+// isGeneric reports whether a bound query has a generic plan: values of parameters change
+// expressions in its operators and the indexes they use, and nothing else does.
 func isGeneric(n logical.Node) bool {
 	switch n := n.(type) {
 	case *logical.Scan:
@@ -85,13 +72,7 @@ func hasParameter(x *scalar.Expr) (found bool) {
 	return found
 }
 
-// good reports whether the plan is one for statements with that basis.
-func (p *genericPlan) good(basis planBasis) bool {
-	return p != nil && p.graph != nil && basis.catalog != nil && p.basis.equal(basis)
-}
-
-// with is the graph for values of the parameters.
-func (p *genericPlan) with(h *Handler, s *session.Session, params []types.Value) *graph.Graph {
-	g := p.graph.MapExprs(optimize.LateParameters(params, optimizeOptions))
-	return lower.WithIndexes(g, h.lowerOptions(s))
+// withParameters is a generic plan for values of the parameters.
+func (h *Handler) withParameters(s *session.Session, generic *graph.Graph, params []types.Value) *graph.Graph {
+	return lower.WithIndexes(generic.MapExprs(optimize.LateParameters(params, optimizeOptions)), h.lowerOptions(s))
 }

@@ -44,10 +44,14 @@ type queryPlan struct {
 	query   *ast.Query
 	params  []types.Type
 	columns []session.Column
-	generic *genericPlan // the last one
+
+	basis   planBasis    // of what follows
+	root    logical.Node // bound, and not planned yet; else nil
+	generic *graph.Graph // nil: there is none
 }
 
 func (h *Handler) prepareQuery(s *session.Session, p *session.Prepared, q *ast.Query, declared []types.Type) error {
+	basis := h.basisOf(s)
 	b, err := bind.Query(q, h.writeOptions(s, declared))
 	if err != nil {
 		return err
@@ -58,19 +62,44 @@ func (h *Handler) prepareQuery(s *session.Session, p *session.Prepared, q *ast.Q
 		return nil
 	}
 	p.Params, p.Columns = b.Params, h.tableColumns(s, b.Columns)
-	p.Plan = &queryPlan{h: h, query: q, params: b.Params, columns: p.Columns}
+	p.Plan = &queryPlan{h: h, query: q, params: b.Params, columns: p.Columns, basis: basis, root: b.Root}
 	return nil
 }
 
 func (q *queryPlan) run(ctx context.Context, s *session.Session, params []types.Value) (*session.Result, error) {
+	r, err := q.h.planAndStart(ctx, s, func() (*graph.Graph, error) { return q.plan(s, params) })
+	if err != nil {
+		return nil, err
+	}
+	return session.Select(r), nil
+}
+
+// plan makes the graph for values of the parameters.
+func (q *queryPlan) plan(s *session.Session, params []types.Value) (g *graph.Graph, err error) {
 	basis := q.h.basisOf(s)
-	if q.generic.good(basis) {
-		r, err := q.h.planAndStart(ctx, s, func() (*graph.Graph, error) { return q.generic.with(q.h, s, params), nil })
-		if err != nil {
+	if !q.basis.holds(basis) {
+		q.root, q.generic = nil, nil
+	}
+	root := q.root
+	q.basis, q.root = basis, nil
+	if root == nil && q.generic == nil {
+		if root, err = q.bind(s); err != nil {
 			return nil, err
 		}
-		return session.Select(r), nil
 	}
+	if q.generic == nil {
+		if !isGeneric(root) {
+			return q.h.boundedGraph(s, root, params)
+		}
+		if q.generic, err = lower.Generic(optimize.Node(root, optimizeOptions), lower.Options{}); err != nil {
+			return nil, err
+		}
+	}
+	return q.h.withParameters(s, q.generic, params), nil
+}
+
+// bind binds the query again, which must not change what the client was told of it.
+func (q *queryPlan) bind(s *session.Session) (logical.Node, error) {
 	b, err := bind.Query(q.query, q.h.bindOptions(s, q.params))
 	if err != nil {
 		return nil, err
@@ -82,14 +111,7 @@ func (q *queryPlan) run(ctx context.Context, s *session.Session, params []types.
 		e.Routine = "RevalidateCachedQuery" // by which pgJDBC knows that it can do so itself
 		return nil, e
 	}
-	if q.generic, err = q.h.newGenericPlan(basis, b.Root); err != nil {
-		return nil, err
-	}
-	r, err := q.h.rows(ctx, s, b.Root, params)
-	if err != nil {
-		return nil, err
-	}
-	return session.Select(r), nil
+	return b.Root, nil
 }
 
 func notices(s *session.Session, list []bind.Notice) {
