@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/statestore/checkpoint"
 	"github.com/millrace/millrace/statestore/manifest"
@@ -104,13 +106,21 @@ func openBy(meta *manifest.Metadata, id, blob string) (out [][]byte, err error) 
 	return out, nil
 }
 
+// dropPatience is how long a DROP waits for a store that does not answer. What it
+// cannot remove by then stays behind.
+const dropPatience = 30 * time.Second
+
 // Drop ends a job that was removed from the catalog, and deletes its checkpoints
-// and those of the jobs it was before, unless it retains them.
+// and those of the jobs it was before, unless it retains them. The job ends even if
+// ctx does: that gives up on the store only.
 func (m *Manager) Drop(ctx context.Context, j *catalog.Job) error {
-	if _, err := m.Stop(ctx, j.Name, false, false); err != nil && !errors.Is(err, ErrNotRunning) {
+	sure := context.WithoutCancel(ctx)
+	if _, err := m.Stop(sure, j.Name, false, false); err != nil && !errors.Is(err, ErrNotRunning) {
 		return err
 	}
 	m.Forget(j.Name)
+	ctx, cancel := context.WithTimeoutCause(ctx, dropPatience, pgerr.New(pgerr.IOError, "the store of the checkpoints does not answer"))
+	defer cancel()
 	if err := m.settle(ctx, j); err != nil {
 		m.opt.Log.Warn("commit what a dropped job had written", "job", j.Name, "err", err)
 	}
@@ -118,17 +128,27 @@ func (m *Manager) Drop(ctx context.Context, j *catalog.Job) error {
 		if m.tablesThere(j) {
 			return nil
 		}
-		return m.release(ctx, j.ID)
+		return m.release(sure, j.ID)
 	}
+	var failed error
 	for _, id := range append([]string{j.ID}, j.Lineage...) {
 		if m.inUse(id) {
 			continue
 		}
-		if err := m.dropCheckpoints(ctx, id); err != nil {
-			return err
+		if err := m.dropCheckpoints(ctx, id); err != nil && failed == nil {
+			failed = m.leftBehind(ctx, id, err)
 		}
 	}
-	return nil
+	return failed
+}
+
+// leftBehind says where the checkpoints of a dropped job still are.
+func (m *Manager) leftBehind(ctx context.Context, id string, err error) error {
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return pgerr.New(pgerr.IOError, "the checkpoints of a job that was dropped could not be removed: %s", err.Error()).
+		Hint("What is left of them is in %s. Nothing reads it any more.", joinURL(m.opt.Objects.URL(), id))
 }
 
 // Retains reports whether a job's checkpoints stay when it is dropped. Those of a
@@ -186,10 +206,11 @@ func (m *Manager) release(ctx context.Context, id string) error {
 
 // dropCheckpoints deletes all checkpoints of a job id.
 func (m *Manager) dropCheckpoints(ctx context.Context, id string) error {
-	if err := m.release(ctx, id); err != nil {
+	sure := context.WithoutCancel(ctx)
+	if err := m.release(sure, id); err != nil {
 		return err
 	}
-	if err := m.opt.Store.RemoveCheckpoints(ctx, id); err != nil {
+	if err := m.opt.Store.RemoveCheckpoints(sure, id); err != nil {
 		return err
 	}
 	return checkpoint.Drop(ctx, m.opt.Objects, id)

@@ -256,7 +256,7 @@ func (r *runner) uploaded(ctx context.Context, u uploadResult) error {
 	if u.err != nil {
 		r.uncommitted = u.commits
 		u.release()
-		r.coord.uploaded(now, u.err)
+		r.coord.uploaded(now, storeFault(u.err, fmt.Sprintf("checkpoint %d of job %q failed", u.meta.Checkpoint, r.name())))
 		return r.checkpointFailed(ctx, u.meta.Checkpoint, u.started, u.err)
 	}
 	c := catalog.Checkpoint{JobID: r.job.ID, N: u.meta.Checkpoint, State: "complete", URL: joinURL(r.m.opt.Objects.URL(), gc.CheckpointName(r.job.ID, u.meta.Checkpoint)),

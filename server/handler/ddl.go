@@ -274,7 +274,7 @@ func (h *Handler) dropRelation(s *session.Session, st *ast.Drop, path ast.Path) 
 		}
 	}
 	tellCascade(s, dropped.Dependents)
-	w.after = append(w.after, func(ctx context.Context) error { return h.dispose(ctx, dropped) })
+	w.after = append(w.after, func(ctx context.Context) error { h.dispose(ctx, s, dropped); return nil })
 	return nil
 }
 
@@ -291,10 +291,10 @@ func tellCascade(s *session.Session, dependents []string) {
 }
 
 // dispose ends the jobs and removes the data of what was dropped.
-func (h *Handler) dispose(ctx context.Context, d catalog.Dropped) error {
+func (h *Handler) dispose(ctx context.Context, s *session.Session, d catalog.Dropped) {
 	for _, j := range d.Jobs {
 		if err := h.opt.Jobs.Drop(ctx, j); err != nil {
-			return err
+			warnAfter(s, err)
 		}
 	}
 	for _, r := range d.Relations {
@@ -302,10 +302,9 @@ func (h *Handler) dispose(ctx context.Context, d catalog.Dropped) error {
 		case r.Kind == catalog.MaterializedView:
 			h.opt.Jobs.DropView(r.ID)
 		case r.IsOwnTable():
-			if err := h.opt.Tables.Drop(ctx, r.ID); err != nil {
-				return err
+			if err := h.opt.Tables.Drop(context.WithoutCancel(ctx), r.ID); err != nil {
+				warnAfter(s, err)
 			}
 		}
 	}
-	return nil
 }

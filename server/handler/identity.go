@@ -20,7 +20,7 @@ func (h *Handler) restartIdentity(s *session.Session, name ast.Path) error {
 		}
 		w := h.work(s)
 		w.after = append(w.after, func(ctx context.Context) error {
-			return h.opt.Tables.SetValue(ctx, r.ID, c, col.Identity.Start, false)
+			return h.opt.Tables.SetValue(context.WithoutCancel(ctx), r.ID, c, col.Identity.Start, false)
 		})
 	}
 	return nil

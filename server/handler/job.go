@@ -77,7 +77,7 @@ func (h *Handler) createJob(text string, st *ast.CreateJob) plan {
 			return nil, pgerr.From(err).At(int(st.Name.Pos))
 		}
 		warnUnbounded(s, g, made.Options)
-		w.after = append(w.after, func(ctx context.Context) error { return h.startJob(ctx, j) })
+		h.startLater(w, j)
 		return session.Command(tag), nil
 	})
 }
@@ -199,7 +199,7 @@ func (h *Handler) pauseJob(st *ast.PauseJob) plan {
 		if err := h.want(ctx, j, "running"); err != nil {
 			return nil, err
 		}
-		return session.Command(tag), h.startJob(ctx, j)
+		return session.Command(tag), h.startNow(ctx, j)
 	})
 }
 

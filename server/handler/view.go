@@ -125,20 +125,8 @@ func (h *Handler) createMaterializedView(s *session.Session, w *work, st *ast.Cr
 		return pgerr.From(err).At(int(st.Name.Offset()))
 	}
 	warnUnbounded(s, g, options)
-	w.after = append(w.after, func(ctx context.Context) error { return h.startJob(ctx, j) })
+	h.startLater(w, j)
 	return nil
-}
-
-// startJob sets a job going and waits until it has read what its own tables
-// hold, so that a reader who comes next sees it.
-func (h *Handler) startJob(ctx context.Context, j *catalog.Job) error {
-	if err := h.opt.Jobs.Start(j); err != nil {
-		return err
-	}
-	if j.ViewID == "" {
-		return nil
-	}
-	return h.opt.Jobs.CatchUp(ctx, j.Name)
 }
 
 // warnUnbounded tells which state of a new job grows without bound, and how fast.

@@ -20,8 +20,12 @@ type work struct {
 	rows  *table.Txn
 	done  []step // what was done to rows, in order
 	// cut is what the data statement under way reads: its own changes are not in it.
-	cut   *table.Snapshot
+	cut *table.Snapshot
+	// after is done after the commit. What must not be left out takes no notice of the
+	// end of ctx, which is that of the client's patience.
 	after []func(ctx context.Context) error
+	// started are jobs that after starts, whose first rows COMMIT waits for.
+	started []*catalog.Job
 }
 
 // step is something that was done to rows. When others were faster, again does
@@ -96,18 +100,19 @@ func writable(s *session.Session, verb string) error {
 
 // Commit implements session.Handler.
 func (h *Handler) Commit(ctx context.Context, s *session.Session, tx *session.Tx) error {
-	if err := h.commit(ctx, tx); err != nil {
+	if err := h.commit(ctx, s, tx); err != nil {
 		return err
 	}
 	return h.logCounted(ctx, s)
 }
 
-func (h *Handler) commit(ctx context.Context, tx *session.Tx) error {
+func (h *Handler) commit(ctx context.Context, s *session.Session, tx *session.Tx) error {
 	w, ok := tx.Work.(*work)
 	if !ok {
 		return nil
 	}
-	// A client that goes away in the middle does not leave half of it.
+	// A client that goes away or cancels in the middle does not leave half of it.
+	waiting := ctx
 	ctx = context.WithoutCancel(ctx)
 	defer func() { w.rows.Close() }()
 	err := w.names.CommitWith(ctx, func(commit catalog.JointCommit) error { return h.commitRows(ctx, w, tx, commit) })
@@ -115,11 +120,46 @@ func (h *Handler) commit(ctx context.Context, tx *session.Tx) error {
 		return err
 	}
 	for _, f := range w.after {
-		if err := f(ctx); err != nil {
-			return err
+		if err := f(waiting); err != nil {
+			warnAfter(s, err)
+		}
+	}
+	for _, j := range w.started {
+		if err := h.opt.Jobs.CatchUp(waiting, j.Name); err != nil {
+			warnAfter(s, err)
 		}
 	}
 	return nil
+}
+
+// startLater has a job started at COMMIT, which waits until it has read what its own tables
+// hold if it keeps a view, so that a reader who comes next sees it. That a job cannot
+// start, or does not get on, keeps no other from starting.
+func (h *Handler) startLater(w *work, j *catalog.Job) {
+	w.after = append(w.after, func(context.Context) error { return h.opt.Jobs.Start(j) })
+	if j.ViewID != "" {
+		w.started = append(w.started, j)
+	}
+}
+
+// startNow starts a job and waits as COMMIT does.
+func (h *Handler) startNow(ctx context.Context, j *catalog.Job) error {
+	if err := h.opt.Jobs.Start(j); err != nil || j.ViewID == "" {
+		return err
+	}
+	return h.opt.Jobs.CatchUp(ctx, j.Name)
+}
+
+// warnAfter tells what could not be done after the commit. The transaction has its
+// effect nevertheless, so this is no error, and what else follows from it is done.
+func warnAfter(s *session.Session, err error) {
+	e := *pgerr.From(err)
+	if errors.Is(err, context.Canceled) || e.Code == pgerr.QueryCanceled {
+		e = *pgerr.New(pgerr.Warning, "the transaction is committed; the rows of its new views are not waited for")
+	}
+	e.Position = -1
+	s.Log().Warn("after a commit", "err", err)
+	s.SendNotice(session.Notice{Severity: "WARNING", Error: e})
 }
 
 // commitRows commits the rows of a transaction. When others were faster, one that
@@ -176,8 +216,8 @@ func (h *Handler) Rollback(_ *session.Session, tx *session.Tx) {
 
 // mark is where RollbackTo goes back to.
 type mark struct {
-	names, done, after int
-	rows               table.TxnMark
+	names, done, after, started int
+	rows                        table.TxnMark
 }
 
 // Mark implements session.Handler.
@@ -186,7 +226,7 @@ func (h *Handler) Mark(_ *session.Session, tx *session.Tx) any {
 	if !ok {
 		return mark{}
 	}
-	return mark{names: w.names.Mark(), done: len(w.done), after: len(w.after), rows: w.rows.Mark()}
+	return mark{names: w.names.Mark(), done: len(w.done), after: len(w.after), started: len(w.started), rows: w.rows.Mark()}
 }
 
 // RollbackTo implements session.Handler.
@@ -198,7 +238,7 @@ func (h *Handler) RollbackTo(_ *session.Session, tx *session.Tx, to any) {
 	m := to.(mark)
 	w.names.RollbackTo(m.names)
 	w.rows.RollbackTo(m.rows)
-	w.done, w.after = w.done[:m.done], w.after[:m.after]
+	w.done, w.after, w.started = w.done[:m.done], w.after[:m.after], w.started[:m.started]
 }
 
 // names is what relation names mean to the session: the stored catalog with the
