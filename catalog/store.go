@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/pgerr"
 )
 
 // Options configure a Store.
@@ -232,7 +233,7 @@ func (s *Store) inTx(ctx context.Context, f func(*sql.Tx) error) error {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("write metadata: %w", err)
+		return writeFault(err)
 	}
 	return nil
 }
@@ -245,16 +246,16 @@ func (s *Store) commitJointly(ctx context.Context, writes []write, last func(com
 	}
 	if err = s.fence(ctx, tx); err == nil {
 		if err = s.execAll(ctx, tx, writes); err != nil {
-			err = fmt.Errorf("write metadata: %w", err)
+			err = writeFault(err)
 		}
 	}
 	if err == nil {
 		err = last(func(id, forget string) error {
 			if err := s.mark(ctx, tx, id, forget); err != nil {
-				return fmt.Errorf("write metadata: %w", err)
+				return writeFault(err)
 			}
 			if err := tx.Commit(); err != nil {
-				return s.decide(ctx, id, fmt.Errorf("write metadata: %w", err))
+				return s.decide(ctx, id, writeFault(err))
 			}
 			return nil
 		})
@@ -342,4 +343,17 @@ func (s *Store) SetJobWanted(ctx context.Context, id, wanted string) error {
 		v.putJob(&j)
 		return []write{{"UPDATE jobs SET wanted = ?, updated = ? WHERE id = ?", []any{wanted, micros(now), id}}}, nil
 	}})
+}
+
+// sqliteFull is SQLite's code of a disk without room.
+const sqliteFull = 13
+
+// writeFault words the error of a write to the metadata database.
+func writeFault(err error) error {
+	var e interface{ Code() int }
+	if errors.As(err, &e) && e.Code()&0xff == sqliteFull {
+		return pgerr.New(pgerr.DiskFull, "there is no room for the metadata on its disk: %s", err.Error()).Wrap(err).
+			Hint("Nothing of the transaction was kept.")
+	}
+	return fmt.Errorf("write metadata: %w", err)
 }

@@ -26,6 +26,7 @@ type pendingTxn struct {
 	joint     *joint              // of a part of something larger
 	staged    *stager             // its rows in memory, until it is decided
 	made      []*table            // its new tables
+	gone      *table              // what it has dropped
 	counted   []sequenceMark
 	redefined []redefined
 	altering  []altering
@@ -118,7 +119,9 @@ func (s *Store) carryOut(group []*pendingTxn) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if back := (*takenBack)(nil); errors.As(err, &back) {
-		s.takeBack(kept[0], back.err)
+		for i := len(kept) - 1; i >= 0; i-- {
+			s.takeBack(kept[i], back.err)
+		}
 		return
 	}
 	if err != nil {
@@ -186,6 +189,7 @@ func (s *Store) stage(frame []byte, t *pendingTxn) ([]byte, error) {
 		frame = appendDrop(frame, gone)
 		entries++
 		s.removeTable(gone)
+		t.gone = gone
 	}
 	frame, made, err := s.stageCreates(frame, position, t)
 	entries += len(made)

@@ -33,13 +33,20 @@ func (s *Store) decision(t *pendingTxn) func() error {
 	}
 }
 
-// takeBack undoes what was staged of a joint transaction, the last one staged.
+// takeBack undoes what was staged of the last transaction staged.
 func (s *Store) takeBack(t *pendingTxn, err error) {
 	s.undoUnique(t)
 	s.undoAlter(t)
 	t.staged.undo()
 	for _, m := range t.made {
 		s.removeTable(m)
+	}
+	if t.gone != nil { // nobody counts in it any more: whoever drops it has taken its name away
+		t.gone.dropped = false
+		s.addTable(t.gone)
+	}
+	for _, w := range t.writers {
+		delete(s.writers, w)
 	}
 	s.staged--
 	t.result, t.err = Result{}, err

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"github.com/millrace/millrace/internal/pgerr"
 )
@@ -108,18 +109,25 @@ func listed(dir, prefix string) (paths []string, positions []uint64, err error) 
 // append writes a frame whose first transaction is position, and makes it
 // durable. Before readers see it, decide, which may be nil, is asked: when it
 // fails, the frame is cut off again and the error is a takenBack, unless it wraps
-// ErrUndecided.
+// ErrUndecided. It is one, too, when the disk has no room for the frame.
 func (l *logFiles) append(frame []byte, position uint64, decide func() error) error {
 	last := l.segments[len(l.segments)-1]
 	if last.size > fileHeader && (l.roll.Load() || last.size+int64(len(frame)) > l.max) {
 		if err := l.begin(position); err != nil {
+			if noRoom(err) {
+				return &takenBack{diskFull(err)}
+			}
 			return err
 		}
 		last = l.segments[len(l.segments)-1]
 		l.roll.Store(false)
 	}
 	if _, err := l.file.WriteAt(frame, last.size); err != nil {
-		return fmt.Errorf("write table log: %w", err)
+		err = fmt.Errorf("write table log: %w", err)
+		if noRoom(err) {
+			return l.cutBack(last.size, diskFull(err))
+		}
+		return err
 	}
 	if l.sync {
 		if err := l.file.Sync(); err != nil {
@@ -136,6 +144,17 @@ func (l *logFiles) append(frame []byte, position uint64, decide func() error) er
 	last.size += int64(len(frame))
 	l.mu.Unlock()
 	return nil
+}
+
+// noRoom tells a write that found no space, and has done nothing else, from one after
+// which nobody knows what is on disk.
+func noRoom(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+func diskFull(err error) error {
+	return pgerr.New(pgerr.DiskFull, "there is no room for the change on the disk of the data folder: %s", err.Error()).Wrap(err).
+		Hint("Nothing of the transaction was kept. Own tables can be written again when there is room.")
 }
 
 // cutBack takes a frame off the end of the log that was refused with err.
@@ -167,6 +186,7 @@ func (l *logFiles) begin(position uint64) error {
 	}
 	if err != nil {
 		f.Close()
+		os.Remove(path) // it may come again, with the same name
 		return fmt.Errorf("begin table log: %w", err)
 	}
 	if l.file != nil {

@@ -100,6 +100,7 @@ const (
 	ConfigurationLimitExceeded   Code = "53400"
 	ProgramLimitExceeded         Code = "54000"
 	StatementTooComplex          Code = "54001"
+	DiskFull                     Code = "53100"
 	TooManyConnections           Code = "53300"
 	TooManyArguments             Code = "54023"
 	TooManyColumns               Code = "54011"
