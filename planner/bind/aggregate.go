@@ -24,22 +24,70 @@ type aggregation struct {
 
 func isAggregate(name string) bool { return len(scalar.AggregateFunctions(name)) > 0 }
 
-// aggregate binds a call of an aggregate function; the result refers to it.
+// aggregate binds a call of an aggregate function; the result refers to it. An
+// aggregate is of the innermost query whose columns it is over, the one that it
+// stands in if it is over none: sum(t.v) within a subquery of a query over t is an
+// aggregate of that query, and an outer value to the subquery.
 func (l *level) aggregate(name string, x *ast.Call) (*scalar.Expr, error) {
-	pos := int(x.Pos)
-	if l.inAgg {
-		return nil, pgerr.New(pgerr.GroupingError, "aggregate function calls cannot be nested").At(pos)
+	if l.outer == nil {
+		return l.ownAggregate(name, x)
 	}
-	if l.aggs == nil {
-		return nil, pgerr.New(pgerr.GroupingError, "aggregate functions are not allowed in %s", l.clauseName()).At(pos)
-	}
-	if l.recursive {
-		return nil, pgerr.New(pgerr.InvalidRecursion, "aggregate functions are not allowed in a recursive query's recursive term").At(pos)
-	}
-	l.inAgg = true
-	defer func() { l.inAgg = false }()
-	a, err := l.aggregateCall(name, x)
+	t := l.tryOut()
+	a, err := l.aggregateOver(name, x)
+	owner := t.innermost()
 	if err != nil {
+		return nil, err
+	}
+	if owner == l {
+		return l.addAggregate(a, int(x.Pos))
+	}
+	if l.b.rebound++; l.b.rebound > reboundMax {
+		return nil, pgerr.New(pgerr.StatementTooComplex, "more than %d aggregates of outer queries", reboundMax).At(int(x.Pos))
+	}
+	t.undo()
+	e, err := owner.ownAggregate(name, x)
+	if err != nil {
+		return nil, err
+	}
+	return l.carryIn(owner, e), nil
+}
+
+// ownAggregate binds an aggregate that is of this level.
+func (l *level) ownAggregate(name string, x *ast.Call) (*scalar.Expr, error) {
+	if err := l.allowsAggregate(int(x.Pos)); err != nil {
+		return nil, err
+	}
+	a, err := l.aggregateOver(name, x)
+	if err != nil {
+		return nil, err
+	}
+	return l.addAggregate(a, int(x.Pos))
+}
+
+// aggregateOver binds what an aggregate is over.
+func (l *level) aggregateOver(name string, x *ast.Call) (*scalar.Aggregate, error) {
+	defer func(in, argument bool) { l.inAgg, l.argument = in, argument }(l.inAgg, l.argument)
+	l.inAgg, l.argument = true, true
+	return l.aggregateCall(name, x)
+}
+
+// allowsAggregate checks that an aggregate of this level may stand where it does.
+func (l *level) allowsAggregate(pos int) error {
+	switch {
+	case l.argument:
+		return pgerr.New(pgerr.GroupingError, "aggregate function calls cannot be nested").At(pos)
+	case l.aggs == nil:
+		return pgerr.New(pgerr.GroupingError, "aggregate functions are not allowed in %s", l.clauseName()).At(pos)
+	case l.recursive:
+		return pgerr.New(pgerr.InvalidRecursion, "aggregate functions are not allowed in a recursive query's recursive term").At(pos)
+	}
+	return nil
+}
+
+// addAggregate refers to an aggregate, which is computed once however often it
+// is written.
+func (l *level) addAggregate(a *scalar.Aggregate, pos int) (*scalar.Expr, error) {
+	if err := l.allowsAggregate(pos); err != nil {
 		return nil, err
 	}
 	for i := range l.aggs.list {
@@ -64,6 +112,8 @@ func (l *level) clauseName() string {
 		return "JOIN conditions"
 	case "FROM":
 		return "functions in FROM"
+	case "LATERAL":
+		return "FROM clause of their own query level"
 	}
 	return l.clause
 }

@@ -201,6 +201,8 @@ type binder struct {
 	top        *ast.With // the statement's, where INSERT, UPDATE and DELETE may stand
 	writes     []Write
 	prec       map[*scalar.Expr]int8
+	reached    *[]*level // by the trial under way, see trial
+	rebound    int       // aggregates that were bound twice
 }
 
 const depthMax = 2000 // nested expressions and queries

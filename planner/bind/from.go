@@ -350,6 +350,6 @@ func (l *level) derived(x *ast.Derived, left *bound) (*fromItem, error) {
 
 // lateral is the outer side of a FROM item that may refer to those to its left.
 func (l *level) lateral(left *bound) *outer {
-	at := &level{b: l.b, ctes: l.ctes, outer: l.outer, scope: left.scope, clause: l.clause}
+	at := &level{b: l.b, ctes: l.ctes, outer: l.outer, scope: left.scope, clause: "LATERAL"}
 	return &outer{from: at, lateral: true}
 }

@@ -68,13 +68,16 @@ type level struct {
 	scope  *scope
 	clause string // "WHERE" …, for messages
 	// aggs collects aggregates; nil where they are not allowed.
-	aggs    *aggregation
-	inAgg   bool
-	pending []*pendingQuery
-	planted map[int]int // pending query → column of the node it was planted on
-	window  *groupWindow
-	srf     []*pendingFunction
-	overs   *overs // collects window function calls; nil where they are not allowed
+	aggs  *aggregation
+	inAgg bool
+	// argument is set within an aggregate's arguments, and stays so in a subquery
+	// of theirs.
+	argument bool
+	pending  []*pendingQuery
+	planted  map[int]int // pending query → column of the node it was planted on
+	window   *groupWindow
+	srf      []*pendingFunction
+	overs    *overs // collects window function calls; nil where they are not allowed
 	// alias finds an output column for a name that no input column has, nil for
 	// none; nil where output columns cannot be named.
 	alias    func(*ast.ColumnRef) (*scalar.Expr, error)
@@ -193,6 +196,7 @@ func (l *level) resolvePath(p ast.Path) (*scalar.Expr, error) {
 // carryIn turns an expression over the columns of an enclosing level into one
 // for l, through an outer reference of each subquery in between.
 func (l *level) carryIn(at *level, e *scalar.Expr) *scalar.Expr {
+	l.b.reach(at)
 	if at == l {
 		return e
 	}
