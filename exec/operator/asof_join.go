@@ -28,8 +28,8 @@ type asofJoin struct {
 	counters  *exec.Counters
 	report    func(in *batch.Batch, rows []uint16) error
 
-	groupAt  [2][]int32 // by state row
-	groupOf  []int32    // of the rows of the batch
+	groupAt  [2]*state.Vector[int32] // by state row
+	groupOf  []int32                 // of the rows of the batch
 	sel      []uint16
 	late     []uint16
 	alone    []uint16
@@ -40,8 +40,8 @@ type asofJoin struct {
 	one      []uint16
 	batch    batch.Batch
 	touched  []touchedLeft
-	touchIdx []uint32 // by left row: 1 + number in touched
-	emptied  []int32  // groups that lost a row, or have got none
+	touchIdx *state.Vector[uint32] // by left row: 1 + number in touched
+	emptied  []int32               // groups that lost a row, or have got none
 }
 
 // touchedLeft is a left row as it was before it or its match changed.
@@ -64,11 +64,14 @@ func newAsofJoin(op *graph.Operator, env *Env) (exec.Operator, error) {
 		j.life.sides[i] = newLifetime(env, i, j.sides[i].rows.Table)
 		j.cells[i] = newCell(j.sides[i].rows, j.sides[i].slots[spec.Times[i]])
 		j.buckets[i] = newTimeBuckets()
+		j.groupAt[i] = state.NewVector[int32](j.sides[i].rows.Table)
 	}
 	var err error
 	if j.groups, err = newJoinGroups(&op.Tables[0], spec.Keys, j.sides[0], j.sides[1]); err != nil {
 		return nil, err
 	}
+	j.touchIdx = state.NewVector[uint32](j.sides[0].rows.Table)
+	j.life.due = state.NewVector[int64](j.sides[0].rows.Table)
 	j.out = newPairOutput(op, env, spec.Output, j.sides[0].rows, j.sides[1].rows, [2][]int{j.sides[0].slots, j.sides[1].slots})
 	return j, j.restore()
 }
@@ -79,10 +82,11 @@ func (j *asofJoin) restore() error {
 	for _, i := range []int{1, 0} {
 		s := j.sides[i]
 		s.growRows()
-		j.groupAt[i] = make([]int32, s.rows.idEnd())
+		j.groupAt[i].Grow(s.rows.idEnd())
 		err := j.groups.groupsOf(s.rows, func(ids []uint32, rows []unsafe.Pointer, groups []int32) error {
 			for k, id := range ids {
-				s.present[id], j.groupAt[i][id] = true, groups[k]
+				s.setPresent(id, true)
+				*j.groupAt[i].At(id) = groups[k]
 				if j.spec.Sides[i].Identity == graph.ByNumber {
 					j.number[i].restored(*(*int64)(unsafe.Add(rows[k], s.rows.key(j.spec.Keys))))
 				}
@@ -160,12 +164,10 @@ func (j *asofJoin) OnBatch(port int, in *batch.Batch, out exec.Output) error {
 	j.ids, j.state = roomFor(j.ids, in.N), roomFor(j.state, in.N)
 	j.fresh = s.store(in, j.sel, number, j.ids, j.state, j.fresh[:0])
 	s.growRows()
-	if n := s.rows.idEnd(); len(j.groupAt[port]) < n {
-		j.groupAt[port] = append(j.groupAt[port], make([]int32, n-len(j.groupAt[port])+n/2)...)
-	}
+	j.groupAt[port].Grow(s.rows.idEnd())
 	for _, i := range j.fresh {
-		j.groupAt[port][j.ids[i]] = j.groupOf[i]
-		s.present[j.ids[i]] = false
+		*j.groupAt[port].At(j.ids[i]) = j.groupOf[i]
+		s.setPresent(j.ids[i], false)
 		s.absent = append(s.absent, j.ids[i])
 	}
 	j.renew(port, in.N, j.sel)
@@ -219,7 +221,7 @@ func (j *asofJoin) choose(port int, in *batch.Batch, sel []uint16) error {
 // left carries out one change of the left side.
 func (j *asofJoin) left(in *batch.Batch, i int, takes bool) {
 	s, id, group := j.sides[0], j.ids[i], j.groupOf[i]
-	if takes && !s.present[id] {
+	if takes && !s.isPresent(id) {
 		j.emptied = append(j.emptied, group)
 		j.unmatched(0)
 		return
@@ -232,15 +234,15 @@ func (j *asofJoin) left(in *batch.Batch, i int, takes bool) {
 		j.takeAway(s, id, group)
 	case s.spec.copies:
 		n := (*int64)(unsafe.Add(j.state[i], s.rows.column(0)))
-		if *n++; !s.present[id] {
+		if *n++; !s.isPresent(id) {
 			*n = 1
-			s.present[id] = true
+			s.setPresent(id, true)
 			if matchable {
 				s.lists.insert(uint32(group), e, s.order)
 			}
 		}
 	default:
-		if s.present[id] && group != groupless {
+		if s.isPresent(id) && group != groupless {
 			s.lists.remove(uint32(group), entry{s.order.prefix(j.state[i]), id}, s.order)
 		}
 		j.write(s, in, i)
@@ -255,7 +257,7 @@ func (j *asofJoin) right(in *batch.Batch, i int, takes bool) {
 	s, id, group := j.sides[1], j.ids[i], j.groupOf[i]
 	e := entry{j.prefix[i], id}
 	switch {
-	case takes && !s.present[id]:
+	case takes && !s.isPresent(id):
 		j.emptied = append(j.emptied, group)
 		j.unmatched(1)
 	case takes:
@@ -265,15 +267,15 @@ func (j *asofJoin) right(in *batch.Batch, i int, takes bool) {
 		j.takeAway(s, id, group)
 	case s.spec.copies:
 		n := (*int64)(unsafe.Add(j.state[i], s.rows.column(0)))
-		if *n++; s.present[id] {
+		if *n++; s.isPresent(id) {
 			return
 		}
 		*n = 1
-		s.present[id] = true
+		s.setPresent(id, true)
 		j.touchAround(group, e)
 		s.lists.insert(uint32(group), e, s.order)
 	default:
-		if s.present[id] {
+		if s.isPresent(id) {
 			old := entry{s.order.prefix(j.state[i]), id}
 			j.touchAround(group, old)
 			s.lists.remove(uint32(group), old, s.order)
@@ -298,7 +300,7 @@ func (j *asofJoin) takeAway(s *rowGroups, id uint32, group int32) {
 		s.lists.remove(uint32(group), entry{s.order.prefix(row), id}, s.order)
 		j.emptied = append(j.emptied, group)
 	}
-	s.present[id] = false
+	s.setPresent(id, false)
 	s.absent = append(s.absent, id)
 }
 
@@ -314,7 +316,7 @@ func (j *asofJoin) write(s *rowGroups, in *batch.Batch, i int) {
 			}
 		}
 	}
-	s.present[id] = true
+	s.setPresent(id, true)
 }
 
 // touch notes a left row before it or its match changes.
@@ -322,20 +324,19 @@ func (j *asofJoin) touch(id uint32, group int32) {
 	if j.spec.AtEnd {
 		return
 	}
-	if n := j.sides[0].rows.idEnd(); len(j.touchIdx) < n {
-		j.touchIdx = append(j.touchIdx, make([]uint32, n-len(j.touchIdx)+n/2)...)
-	}
-	if j.touchIdx[id] != 0 {
+	s := j.sides[0]
+	j.touchIdx.Grow(s.rows.idEnd())
+	number := j.touchIdx.At(id)
+	if *number != 0 {
 		return
 	}
-	s := j.sides[0]
 	t := touchedLeft{id: id, group: group}
-	if s.present[id] {
+	if s.isPresent(id) {
 		t.count = s.copiesOf(id)
 		t.match, t.has = j.matchOf(s.rows.read(id), group)
 	}
 	j.touched = append(j.touched, t)
-	j.touchIdx[id] = uint32(len(j.touched))
+	*number = uint32(len(j.touched))
 }
 
 // touchAround notes the left rows whose match is the right row e if it is there.
@@ -375,11 +376,11 @@ func (j *asofJoin) touchAround(group int32, e entry) {
 func (j *asofJoin) flush(out exec.Output) error {
 	l, r := j.sides[0], j.sides[1]
 	for _, t := range j.touched {
-		j.touchIdx[t.id] = 0
+		*j.touchIdx.At(t.id) = 0
 		now := int64(0)
 		var match uint32
 		has := false
-		if l.present[t.id] {
+		if l.isPresent(t.id) {
 			now = l.copiesOf(t.id)
 			match, has = j.matchOf(l.rows.read(t.id), t.group)
 			j.noteLeft(t.id, match, has)

@@ -31,7 +31,7 @@ func (j *asofJoin) OnWatermark(w exec.Watermark, _ exec.Output) error {
 		return nil
 	}
 	j.buckets[0].due(w, func(id uint32) {
-		if l := j.sides[0]; l.rows.Live(id) && l.present[id] && j.isFinal(id, w) {
+		if l := j.sides[0]; l.rows.Live(id) && l.isPresent(id) && j.isFinal(id, w) {
 			j.forget(0, id)
 		}
 	})
@@ -39,7 +39,7 @@ func (j *asofJoin) OnWatermark(w exec.Watermark, _ exec.Output) error {
 	shift := max(j.spec.Sides[0].Expiry.Shift, j.spec.Sides[1].Expiry.Shift)
 	j.buckets[1].due(w, func(id uint32) {
 		r := j.sides[1]
-		if !r.rows.Live(id) || !r.present[id] || w != exec.WatermarkMax && saturatingAdd(j.cells[1].time(r.rows.read(id)), shift) >= w {
+		if !r.rows.Live(id) || !r.isPresent(id) || w != exec.WatermarkMax && saturatingAdd(j.cells[1].time(r.rows.read(id)), shift) >= w {
 			return // it has gone, and may be another row by now
 		}
 		if !j.spec.Back() {
@@ -48,7 +48,7 @@ func (j *asofJoin) OnWatermark(w exec.Watermark, _ exec.Output) error {
 		}
 		e := entry{r.order.prefix(r.rows.read(id)), id}
 		older = older[:0]
-		r.lists.scan(uint32(j.groupAt[1][id]), func(x *entry) bool {
+		r.lists.scan(uint32(*j.groupAt[1].At(id)), func(x *entry) bool {
 			if r.order.compareEntries(*x, e) >= 0 {
 				return false
 			}
@@ -72,11 +72,11 @@ func (j *asofJoin) isFinal(id uint32, w exec.Watermark) bool {
 	if j.spec.Back() {
 		return saturatingAdd(j.cells[0].time(row), shift) < w
 	}
-	match, has := j.matchOf(row, j.groupAt[0][id])
+	match, has := j.matchOf(row, *j.groupAt[0].At(id))
 	return has && saturatingAdd(j.cells[1].time(j.sides[1].rows.read(match)), shift) < w
 }
 
 // forget removes a row of a side.
 func (j *asofJoin) forget(side int, id uint32) {
-	j.takeAway(j.sides[side], id, j.groupAt[side][id])
+	j.takeAway(j.sides[side], id, *j.groupAt[side].At(id))
 }

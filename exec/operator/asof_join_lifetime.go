@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/state"
 )
 
 // Rows of an ASOF join that are due are forgotten, and what they were joined to stays in
@@ -14,8 +15,8 @@ import (
 
 // asofLife is the lifetimes of both sides' rows.
 type asofLife struct {
-	sides [2]*lifetime // nil: they stay
-	due   []int64      // by group: nothing of it is due before
+	sides [2]*lifetime         // nil: they stay
+	due   *state.Vector[int64] // by group: nothing of it is due before
 	gone  [2][]uint32
 }
 
@@ -44,14 +45,14 @@ func (j *asofJoin) prune(group int32) (forgotten int) {
 		return 0
 	}
 	x := &j.life
-	for int(group) >= len(x.due) {
-		x.due = append(x.due, math.MinInt64)
+	for int(group) >= x.due.Len() {
+		x.due.Add(math.MinInt64)
 	}
-	now := j.now()
-	if now < x.due[group] {
+	now, due := j.now(), x.due.At(uint32(group))
+	if now < *due {
 		return 0
 	}
-	x.due[group] = math.MaxInt64
+	*due = math.MaxInt64
 	l, r := j.sides[0], j.sides[1]
 	x.gone[0], x.gone[1] = x.gone[0][:0], x.gone[1][:0]
 	l.lists.scan(uint32(group), func(e *entry) bool {
@@ -95,7 +96,8 @@ func (j *asofJoin) isOver(side int, group int32, row unsafe.Pointer) bool {
 	if l.over(at) {
 		return true
 	}
-	j.life.due[group] = min(j.life.due[group], at+l.micros)
+	due := j.life.due.At(uint32(group))
+	*due = min(*due, at+l.micros)
 	return false
 }
 
@@ -117,13 +119,14 @@ func (j *asofJoin) renew(port, n int, sel []uint16) {
 	}
 	s := j.sides[port]
 	l.renew(n, sel, j.ids, j.state, func(_ int, id uint32, _ unsafe.Pointer) {
-		if s.present[id] {
+		if s.isPresent(id) {
 			j.forgetAll(port, id)
 		}
 	})
 	for _, i := range sel {
-		if g := j.groupOf[i]; g != groupless && int(g) < len(j.life.due) {
-			j.life.due[g] = min(j.life.due[g], l.now+l.micros)
+		if g := j.groupOf[i]; g != groupless && int(g) < j.life.due.Len() {
+			due := j.life.due.At(uint32(g))
+			*due = min(*due, l.now+l.micros)
 		}
 	}
 }
@@ -138,9 +141,9 @@ func (j *asofJoin) unmatched(port int) {
 // expire is for a row of a side that the sweep has found to be due.
 func (j *asofJoin) expire(side int) func(id uint32, row unsafe.Pointer) {
 	return func(id uint32, row unsafe.Pointer) {
-		s, group := j.sides[side], j.groupAt[side][id]
+		s, group := j.sides[side], *j.groupAt[side].At(id)
 		switch {
-		case !s.present[id]: // it went with another one
+		case !s.isPresent(id): // it went with another one
 			j.counters.Expired--
 		case group == groupless || j.cells[side].isNull(row):
 			j.forgetAll(side, id)

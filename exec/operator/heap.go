@@ -1,54 +1,68 @@
 package operator
 
-// minHeap is a heap whose first element is before none of the others.
-type minHeap[T interface{ before(T) bool }] []T
+import "github.com/millrace/millrace/exec/state"
 
-// push adds v.
-func (h *minHeap[T]) push(v T) {
-	s := append(*h, v)
-	*h = s
-	i := len(s) - 1
+// minHeap is a heap whose first element is before none of the others. It is derived
+// from a table, and lies outside of the Go heap as that does.
+type minHeap[T interface{ before(T) bool }] struct {
+	v *state.Vector[T]
+}
+
+func newMinHeap[T interface{ before(T) bool }](t *state.Table) minHeap[T] {
+	return minHeap[T]{state.NewVector[T](t)}
+}
+
+func (h minHeap[T]) len() int { return h.v.Len() }
+
+// first is the first element; there must be one.
+func (h minHeap[T]) first() T { return *h.v.At(0) }
+
+// push adds x.
+func (h minHeap[T]) push(x T) {
+	h.v.Add(x)
+	i := uint32(h.v.Len() - 1)
 	for i > 0 {
 		up := (i - 1) / 2
-		if !v.before(s[up]) {
+		parent := h.v.At(up)
+		if !x.before(*parent) {
 			break
 		}
-		s[i] = s[up]
+		*h.v.At(i) = *parent
 		i = up
 	}
-	s[i] = v
+	*h.v.At(i) = x
 }
 
 // pop takes the first element out; there must be one.
-func (h *minHeap[T]) pop() T {
-	s := *h
-	first, v := s[0], s[len(s)-1]
-	s = s[:len(s)-1]
-	*h = s
-	if len(s) > 0 {
-		s.sink(0, v)
+func (h minHeap[T]) pop() T {
+	n := h.v.Len() - 1
+	first, x := h.first(), *h.v.At(uint32(n))
+	h.v.Cut(n)
+	if n > 0 {
+		h.replace(x)
 	}
 	return first
 }
 
-// replace puts v in the place of the first element.
-func (h minHeap[T]) replace(v T) { h.sink(0, v) }
-
-// sink puts v at i or below.
-func (h minHeap[T]) sink(i int, v T) {
+// replace puts x in the place of the first element.
+func (h minHeap[T]) replace(x T) {
+	i, n := uint32(0), uint32(h.v.Len())
 	for {
 		down := 2*i + 1
-		if down >= len(h) {
+		if down >= n {
 			break
 		}
-		if right := down + 1; right < len(h) && h[right].before(h[down]) {
-			down = right
+		least := h.v.At(down)
+		if right := down + 1; right < n {
+			if other := h.v.At(right); (*other).before(*least) {
+				down, least = right, other
+			}
 		}
-		if !h[down].before(v) {
+		if !(*least).before(x) {
 			break
 		}
-		h[i] = h[down]
+		*h.v.At(i) = *least
 		i = down
 	}
-	h[i] = v
+	*h.v.At(i) = x
 }

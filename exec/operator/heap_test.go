@@ -5,6 +5,10 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/types"
 )
 
 type heapInt int
@@ -15,7 +19,12 @@ func TestMinHeap(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 0))
-	var h minHeap[heapInt]
+	table, err := state.NewTable(graph.Table{Keys: []graph.Column{{Name: "k", Type: types.Of(types.Int64)}}}, state.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer table.Close()
+	h := newMinHeap[heapInt](table)
 	var model []heapInt
 	for range 5000 {
 		v := heapInt(rng.IntN(100))
@@ -33,8 +42,8 @@ func TestMinHeap(t *testing.T) {
 			model[0] = v
 		}
 		slices.Sort(model)
-		if len(h) != len(model) || len(h) > 0 && h[0] != model[0] {
-			t.Fatalf("the heap is %v, want %v", h, model)
+		if h.len() != len(model) || h.len() > 0 && h.first() != model[0] {
+			t.Fatalf("the heap of %d does not begin as %v", h.len(), model)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func (a bucketNumber) before(b bucketNumber) bool { return a < b }
 const bucketMicros = 100_000
 
 func newExpiry(s *joinSide, env *Env) *expiry {
-	e := &expiry{Expiry: *s.Expiry, side: s, counters: env.Counters, report: env.Late}
+	e := &expiry{Expiry: *s.Expiry, side: s, counters: env.Counters, report: env.Late, order: newMinHeap[bucketNumber](s.table)}
 	if e.Forever {
 		return e
 	}
@@ -126,10 +126,11 @@ func (e *expiry) forget(w exec.Watermark) {
 	if w == exec.WatermarkMax && !e.Forever {
 		e.side.clear()
 		clear(e.buckets)
-		e.order, e.newest = e.order[:0], nil
+		e.newest = nil
+		e.order.v.Cut(0)
 		return
 	}
-	for len(e.order) > 0 && int64(e.order[0]) < floorDiv(w, e.width) {
+	for e.order.len() > 0 && int64(e.order.first()) < floorDiv(w, e.width) {
 		n := int64(e.order.pop())
 		b := e.buckets[n]
 		delete(e.buckets, n)

@@ -20,7 +20,7 @@ type joinGroups struct {
 	keys      int
 	directory *table
 	list      uintptr
-	groups    []uint32 // by list: row of the directory
+	groups    *state.Vector[uint32] // by list: row of the directory
 	sides     []*rowGroups
 
 	ids   []uint32
@@ -33,9 +33,10 @@ type joinGroups struct {
 const groupless = -1
 
 func newJoinGroups(schema *graph.Table, keys int, sides ...*rowGroups) (*joinGroups, error) {
-	g := &joinGroups{keys: keys, sides: sides, sel: []uint16{}}
+	of := sides[0].rows
+	g := &joinGroups{keys: keys, sides: sides, sel: []uint16{}, groups: state.NewVector[uint32](of.Table)}
 	var err error
-	g.directory, err = newScratch(&graph.Table{Keys: schema.Keys[:keys], Columns: []graph.Column{{Name: "list", Type: types.Of(types.Int64)}}})
+	g.directory, err = newScratch(of, &graph.Table{Keys: schema.Keys[:keys], Columns: []graph.Column{{Name: "list", Type: types.Of(types.Int64)}}})
 	if err == nil {
 		g.list = g.directory.column(0)
 	}
@@ -57,10 +58,8 @@ func (g *joinGroups) locate(cols []*batch.Column, n int, sel []uint16, dst []int
 		for _, s := range g.sides {
 			list = s.lists.add()
 		}
-		for int(list) >= len(g.groups) {
-			g.groups = append(g.groups, 0)
-		}
-		g.groups[list] = g.ids[i]
+		g.groups.Grow(int(list) + 1)
+		*g.groups.At(list) = g.ids[i]
 		*(*int64)(unsafe.Add(g.rows[i], g.list)) = int64(list)
 	}
 	for _, i := range g.sel {
@@ -111,7 +110,11 @@ func anyNull(cols []*batch.Column, i int) bool {
 // drop forgets a group if it has no rows.
 func (g *joinGroups) drop(group int32) {
 	list := uint32(group)
-	if group == groupless || g.groups[list] == droppedGroup {
+	if group == groupless {
+		return
+	}
+	row := g.groups.At(list)
+	if *row == droppedGroup {
 		return
 	}
 	for _, s := range g.sides {
@@ -119,8 +122,8 @@ func (g *joinGroups) drop(group int32) {
 			return
 		}
 	}
-	g.directory.remove(g.groups[list])
-	g.groups[list] = droppedGroup
+	g.directory.remove(*row)
+	*row = droppedGroup
 	for _, s := range g.sides {
 		s.lists.drop(list)
 	}

@@ -23,7 +23,7 @@ type lookupJoin struct {
 	life    *lifetime // of the rows; nil: they stay
 	number  numbers
 	groups  *joinGroups
-	groupAt []int32 // by state row
+	groupAt *state.Vector[int32] // by state row
 	nulls   unsafe.Pointer
 	limit   int
 
@@ -59,7 +59,7 @@ func newLookupJoin(op *graph.Operator, env *Env) (exec.Operator, error) {
 	if j.rows, err = sideGroups(op, env, 1, op.Tables[0].Name, spec.Right, spec.Keys, -1); err != nil {
 		return nil, err
 	}
-	j.nulls = nullRow(j.rows.rows.Table)
+	j.nulls, j.groupAt = nullRow(j.rows.rows.Table), state.NewVector[int32](j.rows.rows.Table)
 	j.life = newLifetime(env, 0, j.rows.rows.Table)
 	if j.groups, err = newJoinGroups(&op.Tables[0], spec.Keys, j.rows); err != nil {
 		return nil, err
@@ -99,7 +99,8 @@ func (j *lookupJoin) restore() error {
 	j.grow()
 	return j.groups.groupsOf(s.rows, func(ids []uint32, rows []unsafe.Pointer, groups []int32) error {
 		for k, id := range ids {
-			s.present[id], j.groupAt[id] = true, groups[k]
+			s.setPresent(id, true)
+			*j.groupAt.At(id) = groups[k]
 			if j.spec.Right.Identity == graph.ByNumber {
 				j.number.restored(*(*int64)(unsafe.Add(rows[k], s.rows.key(j.spec.Keys))))
 			}
@@ -111,9 +112,7 @@ func (j *lookupJoin) restore() error {
 
 func (j *lookupJoin) grow() {
 	j.rows.growRows()
-	if n := j.rows.rows.idEnd(); len(j.groupAt) < n {
-		j.groupAt = append(j.groupAt, make([]int32, n-len(j.groupAt)+n/2)...)
-	}
+	j.groupAt.Grow(j.rows.rows.idEnd())
 }
 
 // OnBatch implements exec.Operator.
@@ -157,8 +156,8 @@ func (j *lookupJoin) change(in *batch.Batch, sel []uint16) {
 	j.fresh = s.store(in, j.sel, number, j.ids, j.state, j.fresh[:0])
 	j.grow()
 	for _, i := range j.fresh {
-		j.groupAt[j.ids[i]] = j.groupOf[i]
-		s.present[j.ids[i]] = false
+		*j.groupAt.At(j.ids[i]) = j.groupOf[i]
+		s.setPresent(j.ids[i], false)
 		s.absent = append(s.absent, j.ids[i])
 	}
 	if j.life != nil {
@@ -169,7 +168,7 @@ func (j *lookupJoin) change(in *batch.Batch, sel []uint16) {
 	for _, i := range j.sel {
 		id, group := j.ids[i], uint32(j.groupOf[i])
 		switch takes := in.Op(int(i)).Retracts(); {
-		case takes && !s.present[id]:
+		case takes && !s.isPresent(id):
 			j.emptied = append(j.emptied, int32(group))
 			if j.life != nil {
 				j.life.counters.Unmatched++
@@ -179,15 +178,15 @@ func (j *lookupJoin) change(in *batch.Batch, sel []uint16) {
 			j.emptied = append(j.emptied, int32(group))
 		case s.spec.copies:
 			n := (*int64)(unsafe.Add(j.state[i], s.rows.column(0)))
-			if *n++; !s.present[id] {
+			if *n++; !s.isPresent(id) {
 				*n = 1
-				s.present[id] = true
+				s.setPresent(id, true)
 				s.lists.insert(group, entry{j.prefix[i], id}, s.order)
 			}
 		case s.spec.retractable:
 			j.replace(in, int(i), group)
 		default:
-			s.present[id] = true
+			s.setPresent(id, true)
 			s.lists.insert(group, entry{j.prefix[i], id}, s.order)
 		}
 	}
@@ -216,19 +215,19 @@ func (j *lookupJoin) expire(id uint32, row unsafe.Pointer) { j.forget(id, row) }
 // forget makes a row one that is not there, if it is.
 func (j *lookupJoin) forget(id uint32, row unsafe.Pointer) {
 	s := j.rows
-	if !s.present[id] {
+	if !s.isPresent(id) {
 		return
 	}
-	group := j.groupAt[id]
+	group := *j.groupAt.At(id)
 	s.lists.remove(uint32(group), entry{s.order.prefix(row), id}, s.order)
-	s.present[id] = false
+	s.setPresent(id, false)
 	s.absent, j.emptied = append(s.absent, id), append(j.emptied, group)
 }
 
 // replace puts row i of a batch in the place of the row of its key, if there is one.
 func (j *lookupJoin) replace(in *batch.Batch, i int, group uint32) {
 	s, id := j.rows, j.ids[i]
-	if s.present[id] {
+	if s.isPresent(id) {
 		s.lists.remove(group, entry{s.order.prefix(j.state[i]), id}, s.order)
 	}
 	j.one[0] = uint16(i)
@@ -237,7 +236,7 @@ func (j *lookupJoin) replace(in *batch.Batch, i int, group uint32) {
 			s.rows.WriteColumn(slot, j.state, in.Cols[c], in.N, j.one)
 		}
 	}
-	s.present[id] = true
+	s.setPresent(id, true)
 	s.lists.insert(group, entry{j.prefix[i], id}, s.order)
 }
 

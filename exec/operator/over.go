@@ -6,6 +6,7 @@ import (
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/exec/over"
+	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
 )
 
@@ -63,6 +64,7 @@ func newOverChanges(op *graph.Operator, env *Env, calls *over.Evaluator) (*overC
 		return nil, err
 	}
 	o.groups.touch = o.touch
+	o.match.rows = state.NewVector[matchedRow](tables[0].Table)
 	o.refused = newOverRefused(op, env, calls, o.groups)
 	width := len(env.Inputs[0])
 	o.part.Cols = make([]*batch.Column, width)
@@ -283,42 +285,46 @@ func (o *overChanges) emitRows(list []change, out exec.Output) error {
 // first with the first.
 type rowMatch struct {
 	round uint32
-	at    []uint32 // by row: round
-	first []int32  // by row: its first copy among the old ones
-	count []int32
-	taken []int32
+	rows  *state.Vector[matchedRow] // by row
+}
+
+// matchedRow is the copies of a row among the old ones, which follow each other.
+type matchedRow struct {
+	round uint32 // in which it was noted
+	first int32
+	count int32
+	taken int32
 }
 
 func (m *rowMatch) begin(n int) {
+	m.rows.Grow(n)
 	if m.round++; m.round == 0 {
-		clear(m.at)
+		m.rows.Clear()
 		m.round = 1
-	}
-	if len(m.at) < n {
-		more := n - len(m.at) + n/2
-		m.at = append(m.at, make([]uint32, more)...)
-		m.first = append(m.first, make([]int32, more)...)
-		m.count = append(m.count, make([]int32, more)...)
-		m.taken = append(m.taken, make([]int32, more)...)
 	}
 }
 
 // add notes that old row i is row id; copies come one after the other.
 func (m *rowMatch) add(id uint32, i int) {
-	if m.at[id] != m.round {
-		m.at[id], m.first[id], m.count[id], m.taken[id] = m.round, int32(i), 0, 0
+	r := m.rows.At(id)
+	if r.round != m.round {
+		*r = matchedRow{round: m.round, first: int32(i)}
 	}
-	m.count[id]++
+	r.count++
 }
 
 // take returns the old row for the next copy of row id.
 func (m *rowMatch) take(id uint32) (int, bool) {
-	if m.at[id] != m.round || m.taken[id] == m.count[id] {
+	r := m.rows.At(id)
+	if r.round != m.round || r.taken == r.count {
 		return 0, false
 	}
-	m.taken[id]++
-	return int(m.first[id] + m.taken[id] - 1), true
+	r.taken++
+	return int(r.first + r.taken - 1), true
 }
 
 // left reports whether old row i, a copy of row id, was not taken.
-func (m *rowMatch) left(id uint32, i int) bool { return int32(i) >= m.first[id]+m.taken[id] }
+func (m *rowMatch) left(id uint32, i int) bool {
+	r := m.rows.At(id)
+	return int32(i) >= r.first+r.taken
+}

@@ -6,6 +6,7 @@ import (
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/exec/over"
+	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
 )
@@ -30,8 +31,8 @@ type overProgress struct {
 	next    int64   // of the state key "row"
 	mark    exec.Watermark
 
-	waiting closings // groups by the time of the first row that waits
-	first   []int64  // by list: that time, if it is in waiting
+	waiting minHeap[closing]     // groups by the time of the first row that waits
+	first   *state.Vector[int64] // by list: that time, if it is in waiting
 
 	live, late, inTime []uint16
 	rowCol             batch.Column
@@ -58,6 +59,7 @@ func newOverProgress(op *graph.Operator, env *Env, calls *over.Evaluator) (exec.
 		return nil, err
 	}
 	g := o.groups
+	o.waiting, o.first = newMinHeap[closing](g.rows.Table), state.NewVector[int64](g.rows.Table)
 	o.refused = newOverRefused(op, env, calls, g)
 	o.time = g.rows.key(g.slots[spec.Progress.Time])
 	o.emitted = g.rows.column(len(op.Tables[0].Columns) - 1)
@@ -103,13 +105,14 @@ func (o *overProgress) wait(group, list uint32) {
 }
 
 func (o *overProgress) waitUntil(group, list uint32, t int64) {
-	for len(o.first) <= int(list) {
-		o.first = append(o.first, nothingWaits)
+	for o.first.Len() <= int(list) {
+		o.first.Add(nothingWaits)
 	}
-	if t >= o.first[list] {
+	first := o.first.At(list)
+	if t >= *first {
 		return
 	}
-	o.first[list] = t
+	*first = t
 	o.waiting.push(closing{at: t, number: uint64(list), id: group})
 }
 
@@ -156,13 +159,14 @@ func (o *overProgress) OnWatermark(mark exec.Watermark, out exec.Output) error {
 		return nil
 	}
 	o.mark = mark
-	for len(o.waiting) > 0 && (o.waiting[0].at < mark || mark == exec.WatermarkMax) {
+	for o.waiting.len() > 0 && (o.waiting.first().at < mark || mark == exec.WatermarkMax) {
 		c := o.waiting.pop()
 		list := uint32(c.number)
-		if o.first[list] != c.at {
+		first := o.first.At(list)
+		if *first != c.at {
 			continue // it was told again of an earlier row, or has passed
 		}
-		o.first[list] = nothingWaits
+		*first = nothingWaits
 		if err := o.pass(c.id, list, out); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
 )
 
@@ -17,7 +18,7 @@ type overSessions struct {
 	end   int // of the results: the column of session_end
 	mark  exec.Watermark
 	due   minHeap[partitionEnd]
-	next  []int64 // by partition: when it is due, noEnd if it is not
+	next  *state.Vector[int64] // by partition: when it is due, noEnd if it is not
 	found []uint32
 }
 
@@ -33,11 +34,11 @@ type partitionEnd struct {
 func (p partitionEnd) before(q partitionEnd) bool { return p.at < q.at }
 
 func newOverSessions(o *overChanges, spec *graph.OverWindow) *overSessions {
-	s := &overSessions{overChanges: o, end: spec.End - len(o.groups.slots), mark: exec.WatermarkMin}
+	s := &overSessions{overChanges: o, end: spec.End - len(o.groups.slots), mark: exec.WatermarkMin,
+		due: newMinHeap[partitionEnd](o.groups.rows.Table), next: state.NewVector[int64](o.groups.rows.Table)}
 	o.computed = func(group uint32) { s.note(group, s.now.cols[s.end].Int[0]) }
 	o.groups.created = func(group uint32, _ unsafe.Pointer) { // of an id that another partition may have had
-		s.grow(group)
-		s.next[group] = noEnd
+		*s.nextOf(group) = noEnd
 	}
 	_ = o.groups.directory.each(func(group uint32, _ unsafe.Pointer) error { // found out at the first watermark
 		s.note(group, math.MinInt64)
@@ -46,19 +47,20 @@ func newOverSessions(o *overChanges, spec *graph.OverWindow) *overSessions {
 	return s
 }
 
-func (s *overSessions) grow(group uint32) {
-	for n := len(s.next); n <= int(group); n++ {
-		s.next = append(s.next, noEnd)
+func (s *overSessions) nextOf(group uint32) *int64 {
+	for s.next.Len() <= int(group) {
+		s.next.Add(noEnd)
 	}
+	return s.next.At(group)
 }
 
 // note notes when the first session of a partition ends.
 func (s *overSessions) note(group uint32, end int64) {
-	s.grow(group)
-	if s.next[group] == end {
+	next := s.nextOf(group)
+	if *next == end {
 		return
 	}
-	s.next[group] = end
+	*next = end
 	s.due.push(partitionEnd{end, group})
 }
 
@@ -68,12 +70,12 @@ func (s *overSessions) OnWatermark(mark exec.Watermark, out exec.Output) error {
 		return err
 	}
 	s.mark = mark
-	for len(s.due) > 0 && s.closed(s.due[0].at) {
+	for s.due.len() > 0 && s.closed(s.due.first().at) {
 		p := s.due.pop()
-		if !s.groups.directory.Live(p.group) || s.next[p.group] != p.at {
+		if !s.groups.directory.Live(p.group) || *s.nextOf(p.group) != p.at {
 			continue // it has changed since
 		}
-		s.next[p.group] = noEnd
+		*s.nextOf(p.group) = noEnd
 		if err := s.forget(p.group); err != nil {
 			return err
 		}
@@ -104,7 +106,7 @@ func (s *overSessions) forget(group uint32) error {
 	}
 	for _, id := range s.found {
 		g.lists.remove(list, entry{g.order.prefix(g.rows.read(id)), id}, g.order)
-		g.present[id] = false
+		g.setPresent(id, false)
 		g.rows.remove(id)
 	}
 	if g.lists.len(list) == 0 {

@@ -95,7 +95,7 @@ func (w *overWindow) close(end int64, out exec.Output) error {
 			}
 		}
 		g.lists.cut(list, 0, func(id uint32) {
-			g.present[id] = false
+			g.setPresent(id, false)
 			g.rows.remove(id)
 		})
 		g.lists.drop(list)

@@ -51,7 +51,7 @@ func newRecursive(op *graph.Operator, env *Env) (exec.Operator, error) {
 		schema.Keys = append(schema.Keys, graph.Column{Name: fmt.Sprint("column", i), Type: f.Type})
 	}
 	var err error
-	r.seen, err = newScratch(&schema)
+	r.seen, err = newScratch(nil, &schema)
 	return r, err
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
 )
@@ -27,17 +28,22 @@ type rowDiff struct {
 	first   []uint16          // by row of the batch: the first one that is the same
 	seats   [diffSeats]uint16 // by a hash of the row: where it was last
 
-	seenAt  []uint32 // by row: round
-	seen    []int32  // by row: how often it was there before
-	seenNum []int64  // by row: its number before
-	round   uint32
+	seen  *state.Vector[seenRow] // by row
+	round uint32
+}
+
+// seenRow is how a row was.
+type seenRow struct {
+	round  uint32 // in which it was noted
+	times  int32  // it was there
+	number int64
 }
 
 // diffSeats is a power of two.
 const diffSeats = 1 << 10
 
 func newRowDiff(g *rowGroups, t *table, slots []int, op *graph.Operator, env *Env) *rowDiff {
-	d := &rowDiff{g: g, table: t, slots: slots, numbered: len(op.Fields) > len(slots), upsert: op.Mode == graph.Upsert, limit: env.BatchRows}
+	d := &rowDiff{g: g, table: t, slots: slots, numbered: len(op.Fields) > len(slots), upsert: op.Mode == graph.Upsert, limit: env.BatchRows, seen: state.NewVector[seenRow](t.Table)}
 	for _, slot := range slots {
 		d.out.Cols = append(d.out.Cols, &batch.Column{Phys: t.keyPhys(slot)})
 	}
@@ -70,30 +76,27 @@ func (d *rowDiff) byPlace(old, now []numbered) {
 // it.
 func (d *rowDiff) byRow(old, now []numbered, numbers bool) {
 	d.round++
-	if n := d.table.idEnd(); len(d.seenAt) < n {
-		more := n - len(d.seenAt) + n/2
-		d.seenAt = append(d.seenAt, make([]uint32, more)...)
-		d.seen = append(d.seen, make([]int32, more)...)
-		d.seenNum = append(d.seenNum, make([]int64, more)...)
-	}
+	d.seen.Grow(d.table.idEnd())
 	if d.round == 0 {
-		clear(d.seenAt)
+		d.seen.Clear()
 		d.round = 1
 	}
 	for _, o := range old {
-		if d.seenAt[o.id] != d.round {
-			d.seenAt[o.id], d.seen[o.id], d.seenNum[o.id] = d.round, 0, o.number
+		s := d.seen.At(o.id)
+		if s.round != d.round {
+			*s = seenRow{round: d.round, number: o.number}
 		}
-		d.seen[o.id]++
+		s.times++
 	}
 	first := len(d.rows)
 	for _, n := range now {
-		if d.seenAt[n.id] != d.round || d.seen[n.id] == 0 {
+		s := d.seen.At(n.id)
+		if s.round != d.round || s.times == 0 {
 			d.add(batch.Insert, d.table.read(n.id), n.number)
 			continue
 		}
-		d.seen[n.id]--
-		if was := d.seenNum[n.id]; d.g.isChanged(n.id) || numbers && was != n.number {
+		s.times--
+		if was := s.number; d.g.isChanged(n.id) || numbers && was != n.number {
 			d.add(batch.UpdateBefore, d.g.before(n.id), was)
 			d.add(batch.UpdateAfter, d.table.read(n.id), n.number)
 		}
@@ -101,8 +104,8 @@ func (d *rowDiff) byRow(old, now []numbered, numbers bool) {
 	// What goes comes first.
 	goes := len(d.rows)
 	for _, o := range old {
-		if d.seen[o.id] > 0 {
-			d.seen[o.id]--
+		if s := d.seen.At(o.id); s.times > 0 {
+			s.times--
 			d.add(batch.Delete, d.g.before(o.id), o.number)
 		}
 	}

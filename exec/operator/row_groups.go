@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
 )
@@ -31,12 +32,10 @@ type rowGroups struct {
 	// touch is told of a group before its first change since settle.
 	touch func(group, list uint32) error
 
-	epoch   uint32   // a list that has seen it was touched since settle
-	savedAt []uint32 // by row: epoch
-	saved   []uint32 // by row: place in words
-	words   []uint64 // copies of rows as they were
-	present []bool   // by row, over changelogs: it is in its list
-	absent  []uint32 // rows that were not, at some time since settle
+	epoch  uint32                  // a list that has seen it was touched since settle
+	words  []uint64                // copies of rows as they were
+	saved  *state.Vector[savedRow] // by row, over changelogs
+	absent []uint32                // rows that were not present, at some time since settle
 
 	keys, rowKeys []*batch.Column
 	groupIDs      []uint32
@@ -46,6 +45,13 @@ type rowGroups struct {
 	fresh         []uint16
 	prefix        []uint64
 	one           []uint16
+}
+
+// savedRow is what is noted of a row.
+type savedRow struct {
+	epoch   uint32 // in which it was saved
+	at      uint32 // in words
+	present bool   // it is in its list
 }
 
 // rowGroupsSpec is what a graph.TopN or graph.Over says of them.
@@ -64,7 +70,7 @@ func newRowGroups(op *graph.Operator, env *Env, rows *table, spec rowGroupsSpec)
 		schema.Columns = append(schema.Columns, graph.Column{Name: "written", Type: types.Of(types.Int64)})
 	}
 	var err error
-	if g.directory, err = newScratch(&schema); err != nil {
+	if g.directory, err = newScratch(rows, &schema); err != nil {
 		return nil, err
 	}
 	g.list, g.bound = g.directory.column(0), g.directory.column(1)
@@ -78,7 +84,7 @@ func newRowGroups(op *graph.Operator, env *Env, rows *table, spec rowGroupsSpec)
 // makeRowGroups is newRowGroups without a directory, for operators that have one of
 // their own; its lists are empty.
 func makeRowGroups(width int, rows *table, spec rowGroupsSpec) *rowGroups {
-	g := &rowGroups{spec: spec, rows: rows, epoch: 1, one: make([]uint16, 1)}
+	g := &rowGroups{spec: spec, rows: rows, epoch: 1, one: make([]uint16, 1), lists: newRowLists(rows.Table), saved: state.NewVector[savedRow](rows.Table)}
 	g.slots = rowSlots(width, spec.keys, spec.rowKey, spec.copies, !spec.retractable)
 	g.order = newRowOrder(rows, spec.order, g.slots, len(spec.keys))
 	return g
@@ -122,7 +128,7 @@ func (g *rowGroups) index() error {
 		g.locate(keys, len(ids), nil)
 		g.growRows()
 		for i, id := range ids {
-			g.present[id] = true
+			g.setPresent(id, true)
 			g.lists.insert(g.listOf(g.groupRows[i]), entry{g.order.prefix(rows[i]), id}, g.order)
 			if g.life != nil {
 				at := (*int64)(unsafe.Add(g.groupRows[i], g.written))
@@ -173,7 +179,7 @@ func (g *rowGroups) setBound(group unsafe.Pointer, b uint64) {
 
 // touchOnce tells touch of a group unless it has been told since settle.
 func (g *rowGroups) touchOnce(group, list uint32) error {
-	seen := &g.lists.lists[list].seen
+	seen := g.lists.seen(list)
 	if *seen == g.epoch {
 		return nil
 	}
@@ -232,14 +238,12 @@ func (g *rowGroups) copiesOf(id uint32) int64 {
 	return *(*int64)(unsafe.Add(g.rows.read(id), g.rows.column(0)))
 }
 
-func (g *rowGroups) growRows() {
-	if n := g.rows.idEnd(); len(g.present) < n {
-		more := n - len(g.present) + n/2
-		g.present = append(g.present, make([]bool, more)...)
-		g.savedAt = append(g.savedAt, make([]uint32, more)...)
-		g.saved = append(g.saved, make([]uint32, more)...)
-	}
-}
+func (g *rowGroups) growRows() { g.saved.Grow(g.rows.idEnd()) }
+
+// isPresent reports whether a row is in its list; setPresent says so.
+func (g *rowGroups) isPresent(id uint32) bool { return g.saved.At(id).present }
+
+func (g *rowGroups) setPresent(id uint32, is bool) { g.saved.At(id).present = is }
 
 // apply carries a batch of changes out, row by row. A row that is inserted
 // although it is there replaces the one of its key; one that is taken away
@@ -250,7 +254,7 @@ func (g *rowGroups) apply(in *batch.Batch) error {
 	g.fresh = g.store(in, in.Sel, nil, g.ids, g.state, g.fresh[:0])
 	g.growRows()
 	for _, i := range g.fresh {
-		g.present[g.ids[i]] = false
+		g.setPresent(g.ids[i], false)
 		g.absent = append(g.absent, g.ids[i])
 	}
 	g.prefix = g.order.prefixes(in, g.prefix)
@@ -258,7 +262,7 @@ func (g *rowGroups) apply(in *batch.Batch) error {
 		i := in.RowAt(k)
 		id, list := g.ids[i], g.listOf(groups[i])
 		takes := in.Op(i).Retracts()
-		if takes && !g.present[id] {
+		if takes && !g.isPresent(id) {
 			if g.life != nil {
 				g.life.counters.Unmatched++
 			}
@@ -272,9 +276,9 @@ func (g *rowGroups) apply(in *batch.Batch) error {
 			g.takeAway(id, list)
 		case g.spec.copies:
 			n := (*int64)(unsafe.Add(g.state[i], g.rows.column(0)))
-			if *n++; !g.present[id] {
+			if *n++; !g.isPresent(id) {
 				*n = 1
-				g.present[id] = true
+				g.setPresent(id, true)
 				g.lists.insert(list, entry{g.prefix[i], id}, g.order)
 			}
 		default:
@@ -294,14 +298,14 @@ func (g *rowGroups) takeAway(id, list uint32) {
 		}
 	}
 	g.lists.remove(list, entry{g.order.prefix(row), id}, g.order)
-	g.present[id] = false
+	g.setPresent(id, false)
 	g.absent = append(g.absent, id)
 }
 
 // replace puts row i of a batch in the place of the row of its key, if there is one.
 func (g *rowGroups) replace(in *batch.Batch, i int, list uint32) {
 	id := g.ids[i]
-	if g.present[id] {
+	if g.isPresent(id) {
 		g.lists.remove(list, entry{g.order.prefix(g.state[i]), id}, g.order)
 	}
 	g.save(id)
@@ -311,36 +315,37 @@ func (g *rowGroups) replace(in *batch.Batch, i int, list uint32) {
 			g.rows.WriteColumn(slot, g.state, in.Cols[c], in.N, g.one)
 		}
 	}
-	g.present[id] = true
+	g.setPresent(id, true)
 	g.lists.insert(list, entry{g.prefix[i], id}, g.order)
 }
 
 // save remembers a row as it is, once between two calls of settle.
 func (g *rowGroups) save(id uint32) {
-	if g.savedAt[id] == g.epoch {
+	s := g.saved.At(id)
+	if s.epoch == g.epoch {
 		return
 	}
-	g.savedAt[id], g.saved[id] = g.epoch, uint32(len(g.words))
+	s.epoch, s.at = g.epoch, uint32(len(g.words))
 	g.words = append(g.words, unsafe.Slice((*uint64)(g.rows.read(id)), g.rows.width()/8)...)
 }
 
 // before is a row as it was at the last settle.
 func (g *rowGroups) before(id uint32) unsafe.Pointer {
-	if int(id) < len(g.savedAt) && g.savedAt[id] == g.epoch {
-		return unsafe.Pointer(&g.words[g.saved[id]])
+	if g.isChanged(id) {
+		return unsafe.Pointer(&g.words[g.saved.At(id).at])
 	}
 	return g.rows.read(id)
 }
 
 // isChanged reports whether a row was replaced since the last settle.
 func (g *rowGroups) isChanged(id uint32) bool {
-	return int(id) < len(g.savedAt) && g.savedAt[id] == g.epoch
+	return int(id) < g.saved.Len() && g.saved.At(id).epoch == g.epoch
 }
 
 // settle forgets how rows were, and removes those that are gone.
 func (g *rowGroups) settle() {
 	for _, id := range g.absent {
-		if !g.present[id] && g.rows.Live(id) {
+		if !g.isPresent(id) && g.rows.Live(id) {
 			g.rows.remove(id)
 		}
 	}
@@ -348,7 +353,9 @@ func (g *rowGroups) settle() {
 	g.epoch++
 	if g.epoch == 0 {
 		g.lists.forgetSeen()
-		clear(g.savedAt)
+		for id := range g.saved.Len() {
+			g.saved.At(uint32(id)).epoch = 0
+		}
 		g.epoch = 1
 	}
 }

@@ -31,8 +31,8 @@ func (g *rowGroups) restart(in *batch.Batch) {
 // forget removes the rows of a group, none of which has changed since settle.
 func (g *rowGroups) forget(list uint32) {
 	g.lists.cut(list, 0, func(id uint32) {
-		if int(id) < len(g.present) {
-			g.present[id] = false
+		if int(id) < g.saved.Len() {
+			g.setPresent(id, false)
 		}
 		g.rows.remove(id)
 	})

@@ -7,6 +7,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
@@ -40,13 +41,9 @@ type sessionAggregate struct {
 	order     *rowOrder
 	start     uintptr // in a session's row
 	lastSlot  uintptr
-	starts    []int64  // by row
-	lasts     []int64  // by row
-	groups    []uint32 // by row: of the directory; noGroup: not a session
-	into      []uint32 // by row: the session it became part of in this batch
-	numbers   []uint64 // by row: tells a session from others that had its row
+	sessions  *state.Vector[session] // by row
 	next      uint64
-	closing   closings
+	closing   minHeap[closing]
 	changes   *changes // when not onClose
 	layout    outputLayout
 
@@ -67,6 +64,14 @@ type sessionAggregate struct {
 	out      batch.Batch
 }
 
+// session is what is noted of one.
+type session struct {
+	start, last int64
+	number      uint64 // tells it from others that had its row
+	group       uint32 // row of the directory; noGroup: it is not a session
+	into        uint32 // the session it became part of in this batch
+}
+
 const noGroup = 1<<32 - 1
 
 // closing is when a session, named by its row and its number, may close. It is
@@ -78,8 +83,6 @@ type closing struct {
 }
 
 func (c closing) before(d closing) bool { return c.at < d.at }
-
-type closings = minHeap[closing]
 
 func newSessionAggregate(op *graph.Operator, env *Env) (exec.Operator, error) {
 	spec := op.WindowAggregate
@@ -99,9 +102,10 @@ func newSessionAggregate(op *graph.Operator, env *Env) (exec.Operator, error) {
 	s.start, s.lastSlot = a.groups.key(keys), a.all[last].off
 	bigint := types.Of(types.Int64)
 	schema := graph.Table{Keys: op.Tables[0].Keys[:keys], Columns: []graph.Column{{Name: "list", Type: bigint}, {Name: "latest", Type: bigint}}}
-	if s.directory, err = newScratch(&schema); err != nil {
+	if s.directory, err = newScratch(a.groups, &schema); err != nil {
 		return nil, err
 	}
+	s.lists, s.sessions, s.closing = newRowLists(a.groups.Table), state.NewVector[session](a.groups.Table), newMinHeap[closing](a.groups.Table)
 	s.list, s.latest = s.directory.column(0), s.directory.column(1)
 	s.order = &rowOrder{t: a.groups, n: 1, keys: []orderColumn{{slot: keys, phys: types.PhysInt, off: s.start}}}
 	s.layout = outputLayout{keys: keys, slot: s.start, window: func(start int64) (int64, int64) { return start, 0 },
@@ -136,18 +140,12 @@ func (s *sessionAggregate) locate(keys []*batch.Column, n int, sel []uint16) {
 
 // note makes row id a session of a key.
 func (s *sessionAggregate) note(id, group uint32, dir unsafe.Pointer, start, last int64) {
-	if n := s.a.groups.idEnd(); len(s.starts) < n {
-		more := n - len(s.starts) + n/2
-		s.starts, s.lasts = append(s.starts, make([]int64, more)...), append(s.lasts, make([]int64, more)...)
-		s.groups, s.into = append(s.groups, make([]uint32, more)...), append(s.into, make([]uint32, more)...)
-		s.numbers = append(s.numbers, make([]uint64, more)...)
-	}
-	s.starts[id], s.lasts[id], s.groups[id], s.into[id] = start, last, group, id
+	s.sessions.Grow(s.a.groups.idEnd())
+	*s.sessions.At(id) = session{start: start, last: last, number: s.next, group: group, into: id}
 	list := uint32(*(*int64)(unsafe.Add(dir, s.list)))
 	s.lists.insert(list, entry{bounded(intPrefix(start), false), id}, s.order)
 	*(*int64)(unsafe.Add(dir, s.latest)) = int64(s.lists.last(list).id)
 	s.closing.push(closing{last + s.gap, s.next, id})
-	s.numbers[id] = s.next
 	s.next++
 }
 
@@ -196,24 +194,28 @@ func (s *sessionAggregate) OnBatch(_ int, in *batch.Batch, out exec.Output) erro
 // the row is late.
 func (s *sessionAggregate) place(i uint16, t int64) (uint32, bool) {
 	dir := s.dirRows[i]
-	if id := uint32(*(*int64)(unsafe.Add(dir, s.latest))); id != noGroup && t >= s.starts[id] && t <= s.lasts[id]+s.gap { // nearly all are of the last session
-		s.lasts[id] = max(s.lasts[id], t)
-		return id, true
+	if id := uint32(*(*int64)(unsafe.Add(dir, s.latest))); id != noGroup { // nearly all are of the last session
+		if x := s.sessions.At(id); t >= x.start && t <= x.last+s.gap {
+			x.last = max(x.last, t)
+			return id, true
+		}
 	}
 	list := uint32(*(*int64)(unsafe.Add(dir, s.list)))
 	s.found = s.found[:0]
 	s.lists.scan(list, func(e *entry) bool {
-		if t >= s.starts[e.id]-s.gap && t <= s.lasts[e.id]+s.gap {
+		x := s.sessions.At(e.id)
+		if t >= x.start-s.gap && t <= x.last+s.gap {
 			s.found = append(s.found, e.id)
 		}
-		return t >= s.starts[e.id]-s.gap
+		return t >= x.start-s.gap
 	})
 	switch {
 	case len(s.found) == 0 && t+s.gap < s.watermark:
 		return 0, false
-	case len(s.found) > 0 && t >= s.starts[s.found[0]]:
+	case len(s.found) > 0 && t >= s.sessions.At(s.found[0]).start:
 		id := s.found[0]
-		s.lasts[id] = max(s.lasts[id], t)
+		x := s.sessions.At(id)
+		x.last = max(x.last, t)
 		s.join(list, id, s.found[1:])
 		*(*int64)(unsafe.Add(dir, s.latest)) = int64(s.lists.last(list).id)
 		return id, true
@@ -239,21 +241,25 @@ func (s *sessionAggregate) begin(i uint16, t int64) uint32 {
 
 // join makes sessions part of another one.
 func (s *sessionAggregate) join(list, into uint32, others []uint32) {
+	whole := s.sessions.At(into)
 	for _, id := range others {
-		s.lists.remove(list, entry{bounded(intPrefix(s.starts[id]), false), id}, s.order)
-		s.lasts[into] = max(s.lasts[into], s.lasts[id])
-		s.into[id] = into
-		s.groups[id] = noGroup
+		x := s.sessions.At(id)
+		s.lists.remove(list, entry{bounded(intPrefix(x.start), false), id}, s.order)
+		whole.last = max(whole.last, x.last)
+		x.into, x.group = into, noGroup
 		s.joined = append(s.joined, id)
 	}
 }
 
 // root is the session that a session has become part of, at last.
 func (s *sessionAggregate) root(id uint32) uint32 {
-	for s.into[id] != id {
-		id = s.into[id]
+	for {
+		into := s.sessions.At(id).into
+		if into == id {
+			return id
+		}
+		id = into
 	}
-	return id
 }
 
 // fold adds the rows of the batch to their sessions.
@@ -302,10 +308,11 @@ func (s *sessionAggregate) fold(sel []uint16, out exec.Output) error {
 // OnWatermark implements exec.Operator.
 func (s *sessionAggregate) OnWatermark(mark exec.Watermark, out exec.Output) error {
 	s.watermark = max(s.watermark, mark)
-	for len(s.closing) > 0 && (s.closing[0].at < mark || mark == exec.WatermarkMax) {
-		c := s.closing[0]
-		alive := s.groups[c.id] != noGroup && s.numbers[c.id] == c.number
-		if end := s.lasts[c.id] + s.gap; alive && end != c.at {
+	for s.closing.len() > 0 && (s.closing.first().at < mark || mark == exec.WatermarkMax) {
+		c := s.closing.first()
+		x := s.sessions.At(c.id)
+		alive := x.group != noGroup && x.number == c.number
+		if end := x.last + s.gap; alive && end != c.at {
 			c.at = end
 			s.closing.replace(c)
 			continue
@@ -343,11 +350,12 @@ func (s *sessionAggregate) close(out exec.Output) error {
 		}
 	}
 	for _, id := range s.closed {
-		group := s.groups[id]
+		x := s.sessions.At(id)
+		group := x.group
 		dir := s.directory.write(group)
 		list := uint32(*(*int64)(unsafe.Add(dir, s.list)))
-		s.lists.remove(list, entry{bounded(intPrefix(s.starts[id]), false), id}, s.order)
-		s.groups[id] = noGroup
+		s.lists.remove(list, entry{bounded(intPrefix(x.start), false), id}, s.order)
+		x.group = noGroup
 		s.a.groups.remove(id)
 		if s.lists.len(list) == 0 {
 			s.lists.drop(list)

@@ -20,10 +20,15 @@ type table struct {
 
 func newTable(t *state.Table) *table { return &table{Table: t} }
 
-// newScratch makes a table that belongs to no checkpoint.
-func newScratch(schema *graph.Table) (*table, error) {
-	t, err := state.NewTable(*schema, state.Options{})
-	return &table{Table: t}, err
+// newScratch makes a table that belongs to no checkpoint. It goes with t; without one
+// it is on the Go heap.
+func newScratch(t *table, schema *graph.Table) (*table, error) {
+	if t == nil {
+		s, err := state.NewTable(*schema, state.Options{})
+		return &table{Table: s}, err
+	}
+	s, err := t.Scratch(*schema)
+	return &table{Table: s}, err
 }
 
 // find gives the state row of each selected row's key (sel nil: of the first n

@@ -1,7 +1,6 @@
 package operator
 
 import (
-	"container/heap"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
@@ -28,14 +27,14 @@ type temporalJoin struct {
 	slots    []int // of the left input's columns
 	leftTime cell
 	number   numbers
-	due      waitingRows
+	due      minHeap[waitingRow]
 
 	versions *rowGroups
 	life     *lifetime // of the versions of a key; nil: they stay
 	time     cell
 	ends     uintptr // where a version says that it is the end of one
 	groups   *joinGroups
-	groupAt  []int32 // by version
+	groupAt  *state.Vector[int32] // by version
 	buckets  *timeBuckets
 
 	// pending is the row before an update, which only the end of a batch parts from
@@ -74,13 +73,14 @@ func newTemporalJoin(op *graph.Operator, env *Env) (exec.Operator, error) {
 	if j.versions, err = sideGroups(op, env, 1, op.Tables[1].Name, graph.JoinSide{Identity: graph.ByKey}, spec.Keys, spec.Keys); err != nil {
 		return nil, err
 	}
+	j.groupAt, j.due = state.NewVector[int32](j.versions.rows.Table), newMinHeap[waitingRow](j.waiting.Table)
 	j.time, j.ends = newCell(j.versions.rows, spec.Keys), j.versions.rows.column(len(op.Tables[1].Columns)-1)
 	if j.life = newLifetime(env, 1, j.versions.rows.Table); j.life != nil {
 		j.life.whole = func(id uint32) int64 {
-			if !j.versions.present[id] {
+			if !j.versions.isPresent(id) {
 				return j.life.now // it is about to go
 			}
-			return j.written(j.groupAt[id])
+			return j.written(*j.groupAt.At(id))
 		}
 	}
 	if j.groups, err = newJoinGroups(&op.Tables[1], spec.Keys, j.versions); err != nil {
@@ -100,10 +100,9 @@ func (j *temporalJoin) restore() error {
 	err := j.waiting.each(func(id uint32, row unsafe.Pointer) error {
 		n := *(*int64)(unsafe.Add(row, j.waiting.key(j.spec.Keys)))
 		j.number.restored(n)
-		j.due = append(j.due, waitingRow{j.leftTime.time(row), n, id})
+		j.due.push(waitingRow{j.leftTime.time(row), n, id})
 		return nil
 	})
-	heap.Init(&j.due)
 	if err != nil {
 		return err
 	}
@@ -111,7 +110,8 @@ func (j *temporalJoin) restore() error {
 	j.grow()
 	return j.groups.groupsOf(v.rows, func(ids []uint32, rows []unsafe.Pointer, groups []int32) error {
 		for k, id := range ids {
-			v.present[id], j.groupAt[id] = true, groups[k]
+			v.setPresent(id, true)
+			*j.groupAt.At(id) = groups[k]
 			v.lists.insert(uint32(groups[k]), entry{v.order.prefix(rows[k]), id}, v.order)
 			j.buckets.note(j.time.time(rows[k]), id)
 		}
@@ -121,9 +121,7 @@ func (j *temporalJoin) restore() error {
 
 func (j *temporalJoin) grow() {
 	j.versions.growRows()
-	if n := j.versions.rows.idEnd(); len(j.groupAt) < n {
-		j.groupAt = append(j.groupAt, make([]int32, n-len(j.groupAt)+n/2)...)
-	}
+	j.groupAt.Grow(j.versions.rows.idEnd())
 }
 
 // OnBatch implements exec.Operator.
@@ -168,7 +166,7 @@ func (j *temporalJoin) left(in *batch.Batch, sel []uint16, out exec.Output) erro
 			j.waiting.WriteColumn(j.slots[c], j.state, in.Cols[c], in.N, j.kept)
 		}
 		for _, i := range j.kept {
-			heap.Push(&j.due, waitingRow{times.Int[i], number.Int[i], j.ids[i]})
+			j.due.push(waitingRow{times.Int[i], number.Int[i], j.ids[i]})
 		}
 	}
 	return j.out.alone(in, j.alone, out)
@@ -232,17 +230,17 @@ func (j *temporalJoin) isDue(group int32) bool {
 func (j *temporalJoin) forget(group int32) {
 	v := j.versions
 	v.lists.cut(uint32(group), 0, func(id uint32) {
-		v.present[id] = false
+		v.setPresent(id, false)
 		v.absent = append(v.absent, id)
 	})
 }
 
 // expire removes the versions of a key that are due.
 func (j *temporalJoin) expire(id uint32, _ unsafe.Pointer) {
-	if !j.versions.present[id] { // with another one of its key
+	if !j.versions.isPresent(id) { // with another one of its key
 		return
 	}
-	group := j.groupAt[id]
+	group := *j.groupAt.At(id)
 	j.forget(group)
 	j.groups.drop(group)
 }
@@ -303,8 +301,9 @@ func (j *temporalJoin) version(in *batch.Batch, i int, ends bool) bool {
 	if ends {
 		*(*int64)(unsafe.Add(j.state[i], j.ends)) = 1
 	}
-	if !v.present[id] {
-		v.present[id], j.groupAt[id] = true, group
+	if !v.isPresent(id) {
+		v.setPresent(id, true)
+		*j.groupAt.At(id) = group
 		v.lists.insert(uint32(group), entry{v.order.prefix(j.state[i]), id}, v.order)
 		if t >= j.watermark {
 			j.buckets.note(t, id)
@@ -350,10 +349,10 @@ func (j *temporalJoin) advance(w exec.Watermark, out exec.Output) error {
 		j.settlePending()
 	}
 	j.watermark = w
-	for len(j.due) > 0 && (j.due[0].time < w || w == exec.WatermarkMax) {
+	for j.due.len() > 0 && (j.due.first().time < w || w == exec.WatermarkMax) {
 		j.taken = j.taken[:0]
-		for len(j.due) > 0 && len(j.taken) < j.limit && (j.due[0].time < w || w == exec.WatermarkMax) {
-			j.taken = append(j.taken, heap.Pop(&j.due).(waitingRow).id)
+		for j.due.len() > 0 && len(j.taken) < j.limit && (j.due.first().time < w || w == exec.WatermarkMax) {
+			j.taken = append(j.taken, j.due.pop().id)
 		}
 		if err := j.meet(out); err != nil {
 			return err
@@ -406,10 +405,10 @@ func (j *temporalJoin) meet(out exec.Output) error {
 // itself if it is an end.
 func (j *temporalJoin) compact(id uint32) {
 	v := j.versions
-	if !v.rows.Live(id) || !v.present[id] {
+	if !v.rows.Live(id) || !v.isPresent(id) {
 		return
 	}
-	row, group := v.rows.read(id), j.groupAt[id]
+	row, group := v.rows.read(id), *j.groupAt.At(id)
 	t := j.time.time(row)
 	var gone []uint32
 	v.lists.scan(uint32(group), func(e *entry) bool {
@@ -425,27 +424,16 @@ func (j *temporalJoin) compact(id uint32) {
 	j.groups.drop(group)
 }
 
-// waitingRows is a heap of rows by their time, and those of one time as they came.
-type waitingRows []waitingRow
-
+// waitingRow is a left row. They meet the versions in the order of their times, and
+// those of one time as they came.
 type waitingRow struct {
 	time, number int64
 	id           uint32
 }
 
-func (w waitingRows) Len() int { return len(w) }
-func (w waitingRows) Less(i, k int) bool {
-	return w[i].time < w[k].time || w[i].time == w[k].time && (w[i].number < w[k].number || w[i].number == w[k].number && w[i].id < w[k].id)
-}
-func (w waitingRows) Swap(i, k int) { w[i], w[k] = w[k], w[i] }
-
-// Push implements heap.Interface.
-func (w *waitingRows) Push(x any) { *w = append(*w, x.(waitingRow)) }
-
-// Pop implements heap.Interface.
-func (w *waitingRows) Pop() any {
-	last := len(*w) - 1
-	x := (*w)[last]
-	*w = (*w)[:last]
-	return x
+func (w waitingRow) before(v waitingRow) bool {
+	if w.time != v.time {
+		return w.time < v.time
+	}
+	return w.number < v.number
 }

@@ -182,15 +182,15 @@ func (t *topN) windowOf(list uint32, dst []numbered) (out []numbered, kept int) 
 
 // placesOf is windowOf where rows are numbered one by one.
 func (t *topN) placesOf(list uint32, dst []numbered) (out []numbered, kept int) {
-	var one [1][]entry
-	number := int64(0)
-	for _, p := range t.groups.lists.pieces(list, &one) {
-		for i := range p {
+	lists, number := &t.groups.lists, int64(0)
+	h := lists.lists.At(list)
+	for k := range lists.parts(h) {
+		for _, e := range lists.part(h, k) {
 			if number++; number > t.spec.To {
 				return dst, int(t.spec.To)
 			}
 			if number >= t.spec.From {
-				dst = append(dst, numbered{p[i].id, number})
+				dst = append(dst, numbered{e.id, number})
 			}
 		}
 	}

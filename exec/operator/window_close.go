@@ -250,7 +250,7 @@ type paneMerger struct {
 func newPaneMerger(op *graph.Operator, a *accumulators, keys int) (*paneMerger, error) {
 	panes := &op.Tables[0]
 	schema := graph.Table{Name: panes.Name, Keys: panes.Keys[:keys], Columns: slices.Concat(panes.Keys[keys:], panes.Columns)}
-	scratch, err := newScratch(&schema)
+	scratch, err := newScratch(a.groups, &schema)
 	if err != nil {
 		return nil, err
 	}

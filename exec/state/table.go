@@ -67,7 +67,8 @@ type Table struct {
 	ret      *retention
 	index    index
 	chains   *Chains // nil: none
-	byInt    bool    // the key is one integer
+	derived  []derived
+	byInt    bool // the key is one integer
 	rows     []page
 	end      RowID // rows are [0, end), some of them free
 	live     int
@@ -135,9 +136,13 @@ func (t *Table) Len() int { return t.live }
 // End is one more than the largest row id in use.
 func (t *Table) End() int { return int(t.end) }
 
-// Size is how much memory the table takes, in bytes, without snapshots.
+// Size is how much memory the table takes, in bytes, with what is derived from it and
+// without snapshots.
 func (t *Table) Size() int64 {
 	n := int64(8) << t.index.bits
+	for _, d := range t.derived {
+		n += d.size()
+	}
 	for i := range t.rows {
 		n += int64(t.rows[i].size)
 	}
@@ -339,5 +344,9 @@ func (t *Table) Close() {
 		t.chains.close()
 		t.chains = nil
 	}
+	for _, d := range t.derived {
+		d.release()
+	}
+	t.derived = nil
 	t.end, t.live = 0, 0
 }
