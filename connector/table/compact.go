@@ -98,7 +98,7 @@ func (s *Store) loadRetained() error {
 		err = json.Unmarshal(data, &s.retained)
 	}
 	if err != nil {
-		return fmt.Errorf("read what is retained of own tables: %w", err)
+		return fmt.Errorf("read what is retained of own tables, %s: %w", s.retainedPath(), err)
 	}
 	return nil
 }
@@ -288,6 +288,9 @@ func (s *Store) snapshotHead(at uint64) ([]byte, []*table) {
 		for _, m := range s.sequences.all(t.def.ID, len(t.def.Columns)) {
 			add(sequenceEntry, m.append(nil, t.number))
 		}
+	}
+	if s.joint != "" {
+		add(jointEntry, []byte(s.joint))
 	}
 	for name, position := range s.writers {
 		if position <= at {

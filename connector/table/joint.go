@@ -28,7 +28,9 @@ func (s *Store) decision(t *pendingTxn) func() error {
 		if err := t.joint.decide(s.joint); err != nil {
 			return err
 		}
+		s.mu.Lock()
 		s.joint = t.joint.id
+		s.mu.Unlock()
 		return nil
 	}
 }

@@ -2,10 +2,14 @@ package table
 
 import (
 	"errors"
+	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/millrace/millrace/internal/pgerr"
 )
 
 // contents is table a, and whether there is a table b.
@@ -161,4 +165,62 @@ func TestJointUndecided(t *testing.T) {
 		}
 		must(t, s.Close())
 	}
+}
+
+// TestJointUnknown opens a store whose last joint transaction nobody knows, since the other
+// side was lost: it is refused, also when the log has been compacted, for what is in no
+// catalog is dropped.
+func TestJointUnknown(t *testing.T) {
+	for _, compacted := range []bool{false, true} {
+		dir := t.TempDir()
+		s := open(t, dir)
+		must(t, s.Create(bg(), keyed("a")))
+		_, err := apply(s, "a", Insert, "1 x", "2 y")
+		must(t, err)
+		must(t, jointly(t, s).CommitWith(bg(), "id1", func(string) error { return nil }))
+		_, err = apply(s, "a", Insert, "8 later")
+		must(t, err)
+		if compacted {
+			must(t, s.Compact(bg()))
+		}
+		must(t, s.Close())
+		for _, knows := range []string{"", "id0", "id1"} {
+			s, err = Open(dir, Options{NoSync: true, Committed: func(id string) (bool, error) { return id == knows, nil }})
+			if knows != "id1" {
+				if code(err) != pgerr.DataCorrupted {
+					t.Errorf("compacted %v: opened beside metadata that knows %q: %v", compacted, knows, err)
+				}
+				continue
+			}
+			must(t, err)
+			if got := contents(t, s); got != strings.Replace(jointAfter, ";", ", 8 later;", 1) {
+				t.Errorf("compacted %v: %q", compacted, got)
+			}
+			must(t, s.Close())
+		}
+	}
+}
+
+// TestLogEndsBeforeItsReaders cuts off the end of a log that a checkpoint has read.
+func TestLogEndsBeforeItsReaders(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, dir)
+	must(t, s.Create(bg(), keyed("a")))
+	var size int64
+	for i := range 3 {
+		size = s.log.segments[0].size
+		_, err := apply(s, "a", Insert, fmt.Sprintf("%d x", i))
+		must(t, err)
+	}
+	f := &follower{table: "a", keyed: true, rows: map[string]int{}}
+	f.open(t, s)
+	f.catchUp(t, s, 100)
+	must(t, s.Retain("checkpoint j/1", f.reader.Offset()))
+	must(t, s.Close())
+	must(t, os.Truncate(filepath.Join(dir, segmentName(1)), size+5))
+	if _, err := Open(dir, Options{NoSync: true}); code(err) != pgerr.DataCorrupted || !strings.Contains(err.Error(), "checkpoint j/1 has read") {
+		t.Fatal(err)
+	}
+	must(t, os.Remove(filepath.Join(dir, "retained.json")))
+	expect(t, open(t, dir), "a", "0 x, 1 x")
 }

@@ -53,7 +53,29 @@ func (s *Store) recover() error {
 		return err
 	}
 	s.staged = s.durable
-	return nil
+	return s.known()
+}
+
+// known refuses a log that does not go with what else is stored. The metadata knows the
+// last joint transaction for as long as it is the last: if not, one of the two was lost, and
+// whoever compared them would take tables that only one of them has for such that were
+// dropped. What a checkpoint has read was durable: if the log ends before it, it was cut.
+func (s *Store) known() error {
+	for holder, r := range s.retained {
+		if r.Position > s.durable {
+			return pgerr.New(pgerr.DataCorrupted, "the own tables in %s end with transaction %d, but %s has read them up to %d: the end of the log was lost, or it was put back to an older state", s.dir, s.durable, holder, r.Position).
+				Hint("Put the files back as they were. To go on with what there is, remove %s; jobs that have read more are then refused by name.", s.retainedPath())
+		}
+	}
+	if s.joint == "" || s.opt.Committed == nil {
+		return nil
+	}
+	committed, err := s.opt.Committed(s.joint)
+	if err == nil && !committed {
+		err = pgerr.New(pgerr.DataCorrupted, "the own tables in %s do not go with the metadata database: it does not know their last common transaction, so it is another one, or one of the two was lost or put back to an older state", s.dir).
+			Hint("Start with the metadata database that belongs to the folder. To go on without the rows of these tables, move the folder away.")
+	}
+	return err
 }
 
 // replay applies a transaction read from the log.
