@@ -331,7 +331,7 @@ func (d Decimal) Cmp(e Decimal) int {
 	return c
 }
 
-func (d Decimal) rank() int { return [...]int{1, 3, 2, 0}[d.Special] }
+func (d Decimal) rank() int { return [...]int{1, 3, 2, 0}[d.kind()] }
 
 func cmpInt[T int | int64 | uint64](a, b T) int {
 	if a < b {

@@ -16,12 +16,17 @@ func newAverage(slots []Slot, scale uintptr, out types.Type) (Output, error) {
 	switch {
 	case slots[0].Type.Phys() == types.PhysFloat:
 		return perRow(count, func(r unsafe.Pointer, n int64, dst *batch.Column, i int) error {
-			dst.Float[i] = *at[float64](r, sum) / float64(n)
-			return nil
+			s, err := floatAt(r, &slots[0])
+			dst.Float[i] = s / float64(n)
+			return err
 		}), nil
 	case slots[0].Type.Phys() == types.PhysInterval:
-		return perRow(count, func(r unsafe.Pointer, n int64, dst *batch.Column, i int) (err error) {
-			dst.Interval[i], err = at[types.Interval](r, sum).Div(float64(n))
+		return perRow(count, func(r unsafe.Pointer, n int64, dst *batch.Column, i int) error {
+			s, err := intervalAt(r, sum)
+			if err != nil {
+				return err
+			}
+			dst.Interval[i], err = s.Div(float64(n))
 			return err
 		}), nil
 	case slots[0].Type.Phys() == types.PhysInt:
@@ -33,11 +38,15 @@ func newAverage(slots []Slot, scale uintptr, out types.Type) (Output, error) {
 		}), nil
 	case slots[0].Type.Phys() == types.PhysDecimal:
 		return perRow(count, func(r unsafe.Pointer, n int64, dst *batch.Column, i int) error {
-			d, err := scaledAt(r, sum, scale, 1)
-			if err != nil {
+			d, err := scaledAt(r, sum, scale)
+			if err == nil {
+				dst.Dec[i], err = divCount(d, n)
 				return err
 			}
-			dst.Dec[i], err = divCount(d, n)
+			x, xs, err := bigAt(r, sum, scale, 1) // too large, but the average may not be
+			if err == nil {
+				dst.Dec[i], err = divBigs(x, xs, big.NewInt(n), 0)
+			}
 			return err
 		}), nil
 	}

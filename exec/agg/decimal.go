@@ -9,14 +9,6 @@ import (
 // pow10 has every power of ten that fits a word.
 var pow10 = [20]uint64{1, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19}
 
-// bigOf is the coefficient as a big.Int, for the rare paths that need more than
-// 128 bits.
-func bigOf(d types.Decimal) *big.Int {
-	x := new(big.Int).SetInt64(d.Hi)
-	x.Lsh(x, 64)
-	return x.Add(x, new(big.Int).SetUint64(d.Lo))
-}
-
 var maxWord = new(big.Int).SetUint64(1<<64 - 1)
 
 // fromBig is x × 10^-scale, if 38 digits can hold it.

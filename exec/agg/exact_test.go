@@ -182,16 +182,43 @@ func naiveRegression(fn string, pairs [][2]float64) (float64, bool) {
 	return products(0, 1) / math.Sqrt(products(0, 0)*products(1, 1)), products(0, 0) != 0 && products(1, 1) != 0
 }
 
-// TestExactSumOverflow checks that finite values never make an infinite sum.
-func TestExactSumOverflow(t *testing.T) {
+// TestExactSumBeyond checks that a sum beyond double precision has no value, and has
+// the right one again when what was too much is taken away.
+func TestExactSumBeyond(t *testing.T) {
 	k, err := NewExact("sum", 8)
 	if err != nil {
 		t.Fatal(err)
 	}
-	row := [2]float64{}
-	p := unsafe.Pointer(&row)
-	in := Input{N: 2, Rows: []unsafe.Pointer{p, p}}
-	if err := k.Update(&in, 0, &batch.Column{Phys: types.PhysFloat, Float: []float64{math.MaxFloat64, math.MaxFloat64}}); err == nil {
-		t.Errorf("the sum is %v", row)
+	row, other := [2]float64{}, [2]float64{}
+	p, q := unsafe.Pointer(&row), unsafe.Pointer(&other)
+	slot := Slot{Func: "sum", Rest: 8}
+	fold := func(p unsafe.Pointer, sign int64, values ...float64) {
+		for _, v := range values {
+			in := Input{N: 1, Rows: []unsafe.Pointer{p}, Sign: []int64{sign}}
+			if err := k.Update(&in, 0, &batch.Column{Phys: types.PhysFloat, Float: []float64{v}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	const most = 0x1p1023 // of which 106 bits are enough for some and a little
+	fold(p, 1, 3.25, most, most, -7, most)
+	if f, err := floatAt(p, &slot); err == nil {
+		t.Errorf("the sum %v is %v", row, f)
+	}
+	fold(p, -1, most)
+	fold(q, 1, most, most, 0.5)
+	if err := k.Merge([]unsafe.Pointer{p}, []unsafe.Pointer{q}, 0); err != nil {
+		t.Fatal(err)
+	}
+	fold(p, -1, most, 3.25, most, most)
+	if f, err := floatAt(p, &slot); err != nil || f != most {
+		t.Errorf("the sum %v is %v, %v", row, f, err)
+	}
+	if fold(p, -1, most); row != [2]float64{-6.5, 0} {
+		t.Errorf("what is left is %v", row)
+	}
+	fold(p, -1, most, most)
+	if f, _ := exactAt(p, slot).Int(nil); f.Sign() >= 0 || f.BitLen() != 1026 {
+		t.Errorf("a negative sum is %v", f)
 	}
 }

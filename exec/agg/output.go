@@ -40,7 +40,8 @@ func NewOutput(fn string, slots []Slot, more Supplement, out types.Type, strings
 	}
 	o, err := newOutput(fn, slots, more.Scale, out, strings)
 	if err == nil && len(more.Specials) == 3 {
-		o = withSpecials(o, specials(more.Specials), slots[0].Func == "sum_squares" || slots[0].Func == "sum_squares_finite")
+		spread := slots[0].Func == "sum_squares" || slots[0].Func == "sum_squares_finite"
+		o = withSpecials(o, specials(more.Specials), spread, slots[len(slots)-1].Off)
 	}
 	return o, err
 }
@@ -97,18 +98,30 @@ func newValue(slots []Slot, out types.Type, strings Bytes) (Output, error) {
 		if out.Kind == types.Float32 {
 			return newReal(slots), nil
 		}
-		return guard(slots, func(rows []unsafe.Pointer, dst *batch.Column) {
+		return guardSum(slots, func(rows []unsafe.Pointer, dst *batch.Column) (err error) {
 			for i, r := range rows {
-				dst.Float[i] = *at[float64](r, off)
+				if dst.Float[i], err = floatAt(r, &slots[0]); err != nil {
+					return err
+				}
 			}
+			return nil
 		}), nil
 	case types.PhysDecimal:
-		return guard(slots, func(rows []unsafe.Pointer, dst *batch.Column) {
+		return guardSum(slots, func(rows []unsafe.Pointer, dst *batch.Column) (err error) {
 			for i, r := range rows {
-				dst.Dec[i] = *at[types.Decimal](r, off)
+				if dst.Dec[i], err = at[types.Decimal](r, off).Total(); err != nil {
+					return err
+				}
 			}
+			return nil
 		}), nil
 	case types.PhysInterval:
+		if slots[0].Func == "sum" {
+			return perRow(slots[1].Off, func(r unsafe.Pointer, _ int64, dst *batch.Column, i int) (err error) {
+				dst.Interval[i], err = intervalAt(r, off)
+				return err
+			}), nil
+		}
 		return guard(slots, func(rows []unsafe.Pointer, dst *batch.Column) {
 			for i, r := range rows {
 				dst.Interval[i] = *at[types.Interval](r, off)
@@ -128,23 +141,27 @@ func newValue(slots []Slot, out types.Type, strings Bytes) (Output, error) {
 
 // newReal rounds a sum kept as double precision to real.
 func newReal(slots []Slot) Output {
-	off := slots[0].Off
-	write := guard(slots, func(rows []unsafe.Pointer, dst *batch.Column) {
+	return guardSum(slots, func(rows []unsafe.Pointer, dst *batch.Column) error {
 		for i, r := range rows {
-			dst.Float[i] = float64(float32(*at[float64](r, off)))
-		}
-	})
-	return func(rows []unsafe.Pointer, dst *batch.Column) error {
-		if err := write(rows, dst); err != nil {
-			return err
-		}
-		for i, r := range rows {
-			if math.IsInf(dst.Float[i], 0) && !math.IsInf(*at[float64](r, off), 0) {
-				return pgerr.New(pgerr.NumericValueOutOfRange, "value out of range: overflow")
+			f, err := floatAt(r, &slots[0])
+			if err != nil {
+				return err
+			}
+			if dst.Float[i] = float64(float32(f)); math.IsInf(dst.Float[i], 0) && !math.IsInf(f, 0) {
+				return floatOverflow()
 			}
 		}
 		return nil
+	})
+}
+
+// intervalAt is a sum of intervals of a state row.
+func intervalAt(r unsafe.Pointer, off uintptr) (types.Interval, error) {
+	v := *at[types.Interval](r, off)
+	if v == lostInterval {
+		return v, outOfRange("interval")
 	}
+	return v, nil
 }
 
 func newStringValue(slots []Slot, strings Bytes) Output {
@@ -172,17 +189,26 @@ func start(dst *batch.Column, n int) {
 // guard runs write and then makes null what has no value: where the companion
 // count, the second slot, is zero.
 func guard(slots []Slot, write func(rows []unsafe.Pointer, dst *batch.Column)) Output {
+	return guardSum(slots, func(rows []unsafe.Pointer, dst *batch.Column) error {
+		write(rows, dst)
+		return nil
+	})
+}
+
+// guardSum is guard for what may have no value of its type.
+func guardSum(slots []Slot, write func(rows []unsafe.Pointer, dst *batch.Column) error) Output {
 	if len(slots) < 2 {
 		return func(rows []unsafe.Pointer, dst *batch.Column) error {
 			start(dst, len(rows))
-			write(rows, dst)
-			return nil
+			return write(rows, dst)
 		}
 	}
 	count := slots[1].Off
 	return func(rows []unsafe.Pointer, dst *batch.Column) error {
 		start(dst, len(rows))
-		write(rows, dst)
+		if err := write(rows, dst); err != nil {
+			return err
+		}
 		for i, r := range rows {
 			if *at[int64](r, count) == 0 {
 				setNull(dst, i, len(rows))

@@ -15,7 +15,10 @@ func newRegression(fn string, slots []Slot, bad [2]specials) Output {
 	return func(rows []unsafe.Pointer, dst *batch.Column) error {
 		start(dst, len(rows))
 		for i, r := range rows {
-			v, ok := g.value(r)
+			v, ok, err := g.value(r)
+			if err != nil {
+				return err
+			}
 			if !ok {
 				setNull(dst, i, len(rows))
 				continue
@@ -33,35 +36,47 @@ type regression struct {
 }
 
 // value is null (not ok) where PostgreSQL's is.
-func (g *regression) value(r unsafe.Pointer) (v float64, ok bool) {
+func (g *regression) value(r unsafe.Pointer) (v float64, ok bool, err error) {
 	n := *at[int64](r, g.slots[0].Off)
 	if n == 0 || g.fn == "covar_samp" && n == 1 {
-		return 0, false
+		return 0, false, nil
 	}
-	count := float64(n)
 	badY, anyY := g.y.of(r)
 	badX, anyX := g.x.of(r)
 	switch g.fn {
 	case "regr_avgy":
-		if anyY {
-			return badY, true
-		}
-		return *at[float64](r, g.slots[1].Off) / count, true
+		return g.average(r, 1, n, badY, anyY)
 	case "regr_avgx":
-		if anyX {
-			return badX, true
-		}
-		return *at[float64](r, g.slots[2].Off) / count, true
+		return g.average(r, 2, n, badX, anyX)
+	}
+	if n > 1 && !(anyX || anyY) && (g.y.squareless(r) || g.x.squareless(r)) {
+		return 0, false, floatOverflow()
 	}
 	sy, sx := exactAt(r, g.slots[1]), exactAt(r, g.slots[2])
 	of := func(slot int, a, b *big.Float, bad bool) float64 {
 		if bad {
 			return math.NaN()
 		}
-		return deviations(n, exactAt(r, g.slots[slot]), a, b) / count
+		if n == 1 {
+			return 0
+		}
+		f, e := quotient(deviations(n, exactAt(r, g.slots[slot]), a, b), n, 1)
+		if e != nil {
+			err = e
+		}
+		return f
 	}
 	syy, sxx, sxy := of(3, sy, sy, anyY), of(4, sx, sx, anyX), of(5, sy, sx, anyX || anyY)
-	syy, sxx = max(syy, 0), max(sxx, 0)
+	if err != nil && !(anyX || anyY) {
+		return 0, false, err
+	}
+	v, ok = g.of(float64(n), max(syy, 0), max(sxx, 0), sxy, sy, sx, anyX || anyY)
+	return v, ok, nil
+}
+
+// of is the result from the number of pairs and the sums of squares and products of
+// the deviations.
+func (g *regression) of(count, syy, sxx, sxy float64, sy, sx *big.Float, special bool) (v float64, ok bool) {
 	switch g.fn {
 	case "regr_syy":
 		return syy, true
@@ -83,10 +98,19 @@ func (g *regression) value(r unsafe.Pointer) (v float64, ok bool) {
 	case "regr_slope":
 		return sxy / sxx, sxx != 0
 	}
-	if anyX || anyY {
+	if special {
 		return math.NaN(), sxx != 0
 	}
 	y, _ := sy.Float64()
 	x, _ := sx.Float64()
 	return (y - x*sxy/sxx) / count, sxx != 0 // regr_intercept
+}
+
+// average is that of the sum in a slot.
+func (g *regression) average(r unsafe.Pointer, slot int, n int64, bad float64, any bool) (float64, bool, error) {
+	if any {
+		return bad, true, nil
+	}
+	s, err := floatAt(r, &g.slots[slot])
+	return s / float64(n), true, err
 }

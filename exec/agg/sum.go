@@ -1,6 +1,7 @@
 package agg
 
 import (
+	"math"
 	"math/bits"
 	"unsafe"
 
@@ -145,7 +146,7 @@ func subInt(d *types.Decimal, v int64) {
 
 // addDecimal adds v, or takes it away if sign is negative. The sum of one column
 // has one scale nearly always, and then it is two adds.
-func addDecimal(d *types.Decimal, v *types.Decimal, sign int64) error {
+func addDecimal(d, v *types.Decimal, sign int64) {
 	if d.Scale == v.Scale && d.Special|v.Special == 0 {
 		lo, hi := v.Lo, v.Hi
 		if sign < 0 {
@@ -155,19 +156,12 @@ func addDecimal(d *types.Decimal, v *types.Decimal, sign int64) error {
 		}
 		sum, carry := bits.Add64(d.Lo, lo, 0)
 		top := d.Hi + hi + int64(carry)
-		if (d.Hi^top)&(hi^top) < 0 || tooWide(top, sum) {
-			return outOfRange("numeric")
+		if (d.Hi^top)&(hi^top) >= 0 {
+			d.Lo, d.Hi = sum, top
+			return
 		}
-		d.Lo, d.Hi = sum, top
-		return nil
 	}
-	w := *v
-	if sign < 0 {
-		w = w.Neg()
-	}
-	sum, err := d.Add(w)
-	*d = sum
-	return err
+	d.AddSum(*v, sign)
 }
 
 // 10^38, the first coefficient that a numeric cannot have.
@@ -199,34 +193,38 @@ func sumDecimal(in *Input, off uintptr, col *batch.Column) error {
 		if in.Sign != nil {
 			sign = in.Sign[i]
 		}
-		if err := addDecimal(at[types.Decimal](in.Rows[i], off), &col.Dec[i], sign); err != nil {
-			return err
-		}
+		addDecimal(at[types.Decimal](in.Rows[i], off), &col.Dec[i], sign)
 	}
 	return nil
 }
 
 func mergeDecimal(into, from []unsafe.Pointer, off uintptr) error {
 	for i, r := range into {
-		if err := addDecimal(at[types.Decimal](r, off), at[types.Decimal](from[i], off), 1); err != nil {
-			return err
+		d, v := at[types.Decimal](r, off), at[types.Decimal](from[i], off)
+		if v.IsNumeric() {
+			addDecimal(d, v, 1)
+		} else {
+			d.AddSum(*v, 1)
 		}
 	}
 	return nil
 }
 
+// sumFloat leaves overflowed where finite values come to an infinity: nothing that
+// follows makes up for that.
 func sumFloat(in *Input, off uintptr, col *batch.Column) error {
 	vals, rows := col.Float, in.Rows
-	over := false
 	if in.Sel == nil && in.Sign == nil {
 		rows = rows[:in.N]
 		for i, v := range vals[:len(rows)] {
 			p := at[float64](rows[i], off)
 			s := *p + v
-			over = over || s-s != 0 && v-v == 0 && *p-*p == 0
+			if s-s != 0 {
+				s = notFinite(*p, v, s)
+			}
 			*p = s
 		}
-		return floatSum(over)
+		return nil
 	}
 	for k := range in.Len() {
 		i := k
@@ -239,23 +237,41 @@ func sumFloat(in *Input, off uintptr, col *batch.Column) error {
 		}
 		p := at[float64](rows[i], off)
 		s := *p + v
-		over = over || s-s != 0 && v-v == 0 && *p-*p == 0
+		if s-s != 0 {
+			s = notFinite(*p, v, s)
+		}
 		*p = s
-	}
-	return floatSum(over)
-}
-
-// floatSum is the error of a sum of finite values that came out infinite.
-func floatSum(over bool) error {
-	if over {
-		return floatOverflow()
 	}
 	return nil
 }
 
+// overflowed is a sum beyond the greatest double precision value: a NaN that no
+// other sum is.
+var overflowed = math.Float64frombits(0x7ff8_6f76_6572_0001)
+
+func isOverflowed(f float64) bool { return math.Float64bits(f) == math.Float64bits(overflowed) }
+
+// notFinite is s, the sum of p and v, where that is no finite value.
+func notFinite(p, v, s float64) float64 {
+	switch {
+	case isOverflowed(p), v-v == 0 && p-p == 0:
+		return overflowed
+	case s != s:
+		return math.NaN()
+	}
+	return s
+}
+
 func mergeFloat(into, from []unsafe.Pointer, off uintptr) error {
 	for i, r := range into {
-		*at[float64](r, off) += *at[float64](from[i], off)
+		p, v := at[float64](r, off), *at[float64](from[i], off)
+		s := *p + v
+		if s-s != 0 {
+			if s = notFinite(*p, v, s); isOverflowed(v) {
+				s = v
+			}
+		}
+		*p = s
 	}
 	return nil
 }
@@ -270,28 +286,29 @@ func sumInterval(in *Input, off uintptr, col *batch.Column) error {
 		if in.Sign != nil {
 			sign = in.Sign[i]
 		}
-		if !addInterval(at[types.Interval](in.Rows[i], off), col.Interval[i], sign) {
-			return outOfRange("interval")
-		}
+		addInterval(at[types.Interval](in.Rows[i], off), col.Interval[i], sign)
 	}
 	return nil
 }
 
-func addInterval(d *types.Interval, v types.Interval, sign int64) bool {
+// lostInterval is a sum beyond the greatest interval. No interval is as small as that
+// in all its fields, and none that is added to it makes it another one.
+var lostInterval = types.Interval{Micros: math.MinInt64, Days: math.MinInt32, Months: math.MinInt32}
+
+func addInterval(d *types.Interval, v types.Interval, sign int64) {
 	micros := d.Micros + sign*v.Micros
 	days, months := int64(d.Days)+sign*int64(v.Days), int64(d.Months)+sign*int64(v.Months)
-	if (d.Micros^micros)&(sign*v.Micros^micros) < 0 || days != int64(int32(days)) || months != int64(int32(months)) {
-		return false
+	if *d == lostInterval || v == lostInterval ||
+		(d.Micros^micros)&(sign*v.Micros^micros) < 0 || days != int64(int32(days)) || months != int64(int32(months)) {
+		*d = lostInterval
+		return
 	}
 	*d = types.Interval{Micros: micros, Days: int32(days), Months: int32(months)}
-	return true
 }
 
 func mergeInterval(into, from []unsafe.Pointer, off uintptr) error {
 	for i, r := range into {
-		if !addInterval(at[types.Interval](r, off), *at[types.Interval](from[i], off), 1) {
-			return outOfRange("interval")
-		}
+		addInterval(at[types.Interval](r, off), *at[types.Interval](from[i], off), 1)
 	}
 	return nil
 }

@@ -35,9 +35,7 @@ func squaresInt(in *Input, off uintptr, col *batch.Column) error {
 		if in.Sign != nil {
 			sign = in.Sign[i]
 		}
-		if err := addDecimal(at[types.Decimal](in.Rows[i], off), &types.Decimal{Hi: int64(hi), Lo: lo}, sign); err != nil {
-			return err
-		}
+		addDecimal(at[types.Decimal](in.Rows[i], off), &types.Decimal{Hi: int64(hi), Lo: lo}, sign)
 	}
 	return nil
 }
@@ -48,17 +46,17 @@ func squaresDecimal(in *Input, off uintptr, col *batch.Column) error {
 		if in.Sel != nil {
 			i = int(in.Sel[k])
 		}
-		sq, err := col.Dec[i].Mul(col.Dec[i])
-		if err != nil {
-			return err
-		}
 		sign := int64(1)
 		if in.Sign != nil {
 			sign = in.Sign[i]
 		}
-		if err := addDecimal(at[types.Decimal](in.Rows[i], off), &sq, sign); err != nil {
-			return err
+		d := at[types.Decimal](in.Rows[i], off)
+		sq, err := col.Dec[i].Mul(col.Dec[i])
+		if err != nil { // the sum is too large as long as the value is in it
+			d.AddBeyond(sign)
+			continue
 		}
+		addDecimal(d, &sq, sign)
 	}
 	return nil
 }

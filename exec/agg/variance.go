@@ -26,7 +26,11 @@ func newVariance(fn string, slots []Slot, scale uintptr, out types.Type) (Output
 				continue
 			}
 			if slots[0].Rest > 0 {
-				dst.Float[i] = varianceExact(r, slots, n, sample, root)
+				v, err := varianceExact(r, slots, n, sample, root)
+				if err != nil {
+					return err
+				}
+				dst.Float[i] = v
 				continue
 			}
 			if out.Phys() == types.PhysFloat {
@@ -45,32 +49,39 @@ func newVariance(fn string, slots []Slot, scale uintptr, out types.Type) (Output
 
 // varianceAt is the variance of numbers, whose scale is given back to the sums.
 func varianceAt(r unsafe.Pointer, squares, sum, scale uintptr, sumIsInt bool, n int64, sample, root bool) (types.Decimal, error) {
-	q, err := scaledAt(r, squares, scale, 2)
+	if q := at[types.Decimal](r, squares); q.IsNumeric() && q.Special != 0 {
+		return types.Decimal{Special: types.DecimalNaN}, nil
+	}
+	q, qs, err := bigAt(r, squares, scale, 2)
 	if err != nil {
-		return q, err
+		return types.Decimal{}, err
 	}
-	var s types.Decimal
 	if sumIsInt {
-		addInt(&s, *at[int64](r, sum))
-	} else if s, err = scaledAt(r, sum, scale, 1); err != nil {
-		return s, err
+		return varianceDecimal(q, qs, big.NewInt(*at[int64](r, sum)), 0, n, sample, root)
 	}
-	return varianceDecimal(q, s, n, sample, root)
+	s, ss, err := bigAt(r, sum, scale, 1)
+	if err != nil {
+		return types.Decimal{}, err
+	}
+	return varianceDecimal(q, qs, s, ss, n, sample, root)
 }
 
 // varianceExact is the variance of double precision values from exact sums.
-func varianceExact(r unsafe.Pointer, slots []Slot, n int64, sample, root bool) float64 {
+func varianceExact(r unsafe.Pointer, slots []Slot, n int64, sample, root bool) (float64, error) {
 	sum := exactAt(r, slots[1])
-	v := max(deviations(n, exactAt(r, slots[0]), sum, sum), 0) / float64(n)
+	over := n
 	if sample {
-		v /= float64(n - 1)
-	} else {
-		v /= float64(n)
+		over--
 	}
+	d := deviations(n, exactAt(r, slots[0]), sum, sum)
+	if d.Sign() < 0 {
+		return 0, nil
+	}
+	v, err := quotient(d, n, over)
 	if root {
-		return math.Sqrt(v)
+		v = math.Sqrt(v)
 	}
-	return v
+	return v, err
 }
 
 func varianceFloat(squares, sum, n float64, sample, root bool) float64 {
@@ -88,20 +99,19 @@ func varianceFloat(squares, sum, n float64, sample, root bool) float64 {
 	return v
 }
 
-func varianceDecimal(squares, sum types.Decimal, n int64, sample, root bool) (types.Decimal, error) {
-	if squares.Special|sum.Special != 0 {
-		return types.Decimal{Special: types.DecimalNaN}, nil
-	}
-	scale := max(2*sum.Scale, squares.Scale)
+// varianceDecimal is the variance of n numbers from the sum of their squares, q × 10^-qs,
+// and their sum.
+func varianceDecimal(q *big.Int, qs int32, sum *big.Int, ss int32, n int64, sample, root bool) (types.Decimal, error) {
+	scale := max(2*ss, qs)
 	count := big.NewInt(n)
 	over := new(big.Int).Mul(count, count)
 	if sample {
 		over.Sub(over, count)
 	}
-	x := bigOf(squares)
-	x.Mul(x, count).Mul(x, bigPow10(scale-squares.Scale))
-	s := bigOf(sum)
-	s.Mul(s, s).Mul(s, bigPow10(scale-2*sum.Scale))
+	x := new(big.Int).Mul(q, count)
+	x.Mul(x, bigPow10(scale-qs))
+	s := new(big.Int).Mul(sum, sum)
+	s.Mul(s, bigPow10(scale-2*ss))
 	if x.Sub(x, s).Sign() <= 0 {
 		return types.Decimal{}, nil
 	}

@@ -26,6 +26,7 @@ type accumulators struct {
 	lists     []*list
 	sketches  []*sketch
 	outputs   []agg.Output
+	failed    int     // the number of the output that write failed with
 	ones      []int64 // 1 for each row
 	signs     []int64
 }
@@ -478,6 +479,7 @@ func (a *accumulators) merge(into, from []unsafe.Pointer) error {
 func (a *accumulators) write(rows []unsafe.Pointer, cols []*batch.Column) error {
 	for i, o := range a.outputs {
 		if err := o(rows, cols[i]); err != nil {
+			a.failed = i
 			return err
 		}
 	}

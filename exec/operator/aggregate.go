@@ -42,7 +42,7 @@ func newAggregate(op *graph.Operator, env *Env) (exec.Operator, error) {
 		return nil, err
 	}
 	layout := outputLayout{keys: len(op.Aggregate.Keys)}
-	g := &aggregate{a: a, changes: newChanges(a, layout, op.Mode == graph.Upsert, env.BatchRows), global: op.Aggregate.Global,
+	g := &aggregate{a: a, changes: newChanges(op, env, a, layout), global: op.Aggregate.Global,
 		task: env.Task, atEnd: op.Aggregate.AtEnd || env.Bounded, limit: env.BatchRows, fold: env.CoalesceRows}
 	g.ready = g.global && a.groups.len() > 0
 	return g, nil
@@ -217,16 +217,19 @@ func (g *aggregate) emitAll(out exec.Output) error {
 		if len(c.rows) == 0 {
 			return nil
 		}
-		if err := c.layout.fill(g.a, c.rows, b.Cols); err != nil {
+		var err error
+		b.N, err = c.refused.fill(g.a, c.rows, b.Cols)
+		if c.rows = c.rows[:0]; err != nil || b.N == 0 {
 			return err
 		}
-		b.N = len(c.rows)
-		c.rows = c.rows[:0]
 		return out.Emit(b)
 	}
-	err := g.a.groups.each(func(_ uint32, row unsafe.Pointer) error {
+	err := g.a.groups.each(func(id uint32, row unsafe.Pointer) error {
 		if !g.global && !g.a.present(row) {
 			return nil
+		}
+		if f := g.a.refusal(id); f != nil {
+			return c.refused.refuse(g.a, row, f)
 		}
 		if c.rows = append(c.rows, row); len(c.rows) < g.limit {
 			return nil

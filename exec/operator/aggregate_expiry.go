@@ -36,6 +36,7 @@ func (a *accumulators) forget(group uint32) {
 
 // forget removes the rows of a group.
 func (l *list) forget(group uint32) {
+	delete(l.failed, group)
 	g := l.at(group)
 	if g == nil {
 		return

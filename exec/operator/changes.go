@@ -6,6 +6,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
 )
 
@@ -14,16 +15,18 @@ import (
 // before is known without keeping it: it follows from the state row as it was
 // before the batch.
 type changes struct {
-	a      *accumulators
-	layout outputLayout
-	upsert bool
-	limit  int // rows per emitted batch, about
+	a       *accumulators
+	layout  outputLayout
+	upsert  bool
+	limit   int // rows per emitted batch, about
+	refused refusedGroups
 
 	epoch   uint32
 	mark    []uint32 // by group id: the epoch that last touched it
 	touched []uint32
 	now     []unsafe.Pointer // their state rows
 	existed []bool
+	absent  []bool   // by touched group: it was there, but a list had no value for it
 	old     []uint64 // copies of the touched groups' state rows
 	words   int
 
@@ -41,8 +44,9 @@ type outputLayout struct {
 	end    func(row unsafe.Pointer) int64     // of a window whose end its key does not tell
 }
 
-func newChanges(a *accumulators, layout outputLayout, upsert bool, limit int) *changes {
-	c := &changes{a: a, layout: layout, upsert: upsert, limit: limit, words: a.groups.width() / 8}
+func newChanges(op *graph.Operator, env *Env, a *accumulators, layout outputLayout) *changes {
+	c := &changes{a: a, layout: layout, upsert: op.Mode == graph.Upsert, limit: env.BatchRows, words: a.groups.width() / 8,
+		refused: newRefusedGroups(op, env, a, layout)}
 	c.out.Cols = layout.columns(a)
 	c.sel = make([]uint16, 0, batch.Room(1)) // never nil, which would select all
 	return c
@@ -62,6 +66,12 @@ func (l *outputLayout) columns(a *accumulators) []*batch.Column {
 
 // fill writes the output rows of state rows.
 func (l *outputLayout) fill(a *accumulators, rows []unsafe.Pointer, cols []*batch.Column) error {
+	l.fillKeys(a, rows, cols)
+	return a.write(rows, cols[len(cols)-len(a.outputs):])
+}
+
+// fillKeys writes what precedes the results.
+func (l *outputLayout) fillKeys(a *accumulators, rows []unsafe.Pointer, cols []*batch.Column) {
 	if l.window != nil {
 		cols[0].Resize(len(rows))
 		cols[1].Resize(len(rows))
@@ -78,7 +88,6 @@ func (l *outputLayout) fill(a *accumulators, rows []unsafe.Pointer, cols []*batc
 	for i := range l.keys {
 		a.groups.keyColumn(i, rows, cols[i])
 	}
-	return a.write(rows, cols[l.keys:])
 }
 
 // begin forgets the last batch; up to n rows come next.
@@ -88,7 +97,7 @@ func (c *changes) begin(n int) {
 		clear(c.mark)
 		c.epoch = 1
 	}
-	c.touched, c.now, c.existed, c.old = c.touched[:0], c.now[:0], c.existed[:0], c.old[:0]
+	c.touched, c.now, c.existed, c.absent, c.old = c.touched[:0], c.now[:0], c.existed[:0], c.absent[:0], c.old[:0]
 	if need := n * c.words; cap(c.old) < need {
 		c.old = make([]uint64, 0, need)
 	}
@@ -136,6 +145,7 @@ func (c *changes) touchGroup(id uint32, row unsafe.Pointer) {
 	c.touched = append(c.touched, id)
 	c.now = append(c.now, row)
 	c.existed = append(c.existed, c.a.present(row))
+	c.absent = append(c.absent, c.a.refusal(id) != nil)
 	c.old = append(c.old, unsafe.Slice((*uint64)(row), c.words)...)
 }
 
@@ -149,6 +159,12 @@ func (c *changes) emit(out exec.Output, always, fresh bool) error {
 		before, after := c.existed[k], c.a.present(now)
 		if always {
 			before, after = !fresh, true
+		}
+		if len(c.a.lists) > 0 {
+			var err error
+			if before, after, err = c.withLists(k, before, after); err != nil {
+				return err
+			}
 		}
 		old := c.old[k*c.words : (k+1)*c.words]
 		switch {
@@ -183,9 +199,31 @@ func (c *changes) emit(out exec.Output, always, fresh bool) error {
 	return nil
 }
 
+// withLists says whether touched group k had a row and has one, seen what lists have
+// no value for.
+func (c *changes) withLists(k int, before, after bool) (was, is bool, err error) {
+	if after {
+		if f := c.a.refusal(c.touched[k]); f != nil {
+			after = false
+			if !c.absent[k] || !before {
+				err = c.refused.refuse(c.a, c.now[k], f)
+			}
+		}
+	}
+	return before && !c.absent[k], after, err
+}
+
 func (c *changes) emitRows(out exec.Output, from, to int, updates bool) error {
 	if err := c.layout.fill(c.a, c.rows[from:to], c.out.Cols); err != nil {
-		return err
+		if !c.refused.passable(err) {
+			return err
+		}
+		if to, err = c.dropRefused(from, to); err != nil {
+			return err
+		}
+		if err = c.layout.fill(c.a, c.rows[from:to], c.out.Cols); err != nil {
+			return err
+		}
 	}
 	c.out.N, c.out.Ops, c.out.Sel = to-from, c.ops[from:to], nil
 	if updates {
@@ -195,6 +233,45 @@ func (c *changes) emitRows(out exec.Output, from, to int, updates bool) error {
 		return nil
 	}
 	return out.Emit(&c.out)
+}
+
+// dropRefused takes rows of groups without a value out of those from from to to: a
+// group that has none any more is deleted, one that has one again is inserted. It
+// returns where the rows end that are left.
+func (c *changes) dropRefused(from, to int) (int, error) {
+	end := from
+	keep := func(i int, op batch.Op) {
+		c.rows[end], c.ops[end] = c.rows[i], op
+		end++
+	}
+	for i := from; i < to; i++ {
+		op := c.ops[i]
+		ok, err := c.refused.hasValue(c.a, c.rows[i], op == batch.Insert)
+		if err != nil {
+			return 0, err
+		}
+		if op != batch.UpdateBefore {
+			if ok {
+				keep(i, op)
+			}
+			continue
+		}
+		i++
+		now, err := c.refused.hasValue(c.a, c.rows[i], ok)
+		if err != nil {
+			return 0, err
+		}
+		switch {
+		case ok && now:
+			keep(i-1, batch.UpdateBefore)
+			keep(i, batch.UpdateAfter)
+		case now:
+			keep(i, batch.Insert)
+		case ok:
+			keep(i-1, batch.Delete)
+		}
+	}
+	return end, nil
 }
 
 func same(old []uint64, row unsafe.Pointer) bool {

@@ -41,6 +41,7 @@ type list struct {
 	view    rowView
 	cell    batch.Column
 	one     []unsafe.Pointer
+	failed  map[uint32]*listFailure // by group: those without a value
 	// created, when set, is told of each new row: the batch's row and its id.
 	created func(row int, id uint32)
 }
@@ -126,7 +127,7 @@ func (l *list) orderOf(o graph.ListOrder) int {
 }
 
 // restore makes the groups of a table that came with rows. With all they are
-// computed anew, else only what has not been computed.
+// computed anew, else only what has not been computed or had no value.
 func (l *list) restore(all bool) error {
 	if l.values.len() == 0 {
 		return nil
@@ -146,7 +147,7 @@ func (l *list) restore(all bool) error {
 			if l.spec.Arrival {
 				x.next = max(x.next, *(*int64)(unsafe.Add(l.values.read(id), l.columns[0].off))+1)
 			}
-			if all {
+			if all || l.mayHaveFailed(rows[i]) {
 				l.touch(groups[i], x)
 			}
 		}
@@ -287,9 +288,10 @@ func (l *list) settle() error {
 func (l *list) settleGroup(id uint32, g *listGroup) error {
 	g.dirty = false
 	l.arrange(g)
+	delete(l.failed, id)
 	row := l.a.groups.write(id)
 	for _, r := range l.readers {
-		v, err := r.compute(l.rowsOf(r, g))
+		v, err := l.compute(r, id, g)
 		if err != nil {
 			return err
 		}
@@ -320,6 +322,7 @@ func (l *list) settleOne(id uint32) error {
 
 // drop forgets a group whose window has closed; its rows go with the window.
 func (l *list) drop(group uint32) {
+	delete(l.failed, group)
 	if int(group) < len(l.groups) {
 		l.groups[group] = nil
 	}

@@ -21,6 +21,8 @@ type overFinished struct {
 	part   over.Partition
 	out    *batch.Batch
 	width  int
+	bad    badRows
+	names  []string // of the calls
 }
 
 func newOver(op *graph.Operator, env *Env) (exec.Operator, error) {
@@ -49,6 +51,10 @@ func newOver(op *graph.Operator, env *Env) (exec.Operator, error) {
 	layout := layoutOf(env.Inputs[0])
 	o := &overFinished{calls: calls, keys: len(spec.Keys), order: len(spec.Order), width: len(layout), out: batch.New(layoutOf(op.Fields), 0),
 		sorter: &sorter{spec: sort, layout: layout, valued: valuedTypes(env.Inputs[0]), rows: env.BatchRows, keep: -1}}
+	o.bad = newBadRows(op.ID, env, env.Inputs[0])
+	for _, f := range op.Fields[len(layout):] {
+		o.names = append(o.names, f.Name)
+	}
 	o.part.Cols = make([]*batch.Column, len(layout))
 	for _, c := range calls.Columns() {
 		o.part.Cols[c] = batch.NewColumn(layout[c], 0)
@@ -99,7 +105,7 @@ func (o *overFinished) partition(refs []ref, out exec.Output) error {
 	}
 	results, err := o.calls.Run(p)
 	if err != nil {
-		return err
+		return o.refuse(err, refs)
 	}
 	for i, r := range refs {
 		for c := range o.width {
@@ -112,6 +118,23 @@ func (o *overFinished) partition(refs []ref, out exec.Output) error {
 			if err := o.emit(out); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// refuse sends the rows of a partition that a window function has no value for where
+// the job's policy says.
+func (o *overFinished) refuse(err error, refs []ref) error {
+	if o.bad.report == nil || !isDataError(err) {
+		return err
+	}
+	for _, r := range refs {
+		o.bad.counters.BadRows++
+		refused := &exec.Refused{Operator: o.bad.operator, Err: err, Expr: o.names[o.calls.Failed()],
+			Batch: o.sorter.chunks[r.chunk], Row: int(r.row), Fields: o.bad.fields}
+		if err := o.bad.report(o.bad.ctx, refused); err != nil {
+			return err
 		}
 	}
 	return nil

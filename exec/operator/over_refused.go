@@ -1,13 +1,11 @@
 package operator
 
 import (
-	"errors"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/exec/over"
-	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 )
 
@@ -41,8 +39,7 @@ func newOverRefused(op *graph.Operator, env *Env, calls *over.Evaluator, groups 
 // isData reports whether err is about the values of a partition, and the policy
 // may let the job go on.
 func (r *overRefused) isData(err error) bool {
-	var e *pgerr.Error
-	return r.bad.report != nil && errors.As(err, &e) && e.Code[:2] == pgerr.NumericValueOutOfRange[:2]
+	return r.bad.report != nil && isDataError(err)
 }
 
 // before notes the rows of a partition that had no value.

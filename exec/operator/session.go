@@ -32,6 +32,7 @@ type sessionAggregate struct {
 	limit   int
 	env     *Env
 	bad     badRows
+	refused refusedGroups
 
 	watermark exec.Watermark
 	directory *table // a row per key: its list of sessions, and the last of them
@@ -111,8 +112,9 @@ func newSessionAggregate(op *graph.Operator, env *Env) (exec.Operator, error) {
 	s.layout = outputLayout{keys: keys, slot: s.start, window: func(start int64) (int64, int64) { return start, 0 },
 		end: func(row unsafe.Pointer) int64 { return *(*int64)(unsafe.Add(row, s.lastSlot)) + s.gap }}
 	s.out.Cols = s.layout.columns(a)
+	s.refused = newRefusedGroups(op, env, a, s.layout)
 	if !s.onClose {
-		s.changes = newChanges(a, s.layout, op.Mode == graph.Upsert, env.BatchRows)
+		s.changes = newChanges(op, env, a, s.layout)
 	}
 	return s, s.index()
 }
@@ -341,12 +343,14 @@ func (s *sessionAggregate) close(out exec.Output) error {
 		for _, id := range s.closed {
 			s.rows = append(s.rows, s.a.groups.read(id))
 		}
-		if err := s.layout.fill(s.a, s.rows, s.out.Cols); err != nil {
+		var err error
+		if s.out.N, err = s.refused.fill(s.a, s.rows, s.out.Cols); err != nil {
 			return err
 		}
-		s.out.N = len(s.rows)
-		if err := out.Emit(&s.out); err != nil {
-			return err
+		if s.out.N > 0 {
+			if err := out.Emit(&s.out); err != nil {
+				return err
+			}
 		}
 	}
 	for _, id := range s.closed {

@@ -39,6 +39,7 @@ type windowAggregate struct {
 	limit   int
 	env     *Env
 	bad     badRows
+	refused refusedGroups
 
 	watermark exec.Watermark
 	restored  bool // state came with the operator; the first watermark is the one it was cut at
@@ -143,8 +144,9 @@ func newWindowAggregate(op *graph.Operator, env *Env) (exec.Operator, error) {
 	keys := len(spec.Keys)
 	w.layout = outputLayout{keys: keys, window: w.kind.window, slot: a.groups.key(keys)}
 	w.out.Cols = w.layout.columns(a)
+	w.refused = newRefusedGroups(op, env, a, w.layout)
 	if !onClose {
-		w.changes = newChanges(a, w.layout, op.Mode == graph.Upsert, env.BatchRows)
+		w.changes = newChanges(op, env, a, w.layout)
 	}
 	if w.kind.shared() {
 		if w.merger, err = newPaneMerger(op, a, keys); err != nil {

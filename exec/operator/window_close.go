@@ -164,7 +164,11 @@ func (w *windowAggregate) emit(ids []uint32, out exec.Output) error {
 			return err
 		}
 		if row := w.a.groups.read(id); w.a.present(row) {
-			w.rows = append(w.rows, row)
+			if f := w.a.refusal(id); f == nil {
+				w.rows = append(w.rows, row)
+			} else if err := w.refused.refuse(w.a, row, f); err != nil {
+				return err
+			}
 		}
 		if len(w.rows) == w.limit || i == len(ids)-1 {
 			if err := w.emitRows(w.a, w.rows, out); err != nil {
@@ -180,10 +184,10 @@ func (w *windowAggregate) emitRows(a *accumulators, rows []unsafe.Pointer, out e
 	if len(rows) == 0 {
 		return nil
 	}
-	if err := w.layout.fill(a, rows, w.out.Cols); err != nil {
+	var err error
+	if w.out.N, err = w.refused.fill(a, rows, w.out.Cols); err != nil || w.out.N == 0 {
 		return err
 	}
-	w.out.N = len(rows)
 	return out.Emit(&w.out)
 }
 

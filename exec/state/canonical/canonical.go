@@ -102,7 +102,7 @@ func valueOf(t types.Type, c *batch.Column, i int) parquet.Value {
 		}
 		return parquet.DoubleValue(c.Float[i])
 	case types.PhysDecimal:
-		return parquet.ByteArrayValue(c.Dec[i].AppendTo(nil))
+		return parquet.ByteArrayValue(c.Dec[i].AppendSum(nil))
 	case types.PhysInterval:
 		v := c.Interval[i]
 		return parquet.ByteArrayValue(fmt.Appendf(nil, "%d mons %d days %d us", v.Months, v.Days, v.Micros))
@@ -150,7 +150,7 @@ func setValue(t types.Type, c *batch.Column, i int, v parquet.Value) error {
 			c.Float[i] = v.Double()
 		}
 	case types.PhysDecimal:
-		d, err := types.ParseDecimal(string(v.ByteArray()))
+		d, err := types.ParseSum(string(v.ByteArray()))
 		if err != nil {
 			return err
 		}
