@@ -218,7 +218,7 @@ func TestExactSumBeyond(t *testing.T) {
 		t.Errorf("what is left is %v", row)
 	}
 	fold(p, -1, most, most)
-	if f, _ := exactAt(p, slot).Int(nil); f.Sign() >= 0 || f.BitLen() != 1026 {
+	if f, _ := exactAt(p, slot).Int(nil); f.Sign() >= 0 || f.BitLen() != 1025 {
 		t.Errorf("a negative sum is %v", f)
 	}
 }
