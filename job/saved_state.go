@@ -199,6 +199,9 @@ func (r *StateReader) Read(ctx context.Context, out *batch.Batch, limit int) (bo
 				c.SetNull(i, len(r.rows))
 			}
 		}
+		for i := range c.Dec { // which may be sums, and more than numerics
+			c.Dec[i] = c.Dec[i].Shown()
+		}
 	}
 	out.N = len(r.rows)
 	if r.next == state.NoRow {

@@ -110,6 +110,7 @@ type script struct {
 	bounded bool
 	ttl     int64
 	steps   []step
+	refused exec.BadRow
 }
 
 type step struct {
@@ -340,7 +341,7 @@ func (x *tasks) build(phase int, sealed []map[string]*state.Snapshot) error {
 		}
 		op, err := New(x.s.op, Env{Table: func(name string) *state.Table { return tables[name] }, Inputs: x.s.inputs(),
 			Task: task, Parallelism: n, BatchRows: x.mode.batch, CoalesceRows: x.mode.coalesce, Bounded: x.s.bounded, Counters: &x.counters,
-			Lifetimes: lifetimes, Now: x.now})
+			Lifetimes: lifetimes, Now: x.now, BadRow: x.s.refused})
 		if err != nil {
 			return err
 		}
