@@ -1,6 +1,8 @@
 package lower
 
 import (
+	"slices"
+
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
@@ -108,7 +110,12 @@ func (b *builder) resolve(s stream) (stream, error) {
 	}
 	i := b.addWindow(placed.op, time, w)
 	n := len(in.exprs)
-	out := stream{op: i, names: s.names, attrs: s.attrs}
+	out := stream{op: i, names: s.names, attrs: slices.Clone(s.attrs)}
+	for k, own := range out.attrs { // an operator that was there already has its window
+		if own.window == w {
+			out.attrs[k].window = b.ops[i].attrs[n].window
+		}
+	}
 	for _, x := range s.exprs {
 		out.exprs = append(out.exprs, scalar.Remap(x, func(c int) int {
 			if c >= windowColumns {
