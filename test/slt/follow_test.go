@@ -37,8 +37,9 @@ func contentOf(ctx context.Context, conn *pgconn.PgConn, relation string) (map[s
 // TestFollow follows random views while their tables change: by a subscription to
 // the view with its rows, by one without, by one to its query, which sees every
 // change that the operators emit, and by a table without a key that a job fills,
-// which fails if something is taken back that it does not have. MILLRACE_FOLLOWED
-// is the number of views, MILLRACE_SEED repeats a run.
+// which fails if something is taken back that it does not have. Every other view is
+// of tables with event time. MILLRACE_FOLLOWED is the number of views, MILLRACE_SEED
+// repeats a run.
 func TestFollow(t *testing.T) {
 	seed, views := random.Seed(t), followedDefault
 	if n, err := strconv.Atoi(os.Getenv("MILLRACE_FOLLOWED")); err == nil {
@@ -51,6 +52,10 @@ func TestFollow(t *testing.T) {
 	defer m.Kill()
 	for i := range views {
 		c := &followed{m: m, g: &generator{rand.New(rand.NewPCG(seed, uint64(i)+1))}}
+		if i%2 == 1 {
+			c.timed = newTimed(c.g)
+			c.timed.dated = true // the job that fills a table takes no row for bad
+		}
 		if err := c.play(t.Context()); err != nil {
 			t.Errorf("view %d of seed %d: %v\nwhat was run:\n%s;\nthe server's output:\n%s", i, seed, err, strings.Join(c.script, ";\n"), m.Log())
 			return
@@ -62,6 +67,7 @@ func TestFollow(t *testing.T) {
 type followed struct {
 	m         *servers.Millrace
 	g         *generator
+	timed     *timed // of a view of tables with event time
 	conn      *pgconn.PgConn
 	query     string
 	followers []*follower
@@ -78,19 +84,19 @@ func (c *followed) play(ctx context.Context) (err error) {
 	defer func() {
 		c.leave()
 		if err == nil {
-			err = c.run(ctx, "DROP TABLE t1, t2 CASCADE; DROP TABLE IF EXISTS filled CASCADE")
+			err = c.run(ctx, "DROP TABLE IF EXISTS filled, t1, t2, "+strings.Join(timedNames, ", ")+" CASCADE")
 		}
 		_ = c.conn.Close(ctx)
 		c.m.Kill()
 	}()
-	var relations []relation
-	for _, name := range []string{"t1", "t2"} {
-		relations = append(relations, relation{name, tableColumns, idsMax})
-		if err := c.run(ctx, createTable(name)); err != nil {
-			return err
-		}
+	relations, err := c.tables(ctx)
+	if err != nil {
+		return err
 	}
 	for range 4 {
+		if c.timed != nil && c.timed.goesOn {
+			break // a view sees what is there in any order
+		}
 		if err := c.change(ctx); err != nil {
 			return err
 		}
@@ -115,6 +121,11 @@ func (c *followed) play(ctx context.Context) (err error) {
 		if err := c.compare(ctx); err != nil {
 			return err
 		}
+		if round == 2 && c.timed != nil {
+			if err := c.end(ctx); err != nil {
+				return err
+			}
+		}
 		c.leave()
 		if round == 1 {
 			_ = c.conn.Close(ctx)
@@ -125,6 +136,40 @@ func (c *followed) play(ctx context.Context) (err error) {
 		}
 	}
 	return nil
+}
+
+// tables makes the tables, and says what a view may read.
+func (c *followed) tables(ctx context.Context) (relations []relation, err error) {
+	var all []string
+	names := []string{"t1", "t2"}
+	for _, name := range names {
+		all = append(all, createTable(name))
+	}
+	if c.timed != nil {
+		names, all = timedNames[:4], nil
+		for _, sql := range c.timed.tables() {
+			all = append(all, sql.ours)
+		}
+	}
+	for _, sql := range all {
+		if err := c.run(ctx, sql); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range names {
+		relations = append(relations, relation{name, tableColumns, idsMax})
+	}
+	return relations, nil
+}
+
+// end lets event time pass everything, and compares once more.
+func (c *followed) end(ctx context.Context) error {
+	for _, sql := range c.timed.end() {
+		if err := c.run(ctx, sql.ours); err != nil {
+			return err
+		}
+	}
+	return c.compare(ctx)
 }
 
 func (c *followed) start(ctx context.Context) error {
@@ -149,7 +194,12 @@ func (c *followed) run(ctx context.Context, sql string) error {
 
 // change changes a table, or fails as a duplicate does.
 func (c *followed) change(ctx context.Context) error {
-	sql := c.g.change(c.g.oneOf("t1", "t2"))
+	sql := ""
+	if c.timed != nil {
+		sql = c.timed.change().ours
+	} else {
+		sql = c.g.change(c.g.oneOf("t1", "t2"))
+	}
 	c.script = append(c.script, sql)
 	if _, err := run(ctx, c.conn, sql); err != nil && (asPgError(err) == nil || asPgError(err).Code != "23505" && asPgError(err).Code != "21000") {
 		return fmt.Errorf("%s: %w", sql, err)
@@ -160,7 +210,12 @@ func (c *followed) change(ctx context.Context) error {
 // make makes the view, a table without a key, and a job that fills it. It reports
 // false where two operators mean the same, and one needs a pin.
 func (c *followed) make(ctx context.Context, relations []relation) (bool, error) {
-	q := c.g.query(relations, 2)
+	var q query
+	if c.timed != nil {
+		q = c.timed.view(relations).asQuery()
+	} else {
+		q = c.g.query(relations, 2)
+	}
 	c.query = q.sql
 	sql := "CREATE MATERIALIZED VIEW v AS " + q.sql
 	c.script = append(c.script, sql)
@@ -170,14 +225,31 @@ func (c *followed) make(ctx context.Context, relations []relation) (bool, error)
 		}
 		return false, fmt.Errorf("%s: %w", sql, err)
 	}
-	var cols []string
-	for _, col := range q.columns {
-		cols = append(cols, col.name+" "+[...]string{"int", "text", "numeric", "boolean"}[col.kind])
+	filled, err := c.columnsOf(ctx, "v")
+	if err != nil {
+		return false, err
 	}
-	if err := c.run(ctx, "CREATE TABLE filled ("+strings.Join(cols, ", ")+")"); err != nil {
+	if err := c.run(ctx, "CREATE TABLE filled ("+filled+")"); err != nil {
 		return false, err
 	}
 	return true, c.run(ctx, "CREATE JOB fill WITH (checkpoint_interval = '50ms', bad_data = 'fail') AS INSERT INTO filled "+q.sql)
+}
+
+// columnsOf are the columns of a relation as CREATE TABLE takes them, without limits:
+// numerics keep the scale that each has.
+func (c *followed) columnsOf(ctx context.Context, relation string) (string, error) {
+	rows, err := run(ctx, c.conn, "SELECT attname, format_type(atttypid, NULL) FROM pg_attribute WHERE attrelid = '"+relation+"'::regclass AND attnum > 0 ORDER BY attnum")
+	var cols []string
+	for _, row := range rows {
+		cols = append(cols, string(row[0])+" "+string(row[1]))
+	}
+	return strings.Join(cols, ", "), err
+}
+
+// asksAnew reports whether the view's query, asked now, comes to what the view has,
+// which has followed the tables from their beginning.
+func (c *followed) asksAnew() bool {
+	return c.timed == nil || !c.timed.goesOn && !strings.Contains(c.query, "FOR SYSTEM_TIME")
 }
 
 func (c *followed) follow(ctx context.Context) error {
@@ -196,6 +268,9 @@ func (c *followed) follow(ctx context.Context) error {
 		{"the view without its rows", "v WITH (snapshot = false, progress = true)", known},
 		{"the query", "(" + c.query + ") WITH (progress = true)", map[string]int{}},
 	} {
+		if s.name == "the query" && !c.asksAnew() {
+			continue
+		}
 		f, err := follow(ctx, c.m.URL(), s.name, "COPY (SUBSCRIBE TO "+s.what+") TO STDOUT", s.rows)
 		if err != nil {
 			return err
@@ -218,6 +293,9 @@ func (c *followed) compare(ctx context.Context) error {
 			return err
 		}
 	}
+	if c.timed != nil { // a job writes windows when they close, a view as they fill
+		return c.fills(ctx)
+	}
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		got, err := contentOf(ctx, c.conn, "filled")
 		if err != nil {
@@ -230,6 +308,15 @@ func (c *followed) compare(ctx context.Context) error {
 			return fmt.Errorf("the table that a job fills does not come to the content:\n%v\nit has\n%v", want, got)
 		}
 	}
+}
+
+// fills reports an error if the job that fills the table has failed.
+func (c *followed) fills(ctx context.Context) error {
+	rows, err := run(ctx, c.conn, "SELECT state, failure FROM millrace.jobs WHERE name = 'fill'")
+	if err == nil && (len(rows) != 1 || string(rows[0][0]) != "running") {
+		err = fmt.Errorf("the job that fills a table: %s", Format(rows, false))
+	}
+	return err
 }
 
 func (c *followed) leave() {

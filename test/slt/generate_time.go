@@ -25,6 +25,7 @@ func (t twin) in(format string) twin {
 type timed struct {
 	*generator
 	goesOn bool
+	dated  bool      // every row has a time
 	now    time.Time // of the newest rows
 	ids    int
 }
@@ -115,7 +116,7 @@ func (g *timed) rows(name string) string {
 			row = append(row, g.value(c.kind))
 		}
 		at := g.at()
-		if g.chance(25) {
+		if g.chance(25) && !g.dated {
 			at = "NULL"
 		}
 		rows = append(rows, "("+strings.Join(append(row, at), ", ")+")")
@@ -159,6 +160,12 @@ type timedView struct {
 	sql   twin
 	atEnd bool
 	query query // of plain columns, for others to read
+}
+
+// asQuery is the view's query alone.
+func (v timedView) asQuery() query {
+	v.query.sql = v.sql.ours
+	return v.query
 }
 
 // view is a random query.
