@@ -80,6 +80,7 @@ func (g *timed) windowed(w window) twin { return w.of(g.eventRows(w)).in("%s AS 
 // windowAggregate aggregates the rows of windows.
 func (g *timed) windowAggregate(from twin) timedView {
 	keyed, keys := g.pick(tableColumns, g.rng.IntN(3), "k")
+	twice := len(keyed) == 2 && strings.TrimSuffix(keyed[0], "1") == strings.TrimSuffix(keyed[1], "2") // PostgreSQL takes two positions for two keys
 	var by []string
 	for i := range keyed {
 		by = append(by, fmt.Sprint(i+1))
@@ -94,7 +95,7 @@ func (g *timed) windowAggregate(from twin) timedView {
 	}
 	tail += " GROUP BY window_start, window_end"
 	switch {
-	case len(keys) == 2 && g.chance(3):
+	case len(keys) == 2 && !twice && g.chance(3):
 		tail += g.oneOf(", ROLLUP (", ", CUBE (", ", GROUPING SETS ((1), ") + strings.Join(by, ", ") + ")"
 	case len(keys) > 0:
 		tail += ", " + strings.Join(by, ", ")
@@ -103,7 +104,7 @@ func (g *timed) windowAggregate(from twin) timedView {
 		call, k := g.aggregate(tableColumns)
 		tail += " HAVING " + call + g.oneOf(" IS NOT NULL", " IS DISTINCT FROM "+g.constant(k))
 	}
-	v := timedView{sql: twin{sql.ours + tail, sql.theirs + tail}, query: query{columns: append(keys, results...), rows: 40}}
+	v := timedView{sql: twin{sql.ours + tail, sql.theirs + tail}, query: query{columns: append(keys, results...), rows: 80}}
 	return v.emit(g, "we")
 }
 
