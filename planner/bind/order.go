@@ -57,8 +57,9 @@ func sortKey(x *scalar.Expr, it *ast.OrderItem) scalar.SortKey {
 }
 
 // sortAndLimit adds ORDER BY, LIMIT and OFFSET to a node. A continuous query has
-// no order to keep, so that an ORDER BY alone falls away.
-func (b *binder) sortAndLimit(n logical.Node, keys []scalar.SortKey, q *ast.Query) (logical.Node, error) {
+// no order to keep, so that an ORDER BY alone falls away, unless it is that of an
+// array.
+func (b *binder) sortAndLimit(n logical.Node, keys []scalar.SortKey, q *ast.Query, mode queryMode) (logical.Node, error) {
 	l := &level{b: b}
 	limit, err := l.rowCount(q.Limit, "LIMIT")
 	if err != nil {
@@ -71,7 +72,7 @@ func (b *binder) sortAndLimit(n logical.Node, keys []scalar.SortKey, q *ast.Quer
 	if q.WithTies && len(keys) == 0 {
 		return nil, pgerr.New(pgerr.SyntaxError, "WITH TIES cannot be specified without ORDER BY clause").At(int(q.Pos))
 	}
-	if limit == nil && skip == nil && (len(keys) == 0 || b.opts.Continuous) {
+	if limit == nil && skip == nil && (len(keys) == 0 || b.opts.Continuous && !mode.keepOrder) {
 		if len(keys) > 0 && len(b.viewing) == 0 {
 			b.warn(q.OrderBy[0].Pos, "ORDER BY has no effect in a continuous query")
 		}

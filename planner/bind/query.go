@@ -18,6 +18,8 @@ type env struct {
 type queryMode struct {
 	// keepUnknown leaves untyped literals in the output for the caller to type.
 	keepUnknown bool
+	// keepOrder keeps an ORDER BY in a continuous query too, for an array of the rows.
+	keepOrder bool
 }
 
 // cteScope is a list of WITH queries, innermost first.
@@ -81,7 +83,9 @@ func (b *binder) queryNode(q *ast.Query, e env, mode queryMode) (logical.Node, e
 	if len(q.OrderBy) > 0 || q.Limit != nil || q.Skip != nil {
 		mode.keepUnknown = false
 	}
-	node, err := b.setExpr(q.Body, e, mode)
+	inside := mode
+	inside.keepOrder = mode.keepOrder && len(q.OrderBy) == 0
+	node, err := b.setExpr(q.Body, e, inside)
 	if err != nil {
 		return nil, err
 	}
@@ -89,7 +93,7 @@ func (b *binder) queryNode(q *ast.Query, e env, mode queryMode) (logical.Node, e
 	if err != nil {
 		return nil, err
 	}
-	return b.sortAndLimit(node, keys, q)
+	return b.sortAndLimit(node, keys, q, mode)
 }
 
 // withQueries puts the WITH queries in scope, each seeing those before it, or with

@@ -27,14 +27,14 @@ type pendingQuery struct {
 }
 
 // query binds a subquery of an expression.
-func (l *level) query(q *ast.Query, pos ast.Pos) (logical.Node, *outer, error) {
+func (l *level) query(q *ast.Query, mode queryMode) (logical.Node, *outer, error) {
 	if l.inAgg {
 		// It would have to be evaluated below the aggregation, which plant does.
 		defer func(was bool) { l.inAgg = was }(l.inAgg)
 		l.inAgg = false
 	}
 	o := &outer{from: l}
-	node, err := l.b.queryNode(q, env{ctes: l.ctes, outer: o}, queryMode{})
+	node, err := l.b.queryNode(q, env{ctes: l.ctes, outer: o}, mode)
 	return node, o, err
 }
 
@@ -52,7 +52,7 @@ func (l *level) wait(p *pendingQuery, o *outer, compare *scalar.Expr, pos ast.Po
 
 // exists binds EXISTS (subquery).
 func (l *level) exists(x *ast.Exists) (*scalar.Expr, error) {
-	node, o, err := l.query(x.Query, x.Pos)
+	node, o, err := l.query(x.Query, queryMode{})
 	if err != nil {
 		return nil, err
 	}
@@ -61,7 +61,7 @@ func (l *level) exists(x *ast.Exists) (*scalar.Expr, error) {
 
 // subquery binds a scalar subquery or ARRAY(subquery).
 func (l *level) subquery(x *ast.Subquery) (*scalar.Expr, error) {
-	node, o, err := l.query(x.Query, x.Pos)
+	node, o, err := l.query(x.Query, queryMode{keepOrder: x.Array})
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (l *level) anyQuery(x ast.Expr, op string, all bool, q *ast.Query, pos ast.
 	if err != nil {
 		return nil, err
 	}
-	node, o, err := l.query(q, pos)
+	node, o, err := l.query(q, queryMode{})
 	if err != nil {
 		return nil, err
 	}
@@ -141,7 +141,7 @@ func (l *level) compareRowQuery(x *ast.Binary, row *ast.RowExpr, sub *ast.Subque
 	if err != nil {
 		return nil, err
 	}
-	node, o, err := l.query(sub.Query, sub.Pos)
+	node, o, err := l.query(sub.Query, queryMode{})
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +171,7 @@ func (l *level) compareRowQuery(x *ast.Binary, row *ast.RowExpr, sub *ast.Subque
 // columnsOf binds a subquery of one row whose columns are wanted one by one: a
 // scalar subquery for each.
 func (l *level) columnsOf(x *ast.Subquery, want int) ([]*scalar.Expr, error) {
-	node, o, err := l.query(x.Query, x.Pos)
+	node, o, err := l.query(x.Query, queryMode{})
 	if err != nil {
 		return nil, err
 	}

@@ -14,8 +14,6 @@ func joinApply(a *logical.Apply) (n logical.Node, why string) {
 	switch a.Kind {
 	case logical.ScalarApply:
 		return scalarJoin(a)
-	case logical.ArrayApply:
-		return nil, "its array would have to be made anew for each change"
 	case logical.AllApply:
 		return nil, "ALL is followed only as a condition of WHERE, HAVING or ON by itself"
 	case logical.CrossApply, logical.LeftApply:

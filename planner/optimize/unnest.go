@@ -122,8 +122,6 @@ func volatile(n logical.Node) bool {
 func domainJoin(a *logical.Apply) (logical.Node, string) {
 	width := len(a.Input.Fields())
 	switch a.Kind {
-	case logical.ArrayApply:
-		return nil, "its array would have to be made anew for each change"
 	case logical.AnyApply, logical.AllApply:
 		return domainAny(a)
 	case logical.ScalarApply:
