@@ -20,6 +20,8 @@ type aggregation struct {
 	sets      []groupingSet
 	groupings [][]int
 	asked     bool // there is such a call
+	// direct are arguments that must not depend on a group's single rows.
+	direct []*scalar.Expr
 }
 
 func isAggregate(name string) bool { return len(scalar.AggregateFunctions(name)) > 0 }

@@ -30,6 +30,12 @@ func (l *level) call(x *ast.Call) (*scalar.Expr, error) {
 	if isAggregate(name) {
 		return l.aggregate(name, x)
 	}
+	if isHypothetical(name) && len(x.WithinGroup) > 0 {
+		return l.hypothetical(name, x)
+	}
+	if isHypothetical(name) && len(x.Args) > 0 {
+		return nil, pgerr.New(pgerr.WrongObjectType, "WITHIN GROUP is required for ordered-set aggregate %s", name).At(pos)
+	}
 	if len(scalar.WindowFunctions(name)) > 0 {
 		return nil, pgerr.New(pgerr.WrongObjectType, "window function %s requires an OVER clause", name).At(pos)
 	}

@@ -205,6 +205,11 @@ func (s *selection) aggregate() error {
 			}
 		}
 	}
+	for _, e := range s.aggs.direct {
+		if _, err := s.regroup(e); err != nil {
+			return err
+		}
+	}
 	if s.aggs.sets != nil {
 		s.node = s.aggs.union(n, s.id)
 	} else {

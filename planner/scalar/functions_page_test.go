@@ -143,7 +143,7 @@ func aggregateSections(b *strings.Builder) {
 	section(b, "Aggregates", "In continuous queries and in `SELECT`, with `DISTINCT`, `ORDER BY` in the call and `FILTER (WHERE …)`; `GROUPING(…)` beside them with grouping sets.\n"+
 		"Without an order in the call, rows are in that of their arrival over append-only input and finished data, and in that of their values over rows that change.\n"+
 		"`count()` is `count(*)`; `min` and `max` take `varchar` as `text`, and also `uuid` and `bytea`, which PostgreSQL 15 does not; `json` is `jsonb`.", continuous)
-	section(b, "Window functions", "With `OVER`, in continuous queries and in `SELECT`; so may all aggregates but `approx_count_distinct`, `mode` and the percentiles, with any frame and with `FILTER (WHERE …)`, but without `DISTINCT` and `ORDER BY` of their own, as in PostgreSQL.",
+	section(b, "Window functions", "With `OVER`, in continuous queries and in `SELECT`; so may all aggregates but `approx_count_distinct`, `mode` and the percentiles, with any frame and with `FILTER (WHERE …)`, but without `DISTINCT` and `ORDER BY` of their own, as in PostgreSQL. `rank`, `dense_rank`, `percent_rank` and `cume_dist` are aggregates with `WITHIN GROUP (ORDER BY …)`, for a row that may not be there: `rank(100) WITHIN GROUP (ORDER BY amount)`.",
 		scalar.ParseSignatures(scalar.WindowSignatures))
 	if len(refused) == 0 {
 		return
