@@ -71,6 +71,9 @@ var stateQueries = []struct {
 //	heap-B/key      by how much the Go heap grew
 //	gc-ms           processor time of a garbage collection with the state there
 //	gc-before-ms    and before it was
+//	gc-cpu-%        what all collections took of the processor time while rows came
+//	gc-pauses-ms    how long they stopped everything, in total
+//	gc-pause-ms     and at a time
 //
 // A join has a row of each side for each key.
 func BenchmarkState(b *testing.B) {
@@ -119,6 +122,7 @@ func keepRows(b *testing.B, g *graph.Graph, kind graph.Kind) {
 		}
 	}
 	heapBefore, gcBefore := collect()
+	before := collections()
 	p := &parts{ctx: b.Context(), graph: g, slabs: slabs,
 		source: func(of nexmark.Stream) connector.Source {
 			// A lookup join reads its left side only when it has seen all of the right one.
@@ -148,6 +152,7 @@ func keepRows(b *testing.B, g *graph.Graph, kind graph.Kind) {
 		b.Fatal(err)
 	}
 	tables := <-kept
+	spent := collections().since(before)
 	heap, gc := collect()
 	perKey := func(bytes int64) float64 { return max(0, float64(bytes)) / float64(*rowsFlag) }
 	b.ReportMetric(0, "ns/op")
@@ -156,8 +161,34 @@ func keepRows(b *testing.B, g *graph.Graph, kind graph.Kind) {
 	b.ReportMetric(perKey(heap-heapBefore), "heap-B/key")
 	b.ReportMetric(gc.Seconds()*1e3, "gc-ms")
 	b.ReportMetric(gcBefore.Seconds()*1e3, "gc-before-ms")
+	b.ReportMetric(100*spent.gc/(spent.gc+spent.user), "gc-cpu-%")
+	b.ReportMetric(spent.pauses.Seconds()*1e3, "gc-pauses-ms")
+	b.ReportMetric(spent.pauses.Seconds()*1e3/float64(max(spent.times, 1)), "gc-pause-ms")
 	r.Stop()
 	<-r.Done()
+}
+
+// collected is what garbage collections have taken, in seconds of processor time, and
+// what all else has.
+type collected struct {
+	gc, user float64
+	pauses   time.Duration
+	times    uint32
+}
+
+// collections collects garbage, without which nobody counts, and says what has been
+// taken so far.
+func collections() collected {
+	runtime.GC()
+	s := []metrics.Sample{{Name: "/cpu/classes/gc/total:cpu-seconds"}, {Name: "/cpu/classes/user:cpu-seconds"}}
+	metrics.Read(s)
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return collected{gc: s[0].Value.Float64(), user: s[1].Value.Float64(), pauses: time.Duration(m.PauseTotalNs), times: m.NumGC}
+}
+
+func (c collected) since(b collected) collected {
+	return collected{gc: c.gc - b.gc, user: c.user - b.user, pauses: c.pauses - b.pauses, times: c.times - b.times}
 }
 
 // collect returns the live bytes of the Go heap, and what a collection costs.

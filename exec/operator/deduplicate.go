@@ -6,6 +6,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
 )
 
@@ -31,12 +32,17 @@ type deduplicate struct {
 	fresh []uint16
 
 	epoch   uint32
-	seenAt  []uint32 // by row: the batch that last had its key
-	best    []int32  // by row: the first of that batch's rows, if it comes before the row
-	wins    []uint16 // batch rows that become a key's row
-	updates []uint32 // rows that one of the batch replaces
+	marks   *state.Vector[candidate] // by row
+	wins    []uint16                 // batch rows that become a key's row
+	updates []uint32                 // rows that one of the batch replaces
 	words   []uint64
 	prefix  []uint64 // by batch row
+}
+
+// candidate is what a batch has for a row's key.
+type candidate struct {
+	epoch uint32 // of the batch that last had the key
+	best  int32  // the first of its rows, if it comes before the row
 }
 
 const noneBetter = -1
@@ -47,7 +53,7 @@ func newDeduplicate(op *graph.Operator, env *Env, rows *table) exec.Operator {
 		wins: []uint16{}, life: newLifetime(env, 0, rows.Table)}
 	if !d.arrival {
 		d.order = newRowOrder(rows, spec.Order, d.slots, len(spec.Keys))
-		d.diff = newRowDiff(nil, rows, d.slots, op, env)
+		d.diff, d.marks = newRowDiff(nil, rows, d.slots, op, env), state.NewVector[candidate](rows.Table)
 	}
 	return d
 }
@@ -112,7 +118,7 @@ func (d *deduplicate) admit(in *batch.Batch, out exec.Output) error {
 	d.contend(in)
 	inserted := d.wins
 	for _, id := range d.updates {
-		d.wins = append(d.wins, uint16(d.best[id]))
+		d.wins = append(d.wins, uint16(d.marks.At(id).best))
 		if d.life != nil {
 			d.life.write(d.rows.write(id))
 		}
@@ -135,14 +141,10 @@ func (d *deduplicate) admit(in *batch.Batch, out exec.Output) error {
 // keys, in order, d.updates the rows that have one before them.
 func (d *deduplicate) contend(in *batch.Batch) {
 	if d.epoch++; d.epoch == 0 {
-		clear(d.seenAt)
+		d.marks.Clear()
 		d.epoch = 1
 	}
-	if n := d.rows.idEnd(); len(d.seenAt) < n {
-		more := n - len(d.seenAt) + n/2
-		d.seenAt = append(d.seenAt, make([]uint32, more)...)
-		d.best = append(d.best, make([]int32, more)...)
-	}
+	d.marks.Grow(d.rows.idEnd())
 	d.order.in = in
 	d.prefix = d.order.prefixes(in, d.prefix)
 	d.wins, d.updates = d.wins[:0], d.updates[:0]
@@ -150,26 +152,27 @@ func (d *deduplicate) contend(in *batch.Batch) {
 	for k := range in.Live() {
 		i := in.RowAt(k)
 		id := d.ids[i]
+		m := d.marks.At(id)
 		switch {
 		case next < len(d.fresh) && int(d.fresh[next]) == i:
 			next++
-			d.seenAt[id], d.best[id] = d.epoch, int32(i)
-		case d.seenAt[id] != d.epoch:
-			d.seenAt[id], d.best[id] = d.epoch, noneBetter
+			*m = candidate{d.epoch, int32(i)}
+		case m.epoch != d.epoch:
+			*m = candidate{d.epoch, noneBetter}
 			fallthrough
-		case d.best[id] == noneBetter:
+		case m.best == noneBetter:
 			if d.before(i, id) {
-				d.best[id] = int32(i)
+				m.best = int32(i)
 				d.updates = append(d.updates, id)
 			}
-		case d.before(i, uint32(d.best[id])|inBatch):
-			d.best[id] = int32(i)
+		case d.before(i, uint32(m.best)|inBatch):
+			m.best = int32(i)
 		}
 	}
 	d.order.in = nil
 	sorted := true
 	for _, i := range d.fresh {
-		best := uint16(d.best[d.ids[i]])
+		best := uint16(d.marks.At(d.ids[i]).best)
 		sorted = sorted && (len(d.wins) == 0 || d.wins[len(d.wins)-1] < best)
 		d.wins = append(d.wins, best)
 	}

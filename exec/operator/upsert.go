@@ -32,12 +32,17 @@ type upsert struct {
 	fresh []uint16
 
 	epoch   uint32
-	seenAt  []uint32 // by row: the round that last had its key
-	last    []uint16 // by row: that round's last row with its key
-	isNew   []bool   // by row: its key came with that round
+	marks   *state.Vector[turn] // by row
 	touched []state.RowID
 	wins    []uint16 // batch rows that become a key's row
 	words   []uint64 // the rows that are replaced, as they were
+}
+
+// turn is what a round has for a row's key.
+type turn struct {
+	epoch uint32 // of the round that last had the key
+	last  uint16 // its last row with the key
+	isNew bool   // the key came with it
 }
 
 func newUpsert(op *graph.Operator, env *Env) (exec.Operator, error) {
@@ -47,7 +52,7 @@ func newUpsert(op *graph.Operator, env *Env) (exec.Operator, error) {
 	}
 	spec := op.Upsert
 	u := &upsert{rows: tables[0], keys: spec.Key, slots: rowSlots(len(op.Fields), spec.Key, nil, false, false), atEnd: spec.AtEnd, each: spec.Each, limit: env.BatchRows,
-		life: newLifetime(env, 0, tables[0].Table)}
+		life: newLifetime(env, 0, tables[0].Table), marks: state.NewVector[turn](tables[0].Table)}
 	u.diff = newRowDiff(nil, u.rows, u.slots, op, env)
 	return u, nil
 }
@@ -83,39 +88,37 @@ func (u *upsert) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	return nil
 }
 
-// contend finds the last row of each key of a round, in u.last, and which keys begin
+// contend finds the last row of each key of a round, in u.marks, and which keys begin
 // with it. The round goes from live row number from of the batch to its end or, if each
 // row must be seen, to where a key comes again; fresh are its rows, and later ones,
 // whose keys are new. It returns where the next round begins.
 func (u *upsert) contend(in *batch.Batch, from int, fresh []uint16) (int, []uint16) {
 	if u.epoch++; u.epoch == 0 {
-		clear(u.seenAt)
+		u.marks.Clear()
 		u.epoch = 1
 	}
-	if n := u.rows.idEnd(); len(u.seenAt) < n {
-		more := n - len(u.seenAt) + n/2
-		u.seenAt, u.last, u.isNew = append(u.seenAt, make([]uint32, more)...), append(u.last, make([]uint16, more)...), append(u.isNew, make([]bool, more)...)
-	}
+	u.marks.Grow(u.rows.idEnd())
 	u.touched, u.wins = u.touched[:0], u.wins[:0]
 	k := from
 	for ; k < in.Live(); k++ {
 		i := in.RowAt(k)
 		id := u.ids[i]
-		if u.each && u.seenAt[id] == u.epoch {
+		m := u.marks.At(id)
+		if u.each && m.epoch == u.epoch {
 			break
 		}
 		isFresh := len(fresh) > 0 && int(fresh[0]) == i
 		if isFresh {
 			fresh = fresh[1:]
 		}
-		if u.seenAt[id] != u.epoch {
-			u.seenAt[id], u.isNew[id] = u.epoch, isFresh || u.isDue(u.state[i])
+		if m.epoch != u.epoch {
+			m.epoch, m.isNew = u.epoch, isFresh || u.isDue(u.state[i])
 			u.touched = append(u.touched, id)
 		}
-		u.last[id] = uint16(i)
+		m.last = uint16(i)
 	}
 	for _, id := range u.touched {
-		u.wins = append(u.wins, u.last[id])
+		u.wins = append(u.wins, u.marks.At(id).last)
 	}
 	slices.Sort(u.wins)
 	return k, fresh
@@ -138,7 +141,7 @@ func (u *upsert) isDue(row unsafe.Pointer) bool {
 func (u *upsert) saveOld() {
 	u.words = u.words[:0]
 	for _, id := range u.touched {
-		if !u.isNew[id] {
+		if !u.marks.At(id).isNew {
 			u.words = append(u.words, unsafe.Slice((*uint64)(u.rows.read(id)), u.rows.width()/8)...)
 		}
 		if u.life != nil {
@@ -151,7 +154,7 @@ func (u *upsert) saveOld() {
 func (u *upsert) emit(out exec.Output) error {
 	at, width := 0, u.rows.width()/8
 	for _, id := range u.touched {
-		if u.isNew[id] {
+		if u.marks.At(id).isNew {
 			u.diff.add(batch.Insert, u.rows.read(id), 0)
 			continue
 		}
