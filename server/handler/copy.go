@@ -44,7 +44,7 @@ func (h *Handler) prepareCopy(s *session.Session, p *session.Prepared, st *ast.C
 	case *ast.Subscribe:
 		err = h.prepareSubscribe(s, p, q)
 	default:
-		err = pgerr.NotSupported(int(st.Pos), "COPY of this statement")
+		err = h.prepareCopiedChange(s, p, q)
 	}
 	if err != nil {
 		return err
@@ -59,6 +59,23 @@ func (h *Handler) prepareCopy(s *session.Session, p *session.Prepared, st *ast.C
 		return r, nil
 	})
 	return nil
+}
+
+// prepareCopiedChange describes a change whose RETURNING is copied.
+func (h *Handler) prepareCopiedChange(s *session.Session, p *session.Prepared, st ast.Statement) error {
+	returning, pos, err := 0, 0, error(nil)
+	switch st := st.(type) {
+	case *ast.Insert:
+		returning, pos, err = len(st.Returning), int(st.Pos), h.prepareInsert(s, p, st, nil)
+	case *ast.Update:
+		returning, pos, err = len(st.Returning), int(st.Pos), h.prepareUpdate(s, p, st, nil)
+	case *ast.Delete:
+		returning, pos, err = len(st.Returning), int(st.Pos), h.prepareDelete(s, p, st, nil)
+	}
+	if err == nil && returning == 0 {
+		return pgerr.New(pgerr.FeatureNotSupported, "COPY query must have a RETURNING clause").At(pos)
+	}
+	return err
 }
 
 // copiedTable is the query that COPY t (columns) TO stands for.

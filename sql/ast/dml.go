@@ -46,7 +46,7 @@ type (
 		stmtNode
 		Relation Path
 		Columns  []Name
-		Query    Statement // *Query or *Subscribe
+		Query    Statement // *Query, *Subscribe, *Insert, *Update or *Delete
 		From     bool
 		File     string // "" for STDIN and STDOUT
 		Options  []Option

@@ -204,16 +204,21 @@ func (p *parser) truncate() ast.Statement {
 	return s
 }
 
-// copyStatement takes COPY t|(query) FROM|TO STDIN|STDOUT|'file' ….
+// copyStatement takes COPY t|(query or change) FROM|TO STDIN|STDOUT|'file' ….
 func (p *parser) copyStatement() ast.Statement {
 	s := placed(p.here(), &ast.Copy{})
 	p.expect("copy")
 	if p.cur().is("(") {
-		if p.peek(1).isWord("subscribe") {
+		switch next := p.peek(1); {
+		case next.isWord("subscribe"):
 			p.advance()
 			s.Query = p.subscribe()
 			p.expectSymbol(")")
-		} else {
+		case next.isAny("insert", "update", "delete"):
+			p.advance()
+			s.Query = p.statement()
+			p.expectSymbol(")")
+		default:
 			p.expectSymbol("(")
 			if q := p.query(); q != nil {
 				s.Query = q

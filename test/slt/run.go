@@ -278,7 +278,7 @@ func (r *runner) query(ctx context.Context, rec *Record, seen map[*Record][]stri
 		}
 		return &failure{rec, describe(err) + "\n" + rec.SQL}
 	}
-	if err := r.barrier(ctx, writes(tag, strings.TrimPrefix(rec.SQL, "COPY ("))); err != nil {
+	if err := r.barrier(ctx, writes(tag, copied(rec.SQL))); err != nil {
 		return err
 	}
 	return r.judge(rec, got, seen)
@@ -288,7 +288,8 @@ func (r *runner) query(ctx context.Context, rec *Record, seen map[*Record][]stri
 func (r *runner) read(ctx context.Context, rec *Record) (rows []string, tag pgconn.CommandTag, err error) {
 	if rec.Verb == "copy" {
 		rows, err = copyOut(ctx, r.conn, r.sql(rec), rec.Sorted)
-		return rows, pgconn.NewCommandTag("SELECT"), err
+		verb, _, _ := strings.Cut(copied(rec.SQL), " ")
+		return rows, pgconn.NewCommandTag(verb), err
 	}
 	var res pgconn.Result
 	if r.mode.Extended {

@@ -110,6 +110,15 @@ func (r *runner) elsewhere(ctx context.Context, rec *Record) error {
 	return nil
 }
 
+// copied is the statement whose rows a COPY writes, or sql itself.
+func copied(sql string) string {
+	inner, ok := strings.CutPrefix(sql, "COPY (")
+	if !ok && strings.HasPrefix(sql, "COPY ") {
+		return "SELECT"
+	}
+	return inner
+}
+
 // copyOut runs a COPY … TO STDOUT and returns its lines.
 func copyOut(ctx context.Context, conn *pgconn.PgConn, sql string, sorted bool) ([]string, error) {
 	var b bytes.Buffer
