@@ -7,6 +7,7 @@ import (
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/planner/graph"
 )
 
@@ -19,6 +20,7 @@ type Live struct {
 	parts   *parts
 	changes chan LiveChange
 	epoch   uint64
+	account *memory.Account
 	pending bool // a barrier is under way
 	next    <-chan time.Time
 }
@@ -30,8 +32,9 @@ type LiveChange struct {
 	Rows  *batch.Batch
 }
 
-// Live starts a graph whose last operator collects. A row that fails ends it.
-func (m *Manager) Live(ctx context.Context, g *graph.Graph) (*Live, error) {
+// Live starts a graph whose last operator collects. A row that fails ends it. open makes
+// the account of its memory.
+func (m *Manager) Live(ctx context.Context, g *graph.Graph, open func(stop func(error)) *memory.Account) (*Live, error) {
 	j := &catalog.Job{ID: NewID(), Name: "subscription"}
 	opt, err := m.options(j)
 	if err != nil {
@@ -42,12 +45,21 @@ func (m *Manager) Live(ctx context.Context, g *graph.Graph) (*Live, error) {
 	r.live.setJob(j)
 	l := &Live{m: m, changes: make(chan LiveChange, 4), next: m.opt.Clock.After(0)}
 	start := &startingPoint{incarnation: j.ID, sources: map[string]*exec.SourceState{}, watermarks: map[string]exec.Watermark{}}
-	if l.parts, err = m.newParts(ctx, r, start); err != nil {
+	ctx, cancel := context.WithCancelCause(ctx)
+	l.account = open(cancel)
+	if l.parts, err = m.newParts(ctx, r, start, l.account); err != nil {
+		l.account.Close()
+		cancel(nil)
 		return nil, err
 	}
 	l.parts.live = l
 	l.run, err = exec.Start(ctx, g, exec.Options{Parallelism: opt.Parallelism, BatchRows: opt.BatchRows, Factory: l.parts, Log: m.opt.Log, Clock: m.opt.Clock})
-	return l, err
+	if err != nil {
+		l.account.Close()
+		cancel(nil)
+		return nil, err
+	}
+	return l, nil
 }
 
 // send waits until the reader takes a change.
@@ -76,6 +88,9 @@ func (l *Live) Next(ctx context.Context) (c LiveChange, ok bool, err error) {
 		case <-ctx.Done():
 			return c, false, context.Cause(ctx)
 		case <-l.run.Done():
+			if why := l.account.Err(); why != nil {
+				return c, false, why
+			}
 			return c, false, l.run.Err()
 		case <-l.next:
 			l.next = l.m.opt.Clock.After(sealInterval)
@@ -109,4 +124,7 @@ func (l *Live) barrier(ctx context.Context) error {
 
 // Close ends the query. The context that it was started with must be done by
 // then, so that nobody waits for the reader.
-func (l *Live) Close() { l.run.Stop() }
+func (l *Live) Close() {
+	l.run.Stop()
+	l.account.Close()
+}

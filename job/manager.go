@@ -19,6 +19,7 @@ import (
 	"github.com/millrace/millrace/connector/deadletter"
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/statestore/object"
@@ -47,6 +48,7 @@ type ManagerOptions struct {
 	// metadata, without secrets.
 	Describe func(j *catalog.Job) (json.RawMessage, error)
 	Slabs    *state.Slabs
+	Memory   *memory.Pool      // nil: nobody counts
 	Slots    *background.Slots // where jobs compute; nil: wherever they can
 	Version  string            // of the engine, for metadata
 	// Parallelism and BatchRows are what jobs use that do not say; 0 for the

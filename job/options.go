@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace/connector"
 	"github.com/millrace/millrace/internal/background"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 )
 
@@ -27,6 +28,7 @@ type Options struct {
 	CheckpointRetention      string // retain, delete
 	Restart                  RestartPolicy
 	StateTTL                 time.Duration // 0: none
+	MemoryBudget             int64         // bytes; 0: as many as the server may use
 	BadData                  string        // fail, skip, dead_letter
 	LateData                 string        // drop, dead_letter
 	BatchRows                int           // 0: the engine's choice
@@ -125,10 +127,11 @@ func jobOptions() []option {
 			duration(func(o *Options) *time.Duration { return &o.Restart.RateInterval })},
 		{"state_ttl", "0s", "how long state stays that is not written any more; 0: for ever",
 			duration(func(o *Options) *time.Duration { return &o.StateTTL })},
-		{"memory_budget", "0", "bytes of state in memory; 0: no limit",
-			func(o *Options, v string) error {
-				if strings.TrimSpace(v) != "0" {
-					return pgerr.NotSupported(-1, "state that leaves memory").Hint("memory_budget takes 0.")
+		{"memory_budget", "0", "memory for state, such as 2GB, over which the job stops; 0: as much as the server may use",
+			func(o *Options, v string) (err error) {
+				var ok bool
+				if o.MemoryBudget, ok = memory.ParseSize(v); !ok {
+					return errors.New(memory.SizeForm)
 				}
 				return nil
 			}},

@@ -28,7 +28,7 @@ func TestBadOptions(t *testing.T) {
 		{"max_concurrent_checkpoints", "2", "22023", "from 1 to 1"},
 		{"tolerable_failed_checkpoints", "few", "22023", "unlimited or a whole number"},
 		{"retained_checkpoints", "0", "22023", "from 1 to"},
-		{"memory_budget", "1GB", "0A000", "state that leaves memory is not supported yet"},
+		{"memory_budget", "much", "22023", `invalid value for job option "memory_budget": "much"`},
 		{"aligned_checkpoint_timeout", "1s", "0A000", "an unaligned checkpoint is not supported yet"},
 		{"aligned_checkpoint_timeout", "soon", "22023", "a duration such as"},
 		{"checkpoint_retention", "keep", "22023", "retain, delete"},

@@ -15,6 +15,7 @@ import (
 	"github.com/millrace/millrace/exec/eval"
 	"github.com/millrace/millrace/exec/operator"
 	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/scalar"
 	"github.com/millrace/millrace/types"
@@ -26,18 +27,20 @@ const discoverInterval = time.Second
 // parts makes the operators, sources and sinks of one attempt of a job, restored
 // from its starting point. It implements exec.Factory.
 type parts struct {
-	ctx    context.Context
-	m      *Manager
-	r      *runner
-	start  *startingPoint
-	opt    Options
-	slabs  *state.Slabs
-	timed  bool // some operator goes by event time
-	srcs   map[string]*sourcePart
-	sinks  map[string]connector.Sink
-	looked time.Time // when new splits were last looked for
-	began  int64     // the time of the first epoch, in microseconds
-	live   *Live     // of a query without a job
+	ctx   context.Context
+	m     *Manager
+	r     *runner
+	start *startingPoint
+	opt   Options
+	slabs *state.Slabs
+	// account counts the attempt's memory; nil: nobody does.
+	account *memory.Account
+	timed   bool // some operator goes by event time
+	srcs    map[string]*sourcePart
+	sinks   map[string]connector.Sink
+	looked  time.Time // when new splits were last looked for
+	began   int64     // the time of the first epoch, in microseconds
+	live    *Live     // of a query without a job
 	// claimed is set once what the job was restored from is seen to.
 	claimed bool
 }
@@ -52,8 +55,8 @@ type sourcePart struct {
 }
 
 // newParts opens the job's sources and sinks and lists their splits.
-func (m *Manager) newParts(ctx context.Context, r *runner, start *startingPoint) (*parts, error) {
-	p := &parts{ctx: ctx, m: m, r: r, start: start, opt: r.opt, slabs: m.slabs, srcs: map[string]*sourcePart{}, sinks: map[string]connector.Sink{},
+func (m *Manager) newParts(ctx context.Context, r *runner, start *startingPoint, account *memory.Account) (*parts, error) {
+	p := &parts{ctx: ctx, m: m, r: r, start: start, opt: r.opt, slabs: m.slabs, account: account, srcs: map[string]*sourcePart{}, sinks: map[string]connector.Sink{},
 		timed: goesByTime(r.g), looked: m.opt.Clock.Now(), began: m.opt.Clock.Now().UnixMicro()}
 	for i := range r.g.Operators {
 		op := &r.g.Operators[i]
@@ -206,7 +209,7 @@ func (p *parts) Operator(op *graph.Operator, task, tasks int) (exec.Made, error)
 }
 
 func (p *parts) env(op *graph.Operator, task, tasks int, refused *refused) operator.Env {
-	env := operator.Env{Task: task, Parallelism: tasks, BatchRows: p.opt.BatchRows, Context: p.ctx, Clock: p.m.opt.Clock,
+	env := operator.Env{Task: task, Parallelism: tasks, BatchRows: p.opt.BatchRows, Context: p.ctx, Clock: p.m.opt.Clock, Memory: p.share(op),
 		BadRow: refused.badRow, Counters: &exec.Counters{}, Lifetimes: p.lifetimes(op), Expires: p.opt.StateTTL > 0, Now: p.began}
 	for _, in := range op.Inputs {
 		env.Inputs = append(env.Inputs, p.r.g.Operators[in.Operator].Fields)

@@ -11,6 +11,7 @@ import (
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 )
@@ -42,6 +43,7 @@ type runner struct {
 	// What follows is of the current attempt.
 	coord       coordinator
 	run         *exec.Run
+	account     *memory.Account
 	parts       *parts
 	reports     chan exec.Report
 	uploads     chan uploadResult
@@ -88,11 +90,11 @@ func (r *runner) main(ctx context.Context) {
 		}
 		failures = append(failures, r.m.opt.Clock.Now())
 		delay, again := r.opt.Restart.Next(failures)
-		again = again && !isBadRow(err) && !errors.Is(err, errNoneIntact) // it would come again
+		again = again && !isBadRow(err) && !isOutOfMemory(err) && !errors.Is(err, errNoneIntact) // it would come again
 		r.m.opt.Log.Warn("job failed", "job", r.name(), "id", r.job.ID, "err", err, "restart", again)
-		r.event(ctx, "failed", err.Error())
+		r.event(ctx, "failed", failure(err))
 		if !again {
-			r.setState(ctx, "failed", err.Error())
+			r.setState(ctx, "failed", failure(err))
 			if r.view != nil {
 				r.view.fail(pgerr.New(pgerr.ObjectNotInPrerequisiteState, "the materialized view has no rows: its job has failed: %s", err.Error()).
 					Hint("RESUME JOB %s starts it again.", r.name()))
@@ -148,14 +150,21 @@ func (r *runner) pause(ctx context.Context, d time.Duration) bool {
 // attempt restores the job from its newest checkpoint and runs it.
 func (r *runner) attempt(ctx context.Context) (outcome, error) {
 	r.setState(ctx, "restoring", "")
+	lifetime, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r.account = r.openAccount(cancel)
+	defer r.account.Close()
 	for {
 		start, err := r.startingPoint(ctx)
 		if err != nil {
 			return failed, err
 		}
 		known := len(r.damaged)
-		if err = r.begin(ctx, start); err == nil {
+		if err = r.begin(lifetime, start); err == nil {
 			break
+		}
+		if why := r.account.Err(); why != nil {
+			return failed, why
 		}
 		if len(r.damaged) == known { // else an older checkpoint may do
 			return failed, fmt.Errorf("start: %w", err)
@@ -172,12 +181,15 @@ func (r *runner) attempt(ctx context.Context) (outcome, error) {
 	if out == failed && errors.Is(err, exec.ErrStopped) && r.run.Err() != nil {
 		err = r.run.Err() // why it stopped, not that it did
 	}
+	if why := r.account.Err(); why != nil && out == failed {
+		err = why
+	}
 	return out, err
 }
 
 // begin builds the run from a checkpoint, or from nothing.
 func (r *runner) begin(ctx context.Context, start *startingPoint) error {
-	p, err := r.m.newParts(ctx, r, start)
+	p, err := r.m.newParts(ctx, r, start, r.account)
 	if err != nil {
 		return err
 	}

@@ -452,7 +452,7 @@ func (p *parts) recommit(ctx context.Context) error {
 // number.
 func (p *parts) table(op *graph.Operator, number, task, tasks int) (*state.Table, error) {
 	schema := &op.Tables[number]
-	opt := state.Options{Slabs: p.m.slabs, Groups: exec.GroupRange(task, tasks), Extra: operator.Extra(op, number, p.lifetimes(op))}
+	opt := state.Options{Slabs: p.m.slabs.For(p.share(op)), Groups: exec.GroupRange(task, tasks), Extra: operator.Extra(op, number, p.lifetimes(op))}
 	old, from := p.start.old(op.ID), schema.Name
 	rename := map[string]string{}
 	if p.start.plan != nil {

@@ -18,6 +18,8 @@ func (s *Server) Collect(emit func(admin.Metric)) {
 	letters := s.letters.Counts()
 	counter("dead_letters_total", "Rows that could not be processed and were kept in millrace.dead_letters.", int64(letters.Total))
 	counter("dead_letters_dropped_total", "Dead letters that went to make room.", int64(letters.Dropped))
+	gauge("memory_bytes", "Bytes that the process takes, garbage among them.", float64(s.memory.Used()))
+	gauge("memory_limit_bytes", "Bytes that it may take; 0 for no limit.", float64(s.memory.Limit()))
 	gauge("connections", "Open client connections.", float64(s.pgwire.Connections()))
 	for _, j := range s.store.Snapshot().Jobs() {
 		for _, state := range []string{"created", "restoring", "running", "restarting", "paused", "stopped", "finished", "failed"} {

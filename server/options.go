@@ -22,6 +22,9 @@ type Options struct {
 	// Parallelism and BatchRows are what jobs use that do not say.
 	Parallelism int
 	BatchRows   int
+	// MemoryLimit is how many bytes the process may take; 0: a share of what there is,
+	// negative: no limit.
+	MemoryLimit int64
 	Version     string
 	Log         *slog.Logger
 	Clock       clock.Clock

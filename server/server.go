@@ -30,6 +30,7 @@ import (
 	"github.com/millrace/millrace/connector/table"
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/internal/background"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/job"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/server/admin"
@@ -70,6 +71,7 @@ type Server struct {
 	drops    *blackhole.Counts
 	jobs     *job.Manager
 	sessions *session.Manager
+	memory   *memory.Pool
 	pgwire   *pgwire.Server
 	admin    *admin.Server
 
@@ -125,6 +127,7 @@ func (s *Server) start(ctx context.Context) (err error) {
 		return err
 	}
 	s.wg.Go(s.maintain)
+	s.wg.Go(func() { s.memory.Watch(s.ctx) })
 	s.serve("PostgreSQL clients", func() error { return s.pgwire.Serve(s.wire) })
 	s.setReady(nil)
 	return nil
@@ -199,8 +202,9 @@ func (s *Server) wireUp() error {
 	// handler: what they ask of it goes through h, which is set below.
 	var h *handler.Handler
 	slabs := state.NewSlabs(state.SlabOptions{})
+	s.memory = memory.NewPool(memory.Options{Limit: s.opt.memoryLimit(), Outside: slabs.Mapped, Trim: slabs.Trim, Tune: os.Getenv("GOMEMLIMIT") == "", Log: s.opt.Log})
 	s.jobs = job.NewManager(job.ManagerOptions{
-		Store: s.store, Objects: s.objects, Slabs: slabs, Slots: background.Shared(), Version: s.opt.Version,
+		Store: s.store, Objects: s.objects, Slabs: slabs, Memory: s.memory, Slots: background.Shared(), Version: s.opt.Version,
 		Parallelism: s.opt.Parallelism, BatchRows: s.opt.BatchRows, Log: s.opt.Log, Clock: s.opt.Clock,
 		Sources: func(ctx context.Context, j *catalog.Job, op *graph.Operator, undecodable func(connector.BadRow) error) (connector.Source, error) {
 			return h.Source(ctx, j, op, undecodable)
@@ -215,7 +219,7 @@ func (s *Server) wireUp() error {
 	s.sessions = session.NewManager(session.Options{Handler: &late, Parse: parse.Statements, Clock: s.opt.Clock, Logger: s.opt.Log})
 	system := pgcatalog.New(pgcatalog.Options{Store: s.store, Sessions: s.sessions, Provider: s, Sequences: s, Clock: s.opt.Clock, Started: s.started,
 		Snapshot: func(x *session.Session) *catalog.Snapshot { return h.Snapshot(x) }})
-	h = handler.New(handler.Options{Catalog: s.store, Jobs: s.jobs, Tables: s.tables, Connectors: connectors, System: system, Slabs: slabs,
+	h = handler.New(handler.Options{Catalog: s.store, Jobs: s.jobs, Tables: s.tables, Connectors: connectors, System: system, Slabs: slabs, Memory: s.memory,
 		Version: s.opt.Version, Log: s.opt.Log, Clock: s.opt.Clock})
 	late.Handler = h
 	wire := pgwire.Options{Sessions: s.sessions, Password: s.opt.Password, User: roleName, Database: databaseName, Logger: s.opt.Log}
@@ -425,6 +429,7 @@ func (s *Server) close() {
 		_ = s.wire.Close() // already, after Shutdown
 	}
 	s.wg.Wait()
+	s.memory.Untune()
 	if s.letters != nil {
 		warn("dead letters", s.letters.Close())
 	}

@@ -18,6 +18,8 @@ func (s *Server) MillraceRows(ctx context.Context, x *session.Session, r *catalo
 	var err error
 	out := pgcatalog.NewRows(r)
 	switch r.Name {
+	case "memory":
+		s.memoryRows(out)
 	case "operators":
 		s.operatorRows(out)
 	case "source_splits":

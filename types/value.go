@@ -40,5 +40,8 @@ type Value struct {
 	UUID     [16]byte
 }
 
+// ValueBytesMax is how long a value that is computed may be: text, an array, JSON.
+const ValueBytesMax = 1 << 28
+
 // NullValue is SQL NULL.
 var NullValue = Value{Null: true}

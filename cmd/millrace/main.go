@@ -60,7 +60,7 @@ func flags(args []string) (opt server.Options, initFile string, err error) {
 		}
 		f.StringVar(p, name, value, doc+" ("+env+")")
 	}
-	var level, parallelism, batchRows string
+	var level, parallelism, batchRows, memoryLimit string
 	text(&opt.Listen, "listen", "127.0.0.1:7433", "address for PostgreSQL clients")
 	text(&opt.HTTP, "http", "127.0.0.1:7434", "address for health and metrics, empty for none")
 	text(&opt.Data, "data", "./millrace-data", "folder for everything kept locally")
@@ -71,6 +71,7 @@ func flags(args []string) (opt server.Options, initFile string, err error) {
 	text(&opt.TLSKey, "tls-key", "", "key file of the certificate")
 	text(&parallelism, "parallelism", "0", "tasks per stage of jobs that do not say; 0 for the number of cores")
 	text(&batchRows, "batch-rows", "0", "rows per batch of jobs that do not say; 0 for the engine's choice")
+	text(&memoryLimit, "memory-limit", "75%", "memory that the process may take: a size such as 8GB, a share of the machine's or cgroup's such as 75%, or none")
 	text(&level, "log-level", "info", "debug, info, warn or error")
 	if err := f.Parse(args); err != nil {
 		return opt, "", err
@@ -83,6 +84,9 @@ func flags(args []string) (opt server.Options, initFile string, err error) {
 	}
 	if opt.BatchRows, err = strconv.Atoi(batchRows); err != nil || opt.BatchRows < 0 || opt.BatchRows > 1<<15 {
 		return opt, "", fmt.Errorf("--batch-rows takes a number from 0 to %d, not %q", 1<<15, batchRows)
+	}
+	if opt.MemoryLimit, err = server.ParseMemoryLimit(memoryLimit); err != nil {
+		return opt, "", fmt.Errorf("--memory-limit takes %w, not %q", err, memoryLimit)
 	}
 	var l slog.Level
 	if err := l.UnmarshalText([]byte(level)); err != nil {

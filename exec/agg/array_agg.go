@@ -2,6 +2,7 @@ package agg
 
 import (
 	"slices"
+	"unsafe"
 
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/types"
@@ -15,23 +16,47 @@ func newArrayAgg(c Call) Ordered {
 		return func(rows Rows) (types.Value, error) { return arrayOfArrays(elem, rows) }
 	}
 	return func(rows Rows) (types.Value, error) {
-		var list []types.Value
+		n := int64(0)
+		for i := range rows.Len() {
+			n += rows.Copies(i)
+		}
+		if n > types.ValueBytesMax/arrayElementBytesMin {
+			return types.NullValue, errTooLong("array_agg")
+		}
+		kept := c.Memory.Meter()
+		if err := c.Memory.Room(n * valueBytes); err != nil {
+			return types.NullValue, err
+		}
+		_ = kept.Set(n * valueBytes) // there was room
+		defer kept.Set(0)
+		list := make([]types.Value, 0, n)
+		bytes := 0
 		for i := range rows.Len() {
 			v := rows.Arg(i, 0)
+			if bytes += len(v.Bytes) * int(rows.Copies(i)); bytes > types.ValueBytesMax {
+				return types.NullValue, errTooLong("array_agg")
+			}
 			for range rows.Copies(i) {
 				list = append(list, v)
 			}
 		}
-		if list == nil {
+		if n == 0 {
 			return types.NullValue, nil
 		}
 		return types.Value{Bytes: types.EncodeList(elem, list)}, nil
 	}
 }
 
+// valueBytes is what a value takes in memory, without what it refers to, and
+// arrayElementBytesMin what an element takes in an array at the least.
+const (
+	valueBytes           = int64(unsafe.Sizeof(types.Value{}))
+	arrayElementBytesMin = 1
+)
+
 func arrayOfArrays(elem types.Type, rows Rows) (types.Value, error) {
 	var all types.ArrayValue
-	n := 0
+	n, bytes := 0, 0
 	for i := range rows.Len() {
 		v := rows.Arg(i, 0)
 		if v.Null {
@@ -47,6 +72,9 @@ func arrayOfArrays(elem types.Type, rows Rows) (types.Value, error) {
 			return v, pgerr.New(pgerr.ArraySubscriptError, "cannot accumulate arrays of different dimensionality")
 		}
 		all.Dims = a.Dims
+		if bytes += len(v.Bytes) * int(rows.Copies(i)); bytes > types.ValueBytesMax {
+			return types.NullValue, errTooLong("array_agg")
+		}
 		for range rows.Copies(i) {
 			all.Elems = append(all.Elems, a.Elems...)
 			n++

@@ -14,6 +14,9 @@ func jsonAgg(rows Rows) (types.Value, error) {
 			v.Bytes = "null"
 		}
 		for range rows.Copies(i) {
+			if err := fits("json_agg", len(out), len(v.Bytes)+2); err != nil {
+				return types.NullValue, err
+			}
 			if len(out) > 1 {
 				out = append(out, ", "...)
 			}

@@ -13,6 +13,7 @@ func jsonObjectAgg(rows Rows) (types.Value, error) {
 	}
 	var names []string
 	var items []*types.JSON
+	bytes := 0
 	for i := range rows.Len() {
 		name, v := rows.Arg(i, 0), rows.Arg(i, 1)
 		if name.Null {
@@ -21,6 +22,10 @@ func jsonObjectAgg(rows Rows) (types.Value, error) {
 		if v.Null {
 			v.Bytes = "null"
 		}
+		if err := fits("json_object_agg", bytes, len(name.Bytes)+len(v.Bytes)+6); err != nil {
+			return types.NullValue, err
+		}
+		bytes += len(name.Bytes) + len(v.Bytes) + 6
 		item, err := types.ParseJSON(v.Bytes)
 		if err != nil {
 			return v, err

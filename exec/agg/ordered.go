@@ -1,6 +1,7 @@
 package agg
 
 import (
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/types"
 )
@@ -28,6 +29,21 @@ type Call struct {
 	Params []types.Value // constant arguments
 	Many   bool          // of a percentile: Params are several fractions, the result is an array
 	Type   types.Type    // of the result
+	// Memory counts what is kept while the result is made; nil: nobody does.
+	Memory *memory.Share
+}
+
+// errTooLong refuses a result that is longer than any value may be.
+func errTooLong(name string) error {
+	return pgerr.New(pgerr.ProgramLimitExceeded, "the result of %s is longer than %d bytes", name, types.ValueBytesMax)
+}
+
+// fits checks, as a result grows, that it may have n bytes more than have.
+func fits(name string, have, n int) error {
+	if have+n > types.ValueBytesMax {
+		return errTooLong(name)
+	}
+	return nil
 }
 
 // NewOrdered returns what computes the call.

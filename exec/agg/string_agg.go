@@ -21,6 +21,9 @@ func newStringAgg(c Call) Ordered {
 				sep = rows.Arg(i, 1)
 			}
 			for range rows.Copies(i) {
+				if err := fits("string_agg", len(out), len(v.Bytes)+len(sep.Bytes)); err != nil {
+					return types.NullValue, err
+				}
 				if any && !sep.Null {
 					out = append(out, sep.Bytes...)
 				}

@@ -169,6 +169,11 @@ func newRowCall(e *scalar.Expr, args []node, strict bool, fn rowFn) node {
 	return newCall(e, args, func(f *frame, c *call, sel []uint16) {
 		x.f = f
 		each(f.n, sel, func(i int) {
+			if len(c.out.Arena) > f.room {
+				f.full = true
+				c.out.SetZero(i)
+				return
+			}
 			for k := range x.v {
 				x.v[k] = c.cols[k].Peek(i)
 			}

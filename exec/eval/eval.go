@@ -141,10 +141,25 @@ type frame struct {
 	failed batch.Bitmap
 	serial uint64  // of the evaluation, from 1
 	memos  []*memo // shared columns
+	room   int     // bytes over which a column's strings take no more rows
+	full   bool    // some column's did not
 }
 
+// A column of strings that are made row by row takes no more rows over these bytes: those
+// over which a batch should be evaluated in parts, where that is possible, and those that
+// no column may ever have.
+const (
+	roomBytes    = 64 << 20
+	roomBytesMax = 3 << 30
+)
+
+// ErrTooLarge says that the strings of a batch take too much room. Nothing of the
+// evaluation is valid; parts of the batch may do.
+var ErrTooLarge = pgerr.New(pgerr.ProgramLimitExceeded, "the values of %d rows take more than %d bytes", batch.RowsDefault, roomBytesMax).
+	Hint("A job or table with smaller batch_rows evaluates fewer rows at a time.")
+
 func (f *frame) start(in *batch.Batch) {
-	f.in, f.n = in, in.N
+	f.in, f.n, f.full = in, in.N, false
 	f.serial++
 	if f.errs != nil {
 		f.errs = nil // handed out: not reused
@@ -153,6 +168,9 @@ func (f *frame) start(in *batch.Batch) {
 }
 
 func (f *frame) result() error {
+	if f.full {
+		return ErrTooLarge
+	}
 	if len(f.errs) == 0 {
 		return nil
 	}
@@ -194,7 +212,7 @@ func Compile(e *scalar.Expr, opts Options) (*Program, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile %s: %w", name(e), err)
 	}
-	return &Program{root: root, typ: e.Type, frame: frame{ctx: opts.Context}}, nil
+	return &Program{root: root, typ: e.Type, frame: frame{ctx: opts.Context, room: roomBytesMax}}, nil
 }
 
 func name(e *scalar.Expr) string {
@@ -230,7 +248,7 @@ type Projection struct {
 // once per row.
 func CompileAll(exprs []*scalar.Expr, opts Options) (*Projection, error) {
 	opts.EnsureDefaults()
-	p := &Projection{frame: frame{ctx: opts.Context}, cols: make([]*batch.Column, len(exprs))}
+	p := &Projection{frame: frame{ctx: opts.Context, room: roomBytesMax}, cols: make([]*batch.Column, len(exprs))}
 	shared, rewritten := share(exprs)
 	var err error
 	if p.frame.memos, err = shared.compile(opts.Context, false); err != nil {
@@ -253,6 +271,16 @@ func (p *Projection) Eval(in *batch.Batch) ([]*batch.Column, error) {
 		p.cols[i] = n.eval(&p.frame, in.Sel)
 	}
 	return p.cols, p.frame.result()
+}
+
+// InParts says that the caller evaluates parts of a batch after ErrTooLarge, which then
+// comes earlier, until it says that there are none.
+func (p *Projection) InParts(parts bool) { p.frame.inParts(parts) }
+
+func (f *frame) inParts(parts bool) {
+	if f.room = roomBytesMax; parts {
+		f.room = roomBytes
+	}
 }
 
 // Constant evaluates an expression without columns once, as folding and DDL do.

@@ -32,7 +32,7 @@ func CompilePredicate(e *scalar.Expr, opts Options) (*Predicate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile %s: %w", name(e), err)
 	}
-	return &Predicate{root: s, frame: frame{ctx: opts.Context, memos: memos}}, nil
+	return &Predicate{root: s, frame: frame{ctx: opts.Context, memos: memos, room: roomBytesMax}}, nil
 }
 
 // Derived appends to dst[:0] what the last Select computed on the way, and what
@@ -62,6 +62,9 @@ func (p *Predicate) Select(in *batch.Batch, dst []uint16) ([]uint16, error) {
 		dst = make([]uint16, 0, batch.Room(in.N))
 	}
 	out := nonNil(p.root.pick(f, in.Sel, dst[:0]))
+	if f.full {
+		return out[:0], ErrTooLarge
+	}
 	if len(f.errs) == 0 {
 		return out, nil
 	}
@@ -73,6 +76,9 @@ func (p *Predicate) Select(in *batch.Batch, dst []uint16) ([]uint16, error) {
 	}
 	return kept, f.errs
 }
+
+// InParts is Projection.InParts.
+func (p *Predicate) InParts(parts bool) { p.frame.inParts(parts) }
 
 func compileSelector(e *scalar.Expr, ctx *Context) (selector, error) {
 	switch {

@@ -16,7 +16,7 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
-const stringBytesMax = 1 << 28
+const stringBytesMax = types.ValueBytesMax
 
 func errTooLong() error {
 	return pgerr.New(pgerr.ProgramLimitExceeded, "requested length too large")

@@ -7,6 +7,7 @@ import (
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec/agg"
 	"github.com/millrace/millrace/internal/invariant"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
@@ -18,6 +19,7 @@ type accumulators struct {
 	spec   *graph.Aggregate
 	groups *table
 	life   *lifetime // of groups; nil: they stay
+	memory *memory.Share
 	all    []accumulator
 	// filtered are the selections that accumulators outside of distincts read.
 	filtered  []selection
@@ -57,7 +59,7 @@ type selection struct {
 // newAccumulators builds the kernels of spec over the operator's tables. window
 // says that the tables' keys end with a window.
 func newAccumulators(op *graph.Operator, spec *graph.Aggregate, env *Env, window bool) (*accumulators, error) {
-	a := &accumulators{spec: spec}
+	a := &accumulators{spec: spec, memory: env.Memory}
 	tables, err := openTables(op, env)
 	if err != nil {
 		return nil, err

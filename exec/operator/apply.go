@@ -5,6 +5,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/logical"
@@ -25,19 +26,24 @@ type apply struct {
 	where   *predicate
 	run     func(g *graph.Graph, working *WorkingRows, take func(b *batch.Batch) error) error
 	memo    map[string]*batch.Batch
+	held    memory.Meter
+	kept    int64 // bytes of the answers kept
 	limit   int
 	out     *batch.Batch
 	sel     []uint16
 }
 
-// memoMax bounds the answers kept.
-const memoMax = 10_000
+// memoMax and memoBytesMax bound the answers kept.
+const (
+	memoMax      = 10_000
+	memoBytesMax = 64 << 20
+)
 
 func newApply(op *graph.Operator, env *Env) (exec.Operator, error) {
 	if env.Subquery == nil {
 		return nil, pgerr.NotSupported(-1, "a subquery here")
 	}
-	a := &apply{spec: op.Apply, fields: op.Fields, width: len(env.Inputs[0]), run: env.Subquery, memo: map[string]*batch.Batch{},
+	a := &apply{spec: op.Apply, fields: op.Fields, width: len(env.Inputs[0]), run: env.Subquery, memo: map[string]*batch.Batch{}, held: env.Memory.Meter(),
 		limit: env.BatchRows, out: batch.New(layoutOf(op.Fields), 0), sel: []uint16{}}
 	var err error
 	if a.args, err = compileProgram(op.Apply.Args, op.ID, env, env.Inputs[0]); err != nil {
@@ -79,7 +85,7 @@ func (a *apply) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 		if err != nil {
 			return err
 		}
-		if err := a.combine(in, rows.RowAt(k), sub); err != nil {
+		if err := a.combine(in, rows.RowAt(k), sub, out); err != nil {
 			return err
 		}
 		if a.out.N >= a.limit {
@@ -116,22 +122,27 @@ func (a *apply) answer(args []types.Value) (*batch.Batch, error) {
 	rows := batch.New(layoutOf(g.Operators[len(g.Operators)-1].Fields), 0)
 	if err := a.run(g, nil, func(b *batch.Batch) error {
 		rows.AppendSelected(b, b.Sel)
-		return nil
+		return a.held.Set(a.kept + int64(bytesOf(rows)))
 	}); err != nil {
 		return nil, err
 	}
-	if len(a.memo) >= memoMax {
+	if len(a.memo) >= memoMax || a.kept > memoBytesMax {
 		clear(a.memo)
+		a.kept = 0
+	}
+	a.kept += int64(bytesOf(rows)) + int64(len(key))
+	if err := a.held.Set(a.kept); err != nil {
+		return nil, err
 	}
 	a.memo[string(key)] = rows
 	return rows, nil
 }
 
 // combine adds the output rows of input row i.
-func (a *apply) combine(in *batch.Batch, i int, sub *batch.Batch) error {
+func (a *apply) combine(in *batch.Batch, i int, sub *batch.Batch, out exec.Output) error {
 	switch a.spec.Kind {
 	case logical.CrossApply, logical.LeftApply:
-		return a.pair(in, i, sub)
+		return a.pair(in, i, sub, out)
 	case logical.ExistsApply:
 		return a.add(in, i, types.Value{Bool: sub.N > 0})
 	case logical.ScalarApply:
@@ -189,7 +200,7 @@ func (a *apply) parts(in *batch.Batch, i int, sub *batch.Batch, fn func(b *batch
 }
 
 // pair adds input row i with each row of sub that the condition lets through.
-func (a *apply) pair(in *batch.Batch, i int, sub *batch.Batch) error {
+func (a *apply) pair(in *batch.Batch, i int, sub *batch.Batch, out exec.Output) error {
 	alone := true
 	err := a.parts(in, i, sub, func(b *batch.Batch) (bool, error) {
 		var sel []uint16
@@ -202,6 +213,9 @@ func (a *apply) pair(in *batch.Batch, i int, sub *batch.Batch) error {
 		}
 		alone = alone && sel != nil && len(sel) == 0
 		a.out.AppendSelected(b, sel)
+		if a.out.N >= a.limit {
+			return false, a.flush(out)
+		}
 		return false, nil
 	})
 	if err != nil || !alone || a.spec.Kind == logical.CrossApply {

@@ -16,6 +16,7 @@ import (
 type filter struct {
 	exec.Stateless
 	predicate predicate
+	parts     inParts
 	upsert    bool
 	out       batch.Batch
 	sel       []uint16 // never nil, which would select all
@@ -27,12 +28,17 @@ func newFilter(op *graph.Operator, env *Env) (exec.Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &filter{predicate: p, upsert: op.Mode == graph.Upsert, sel: []uint16{}}, nil
+	f := &filter{predicate: p, upsert: op.Mode == graph.Upsert, sel: []uint16{}}
+	f.parts.may(p.compiled.InParts, true)
+	return f, nil
 }
 
 // OnBatch implements exec.Operator.
 func (f *filter) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	kept, err := f.predicate.selectRows(in, f.sel)
+	if f.parts.cuts(err) {
+		return f.parts.each(in, func(in *batch.Batch) error { return f.OnBatch(0, in, out) })
+	}
 	if err != nil {
 		return fmt.Errorf("evaluate filter: %w", err)
 	}

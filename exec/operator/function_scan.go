@@ -2,7 +2,9 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"iter"
 	"strings"
 
 	"github.com/millrace/millrace/batch"
@@ -93,39 +95,64 @@ func functionRows(spec *graph.FunctionScan, ctx *eval.Context, args []types.Valu
 		one := tableFunction{spec: spec, ctx: ctx, row: row}
 		return one.rows(args)
 	}
-	all := make([][][]types.Value, len(spec.Beside)+1)
-	most := 0
+	return besideRows(spec, ctx, args, row)
+}
+
+// errEnough ends a function whose rows nobody wants any more.
+var errEnough = errors.New("enough rows")
+
+// besideRows gives the rows of several functions beside each other, which run in turns:
+// none is a row ahead of the others.
+func besideRows(spec *graph.FunctionScan, ctx *eval.Context, args []types.Value, row func(vals ...types.Value) error) (known bool, err error) {
+	all := make([]func() ([]types.Value, bool), len(spec.Beside)+1)
+	failed := make([]error, len(all))
+	known = true
 	for i := range all {
 		s := spec
 		if i > 0 {
 			s = &spec.Beside[i-1]
 		}
-		one := tableFunction{spec: s, ctx: ctx, row: func(vals ...types.Value) error {
-			all[i] = append(all[i], append([]types.Value(nil), vals...))
-			return nil
-		}}
-		n := len(s.Args)
-		if known, err := one.rows(args[:n]); err != nil || !known {
-			return known, err
-		}
-		args, most = args[n:], max(most, len(all[i]))
+		own := args[:len(s.Args)]
+		args = args[len(s.Args):]
+		next, stop := iter.Pull(func(yield func([]types.Value) bool) {
+			one := tableFunction{spec: s, ctx: ctx, row: func(vals ...types.Value) error {
+				if !yield(vals) {
+					return errEnough
+				}
+				return nil
+			}}
+			ok, err := one.rows(own)
+			known = known && ok
+			if !errors.Is(err, errEnough) {
+				failed[i] = err
+			}
+		})
+		defer stop()
+		all[i] = next
 	}
-	for r := range most {
+	for {
 		var vals []types.Value
-		for i, rows := range all {
-			if r < len(rows) {
-				vals = append(vals, rows[r]...)
+		more := false
+		for i, next := range all {
+			one, ok := next()
+			switch {
+			case failed[i] != nil || !known:
+				return known, failed[i]
+			case ok:
+				vals, more = append(vals, one...), true
 				continue
 			}
 			for range spec.Columns[i] {
 				vals = append(vals, types.NullValue)
 			}
 		}
+		if !more {
+			return true, nil
+		}
 		if err := row(vals...); err != nil {
 			return true, err
 		}
 	}
-	return true, nil
 }
 
 // row adds a row of values, and its number if asked for.

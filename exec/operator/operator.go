@@ -14,6 +14,7 @@ import (
 	"github.com/millrace/millrace/exec/eval"
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
@@ -42,6 +43,9 @@ type Env struct {
 	// means nothing but the time of each batch.
 	Eval  *eval.Context
 	Clock clock.Clock
+	// Memory counts what the operator keeps besides its tables, which count theirs; nil:
+	// nobody does.
+	Memory *memory.Share
 	// BadRow takes rows whose expressions failed, as the job's policy says: an
 	// error means that the job must fail. nil: always fail.
 	BadRow exec.BadRow

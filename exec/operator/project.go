@@ -13,6 +13,7 @@ import (
 type project struct {
 	exec.Stateless
 	program program
+	parts   inParts
 	out     batch.Batch
 	ops     []batch.Op
 }
@@ -22,12 +23,17 @@ func newProject(op *graph.Operator, env *Env) (exec.Operator, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &project{program: p}, nil
+	made := &project{program: p}
+	made.parts.may(p.compiled.InParts, true)
+	return made, nil
 }
 
 // OnBatch implements exec.Operator.
 func (p *project) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	b, err := p.apply(in)
+	if p.parts.cuts(err) {
+		return p.parts.each(in, func(in *batch.Batch) error { return p.OnBatch(0, in, out) })
+	}
 	if err != nil || b.Live() == 0 {
 		return err
 	}

@@ -17,15 +17,18 @@ func Projection(id string, exprs []*scalar.Expr, in []types.Field, env Env) (fun
 		spec.Fields = append(spec.Fields, types.Field{Type: x.Type})
 	}
 	env.Inputs = [][]types.Field{in}
-	project, err := New(spec, env)
+	made, err := New(spec, env)
 	if err != nil {
 		return nil, err
+	}
+	if p, ok := made.(*project); ok { // a batch for a batch
+		p.parts.may(p.program.compiled.InParts, false)
 	}
 	empty := batch.New(layoutOf(spec.Fields), 0)
 	c := &caught{}
 	return func(b *batch.Batch) (*batch.Batch, error) {
 		c.b = empty
-		err := project.OnBatch(0, b, c)
+		err := made.OnBatch(0, b, c)
 		return c.b, err
 	}, nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
@@ -22,6 +23,9 @@ type recursive struct {
 	layout []types.Phys
 	env    *Env
 	seen   *table // all rows, where copies do not count
+
+	held        memory.Meter
+	last, found int64 // bytes of the rows that came last, and of those that come
 
 	ids  []uint32
 	rows []unsafe.Pointer
@@ -51,7 +55,7 @@ func newRecursive(op *graph.Operator, env *Env) (exec.Operator, error) {
 		schema.Keys = append(schema.Keys, graph.Column{Name: fmt.Sprint("column", i), Type: f.Type})
 	}
 	var err error
-	r.seen, err = newScratch(nil, &schema)
+	r.seen, err = newFinished(&schema, env.Memory)
 	return r, err
 }
 
@@ -64,6 +68,7 @@ func (r *recursive) OnEnd(out exec.Output) error {
 		return nil
 	}
 	working := &WorkingRows{Number: r.spec.Number}
+	r.held = r.env.Memory.Meter()
 	for g := r.spec.Initial; ; g = r.spec.Step {
 		found, err := r.round(g, working, out)
 		if err != nil || len(found) == 0 {
@@ -73,12 +78,14 @@ func (r *recursive) OnEnd(out exec.Output) error {
 			return err
 		}
 		working.Rows = found
+		r.last = r.found
 	}
 }
 
 // round runs one part and emits the rows that it finds.
 func (r *recursive) round(g *graph.Graph, working *WorkingRows, out exec.Output) (found []*batch.Batch, err error) {
 	bytes := 0
+	r.found = 0
 	err = r.env.Subquery(g, working, func(b *batch.Batch) error {
 		if b = r.fresh(b); b.Live() == 0 {
 			return nil
@@ -89,6 +96,10 @@ func (r *recursive) round(g *graph.Graph, working *WorkingRows, out exec.Output)
 				Hint("Its recursion may have no end: a condition can end it, or UNION, which leaves rows out that have come before.")
 		}
 		found = append(found, b)
+		r.found = int64(bytes)
+		if err := r.held.Set(r.last + r.found); err != nil {
+			return err
+		}
 		return out.Emit(b)
 	})
 	if err != nil {
@@ -113,7 +124,7 @@ func (r *recursive) fresh(b *batch.Batch) *batch.Batch {
 func bytesOf(b *batch.Batch) int {
 	n := 0
 	for _, c := range b.Cols {
-		n += 16*b.N + len(c.Arena)
+		n += 16*b.N + cap(c.Arena)
 	}
 	return n
 }

@@ -51,7 +51,7 @@ func newSetOp(op *graph.Operator, env *Env) (exec.Operator, error) {
 			schema.Columns = append(schema.Columns, graph.Column{Name: c, Type: types.Of(types.Int64)})
 		}
 		var err error
-		if s.table, err = newScratch(nil, &schema); err != nil {
+		if s.table, err = newFinished(&schema, env.Memory); err != nil {
 			return nil, err
 		}
 	}

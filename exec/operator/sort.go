@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"unsafe"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
@@ -31,6 +33,8 @@ type sorter struct {
 	keep   int // rows that can still matter; -1: all
 	seen   int64
 	sel    []uint16
+	held   memory.Meter
+	full   int64 // bytes of all chunks but the last
 }
 
 // ref is a kept row and the start of its first key in a form that orders as an
@@ -39,6 +43,8 @@ type ref struct {
 	prefix     uint64
 	chunk, row uint32
 }
+
+const refBytes = int64(unsafe.Sizeof(ref{}))
 
 // Rows are kept in chunks, so that no arena outgrows a View.
 const (
@@ -50,7 +56,7 @@ func newSort(op *graph.Operator, env *Env) (exec.Operator, error) {
 	if !env.Bounded {
 		return nil, pgerr.NotSupported(-1, "ORDER BY or LIMIT over endless data")
 	}
-	s := &sorter{spec: op.Sort, layout: layoutOf(op.Fields), valued: valuedTypes(op.Fields), rows: env.BatchRows, keep: -1, sel: []uint16{}}
+	s := &sorter{spec: op.Sort, layout: layoutOf(op.Fields), valued: valuedTypes(op.Fields), rows: env.BatchRows, keep: -1, sel: []uint16{}, held: env.Memory.Meter()}
 	if op.Sort.Limit >= 0 && op.Sort.Limit < math.MaxInt32 && op.Sort.Skip < math.MaxInt32 {
 		s.keep = int(op.Sort.Limit + op.Sort.Skip)
 	}
@@ -72,7 +78,16 @@ func (s *sorter) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	if s.keep > 0 && len(s.refs) > 4*s.keep+chunkRows {
 		s.trim()
 	}
-	return nil
+	return s.count()
+}
+
+// count tells how much is kept.
+func (s *sorter) count() error {
+	n := s.full + int64(cap(s.refs))*refBytes
+	if last := len(s.chunks) - 1; last >= 0 {
+		n += int64(bytesOf(s.chunks[last]))
+	}
+	return s.held.Set(n)
 }
 
 // insertsOnly refuses changes in finished data.
@@ -89,6 +104,9 @@ func insertsOnly(in *batch.Batch) error {
 func (s *sorter) add(in *batch.Batch) {
 	c := len(s.chunks) - 1
 	if c < 0 || s.chunks[c].N >= chunkRows || arenaBytes(s.chunks[c]) > chunkBytes {
+		if c >= 0 {
+			s.full += int64(bytesOf(s.chunks[c]))
+		}
 		c++
 		s.chunks = append(s.chunks, batch.New(s.layout, 0))
 	}
@@ -135,10 +153,13 @@ func (s *sorter) trim() {
 	s.sortRefs()
 	n := s.answerEnd()
 	old := s.chunks
-	s.chunks = nil
+	s.chunks, s.full = nil, 0
 	var c *batch.Batch
 	for i, r := range s.refs[:n] {
 		if c == nil || c.N >= chunkRows || arenaBytes(c) > chunkBytes {
+			if c != nil {
+				s.full += int64(bytesOf(c))
+			}
 			c = batch.New(s.layout, 0)
 			s.chunks = append(s.chunks, c)
 		}
@@ -179,8 +200,8 @@ func (s *sorter) OnEnd(out exec.Output) error {
 			b.Reset()
 		}
 	}
-	s.chunks, s.refs = nil, nil
-	return nil
+	s.chunks, s.refs, s.full = nil, nil, 0
+	return s.held.Set(0)
 }
 
 func (s *sorter) compare(a, b ref) int {

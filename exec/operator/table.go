@@ -5,6 +5,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
 )
@@ -20,13 +21,15 @@ type table struct {
 
 func newTable(t *state.Table) *table { return &table{Table: t} }
 
-// newScratch makes a table that belongs to no checkpoint. It goes with t; without one
-// it is on the Go heap.
+// newFinished makes a table of an operator over finished data that has no state. It is
+// on the Go heap, and counts as share.
+func newFinished(schema *graph.Table, share *memory.Share) (*table, error) {
+	t, err := state.NewTable(*schema, state.Options{Slabs: state.NewSlabs(state.SlabOptions{Heap: true}).For(share)})
+	return &table{Table: t}, err
+}
+
+// newScratch makes a table that belongs to no checkpoint. It goes with t.
 func newScratch(t *table, schema *graph.Table) (*table, error) {
-	if t == nil {
-		s, err := state.NewTable(*schema, state.Options{})
-		return &table{Table: s}, err
-	}
 	s, err := t.Scratch(*schema)
 	return &table{Table: s}, err
 }

@@ -4,6 +4,8 @@ import (
 	"sync"
 	"time"
 	"unsafe"
+
+	"github.com/millrace/millrace/internal/memory"
 )
 
 const (
@@ -31,7 +33,15 @@ type SlabOptions struct {
 //
 // Memory comes in regions that are cut into pieces of one size each. A region all
 // of whose pieces came back may be cut anew.
+//
+// What is taken through For counts as a share of somebody's memory.
 type Slabs struct {
+	*slabPool
+	share *memory.Share
+}
+
+// slabPool is what all Slabs of a process have in common.
+type slabPool struct {
 	heap bool
 
 	mu      sync.Mutex
@@ -59,25 +69,33 @@ type region struct {
 
 // NewSlabs returns an empty pool.
 func NewSlabs(opt SlabOptions) *Slabs {
-	return &Slabs{heap: opt.Heap || !canMap, open: map[int][]*region{}, regions: map[uintptr]*region{}, big: map[unsafe.Pointer][]byte{}}
+	return &Slabs{slabPool: &slabPool{heap: opt.Heap || !canMap, open: map[int][]*region{}, regions: map[uintptr]*region{}, big: map[unsafe.Pointer][]byte{}}}
+}
+
+// For is the same memory, taken by whose share it is.
+func (s *Slabs) For(share *memory.Share) *Slabs {
+	if share == nil {
+		return s
+	}
+	return &Slabs{slabPool: s.slabPool, share: share}
 }
 
 // InUse is how many bytes tables and snapshots hold.
-func (s *Slabs) InUse() int64 {
+func (s *slabPool) InUse() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.inUse
 }
 
 // Mapped is how many bytes were taken from the system.
-func (s *Slabs) Mapped() int64 {
+func (s *slabPool) Mapped() int64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.mapped
 }
 
 // Close gives all memory back. No table of the pool may be used after it.
-func (s *Slabs) Close() {
+func (s *slabPool) Close() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, r := range s.regions {
@@ -100,6 +118,7 @@ func units(n int) int { return (n + unitBytes - 1) / unitBytes }
 // get returns size bytes, rounded up to whole units, with whatever is in them.
 func (s *Slabs) get(size int) unsafe.Pointer {
 	p, _ := s.piece(size)
+	s.share.Add(int64(units(size) * unitBytes))
 	return p
 }
 
@@ -107,6 +126,7 @@ func (s *Slabs) get(size int) unsafe.Pointer {
 // zeros. Fresh memory is left untouched: the system has seen to it.
 func (s *Slabs) getZeros(size int) unsafe.Pointer {
 	p, used := s.piece(size)
+	s.share.Add(int64(units(size) * unitBytes))
 	if used {
 		clear(unsafe.Slice((*byte)(p), size))
 	}
@@ -114,7 +134,7 @@ func (s *Slabs) getZeros(size int) unsafe.Pointer {
 }
 
 // piece returns memory and whether it was in use before.
-func (s *Slabs) piece(size int) (p unsafe.Pointer, used bool) {
+func (s *slabPool) piece(size int) (p unsafe.Pointer, used bool) {
 	n := units(size) * unitBytes
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,7 +163,7 @@ func (s *Slabs) piece(size int) (p unsafe.Pointer, used bool) {
 
 // opened is a region that has a piece of n bytes to give, nil if there is no memory.
 // The caller holds the lock.
-func (s *Slabs) opened(n int) *region {
+func (s *slabPool) opened(n int) *region {
 	if l := s.open[n]; len(l) > 0 {
 		return l[len(l)-1]
 	}
@@ -167,12 +187,12 @@ func (s *Slabs) opened(n int) *region {
 }
 
 // reopen puts a region among those that have pieces to give, and shut takes it away.
-func (s *Slabs) reopen(r *region) {
+func (s *slabPool) reopen(r *region) {
 	r.at = len(s.open[r.size])
 	s.open[r.size] = append(s.open[r.size], r)
 }
 
-func (s *Slabs) shut(r *region) {
+func (s *slabPool) shut(r *region) {
 	l := s.open[r.size]
 	last := l[len(l)-1]
 	l[r.at], last.at = last, r.at
@@ -181,7 +201,7 @@ func (s *Slabs) shut(r *region) {
 
 // single gets n bytes by themselves: from the system, or from the Go heap if it
 // refuses. The caller holds the lock.
-func (s *Slabs) single(n int) unsafe.Pointer {
+func (s *slabPool) single(n int) unsafe.Pointer {
 	s.mapped += int64(n)
 	if !s.heap {
 		if b, whole := mapMemory(n, hugePage); b != nil {
@@ -195,6 +215,11 @@ func (s *Slabs) single(n int) unsafe.Pointer {
 
 // put takes memory back.
 func (s *Slabs) put(p unsafe.Pointer, size int) {
+	s.giveBack(p, size)
+	s.share.Add(-int64(units(size) * unitBytes))
+}
+
+func (s *slabPool) giveBack(p unsafe.Pointer, size int) {
 	n := units(size) * unitBytes
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -223,17 +248,25 @@ func (s *Slabs) put(p unsafe.Pointer, size int) {
 	}
 }
 
+// Trim gives all regions back to the system that nobody uses now.
+func (s *slabPool) Trim() { s.releaseOlder(0) }
+
 // releaseSpare gives the regions back to the system that have been spare for long.
-func (s *Slabs) releaseSpare() {
+func (s *slabPool) releaseSpare() { s.releaseOlder(spareAge) }
+
+func (s *slabPool) releaseOlder(age time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.release = nil
+	if s.release != nil {
+		s.release.Stop()
+		s.release = nil
+	}
 	if s.closed {
 		return
 	}
 	kept := s.spare[:0]
 	for _, r := range s.spare {
-		if time.Since(r.since) < spareAge {
+		if time.Since(r.since) < age {
 			kept = append(kept, r)
 			continue
 		}

@@ -97,6 +97,7 @@ const (
 	UndefinedTable               Code = "42P01"
 	WindowingError               Code = "42P20"
 	WrongObjectType              Code = "42809"
+	OutOfMemory                  Code = "53200"
 	ConfigurationLimitExceeded   Code = "53400"
 	ProgramLimitExceeded         Code = "54000"
 	StatementTooComplex          Code = "54001"

@@ -100,6 +100,9 @@ func (h *Handler) copyFrom(ctx context.Context, s *session.Session, st *ast.Copy
 	if !r.IsOwnTable() {
 		return nil, pgerr.New(pgerr.WrongObjectType, "cannot copy to %s %q", r.Kind, r.Name).At(int(st.Relation.Offset()))
 	}
+	if err := h.opt.Memory.Admit(); err != nil {
+		return nil, err
+	}
 	k := &copySink{h: h, s: s, relation: r, work: h.work(s)}
 	k.begun = k.work.rows.Mark()
 	in := &session.CopyIn{Options: options, Sink: k}

@@ -56,6 +56,11 @@ func (d *dataPlan) carryOut(ctx context.Context, s *session.Session, params []ty
 	if err := writable(s, strings.Fields(d.verb)[0]); err != nil {
 		return nil, err
 	}
+	if err := d.h.opt.Memory.Admit(); err != nil && d.verb != "DELETE" {
+		return nil, err
+	}
+	ctx, end := d.h.withAccount(ctx, s)
+	defer end()
 	w := d.h.work(s)
 	r := &dataRun{dataPlan: d, s: s, params: params, result: &session.Result{}}
 	if err := r.do(ctx, w); err != nil {
@@ -229,6 +234,7 @@ func (h *Handler) gather(ctx context.Context, s *session.Session, root logical.N
 	}
 	defer r.Close()
 	var out []*batch.Batch
+	kept := r.account.Share("rows to write").Meter()
 	for {
 		b, err := r.Next(ctx)
 		if err != nil {
@@ -237,6 +243,9 @@ func (h *Handler) gather(ctx context.Context, s *session.Session, root logical.N
 		if b == nil {
 			analysisOf(ctx).ran(r)
 			return out, nil
+		}
+		if err := kept.Add(sizeOf(b)); err != nil {
+			return nil, err
 		}
 		out = append(out, b)
 	}

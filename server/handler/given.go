@@ -67,10 +67,14 @@ func (h *Handler) overGiven(ctx context.Context, s *session.Session, root logica
 	}
 	defer r.Close()
 	out := [][]types.Value{}
+	kept := r.account.Share("rows to return").Meter()
 	for {
 		b, err := r.Next(ctx)
 		if err != nil || b == nil {
 			return out, err
+		}
+		if err := kept.Add(sizeOf(b) + int64(b.Live()*len(b.Cols))*valueBytes); err != nil {
+			return nil, err
 		}
 		for k := range b.Live() {
 			row := make([]types.Value, len(b.Cols))

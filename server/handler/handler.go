@@ -15,6 +15,7 @@ import (
 	"github.com/millrace/millrace/connector/table"
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/internal/clock"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/job"
 	"github.com/millrace/millrace/planner/graph"
@@ -23,7 +24,7 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
-// Options are what a handler works with; all are required.
+// Options are what a handler works with; all are required but Memory.
 type Options struct {
 	Catalog    *catalog.Store
 	Jobs       *job.Manager
@@ -31,6 +32,7 @@ type Options struct {
 	Connectors *connector.Registry
 	System     System
 	Slabs      *state.Slabs
+	Memory     *memory.Pool // nil: nobody counts
 	Version    string
 	Log        *slog.Logger
 	Clock      clock.Clock

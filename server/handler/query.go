@@ -5,9 +5,12 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"sync"
+	"unsafe"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/bind"
 	"github.com/millrace/millrace/planner/graph"
@@ -184,12 +187,20 @@ type rows struct {
 	graph  *graph.Graph
 	run    *exec.Run
 	parts  *boundedParts
-	cancel context.CancelFunc
-	out    chan *batch.Batch // of several tasks; else nil
-	pull   func() (*batch.Batch, bool)
-	stop   func() // ends pull
-	err    error  // of pull
-	left   int64  // rows still to give of a query with LIMIT, -1 for all
+	cancel context.CancelCauseFunc
+	// account counts its memory; own says that it ends with the rows.
+	account *memory.Account
+	own     bool
+	out     chan *batch.Batch // of several tasks; else nil
+	pull    func() (*batch.Batch, bool)
+	stop    func() // ends pull
+	err     error  // of pull
+	left    int64  // rows still to give of a query with LIMIT, -1 for all
+
+	// using is held by whoever uses pull and stop: the reader or, while the reader does
+	// not, who takes the memory of a query away that nobody reads on.
+	using  sync.Mutex
+	closed bool
 }
 
 // limitOf is how many rows a graph gives at the most when it need not read all of
@@ -211,15 +222,24 @@ func limitOf(g *graph.Graph) int64 {
 
 // start runs a bounded graph.
 func (h *Handler) start(ctx context.Context, s *session.Session, g *graph.Graph) (*rows, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	r := &rows{graph: g, cancel: cancel, left: limitOf(g)}
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	r := &rows{graph: g, cancel: cancel, left: limitOf(g), account: accountOf(ctx)}
+	r.using.Lock()
+	defer r.using.Unlock()
+	if r.account == nil {
+		r.account, r.own = h.openAccount(s, "query", r.takeBack), true
+	}
 	var take func(*batch.Batch) error
 	r.parts = h.newBoundedParts(ctx, s, g, func(b *batch.Batch) error { return take(b) })
+	r.parts.account = r.account
 	run, err := exec.New(ctx, g, exec.Options{Parallelism: 1, Factory: r.parts, Log: h.opt.Log, Clock: h.opt.Clock})
 	if err != nil {
-		cancel()
-		r.parts.close()
-		return nil, operatorCause(err)
+		err = r.cause(err)
+		r.end()
+		return nil, err
 	}
 	r.run = run
 	if run.IsSingle() { // it runs whenever rows are asked for
@@ -245,6 +265,43 @@ func (h *Handler) start(ctx context.Context, s *session.Session, g *graph.Graph)
 	}
 	run.Start()
 	return r, nil
+}
+
+// cause is why the query ended: it was stopped for want of memory, or err.
+func (r *rows) cause(err error) error {
+	if why := r.account.Err(); why != nil {
+		return why
+	}
+	return operatorCause(err)
+}
+
+// end gives up what the query has.
+func (r *rows) end() {
+	r.cancel(nil)
+	if r.stop != nil {
+		r.stop()
+	}
+	if r.run != nil {
+		r.run.Stop()
+	}
+	r.parts.close()
+	if r.own {
+		r.account.Close()
+	}
+}
+
+// takeBack ends the query for want of memory. A query that computes ends by itself, as
+// its context is done, and so do tasks; one that waits for its reader is ended here.
+func (r *rows) takeBack(why error) {
+	r.cancel(why)
+	if r.pull == nil || !r.using.TryLock() {
+		return
+	}
+	defer r.using.Unlock()
+	if !r.closed {
+		r.closed = true
+		r.end()
+	}
 }
 
 // operatorCause drops the name of the operator from an error that a person
@@ -275,7 +332,12 @@ func (r *rows) Next(ctx context.Context) (*batch.Batch, error) {
 
 // pullNext runs the only task until it has rows.
 func (r *rows) pullNext(ctx context.Context) (*batch.Batch, error) {
-	defer context.AfterFunc(ctx, r.cancel)()
+	r.using.Lock()
+	defer r.using.Unlock()
+	if r.closed {
+		return nil, r.account.Err()
+	}
+	defer context.AfterFunc(ctx, func() { r.cancel(context.Cause(ctx)) })()
 	b, ok := r.pull()
 	switch {
 	case ok:
@@ -283,7 +345,7 @@ func (r *rows) pullNext(ctx context.Context) (*batch.Batch, error) {
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case r.err != nil:
-		return nil, operatorCause(r.err)
+		return nil, r.cause(r.err)
 	}
 	r.parts.tellLeftOut()
 	return nil, nil
@@ -301,8 +363,8 @@ func (r *rows) next(ctx context.Context) (*batch.Batch, error) {
 		return b, nil
 	case <-r.run.Ended():
 	case <-r.run.Done():
-		if err := r.run.Err(); err != nil {
-			return nil, operatorCause(err)
+		if err := r.cause(r.run.Err()); err != nil {
+			return nil, err
 		}
 		return nil, context.Cause(ctx)
 	case <-ctx.Done():
@@ -319,21 +381,28 @@ func (r *rows) next(ctx context.Context) (*batch.Batch, error) {
 
 // Close implements session.Rows.
 func (r *rows) Close() {
-	r.cancel()
-	if r.stop != nil {
-		r.stop()
+	r.using.Lock()
+	defer r.using.Unlock()
+	if !r.closed {
+		r.closed = true
+		r.end()
 	}
-	r.run.Stop()
-	r.parts.close()
 }
+
+// valueBytes is what a value takes, without what it refers to.
+const valueBytes = int64(unsafe.Sizeof(types.Value{}))
 
 // all reads every row as values.
 func (r *rows) all(ctx context.Context, fields []types.Field) ([][]types.Value, error) {
 	var out [][]types.Value
+	kept := r.account.Share("rows").Meter()
 	for {
 		b, err := r.Next(ctx)
 		if err != nil || b == nil {
 			return out, err
+		}
+		if err := kept.Add(sizeOf(b) + int64(b.Live()*len(fields))*valueBytes); err != nil {
+			return nil, err
 		}
 		for k := range b.Live() {
 			row := make([]types.Value, len(fields))

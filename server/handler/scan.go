@@ -15,6 +15,7 @@ import (
 	"github.com/millrace/millrace/exec/eval"
 	"github.com/millrace/millrace/exec/operator"
 	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/job"
 	"github.com/millrace/millrace/planner/graph"
@@ -46,7 +47,8 @@ type boundedParts struct {
 	eval    *eval.Context
 	collect func(*batch.Batch) error
 	slabs   *state.Slabs
-	parent  *boundedParts // of a subquery's parts: they share its cuts
+	account *memory.Account // of the statement; nil: nobody counts
+	parent  *boundedParts   // of a subquery's parts: they share its cuts
 	working *operator.WorkingRows
 
 	mu   sync.Mutex
@@ -107,15 +109,16 @@ func (h *Handler) evalContext(ctx context.Context, s *session.Session) *eval.Con
 // Operator implements exec.Factory.
 func (p *boundedParts) Operator(op *graph.Operator, task, tasks int) (exec.Made, error) {
 	tables := map[string]*state.Table{}
+	share := p.account.Share(op.ID)
 	for _, schema := range op.Tables {
-		t, err := state.NewTable(schema, state.Options{Slabs: p.slabs})
+		t, err := state.NewTable(schema, state.Options{Slabs: p.slabs.For(share)})
 		if err != nil {
 			return exec.Made{}, err
 		}
 		tables[schema.Name] = t
 	}
 	env := operator.Env{Table: func(name string) *state.Table { return tables[name] }, Task: task, Parallelism: tasks, Bounded: true,
-		Context: p.ctx, Clock: p.h.opt.Clock, Eval: p.eval, Collect: p.collect, Counters: &exec.Counters{}, Subquery: p.subquery, Working: p.workingRows,
+		Context: p.ctx, Clock: p.h.opt.Clock, Memory: share, Eval: p.eval, Collect: p.collect, Counters: &exec.Counters{}, Subquery: p.subquery, Working: p.workingRows,
 		Rows: p.h.functionRows(p.ctx), Keys: p.tellKeys}
 	for _, in := range op.Inputs {
 		env.Inputs = append(env.Inputs, p.g.Operators[in.Operator].Fields)
@@ -136,7 +139,7 @@ func (p *boundedParts) workingRows(number int) []*batch.Batch {
 
 // subquery runs a graph within p's to its end.
 func (p *boundedParts) subquery(g *graph.Graph, working *operator.WorkingRows, take func(*batch.Batch) error) error {
-	sub := &boundedParts{working: working, ctx: p.ctx, h: p.h, s: p.s, g: g, eval: p.eval, collect: take, slabs: p.slabs, parent: p}
+	sub := &boundedParts{working: working, ctx: p.ctx, h: p.h, s: p.s, g: g, eval: p.eval, collect: take, slabs: p.slabs, account: p.account, parent: p}
 	lower.BindLookups(g)
 	run, err := exec.New(p.ctx, g, exec.Options{Parallelism: 1, Factory: sub, Log: p.h.opt.Log, Clock: p.h.opt.Clock})
 	if err != nil {

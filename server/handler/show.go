@@ -18,7 +18,8 @@ import (
 // shown are the SHOWs that are queries on system relations: the kind and what it
 // selects. The job's name replaces %s.
 var shown = map[string]string{
-	"jobs":      `SELECT name, id, kind, state, last_checkpoint, failure FROM millrace.jobs ORDER BY name`,
+	"jobs": `SELECT name, id, j.kind, state, last_checkpoint, bytes AS memory_bytes, failure FROM millrace.jobs j
+		LEFT JOIN millrace.memory m ON m.kind = 'job' AND m.job = j.name AND m.operator IS NULL ORDER BY name`,
 	"operators": `SELECT id AS operator, kind, input_rows, output_rows, late_rows, bad_rows, expired_rows, unmatched_rows, state_rows, state_bytes, watermark FROM millrace.operators WHERE job = %s ORDER BY ordinal`,
 	"checkpoints": `SELECT n AS checkpoint, state, started, duration, bytes, full_bytes, rows, url AS location, failure FROM millrace.checkpoints
 		WHERE job_id = (SELECT id FROM millrace.jobs WHERE name = %s) ORDER BY n DESC`,

@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/job"
 	"github.com/millrace/millrace/planner/bind"
@@ -101,7 +102,7 @@ func (h *Handler) prepareSubscribe(s *session.Session, p *session.Prepared, st *
 		if err != nil {
 			return nil, err
 		}
-		return h.subscribeQuery(ctx, g, p.Columns, opt)
+		return h.subscribeQuery(ctx, s, g, p.Columns, opt)
 	})
 	return nil
 }
@@ -223,9 +224,9 @@ type queryChanges struct {
 	untold bool   // its end is still to be told
 }
 
-func (h *Handler) subscribeQuery(ctx context.Context, g *graph.Graph, columns []session.Column, opt subscribeOptions) (*session.Result, error) {
+func (h *Handler) subscribeQuery(ctx context.Context, s *session.Session, g *graph.Graph, columns []session.Column, opt subscribeOptions) (*session.Result, error) {
 	ctx, cancel := context.WithCancel(ctx)
-	live, err := h.opt.Jobs.Live(ctx, g)
+	live, err := h.opt.Jobs.Live(ctx, g, func(stop func(error)) *memory.Account { return h.openAccount(s, "subscription", stop) })
 	if err != nil {
 		cancel()
 		return nil, operatorCause(err)

@@ -29,6 +29,7 @@ millrace.savepoints v 0: id text!, name text!, job_id text!, job text!, url text
 millrace.savepoint_operators v 0: savepoint text!, operator text!, kind text, state_table text, columns _text, rows int8, bytes int8
 millrace.source_splits v 0: job_id text!, job text!, operator text!, relation text, split text!, position text, watermark timestamp, rows int8, finished bool
 millrace.dead_letters v 0: id int8!, at timestamptz!, job_id text, job text, operator text, relation text, code text!, error text, raw bytea, partition text, position text
+millrace.memory v 0: kind text!, job text, pid int8, operator text, bytes int8!, peak_bytes int8, limit_bytes int8
 millrace.settings v 0: name text!, value text!, updated timestamptz
 `
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/types"
 )
@@ -82,6 +83,7 @@ var definitions = []Definition{
 	preset("max_index_keys", "32", false),
 	{Name: "password_encryption", Default: "scram-sha-256", Kind: "enum", Category: "Connections and Authentication / Authentication", Doc: "The algorithm for passwords.", Enum: []string{"scram-sha-256"}, Check: oneOf("scram-sha-256")},
 	{Name: "plan_cache_mode", Default: "auto", Kind: "enum", Category: catPlanner, Doc: "Accepted without effect.", Check: oneOf("auto", "force_generic_plan", "force_custom_plan")},
+	{Name: "query_memory_limit", Default: "0", Kind: "string", Category: "Resource Usage / Memory", Doc: "Sets the maximum memory to be used by any statement; 0 is half of what the server may use.", Check: size},
 	boolean("quote_all_identifiers", "off", catCompat, "When generating SQL fragments, quote all identifiers."),
 	{Name: "role", Default: "none", Kind: "string", Category: catClient, Doc: "Sets the current role; there is one."},
 	boolean("row_security", "on", catClient, "Accepted without effect."),
@@ -119,6 +121,14 @@ func boolean(name, value, category, doc string) Definition {
 		}
 		return v, pgerr.New(pgerr.InvalidParameterValue, "parameter %q requires a Boolean value", name)
 	}}
+}
+
+// size is a setting that is a number of bytes.
+func size(v string) (string, error) {
+	if _, ok := memory.ParseSize(v); !ok {
+		return v, invalid("It takes " + memory.SizeForm + ".")
+	}
+	return v, nil
 }
 
 func reported(d Definition) Definition {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/types"
 )
@@ -90,6 +91,12 @@ func (s *Session) SearchPath() []string {
 
 // Duration is the value of a setting that is a time; 0 means none.
 func (s *Session) Duration(name string) time.Duration { return s.vars.duration(name) }
+
+// Size is the value of a setting that is a number of bytes.
+func (s *Session) Size(name string) int64 {
+	n, _ := memory.ParseSize(s.vars.get(name)) // it was checked when it was set
+	return n
+}
 
 // TimeZone is the session's time zone.
 func (s *Session) TimeZone() *types.Zone {

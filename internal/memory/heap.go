@@ -1,0 +1,46 @@
+package memory
+
+import (
+	"math"
+	"runtime/debug"
+	"runtime/metrics"
+)
+
+// heap reads what the Go heap takes and sets how much it may.
+type heap struct {
+	samples []metrics.Sample
+	limit   int64 // that was set last
+}
+
+func newHeap() heap {
+	return heap{samples: []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}, {Name: "/gc/heap/live:bytes"}}}
+}
+
+// read is the bytes of objects, with those that are to be collected, and of those that
+// the last collection found in use.
+func (h *heap) read() (objects, live int64) {
+	metrics.Read(h.samples)
+	return int64(h.samples[0].Value.Uint64()), int64(h.samples[1].Value.Uint64())
+}
+
+const (
+	heapLimitMin  = 64 << 20 // the collector is never asked to keep less
+	heapLimitStep = 32 << 20 // changes below it are not worth a word
+)
+
+// tune gives the collector what the rest of the process leaves of the limit, so that it
+// works the harder the less there is.
+func (h *heap) tune(left int64) {
+	left = max(left, heapLimitMin)
+	if d := left - h.limit; h.limit == 0 || d > heapLimitStep || d < -heapLimitStep {
+		h.limit = left
+		debug.SetMemoryLimit(left)
+	}
+}
+
+// Untune takes the limit of the collector away.
+func (p *Pool) Untune() {
+	if p != nil && p.heap.limit != 0 {
+		debug.SetMemoryLimit(math.MaxInt64)
+	}
+}

@@ -1,0 +1,63 @@
+package handler
+
+import (
+	"context"
+
+	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/internal/memory"
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/server/session"
+)
+
+// accountKey is where the context of a statement has its account, if the statement has
+// one for all of its queries.
+type accountKey struct{}
+
+// accountOf is the account of the statement under way, nil if its queries have their own.
+func accountOf(ctx context.Context) *memory.Account {
+	a, _ := ctx.Value(accountKey{}).(*memory.Account)
+	return a
+}
+
+// queryBudget is how much a statement of the session may hold: what it set, else half of
+// what the server may.
+func (h *Handler) queryBudget(s *session.Session) int64 {
+	if n := s.Size("query_memory_limit"); n > 0 {
+		return n
+	}
+	return h.opt.Memory.Limit() / 2
+}
+
+// openAccount makes the account of a statement or of a cursor, whose stop ends it.
+func (h *Handler) openAccount(s *session.Session, kind string, stop func(error)) *memory.Account {
+	return h.opt.Memory.Open(memory.AccountOptions{Kind: kind, Session: int(s.PID), Budget: h.queryBudget(s), Stop: stop,
+		Over: func(budget int64) *pgerr.Error {
+			return pgerr.New(pgerr.OutOfMemory, "out of memory: the %s holds more than query_memory_limit, %s", kind, memory.Size(budget)).
+				Hint("It may need less with a filter, a LIMIT or fewer columns; SET query_memory_limit = '…' gives it more.")
+		}})
+}
+
+// withAccount makes one account for all that a data statement does, which end closes.
+func (h *Handler) withAccount(ctx context.Context, s *session.Session) (inner context.Context, end func()) {
+	if accountOf(ctx) != nil {
+		return ctx, func() {}
+	}
+	inner, cancel := context.WithCancelCause(ctx)
+	a := h.openAccount(s, "statement", cancel)
+	if a != nil {
+		inner = context.WithValue(inner, accountKey{}, a)
+	}
+	return inner, func() {
+		a.Close()
+		cancel(nil)
+	}
+}
+
+// sizeOf is about what a batch takes.
+func sizeOf(b *batch.Batch) int64 {
+	n := int64(0)
+	for _, c := range b.Cols {
+		n += 16*int64(b.N) + int64(cap(c.Arena))
+	}
+	return n
+}
