@@ -294,11 +294,11 @@ func (r *rows) end() {
 // its context is done, and so do tasks; one that waits for its reader is ended here.
 func (r *rows) takeBack(why error) {
 	r.cancel(why)
-	if r.pull == nil || !r.using.TryLock() {
+	if !r.using.TryLock() {
 		return
 	}
 	defer r.using.Unlock()
-	if !r.closed {
+	if !r.closed && r.pull != nil {
 		r.closed = true
 		r.end()
 	}
