@@ -13,6 +13,7 @@ import (
 	"github.com/millrace/millrace/exec/eval"
 	"github.com/millrace/millrace/exec/operator"
 	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/planner/bind"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/logical"
@@ -85,6 +86,7 @@ type parts struct {
 	graph  *graph.Graph
 	source func(of nexmark.Stream) connector.Source
 	slabs  *state.Slabs
+	memory *memory.Account // counts as that of a job does
 	rows   atomic.Int64
 }
 
@@ -92,7 +94,9 @@ type parts struct {
 // how many rows the sink got and the bytes that state took. They are of slabs, and
 // go back there.
 func run(ctx context.Context, g *graph.Graph, events uint64, parallelism int, slabs *state.Slabs) (rows, kept int64, err error) {
-	p := &parts{ctx: ctx, graph: g, slabs: slabs,
+	account := memory.NewPool(memory.Options{}).Open(memory.AccountOptions{Kind: "job", Budget: 1 << 60})
+	defer account.Close()
+	p := &parts{ctx: ctx, graph: g, slabs: slabs, memory: account,
 		source: func(of nexmark.Stream) connector.Source { return sourceOf(of, events) }}
 	r, err := exec.Start(ctx, g, exec.Options{Parallelism: parallelism, Factory: p})
 	if err != nil {
@@ -111,14 +115,15 @@ func run(ctx context.Context, g *graph.Graph, events uint64, parallelism int, sl
 // Operator implements exec.Factory.
 func (p *parts) Operator(op *graph.Operator, task, tasks int) (exec.Made, error) {
 	tables := map[string]*state.Table{}
+	share := p.memory.Share(op.ID)
 	for _, schema := range op.Tables {
-		t, err := state.NewTable(schema, state.Options{Slabs: p.slabs})
+		t, err := state.NewTable(schema, state.Options{Slabs: p.slabs.For(share)})
 		if err != nil {
 			return exec.Made{}, err
 		}
 		tables[schema.Name] = t
 	}
-	env := operator.Env{Table: func(name string) *state.Table { return tables[name] }, Task: task, Parallelism: tasks, Context: p.ctx, Counters: &exec.Counters{}}
+	env := operator.Env{Table: func(name string) *state.Table { return tables[name] }, Task: task, Parallelism: tasks, Context: p.ctx, Memory: share, Counters: &exec.Counters{}}
 	for _, in := range op.Inputs {
 		env.Inputs = append(env.Inputs, p.graph.Operators[in.Operator].Fields)
 	}

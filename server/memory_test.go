@@ -91,7 +91,7 @@ func TestKillers(t *testing.T) {
 	connect := startSmall(t)
 	conn, watcher := connect(), connect()
 	exec(ctx, t, conn, beside, `CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM b`, `CREATE TABLE taken(a bigint)`,
-		`SET query_memory_limit = '100MB'`)
+		`SET query_memory_limit = '40MB'`)
 	counting(ctx, t, watcher, "at first")
 	for name, c := range map[string]struct{ sql, code, part string }{
 		"string_agg of one":      {`SELECT length(string_agg(repeat('x', 1000000), ',')) FROM generate_series(1, 2000)`, "5[34]", ""},
