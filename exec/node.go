@@ -133,8 +133,8 @@ func (n *node) advance() error {
 // tell sends the operators after it the node's watermark, less what its rows may be
 // behind.
 func (n *node) tell(w Watermark) error {
-	if j := n.spec.Join; j != nil && w != WatermarkMin && w != WatermarkMax {
-		w = max(w-j.Lag, WatermarkMin+1)
+	if lag := n.spec.Lag(); lag != 0 && w != WatermarkMin && w != WatermarkMax {
+		w = max(w-lag, WatermarkMin+1)
 	}
 	for _, d := range n.nodes {
 		if err := d.node.onWatermark(d.port, w); err != nil {

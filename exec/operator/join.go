@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"slices"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
@@ -208,6 +209,9 @@ func (j *join) emitAlone(i int, out exec.Output) error {
 	}
 	return j.out.flush()
 }
+
+// EventTime implements exec.EventTime.
+func (j *join) EventTime(port int) bool { return !slices.Contains(j.spec.Timeless, port) }
 
 // OnWatermark implements exec.Operator: rows that are out of time are forgotten.
 func (j *join) OnWatermark(w exec.Watermark, _ exec.Output) error {

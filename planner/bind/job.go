@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"slices"
+
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/logical"
@@ -20,7 +22,9 @@ func Job(inserts []*ast.Insert, opts Options) (*BoundJob, error) {
 		if err != nil {
 			return nil, err
 		}
-		sink.EmitOnWindowClose = ins.Query != nil && ins.Query.Emit != ""
+		if ins.Query != nil {
+			sink.EmitOnWindowClose, sink.EmitPos = ins.Query.Emit != "", int(ins.Query.EmitPos)
+		}
 		out.Sinks = append(out.Sinks, sink)
 	}
 	if err := b.refuseParams("a job"); err != nil {
@@ -64,7 +68,7 @@ func (b *binder) sink(ins *ast.Insert) (*logical.Sink, error) {
 		return nil, err
 	}
 	if ins.Query != nil && ins.Query.Emit != "" {
-		if err := closes(src.node, int(ins.Query.Pos)); err != nil {
+		if err := closes(src.node, int(ins.Query.EmitPos)); err != nil {
 			return nil, err
 		}
 	}
@@ -192,9 +196,9 @@ func View(v *ast.CreateView, opts Options) (*BoundView, error) {
 	out := &BoundView{Relation: rel, Notices: b.notices, StateTTL: b.ttl}
 	if v.Materialized {
 		rel.Kind = catalog.MaterializedView
-		out.Root = &logical.Materialize{Input: node, Relation: rel, EmitOnWindowClose: v.Query.Emit != ""}
+		out.Root = &logical.Materialize{Input: node, Relation: rel, EmitOnWindowClose: v.Query.Emit != "", EmitPos: int(v.Query.EmitPos)}
 		if out.Root.EmitOnWindowClose {
-			if err := closes(node, int(v.Query.Pos)); err != nil {
+			if err := closes(node, int(v.Query.EmitPos)); err != nil {
 				return nil, err
 			}
 		}
@@ -225,6 +229,14 @@ func viewColumns(rel *catalog.Relation, node logical.Node, v *ast.CreateView) er
 	return nil
 }
 
+// readsWindow reports whether rows below n are of windows.
+func readsWindow(n logical.Node) bool {
+	if _, ok := n.(*logical.Window); ok {
+		return true
+	}
+	return slices.ContainsFunc(n.Inputs(), readsWindow)
+}
+
 // closes checks that a query that emits when windows close has windows that do.
 func closes(n logical.Node, pos int) error {
 	switch n := n.(type) {
@@ -237,14 +249,14 @@ func closes(n logical.Node, pos int) error {
 				end = end || in[k.Column].WindowBound == "end"
 			}
 		}
-		if !start || !end {
+		if !start && !end && readsWindow(n.Input) {
 			return pgerr.New(pgerr.FeatureNotSupported, "EMIT ON WINDOW CLOSE needs every aggregation to be grouped by a window").At(pos).
 				Hint("Group by window_start and window_end of TUMBLE, HOP or CUMULATE.")
 		}
 	case *logical.Window:
 		f := n.Input.Fields()[n.TimeColumn]
 		if !f.TimeAttr && !f.ProcTime {
-			return pgerr.New(pgerr.FeatureNotSupported, "EMIT ON WINDOW CLOSE needs a watermark on column %q", f.Name).At(pos).
+			return pgerr.New(pgerr.FeatureNotSupported, "EMIT ON WINDOW CLOSE needs a watermark on column %q", f.Name).At(n.Pos).
 				Hint("Declare WATERMARK FOR %s AS … on the relation that it comes from.", f.Name)
 		}
 	}

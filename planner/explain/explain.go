@@ -208,6 +208,13 @@ func (p *printer) spec(o *graph.Operator, add func(string, ...any)) {
 	}
 }
 
+// lag says how far event time is behind.
+func (p *printer) lag(o *graph.Operator, add func(string, ...any)) {
+	if l := o.Lag(); l > 0 {
+		add("watermark: %s behind that of its inputs", duration(l))
+	}
+}
+
 // kept says how long a side of a join keeps its rows.
 func kept(e *graph.Expiry, fields []types.Field, watermark string) string {
 	if e == nil || e.Forever {
@@ -324,8 +331,9 @@ func (p *printer) bounded(o *graph.Operator, add func(string, ...any)) {
 			}
 			add("keeps: left %s, right %s", kept(s[0].Expiry, l, "the watermark"), kept(s[1].Expiry, r, right))
 		}
-		if o.Join.Lag > 0 {
-			add("watermark: %s behind that of its inputs", duration(o.Join.Lag))
+		p.lag(o, add)
+		for _, i := range o.Join.Timeless {
+			add("watermark: that of the %s side alone; what the other changes after that is late", [2]string{"right", "left"}[i])
 		}
 		for i, k := range o.Join.LeftKeys {
 			add("on: %s = %s", Expr(k, l), Expr(o.Join.RightKeys[i], r))

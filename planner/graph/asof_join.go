@@ -24,6 +24,8 @@ type AsofJoin struct {
 	Sides  [2]JoinSide `json:"sides"`
 	Output []int       `json:"output"`
 	AtEnd  bool        `json:"at_end,omitempty"`
+	// Lag is as in Join.
+	Lag int64 `json:"lag,omitempty"`
 }
 
 // Back reports whether the nearest row is the last one that is not after the left
@@ -39,6 +41,9 @@ func (c *checker) asofJoin(a *AsofJoin) error {
 	}
 	if err := c.tableCount(2); err != nil {
 		return err
+	}
+	if a.Lag < 0 {
+		return errors.New("a watermark ahead of those of the inputs")
 	}
 	if (a.Sides[0].Expiry == nil) != (a.Sides[1].Expiry == nil) {
 		return errors.New("one side expires")

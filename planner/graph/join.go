@@ -29,6 +29,8 @@ type Join struct {
 	// Lag is how far, in microseconds, the watermark of the output is behind that of
 	// the inputs: a row that comes may be joined with one whose time is that long ago.
 	Lag int64 `json:"lag,omitempty"`
+	// Timeless are the inputs whose rows have no event time: they hold nothing back.
+	Timeless []int `json:"timeless,omitempty"`
 }
 
 // JoinSide is what a join keeps of one side. Its table has the join keys, what
@@ -59,6 +61,18 @@ type Expiry struct {
 	Keep    int64 `json:"keep,omitempty"`
 	Until   *int  `json:"until,omitempty"`
 	Forever bool  `json:"forever,omitempty"`
+}
+
+// Lag is how far, in microseconds, the watermark of the operator's output is behind
+// that of its inputs.
+func (o *Operator) Lag() int64 {
+	switch {
+	case o.Join != nil:
+		return o.Join.Lag
+	case o.AsofJoin != nil:
+		return o.AsofJoin.Lag
+	}
+	return 0
 }
 
 // never reports whether the watermark forgets no rows.
@@ -144,6 +158,9 @@ func (c *checker) join() error {
 	}
 	if j.Lag < 0 {
 		return errors.New("a watermark ahead of those of the inputs")
+	}
+	if err := columns(j.Timeless, 2); err != nil || len(j.Timeless) > 1 {
+		return errors.New("no input has an event time")
 	}
 	if err := errors.Join(columns(j.Output, have), c.exprs(j.LeftKeys, l, len(j.LeftKeys)), c.exprs(j.RightKeys, r, len(j.RightKeys)), optionalExpr(j.Residual, l+r)); err != nil {
 		return err

@@ -145,6 +145,7 @@ type Sink struct {
 	Relation          *catalog.Relation
 	Columns           []int
 	EmitOnWindowClose bool
+	EmitPos           int // where the statement says that
 }
 
 // Materialize is the root of a materialized view.
@@ -152,6 +153,7 @@ type Materialize struct {
 	Input             Node
 	Relation          *catalog.Relation
 	EmitOnWindowClose bool
+	EmitPos           int // where the statement says that
 }
 
 // Fields implements Node.

@@ -174,7 +174,7 @@ func (x *aggregation) onClose() (bool, error) {
 		return false, nil
 	}
 	if !w.attr.time {
-		return false, pgerr.New(pgerr.InvalidObjectDefinition, "EMIT ON WINDOW CLOSE needs a watermark on %q", w.name).
+		return false, pgerr.New(pgerr.InvalidObjectDefinition, "EMIT ON WINDOW CLOSE needs a watermark on %q", w.name).At(w.pos).
 			Hint("Declare one in the relation: WATERMARK FOR %s AS %s - INTERVAL '5' SECOND.", w.name, w.name)
 	}
 	b.closes = true

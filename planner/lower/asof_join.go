@@ -73,6 +73,7 @@ func (j *nearestJoin) expireBoth(spec *graph.AsofJoin, sides []*scalar.Expr) err
 		shifts[i] = -micros // the event time is that much off the value
 		attrs[i] = j.sides[i].s.attrs[c-i*len(j.n.Left.Fields())]
 	}
+	j.time, _, _ = j.eventTime(sides[0])
 	for i := range sides {
 		if err := j.b.useTime(j.sides[i].s.op, attrs[i]); err != nil {
 			return err

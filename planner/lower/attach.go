@@ -35,7 +35,7 @@ func (x *aggregation) attach() {
 			spec = logical.WindowSpec{Kind: logical.Tumble, Size: spec.Slide, Offset: offset}
 		}
 		x.attached = a.window
-		x.window = &pendingWindow{spec: spec, time: windowTime(end), attr: a.window.attr, name: a.window.name}
+		x.window = &pendingWindow{spec: spec, time: windowTime(end), attr: a.window.attr, name: a.window.name, pos: a.window.pos}
 		return
 	}
 }
@@ -52,7 +52,7 @@ func (x *aggregation) attachByEnd(a attr) bool {
 		time = windowTime(time)
 	}
 	x.attached = w
-	x.window = &pendingWindow{spec: logical.WindowSpec{Kind: logical.Tumble, Size: 1}, time: time, attr: w.attr, name: w.name}
+	x.window = &pendingWindow{spec: logical.WindowSpec{Kind: logical.Tumble, Size: 1}, time: time, attr: w.attr, name: w.name, pos: w.pos}
 	return true
 }
 

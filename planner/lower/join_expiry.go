@@ -18,6 +18,9 @@ func (j *regularJoin) expire(spec *graph.Join) error {
 	if found, err := j.windowJoin(spec); found || err != nil {
 		return err
 	}
+	if j.timed >= 0 {
+		return j.changingJoin(spec)
+	}
 	for i := range j.sides {
 		if j.b.modeOf(j.sides[i].s.op) != graph.AppendOnly || !j.b.hasWatermark(j.sides[i].s.op) {
 			return nil // rows that are taken back must still find what they were joined with

@@ -16,11 +16,12 @@ import (
 type nearestJoin struct {
 	regularJoin
 	outer bool
+	time  int // the left column whose event time is compared, if the watermark frees rows
 }
 
 // newNearestJoin lowers both sides.
 func (b *builder) newNearestJoin(n *logical.Join, outer bool) (*nearestJoin, error) {
-	j := &nearestJoin{regularJoin: regularJoin{b: b, n: n}, outer: outer}
+	j := &nearestJoin{regularJoin: regularJoin{b: b, n: n, timed: -1}, outer: outer}
 	for i, in := range []logical.Node{n.Left, n.Right} {
 		s, err := b.node(in)
 		if err != nil {
@@ -132,8 +133,30 @@ func (j *nearestJoin) finishJoin(o *operator, output *[]int, key string) stream 
 			}
 		}
 	}
+	j.keepLeft(o, s)
 	s.op = j.b.add(o, key+"|"+intsKey(*output)+"|"+j.n.ID)
 	return s.check(j.n.Out)
+}
+
+// keepLeft lets the event time of left rows go on that later rows change in time: the
+// watermark that makes them final is theirs, or as far behind as rows of the right side
+// may come.
+func (j *nearestJoin) keepLeft(o *operator, s stream) {
+	a := o.AsofJoin
+	if o.Mode == graph.AppendOnly || a == nil || a.Sides[0].Expiry == nil || !a.Back() {
+		return
+	}
+	a.Lag = max(a.Sides[1].Expiry.Shift-a.Sides[0].Expiry.Shift, 0)
+	for c, f := range j.sides[0].s.attrs {
+		x := s.exprs[c]
+		if x.Op != scalar.OpColumn || f.bound != "" && !f.window.attr.time {
+			continue
+		}
+		if f.bound == "" && !(f.time && !f.proc && j.time == c) || f.bound != "" && !j.b.emitOnClose {
+			continue
+		}
+		s.attrs[c], o.attrs[x.Column] = f, f
+	}
 }
 
 // sideTable is the schema of side i's state, and what it says of it.

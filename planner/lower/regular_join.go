@@ -17,6 +17,7 @@ type regularJoin struct {
 	n        *logical.Join
 	sides    [2]joinSide
 	residual *scalar.Expr      // over the left columns, then the right ones
+	timed    int               // the side whose event time goes on beside changes of the other, -1 for none
 	windows  [2]*pendingWindow // of the sides, if rows are joined within windows that close
 	end      int               // of the keys: the end of these
 	ends     *scalar.Expr      // of a full join: the end of a row's window, over the output
@@ -36,7 +37,7 @@ type joinSide struct {
 }
 
 func (b *builder) regularJoin(n *logical.Join) (stream, error) {
-	j := &regularJoin{b: b, n: n}
+	j := &regularJoin{b: b, n: n, timed: -1}
 	for i, in := range []logical.Node{n.Left, n.Right} {
 		s, err := b.node(in)
 		if err != nil {
@@ -48,6 +49,7 @@ func (b *builder) regularJoin(n *logical.Join) (stream, error) {
 		j.sides[i] = joinSide{s: s, in: stream{op: s.op}, at: map[string]int{}, place: make([]int, len(s.exprs))}
 	}
 	j.split()
+	j.carry()
 	for i := range j.sides {
 		if err := j.columns(i); err != nil {
 			return stream{}, err
@@ -254,7 +256,7 @@ func (j *regularJoin) operator() (stream, error) {
 	if !b.bounded {
 		o.Unbounded = j.unbounded(spec)
 	}
-	key := strings.Join([]string{string(n.Kind), exprsKey([]*scalar.Expr{spec.Residual}), intsKey(spec.Output), n.ID}, "|")
+	key := strings.Join([]string{string(n.Kind), exprsKey([]*scalar.Expr{spec.Residual}), intsKey(spec.Output), n.ID}, "|") + strings.Repeat("|timed", len(spec.Timeless))
 	o.onClose = j.windows[0] != nil && b.settled(l.op) && b.settled(r.op)
 	s.op = b.add(o, key)
 	if j.ends != nil {
@@ -275,7 +277,7 @@ func (j *regularJoin) hidden(side, c int) bool {
 	}
 	s := &j.sides[side]
 	_, isKey := s.at[exprKey(s.s.exprs[c])]
-	return !(j.b.emitOnClose && isKey && s.s.attrs[c].bound == "end")
+	return !(j.b.emitOnClose && (isKey || side == j.timed) && s.s.attrs[c].bound == "end")
 }
 
 func intsKey(list []int) string {
@@ -401,6 +403,8 @@ func (j *regularJoin) outputs(o *operator) stream {
 		if a := j.sides[i].s.attrs[k]; a.bound != "" && a.window == j.windows[i] && !j.filled(i) {
 			a.time = a.time && o.Mode == graph.AppendOnly
 			o.attrs[at] = a
+		} else if j.timed == i {
+			o.attrs[at] = j.carried(a)
 		} else if j.keepsTime(o, i, k) {
 			o.attrs[at] = attr{time: true}
 			o.Join.Lag = max(o.Join.Lag, o.Join.Sides[i].Expiry.Keep)

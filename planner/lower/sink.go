@@ -21,7 +21,7 @@ func (b *builder) sink(n *logical.Sink) error {
 	if s, err = b.place(s); err != nil {
 		return err
 	}
-	if err := b.checkClose(); err != nil {
+	if err := b.checkClose(n.EmitPos); err != nil {
 		return err
 	}
 	rel, in := n.Relation, b.ops[s.op]
@@ -66,11 +66,11 @@ func (b *builder) sink(n *logical.Sink) error {
 }
 
 // checkClose refuses EMIT ON WINDOW CLOSE where no window closes.
-func (b *builder) checkClose() error {
+func (b *builder) checkClose(pos int) error {
 	if !b.emitOnClose || b.closes {
 		return nil
 	}
-	return pgerr.New(pgerr.InvalidObjectDefinition, "EMIT ON WINDOW CLOSE needs a query whose rows are of windows that close").
+	return pgerr.New(pgerr.InvalidObjectDefinition, "EMIT ON WINDOW CLOSE needs a query whose rows are of windows that close").At(pos).
 		Hint("Read from TUMBLE, HOP, CUMULATE or SESSION over a relation with a watermark, and keep window_end, or group by it.")
 }
 
@@ -86,7 +86,7 @@ func (b *builder) materialize(n *logical.Materialize) error {
 	if s, err = b.place(s); err != nil {
 		return err
 	}
-	if err := b.checkClose(); err != nil {
+	if err := b.checkClose(n.EmitPos); err != nil {
 		return err
 	}
 	rel, in := n.Relation, b.ops[s.op]

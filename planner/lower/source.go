@@ -151,11 +151,10 @@ func (s *source) upsertKey() []int {
 func (b *builder) useTime(op int, a attr) error {
 	o := b.ops[op]
 	if o.source == nil {
-		inputs := o.Inputs
-		if o.LookupJoin != nil {
-			inputs = inputs[:1] // the right side has no event time
-		}
-		for _, in := range inputs {
+		for i, in := range o.Inputs {
+			if o.timeless(i) {
+				continue
+			}
 			if err := b.useTime(in.Operator, a); err != nil {
 				return err
 			}
@@ -182,7 +181,10 @@ func (b *builder) hasWatermark(op int) bool {
 	if o.source != nil {
 		return o.source.scan.Watermark != nil && !o.source.proc
 	}
-	for _, in := range o.Inputs {
+	for i, in := range o.Inputs {
+		if o.Join != nil && o.timeless(i) {
+			continue
+		}
 		if !b.hasWatermark(in.Operator) {
 			return false
 		}

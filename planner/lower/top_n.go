@@ -64,7 +64,7 @@ func (b *builder) topN(n *logical.TopN) (stream, error) {
 		// those of changes. Rows of a window come as it closes.
 		switch a := &o.attrs[i]; {
 		case window == nil:
-			a.time = a.time && o.Mode == graph.AppendOnly
+			a.time = a.time && (o.Mode == graph.AppendOnly || b.emitOnClose || inTime(spec, in.Mode, i))
 		case a.window != window:
 			*a = attr{}
 		case a.bound != "time":
@@ -89,6 +89,12 @@ func (b *builder) topN(n *logical.TopN) (stream, error) {
 		}
 	}
 	return p.output(b, o, width, n)
+}
+
+// inTime reports whether column c of the rows that come first is bounded as the input's
+// is: what puts a row out has an earlier time.
+func inTime(spec *graph.TopN, mode graph.Changelog, c int) bool {
+	return mode == graph.AppendOnly && len(spec.Order) > 0 && spec.Order[0].Column == c && !spec.Order[0].Desc
 }
 
 // number adds the number as a column.

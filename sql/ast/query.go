@@ -14,6 +14,8 @@ type Query struct {
 	// LockingPos is where that begins.
 	LockingPos Pos
 	Emit       string // "" or "window close"
+	// EmitPos is where that begins.
+	EmitPos Pos
 }
 
 // With is a WITH clause.

@@ -210,7 +210,7 @@ func (r *rewriter) queryTail() {
 	r.emit("ORDER BY", t.pos)
 	r.markCall(t.pos, &clauseTail{inQuery: func(a []ast.Expr, q *ast.Query) {
 		take := &taker{a}
-		q.WithTies, q.Locking, q.LockingPos, q.Emit = tail.WithTies, tail.Locking, tail.LockingPos, tail.Emit
+		q.WithTies, q.Locking, q.LockingPos, q.Emit, q.EmitPos = tail.WithTies, tail.Locking, tail.LockingPos, tail.Emit, tail.EmitPos
 		for _, fill := range fills {
 			fill(take, q)
 		}
@@ -240,7 +240,7 @@ func (r *rewriter) queryTail() {
 			r.locking(tail)
 		case r.ahead("emit", "on", "window", "close"):
 			r.accept("emit", "on", "window", "close")
-			tail.Emit = "window close"
+			tail.Emit, tail.EmitPos = "window close", ast.Pos(t.pos)
 		default:
 			r.emit(")", t.pos)
 			return

@@ -1,0 +1,80 @@
+package lower
+
+import (
+	"slices"
+
+	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
+)
+
+// carry finds out whether rows with an event time, or of a window, are joined with
+// rows that have none, of a table, say. In a query that emits as windows close the
+// time then goes on: the result has what the table had when the window closed, and
+// what changes in it later is late. Where both sides have times, the condition must
+// say how far they may be apart, or pairs would be late that belong together.
+func (j *regularJoin) carry() {
+	if !j.b.emitOnClose || j.b.bounded || j.n.Kind == logical.FullJoin {
+		return
+	}
+	for i := range j.sides {
+		if i == 1 && (j.n.Kind == logical.SemiJoin || j.n.Kind == logical.AntiJoin) {
+			return // of whose right side nothing goes on
+		}
+		if !j.filled(i) && j.sides[i].hasTime() && !j.moves(1-i) {
+			j.timed = i
+			return
+		}
+	}
+}
+
+// hasTime reports whether the side's rows have an event time or are of a window.
+func (s *joinSide) hasTime() bool {
+	return slices.ContainsFunc(s.s.attrs, func(a attr) bool { return a.time && !a.proc || a.bound != "" && a.window.attr.time })
+}
+
+// moves reports whether a side goes on by times of its own.
+func (j *regularJoin) moves(side int) bool {
+	s := &j.sides[side].s
+	return j.b.modeOf(s.op) == graph.AppendOnly && j.b.hasWatermark(s.op) || s.hasWindow()
+}
+
+// hasWindow reports whether rows are of a window.
+func (s *stream) hasWindow() bool {
+	return slices.ContainsFunc(s.attrs, func(a attr) bool { return a.bound != "" && a.window.attr.time })
+}
+
+// changingJoin lets the watermark of one side alone go on, and frees the rows of that
+// side whose window has closed: nobody would hear of what they are joined with later.
+func (j *regularJoin) changingJoin(spec *graph.Join) error {
+	s := &j.sides[j.timed]
+	spec.Timeless = []int{1 - j.timed}
+	for c, a := range s.s.attrs {
+		if a.bound == "" || !a.window.attr.time || s.place[c] < 0 {
+			continue
+		}
+		if err := j.b.useTime(s.s.op, a.window.attr); err != nil {
+			return err
+		}
+		if a.bound == "end" {
+			spec.Sides[j.timed].Expiry = &graph.Expiry{Column: s.place[c], Shift: -1} // the window's last instant
+			if a.window.spec.Kind == logical.Session {
+				spec.Sides[j.timed].Expiry.Shift = 0
+			}
+			return nil
+		}
+	}
+	return nil
+}
+
+// carried is what is known of a column of the side whose time goes on.
+func (j *regularJoin) carried(a attr) attr {
+	if a.bound != "" {
+		return a
+	}
+	return attr{time: a.time && !a.proc}
+}
+
+// timeless reports whether the watermark of an input of o does not count.
+func (o *operator) timeless(input int) bool {
+	return o.LookupJoin != nil && input > 0 || o.Join != nil && slices.Contains(o.Join.Timeless, input)
+}
