@@ -1,6 +1,7 @@
 package types
 
 import (
+	"math"
 	"strconv"
 	"strings"
 )
@@ -51,6 +52,7 @@ type dateParser struct {
 	micros       int64
 	zone         *Zone
 	special      string
+	julian       int64 // the day of special "julian"
 	err          error // more exact than that the text is wrong
 }
 
@@ -106,6 +108,12 @@ func (p *dateParser) scan(s string) bool {
 			i = j
 		case (c == '-' || c == '/' || c == '.') && p.month > 0 && !p.haveTime && len(p.numbers) < 2:
 			i++
+		case c == 'j' && i+1 < len(s) && s[i+1] >= '0' && s[i+1] <= '9':
+			n, ok := p.julianDay(s[i+1:])
+			if !ok {
+				return false
+			}
+			i += 1 + n
 		case c >= 'a' && c <= 'z' || c == '-' && s == "-infinity":
 			j := i + 1
 			for j < len(s) && (s[j] >= 'a' && s[j] <= 'z' || s[j] == '/' || s[j] == '_' || s[j] == '.') {
@@ -120,6 +128,37 @@ func (p *dateParser) scan(s string) bool {
 		}
 	}
 	return true
+}
+
+// julianUnix is the Julian day of 1970-01-01.
+const julianUnix = 2440588
+
+// julianDay reads the digits of J2451187, or of J2451187.5, which has a time too.
+func (p *dateParser) julianDay(s string) (int, bool) {
+	if p.special != "" || p.month > 0 || len(p.numbers) > 0 {
+		return 0, false
+	}
+	j := 0
+	for j < len(s) && s[j] >= '0' && s[j] <= '9' {
+		j++
+	}
+	day, err := strconv.ParseInt(s[:j], 10, 32)
+	if err != nil {
+		p.err = errTimeRange(p.text)
+		return 0, false
+	}
+	k := j
+	if j < len(s) && s[j] == '.' {
+		for k = j + 1; k < len(s) && s[k] >= '0' && s[k] <= '9'; k++ {
+		}
+		part, err := strconv.ParseFloat("0"+s[j:k], 64)
+		if err != nil || p.haveTime {
+			return 0, false
+		}
+		p.micros, p.haveTime = int64(math.Round(part*float64(MicrosPerDay))), true
+	}
+	p.special, p.julian = "julian", day-julianUnix
+	return k, true
 }
 
 func (p *dateParser) word(w string) bool {
@@ -342,14 +381,20 @@ func (p *dateParser) finish(now func() int64) (out parsedTime, err error) {
 		return out, nil
 	case "allballs":
 		return out, nil
+	case "julian":
+		out.days = p.julian
+		return out, nil
 	default:
+		if len(p.numbers) > 0 || p.month > 0 || p.special == "now" && p.haveTime || p.special != "now" && p.kind == Time {
+			return out, errTime(p.kind, p.text)
+		}
 		if now == nil {
 			return out, errTime(p.kind, p.text)
 		}
 		days, us := SplitMicros(now())
 		switch p.special {
 		case "now":
-			out.micros = us
+			out.micros, out.zone = us, nil // now is on the session's clock
 		case "tomorrow":
 			days++
 		case "yesterday":

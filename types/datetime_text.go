@@ -202,8 +202,8 @@ func ParseDate(s string, now func() int64) (int64, error) {
 }
 
 // ParseTime reads a time of day; a zone in it is ignored.
-func ParseTime(s string) (int64, error) {
-	p, err := parseDateTime(s, Time, nil)
+func ParseTime(s string, now func() int64) (int64, error) {
+	p, err := parseDateTime(s, Time, now)
 	if err != nil {
 		return 0, err
 	}

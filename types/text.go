@@ -108,7 +108,7 @@ func ParseText(t Type, s string, opt *ParseOptions) (v Value, err error) {
 	case Date:
 		v.Int, err = ParseDate(s, opt.local())
 	case Time:
-		v.Int, err = ParseTime(s)
+		v.Int, err = ParseTime(s, opt.local())
 	case Timestamp:
 		v.Int, err = ParseTimestamp(s, opt.local())
 	case TimestampTZ:

@@ -31,7 +31,8 @@ type Options struct {
 	// default is UTC.
 	TimeZone string
 	// Now is when the statement began, in microseconds since 1970 UTC, for
-	// literals such as 'now' and 'today'; 0 refuses those.
+	// literals such as 'now' and 'today'; 0 refuses those. So do continuous queries,
+	// which are bound again when another one reads them: it would not be the same time.
 	Now int64
 	// Continuous says that the query runs for ever on changing input. What is
 	// executed over finished data only (joins, subqueries, INTERSECT, EXCEPT)

@@ -98,7 +98,7 @@ func (b *binder) zone() *types.Zone {
 // parseText reads a literal as a value of type t.
 func (b *binder) parseText(s string, t types.Type) (types.Value, error) {
 	opt := &types.ParseOptions{Zone: b.zone()}
-	if now := b.opts.Now; now != 0 {
+	if now := b.opts.Now; now != 0 && !b.opts.Continuous {
 		opt.Now = func() int64 { return now }
 	}
 	v, err := types.ParseText(t, s, opt)

@@ -24,7 +24,11 @@ import (
 
 // bindOptions are what statements of the session are bound against.
 func (h *Handler) bindOptions(s *session.Session, declared []types.Type) bind.Options {
-	return bind.Options{Catalog: h.names(s), ParamTypes: declared, SearchPath: s.SearchPath(), Database: s.Database,
+	now := s.Now()
+	if tx := s.Tx(); tx != nil {
+		now = tx.Started
+	}
+	return bind.Options{Now: now.UnixMicro(), Catalog: h.names(s), ParamTypes: declared, SearchPath: s.SearchPath(), Database: s.Database,
 		TimeZone: s.TimeZone().Name(), StateColumns: h.stateColumns, Print: printNode}
 }
 
