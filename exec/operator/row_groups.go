@@ -19,6 +19,7 @@ type rowGroups struct {
 	life  *lifetime // of groups; nil: they stay
 	order *rowOrder
 	slots []int // table column of each input column, -1 for none
+	empty bool  // rows that are stored with a number are new ones in which nothing is
 	lists rowLists
 	// directory has a row per group: the keys, its list, and its bound: a prefix
 	// that no row of the group may exceed any more.
@@ -85,6 +86,7 @@ func newRowGroups(op *graph.Operator, env *Env, rows *table, spec rowGroupsSpec)
 // their own; its lists are empty.
 func makeRowGroups(width int, rows *table, spec rowGroupsSpec) *rowGroups {
 	g := &rowGroups{spec: spec, rows: rows, epoch: 1, one: make([]uint16, 1), lists: newRowLists(rows.Table), saved: state.NewVector[savedRow](rows.Table)}
+	g.empty = rows.Schema().Unindexed
 	g.slots = rowSlots(width, spec.keys, spec.rowKey, spec.copies, !spec.retractable)
 	g.order = newRowOrder(rows, spec.order, g.slots, len(spec.keys))
 	return g
@@ -213,7 +215,11 @@ func (g *rowGroups) store(in *batch.Batch, sel []uint16, last *batch.Column, ids
 	fresh = g.rows.FindOrInsert(g.rowKeys, in.N, sel, ids, rows, fresh) // rows seldom come back
 	if last != nil {
 		for c, slot := range g.slots {
-			if slot >= n {
+			switch {
+			case slot < n:
+			case g.empty:
+				g.rows.FillColumn(slot, rows, in.Cols[c], sel)
+			default:
 				g.rows.WriteColumn(slot, rows, in.Cols[c], in.N, sel)
 			}
 		}

@@ -58,6 +58,15 @@ func (t *Table) makeRows(hashes []uint64, sel []uint16, ids []RowID, rows []unsa
 	}
 }
 
+// FillColumn is WriteColumn for rows that FindOrInsert has just made in an unindexed
+// table, whose column k is not a key.
+func (t *Table) FillColumn(k int, rows []unsafe.Pointer, c *batch.Column, sel []uint16) {
+	if !t.schema.Unindexed || k < t.keys {
+		invariant.Assert(false, "column %d of table %q is filled, which need not be empty", k, t.schema.Name)
+	}
+	t.fillColumn(k, rows, c, sel)
+}
+
 // fillColumn is WriteColumn for rows of zeros.
 func (t *Table) fillColumn(k int, rows []unsafe.Pointer, c *batch.Column, sel []uint16) {
 	s := &t.slots[k]
