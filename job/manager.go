@@ -115,6 +115,13 @@ func (m *Manager) Resume() {
 			}
 			continue
 		}
+		if j.State == "running" { // it was, when the server ended
+			if err := m.opt.Store.SetJobState(m.ctx, j.ID, "restoring", ""); err != nil {
+				m.opt.Log.Error("record job state", "job", j.Name, "state", "restoring", "err", err)
+			}
+			c := *j
+			c.State, j = "restoring", &c
+		}
 		if err := m.Start(j); err != nil {
 			m.opt.Log.Error("resume job", "job", j.Name, "err", err)
 		}
