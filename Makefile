@@ -20,7 +20,7 @@ servers: ## install what the tests run against: PostgreSQL and MinIO
 	@bash test/servers/install.sh "$(CACHE)" "$(MINIO_VERSION)"
 
 test: servers ## run every test, those against real servers included
-	$(GO) test -timeout 15m ./...
+	$(GO) test -timeout 30m ./...
 
 lint: ## vet, formatting, layers, file sizes
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt needed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
