@@ -74,7 +74,7 @@ func (c *conn) run() {
 	c.busy.Store(true)
 	c.srv.watch(c)
 	done := make(chan struct{})
-	go c.guard(done)
+	c.srv.wg.Go(func() { c.guard(done) })
 	err := c.serve()
 	c.srv.unwatch(c)
 	close(done)
