@@ -126,6 +126,7 @@ func (s *sourceTask) main(ctx context.Context) error {
 			if s.ahead(sp) {
 				continue
 			}
+			s.task.makeWay()
 			read, err := s.read(ctx, sp, share)
 			if err != nil {
 				return err

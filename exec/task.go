@@ -126,6 +126,7 @@ func (t *task) receive(ctx context.Context) error {
 		if n%turn == 0 {
 			t.pause()
 		}
+		t.makeWay()
 		sender, msg, ok := t.box.receive(false)
 		if !ok {
 			if err := head.flush(); err != nil {

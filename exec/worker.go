@@ -4,21 +4,27 @@ import (
 	"iter"
 	"reflect"
 	"slices"
+	"time"
 
 	"github.com/millrace/millrace/internal/background"
 )
 
 // worker runs the tasks of one index of a job, or of several when there are more than
-// processors, one at a time, on a thread of its own in the background. A task has its turn until it has to wait; the next one then finds in
-// the caches what it was sent.
+// processors, one at a time, on a thread of its own in the background. A task has its turn
+// until it has to wait; the next one then finds in the caches what it was sent.
 type worker struct {
 	tasks []*task
 	slot  *background.Slot
 	bell  chan struct{} // rung when a task may have something to do
+
+	yielded time.Time // when its thread last let others go first
 }
 
 // turn is how many batches a task takes before others have theirs.
 const turn = 8
+
+// yieldEvery is how long a thread that the kernel passed over waits for a task's.
+const yieldEvery = 200 * time.Microsecond
 
 // employ makes the workers of the run's tasks.
 func (r *Run) employ() []*worker {
@@ -88,6 +94,19 @@ func (w *worker) wait(live []*task) {
 			return
 		}
 		chosen -= len(t.awaited)
+	}
+}
+
+// makeWay lets threads that wait for the processor go first, every so often. It is cheap
+// enough to be called for each batch.
+func (t *task) makeWay() {
+	w := t.worker
+	if w == nil {
+		return
+	}
+	if now := time.Now(); now.Sub(w.yielded) >= yieldEvery {
+		background.Yield()
+		w.yielded = now
 	}
 }
 
