@@ -41,7 +41,7 @@ func BenchmarkRestore(b *testing.B) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	start := time.Now()
-	n, err := j.manager.Stop(b.Context(), "restored", true, false)
+	n, err := j.manager.Stop(b.Context(), "restored", false)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/millrace/millrace/internal/background"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connector"
@@ -160,7 +161,7 @@ func (m *Manager) Start(j *catalog.Job) error {
 	if err != nil {
 		return fmt.Errorf("decode the plan of job %s: %w", j.Name, err)
 	}
-	r := &runner{m: m, job: j, g: g, opt: opt, parallelism: opt.Parallelism, requests: make(chan *request), stop: make(chan *stopOrder), tune: make(chan Options), damaged: map[int64]error{}, told: map[string]bool{}, done: make(chan struct{})}
+	r := &runner{m: m, job: j, g: g, opt: opt, parallelism: opt.Parallelism, requests: make(chan *request), stop: make(chan *stopOrder), tune: make(chan Options, 1), damaged: map[int64]error{}, told: map[string]bool{}, done: make(chan struct{})}
 	r.live.setJob(j)
 	if j.ViewID != "" {
 		r.view = m.view(j.ViewID)
@@ -180,11 +181,14 @@ func (m *Manager) Start(j *catalog.Job) error {
 		return pgerr.New(pgerr.UndefinedObject, "job %q was dropped meanwhile", j.Name)
 	}
 	m.runners[j.Name] = r
+	ctx, cancel := context.WithCancel(m.ctx)
+	r.cancel = cancel
 	m.wg.Add(1)
 	go func() {
 		defer m.wg.Done()
+		defer cancel()
 		background.Thread()
-		r.main(m.ctx)
+		r.main(ctx)
 	}()
 	return nil
 }
@@ -300,11 +304,24 @@ func (m *Manager) CatchUp(ctx context.Context, name string) error {
 	return err
 }
 
-// Stop ends a job's run: after a last checkpoint if final is set, whose number
-// it returns, and after its sources were ended if drain is. A job that is between
-// two attempts has no last checkpoint, and 0 is returned.
-func (m *Manager) Stop(ctx context.Context, name string, final, drain bool) (int64, error) {
-	return m.order(ctx, name, &stopOrder{final: final, drain: drain})
+// startPatience is how long a STOP waits for a job that is being restored, to end it
+// after a checkpoint as any other. Past it the job ends as it is: it has read nothing
+// yet that a checkpoint could keep.
+const startPatience = 3 * time.Second
+
+// Abandon ends a job's run as it is, whatever it waits for.
+func (m *Manager) Abandon(name string) {
+	if r := m.runner(name); r != nil {
+		r.cancel()
+		<-r.done
+	}
+}
+
+// Stop ends a job's run after a last checkpoint, whose number it returns, and after its
+// sources were ended if drain is set. A job that is between two attempts, or whose
+// restore takes too long, has no last checkpoint, and 0 is returned.
+func (m *Manager) Stop(ctx context.Context, name string, drain bool) (int64, error) {
+	return m.order(ctx, name, &stopOrder{drain: drain})
 }
 
 // order gives a stop order and waits until it was carried out. When ctx is done
@@ -316,16 +333,20 @@ func (m *Manager) order(ctx context.Context, name string, o *stopOrder) (int64, 
 	}
 	done := make(chan requestResult, 1)
 	o.checkpoint = done
-	select {
-	case r.stop <- o:
-	case <-r.done:
-		return 0, ErrNotRunning
-	case <-ctx.Done():
-		return 0, context.Cause(ctx)
-	}
-	if !o.final {
-		<-r.done
-		return 0, nil
+	for taken := false; !taken; {
+		select {
+		case r.stop <- o:
+			taken = true
+		case <-r.done:
+			return 0, ErrNotRunning
+		case <-m.opt.Clock.After(startPatience):
+			if !o.must && !o.drain && r.live.current().State == "restoring" {
+				m.Abandon(name)
+				return 0, nil
+			}
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		}
 	}
 	select {
 	case res := <-done:
@@ -350,7 +371,7 @@ func (m *Manager) order(ctx context.Context, name string, o *stopOrder) (int64, 
 }
 
 // Retune gives a running job options that take effect at once.
-func (m *Manager) Retune(ctx context.Context, j *catalog.Job) error {
+func (m *Manager) Retune(j *catalog.Job) error {
 	r := m.runner(j.Name)
 	if r == nil || r.ended() {
 		return nil
@@ -360,14 +381,14 @@ func (m *Manager) Retune(ctx context.Context, j *catalog.Job) error {
 		return err
 	}
 	r.live.change(func(old *catalog.Job) { old.Options = j.Options })
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	select {
-	case r.tune <- o:
-		return nil
-	case <-r.done:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	case <-r.tune: // older ones that it has not come to
+	default:
 	}
+	r.tune <- o
+	return nil
 }
 
 // Rename gives a job another name, while it runs or not.
@@ -412,7 +433,7 @@ func (m *Manager) Shutdown(ctx context.Context) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			if _, err := m.Stop(ctx, name, true, false); err != nil && !errors.Is(err, ErrNotRunning) {
+			if _, err := m.Stop(ctx, name, false); err != nil && !errors.Is(err, ErrNotRunning) {
 				m.opt.Log.Warn("last checkpoint", "job", name, "err", err)
 			}
 		}()

@@ -26,7 +26,7 @@ func TestPause(t *testing.T) {
 		go func() {
 			time.Sleep(10 * time.Minute)
 			r.requests <- &request{checkpoint: true, done: asked}
-			r.stop <- &stopOrder{final: true, must: true, checkpoint: must}
+			r.stop <- &stopOrder{must: true, checkpoint: must}
 			r.tune <- Options{RetainedCheckpoints: 7}
 		}()
 		if !r.pause(t.Context(), time.Hour) {
@@ -50,7 +50,7 @@ func TestPause(t *testing.T) {
 		done := make(chan requestResult, 1)
 		go func() {
 			time.Sleep(time.Minute)
-			r.stop <- &stopOrder{final: true, checkpoint: done}
+			r.stop <- &stopOrder{checkpoint: done}
 		}()
 		if r.pause(t.Context(), time.Hour) {
 			t.Error("the job was not stopped")

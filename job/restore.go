@@ -159,9 +159,7 @@ func (m *Manager) Restore(ctx context.Context, j *catalog.Job, s RestoreSpec) (R
 		return Restored{}, err
 	}
 	running := m.Running(j.Name)
-	if _, err := m.Stop(ctx, j.Name, false, false); err != nil && !errors.Is(err, ErrNotRunning) {
-		return Restored{}, err
-	}
+	m.Abandon(j.Name)
 	ctx = context.WithoutCancel(ctx)
 	if s.From.Kind == "latest" { // a checkpoint may have completed while the job was stopped
 		if what, err = m.planRestore(ctx, j, s); err == nil {
@@ -299,11 +297,11 @@ func (m *Manager) Reconfigure(ctx context.Context, j *catalog.Job, options map[s
 	}
 	restart := m.Running(j.Name) && !atOnce(before, after)
 	if restart {
-		_, err := m.Stop(ctx, j.Name, true, false)
+		_, err := m.Stop(ctx, j.Name, false)
 		if err != nil && !errors.Is(err, ErrNotRunning) {
 			// Perhaps it failed meanwhile, and the options are what it needs: then
 			// it is between two attempts now, or has ended.
-			_, err = m.Stop(ctx, j.Name, true, false)
+			_, err = m.Stop(ctx, j.Name, false)
 		}
 		if err != nil && !errors.Is(err, ErrNotRunning) {
 			return err
@@ -324,7 +322,7 @@ func (m *Manager) Reconfigure(ctx context.Context, j *catalog.Job, options map[s
 	case restart:
 		return m.Start(now)
 	}
-	return m.Retune(ctx, now)
+	return m.Retune(now)
 }
 
 // atOnce reports whether a running job can go from one set of options to another
@@ -366,7 +364,7 @@ func (m *Manager) Alter(ctx context.Context, j *catalog.Job, s RestoreSpec) (Alt
 		if err := what.plan.Err(); err != nil {
 			return Altered{}, err
 		}
-		if s.From.N, err = m.order(ctx, j.Name, &stopOrder{final: true, must: true}); err != nil {
+		if s.From.N, err = m.order(ctx, j.Name, &stopOrder{must: true}); err != nil {
 			return Altered{}, err
 		}
 	}

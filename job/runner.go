@@ -33,8 +33,9 @@ type runner struct {
 
 	requests chan *request
 	stop     chan *stopOrder
-	tune     chan Options  // options that take effect at once
-	done     chan struct{} // main has returned
+	tune     chan Options       // the newest options that take effect at once; it holds one
+	cancel   context.CancelFunc // ends the run as it is, whatever it waits for
+	done     chan struct{}      // main has returned
 
 	live    liveStatus
 	damaged map[int64]error // own checkpoints that could not be restored
@@ -53,9 +54,8 @@ type runner struct {
 	finishing   bool          // a final checkpoint is under way
 }
 
-// stopOrder tells a runner to end its run.
+// stopOrder tells a runner to end its run after a last checkpoint.
 type stopOrder struct {
-	final      bool // after a last checkpoint
 	must       bool // not without one, even if the job is between two attempts
 	drain      bool // and after the sources were ended where they stand
 	checkpoint chan<- requestResult
@@ -133,9 +133,7 @@ func (r *runner) pause(ctx context.Context, d time.Duration) bool {
 				o.checkpoint <- requestResult{err: r.between()}
 				continue
 			}
-			if o.checkpoint != nil {
-				o.checkpoint <- requestResult{}
-			}
+			o.checkpoint <- requestResult{}
 			return false
 		case o := <-r.tune:
 			r.opt = o
@@ -247,14 +245,14 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
 	ended := r.run.Ended()
-	order := &stopOrder{}
+	var order *stopOrder
 	// again follows a last checkpoint that failed: the end of the input cannot be
 	// taken back, a stop can, and whoever ordered it was told.
 	again := func() {
 		if r.finishing {
 			r.finishing, ended = false, r.run.Ended()
 		}
-		order = &stopOrder{}
+		order = nil
 	}
 	next := r.m.opt.Clock.After(0)
 	for {
@@ -278,7 +276,7 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 			}
 			if final && res.err == nil {
 				switch {
-				case !order.final:
+				case order == nil:
 					return finished, nil
 				case order.settled.CompareAndSwap(false, true):
 					return stopped, nil
@@ -290,9 +288,6 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 		case q := <-r.requests:
 			r.coord.asked = append(r.coord.asked, q)
 		case o := <-r.stop:
-			if !o.final {
-				return stopped, nil
-			}
 			order = o
 			if o.drain {
 				if err := r.run.Drain(ctx); err != nil {
@@ -305,11 +300,11 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 			r.opt, r.coord.opt = o, o
 		case <-ended:
 			ended = nil
-			if !r.finishing && (r.view == nil || order.final) {
+			if !r.finishing && (r.view == nil || order != nil) {
 				r.finishing = true
-				done := order.checkpoint
-				if done == nil {
-					done = make(chan requestResult, 1)
+				var done chan<- requestResult = make(chan requestResult, 1)
+				if order != nil {
+					done = order.checkpoint
 				}
 				r.coord.asked = append(r.coord.asked, &request{checkpoint: true, final: true, done: done})
 			}

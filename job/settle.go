@@ -3,7 +3,6 @@ package job
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -115,9 +114,7 @@ const dropPatience = 30 * time.Second
 // ctx does: that gives up on the store only.
 func (m *Manager) Drop(ctx context.Context, j *catalog.Job) error {
 	sure := context.WithoutCancel(ctx)
-	if _, err := m.Stop(sure, j.Name, false, false); err != nil && !errors.Is(err, ErrNotRunning) {
-		return err
-	}
+	m.Abandon(j.Name)
 	m.Forget(j.Name)
 	ctx, cancel := context.WithTimeoutCause(ctx, dropPatience, pgerr.New(pgerr.IOError, "the store of the checkpoints does not answer"))
 	defer cancel()

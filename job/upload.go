@@ -253,6 +253,10 @@ func addCommits(operators map[string]*manifest.Operator, commits []committable) 
 // go, and everybody who waited is told.
 func (r *runner) uploaded(ctx context.Context, u uploadResult) error {
 	now := r.m.opt.Clock.Now()
+	if u.err != nil && ctx.Err() != nil { // the run is being ended
+		u.release()
+		return u.err
+	}
 	if u.err != nil {
 		r.uncommitted = u.commits
 		u.release()
@@ -350,7 +354,7 @@ func (r *runner) collect(ctx context.Context, newest int64) {
 		return
 	}
 	deleted, err := checkpoint.Collect(ctx, r.m.opt.Objects, r.job.ID, r.opt.RetainedCheckpoints, wanted)
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		r.m.opt.Log.Warn("delete old checkpoints", "job", r.name(), "err", err)
 	}
 	if len(deleted) == 0 {

@@ -139,7 +139,7 @@ func (h *Handler) stopJob(st *ast.StopJob) plan {
 				return nil, notRunning(err, j, st.Name)
 			}
 			s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("savepoint %s is at %s", sp.Name, sp.URL))
-		} else if _, err := h.opt.Jobs.Stop(ctx, j.Name, true, st.Drain); err != nil && !errors.Is(err, job.ErrNotRunning) {
+		} else if _, err := h.opt.Jobs.Stop(ctx, j.Name, st.Drain); err != nil && !errors.Is(err, job.ErrNotRunning) {
 			return nil, err
 		}
 		return session.Command("STOP JOB"), h.want(ctx, j, "stopped")
@@ -185,7 +185,7 @@ func (h *Handler) pauseJob(st *ast.PauseJob) plan {
 			return nil, err
 		}
 		if !st.Resume {
-			if _, err := h.opt.Jobs.Stop(ctx, j.Name, true, false); err != nil {
+			if _, err := h.opt.Jobs.Stop(ctx, j.Name, false); err != nil {
 				return nil, notRunning(err, j, st.Name)
 			}
 			return session.Command(tag), h.want(ctx, j, "paused")
