@@ -88,6 +88,9 @@ func TestRandom(t *testing.T) {
 			}
 			d.clear(ctx)
 		}
+		if (i+1)%1000 == 0 {
+			t.Logf("%d cases, %d failed", i+1, failed)
+		}
 		if failed == failuresMax {
 			t.Fatalf("%d cases failed: the rest is not run", failed)
 		}
