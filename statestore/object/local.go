@@ -62,10 +62,7 @@ func (l *Local) stage(data []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
+	err = writeDurably(f, data)
 	if e := f.Close(); err == nil {
 		err = e
 	}
@@ -200,12 +197,12 @@ func (l *Local) Get(ctx context.Context, name string) ([]byte, Info, error) {
 		return nil, Info{}, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(f)
+	st, err := f.Stat()
 	if err != nil {
 		return nil, Info{}, fmt.Errorf("get %s: %w", name, err)
 	}
-	st, err := f.Stat()
-	if err != nil {
+	data := make([]byte, st.Size()) // objects do not change
+	if _, err := io.ReadFull(f, data); err != nil {
 		return nil, Info{}, fmt.Errorf("get %s: %w", name, err)
 	}
 	return data, Info{Name: name, Size: int64(len(data)), ETag: etagOf(data), Modified: st.ModTime()}, nil

@@ -163,6 +163,35 @@ func TestLocal(t *testing.T) {
 	}
 }
 
+// Large objects are written piece by piece, past the system's cache; /dev/shm has no disk
+// behind it.
+func TestLocalLargeObjects(t *testing.T) {
+	dirs := []string{t.TempDir()}
+	if shm, err := os.MkdirTemp("/dev/shm", "millrace"); err == nil {
+		t.Cleanup(func() { os.RemoveAll(shm) })
+		dirs = append(dirs, shm)
+	}
+	for _, dir := range dirs {
+		s, err := OpenLocal(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, size := range []int{4 << 20, 4<<20 + 1, 12 << 20, 13<<20 + 77} {
+			name, data := fmt.Sprint("large/", i), make([]byte, size)
+			for j := range data {
+				data[j] = byte(j>>20 + j)
+			}
+			if err := s.Create(t.Context(), name, data); err != nil {
+				t.Fatal(err)
+			}
+			got, _, err := s.Get(t.Context(), name)
+			if err != nil || !bytes.Equal(got, data) {
+				t.Errorf("%s of %d bytes in %s: %d bytes, %v", name, size, dir, len(got), err)
+			}
+		}
+	}
+}
+
 func TestFaults(t *testing.T) {
 	ctx := t.Context()
 	f := NewFaulty(NewMemory(), Fault{Op: "create", Nth: 2}, Fault{Op: "put", After: true, Err: ErrInjected}, Fault{Op: "list", Torn: 1})
