@@ -109,6 +109,8 @@ func countsLate(o *graph.Operator) bool {
 		return o.TopN.Window != nil
 	case o.Over != nil:
 		return o.Over.Progress != nil || o.Over.Window != nil
+	case o.SetOp != nil:
+		return o.SetOp.Expiry != nil
 	}
 	return o.Kind == graph.WindowAggregateKind || o.Kind == graph.TemporalJoinKind
 }

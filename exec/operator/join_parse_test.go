@@ -113,10 +113,21 @@ func joinTable(j *graph.Join, i int, identity string, fields []types.Field) (t g
 	return t, key, nil
 }
 
-// parseSetOp reads "except" or "except all".
+// parseSetOp reads "except" or "except all", and "expire v -1" after it: a row is late,
+// and forgotten, when its v less 1 is behind the watermark.
 func (s *script) parseSetOp(op *graph.Operator, text string) error {
+	text, expire, expires := strings.Cut(text, " expire ")
 	kind, all, _ := strings.Cut(text, " ")
 	op.SetOp, op.Fields = &graph.SetOp{Kind: logical.SetOpKind(kind), All: all == "all"}, s.fields
+	if expires {
+		name, shift, _ := strings.Cut(expire, " ")
+		e := &graph.Expiry{Column: slices.IndexFunc(s.fields, func(f types.Field) bool { return f.Name == name })}
+		var err error
+		if e.Shift, err = strconv.ParseInt(shift, 10, 64); err != nil {
+			return err
+		}
+		op.SetOp.Expiry = e
+	}
 	t := graph.Table{}
 	for _, f := range s.fields {
 		t.Keys = append(t.Keys, graph.Column{Name: f.Name, Type: f.Type})

@@ -15,12 +15,14 @@ import (
 // with the number of copies left and right; nulls are equal to each other. A row
 // with no copies is deleted. Changelog modes: any but upsert in; out, the copies
 // that come and go; over finished data, all at the end, from a table that is no
-// state. A row that is due counts as one without copies.
+// state. A row that is due counts as one without copies. Rows whose time, or window,
+// the watermark has passed are late, and the state has none of them.
 type setOp struct {
 	exec.Stateless
 	spec  *graph.SetOp
 	table *table
-	life  *lifetime // of rows; nil: they stay
+	life  *lifetime    // of rows; nil: they stay
+	times *setOpExpiry // nil: no watermark frees rows
 	atEnd bool
 	limit int
 	ids   []uint32
@@ -41,6 +43,9 @@ func newSetOp(op *graph.Operator, env *Env) (exec.Operator, error) {
 		}
 		s.table = tables[0]
 		s.life = newLifetime(env, 0, s.table.Table)
+		if e := op.SetOp.Expiry; e != nil {
+			s.times = newSetOpExpiry(e, s.table, env)
+		}
 	} else {
 		s.atEnd = true
 		var schema graph.Table
@@ -63,11 +68,20 @@ func newSetOp(op *graph.Operator, env *Env) (exec.Operator, error) {
 
 // OnBatch implements exec.Operator.
 func (s *setOp) OnBatch(port int, in *batch.Batch, out exec.Output) error {
+	if s.times != nil {
+		var err error
+		if in, err = s.times.onTime(in); err != nil {
+			return err
+		}
+	}
 	if in.Live() == 0 {
 		return nil
 	}
 	s.ids, s.rows = roomFor(s.ids, in.N), roomFor(s.rows, in.N)
 	s.fresh = s.table.find(in.Cols, in.N, in.Sel, s.ids, s.rows, s.fresh[:0])
+	if s.times != nil {
+		s.times.created(s.fresh, s.ids, s.rows)
+	}
 	if s.life != nil {
 		s.life.renew(in.N, in.Sel, s.ids, s.rows, func(_ int, _ uint32, row unsafe.Pointer) {
 			for side := range 2 {
@@ -105,6 +119,14 @@ func (s *setOp) OnBatch(port int, in *batch.Batch, out exec.Output) error {
 // OnBarrier implements exec.Stateful.
 func (s *setOp) OnBarrier(b exec.Barrier, _ exec.Output) error {
 	s.life.sweepBarrier(b, s.expire)
+	return nil
+}
+
+// OnWatermark implements exec.Operator.
+func (s *setOp) OnWatermark(mark exec.Watermark, _ exec.Output) error {
+	if s.times != nil {
+		s.times.advance(mark)
+	}
 	return nil
 }
 

@@ -7,6 +7,7 @@ import "github.com/millrace/millrace/exec"
 type timeBuckets struct {
 	buckets map[int64][]uint32
 	next    int64 // the earliest bucket, if there are any
+	n       int   // how many numbers there are
 }
 
 func newTimeBuckets() *timeBuckets { return &timeBuckets{buckets: map[int64][]uint32{}} }
@@ -18,6 +19,7 @@ func (x *timeBuckets) note(t int64, id uint32) {
 		x.next = b
 	}
 	x.buckets[b] = append(x.buckets[b], id)
+	x.n++
 }
 
 // due calls f for the rows whose time is behind the watermark, and maybe not for those
@@ -26,6 +28,7 @@ func (x *timeBuckets) due(w exec.Watermark, f func(id uint32)) {
 	for len(x.buckets) > 0 && (w == exec.WatermarkMax || x.next < floorDiv(w, bucketMicros)) {
 		ids := x.buckets[x.next]
 		delete(x.buckets, x.next)
+		x.n -= len(ids)
 		for _, id := range ids {
 			f(id)
 		}

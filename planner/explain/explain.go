@@ -231,6 +231,18 @@ func kept(e *graph.Expiry, fields []types.Field, watermark string) string {
 	return "rows until " + watermark + " is past " + s
 }
 
+// passed says where the watermark is when rows of a set operation are forgotten.
+func passed(e *graph.Expiry, fields []types.Field) string {
+	name := fields[e.Column].Name
+	switch at := e.Shift + 1; {
+	case e.Shift == 0:
+		return "past " + name
+	case at > 0:
+		return "at " + name + " + " + duration(at)
+	}
+	return "at " + name
+}
+
 // of names the columns of one side of a join.
 func of(side string, fields []types.Field) []types.Field {
 	var out []types.Field
@@ -340,6 +352,10 @@ func (p *printer) bounded(o *graph.Operator, add func(string, ...any)) {
 		}
 		if o.Join.Residual != nil {
 			add("where: %s", Expr(withoutText(o.Join.Residual), append(of("left", l), of("right", r)...)))
+		}
+	case graph.SetOpKind:
+		if e := o.SetOp.Expiry; e != nil {
+			add("keeps: rows until the watermark is %s", passed(e, o.Fields))
 		}
 	case graph.AsofJoinKind, graph.TemporalJoinKind, graph.LookupJoinKind:
 		p.nearestJoin(o, add)

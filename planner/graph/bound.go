@@ -69,6 +69,8 @@ func (g *Graph) bound(o *Operator, table int) Bound {
 		if why := o.Join.Sides[table].Unbounded; why != "" {
 			return Bound{Kind: NoBound, Why: why}
 		}
+	case o.SetOp != nil && o.SetOp.Expiry != nil:
+		return Bound{Kind: ByWatermark}
 	case o.TemporalJoin != nil && (table == 0 || o.TemporalJoin.Keys == 0):
 		return Bound{Kind: ByWatermark}
 	case o.AsofJoin != nil:

@@ -35,7 +35,7 @@ func (o *Operator) Expires() []bool {
 	case o.Upsert != nil:
 		out[0] = !o.Upsert.AtEnd
 	case o.SetOp != nil:
-		out[0] = true
+		out[0] = o.SetOp.Expiry == nil
 	}
 	return out
 }

@@ -271,6 +271,14 @@ func (c *checker) bounded() error {
 		if t := o.Tables[0]; len(t.Keys) != len(o.Fields) || len(t.Columns) != 2 {
 			return errors.New("the state table does not fit the columns")
 		}
+		if e := o.SetOp.Expiry; e != nil {
+			if e.Forever || e.Keep != 0 || e.Until != nil {
+				return errors.New("rows of a set operation are forgotten when they would be late")
+			}
+			if err := e.check(o.Fields); err != nil {
+				return err
+			}
+		}
 		return errors.Join(c.like(0), c.like(1), c.tableCount(1))
 	case ApplyKind:
 		a := o.Apply

@@ -55,6 +55,10 @@ type attr struct {
 	// of window.
 	bound  string
 	window *pendingWindow
+	// final says that rows are the last that is heard of theirs once the watermark, of
+	// proc's kind, is more than shift microseconds past the column.
+	final bool
+	shift int64
 }
 
 // spread says how an operator's rows are distributed: by the hash of cols, when

@@ -32,10 +32,15 @@ func (b *builder) setOp(n *logical.SetOp) (stream, error) {
 		o.Mode = graph.Retract
 	}
 	o.columns(n.Out)
+	if err := b.expireSetOp(o, l.op, r.op); err != nil {
+		return stream{}, err
+	}
 	left := b.ops[l.op]
 	t := graph.Table{}
 	for i, f := range n.Out {
-		o.attrs[i] = b.sameWindow(left.attrs[i], b.ops[r.op].attrs[i])
+		if a := b.sameWindow(left.attrs[i], b.ops[r.op].attrs[i]); a != (attr{}) {
+			o.attrs[i] = a
+		}
 		o.origins[i] = left.origins[i]
 		t.Keys = append(t.Keys, graph.Column{Name: unusedColumn(t.Keys, left.origins[i]), Type: f.Type})
 	}
@@ -47,7 +52,7 @@ func (b *builder) setOp(n *logical.SetOp) (stream, error) {
 		o.UpsertKey = all
 	}
 	o.spread = spread{known: len(all) > 0, cols: all}
-	if b.modeOf(l.op) == graph.AppendOnly || b.modeOf(r.op) == graph.AppendOnly {
+	if o.SetOp.Expiry == nil && (b.modeOf(l.op) == graph.AppendOnly || b.modeOf(r.op) == graph.AppendOnly) {
 		o.Unbounded = "it keeps every different row of " + strings.TrimSpace(o.called) + ": no state_ttl"
 	}
 	return b.identity(b.add(o, string(n.Kind)+o.base)), nil

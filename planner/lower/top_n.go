@@ -60,11 +60,12 @@ func (b *builder) topN(n *logical.TopN) (stream, error) {
 		o.windowed(window, p, endColumn, onClose)
 	}
 	for i := range o.attrs {
-		// Changes come at any time: what bounded the input's times does not bound
-		// those of changes. Rows of a window come as it closes.
+		// Changes come at any time: what bounded the input's times, and windows, does
+		// not bound those of changes. Rows of a window come as it closes.
 		switch a := &o.attrs[i]; {
+		case window == nil && (o.Mode == graph.AppendOnly || b.emitOnClose || inTime(spec, in.Mode, i)):
 		case window == nil:
-			a.time = a.time && (o.Mode == graph.AppendOnly || b.emitOnClose || inTime(spec, in.Mode, i))
+			*a = attr{}
 		case a.window != window:
 			*a = attr{}
 		case a.bound != "time":

@@ -112,9 +112,14 @@ func beaten(o *graph.Operator) string {
 	return "rows beside others of the same " + strings.Join(alike, ", ") + " with " + strings.Join(order, sep)
 }
 
-// missingJoined says which rows an otherwise fitting join would have kept and the old
-// one did not, because its condition said that they could match nothing.
+// missingJoined says which rows an otherwise fitting join, or set operation, would have
+// kept and the old one did not, because they could match nothing any more.
 func (c *comparison) missingJoined(o, n *graph.Operator) (missing []string) {
+	if o.SetOp != nil && n.SetOp != nil {
+		if was, is := o.SetOp.Expiry, n.SetOp.Expiry; was != nil && (is == nil || is.Column != was.Column || is.Shift > was.Shift) {
+			return []string{"rows that were out of time"}
+		}
+	}
 	if o.Join == nil || n.Join == nil || o.Join.Sides == nil || n.Join.Sides == nil {
 		return nil
 	}

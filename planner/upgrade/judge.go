@@ -153,7 +153,7 @@ func (c *comparison) unfit(o, n *graph.Operator) string {
 	if why := nearestJoinsDiffer(o, n, c.opts.Mapping.To[o.ID] == n.ID); why != "" {
 		return why
 	}
-	if o.SetOp != nil && n.SetOp != nil && *o.SetOp != *n.SetOp {
+	if o.SetOp != nil && n.SetOp != nil && (o.SetOp.Kind != n.SetOp.Kind || o.SetOp.All != n.SetOp.All) {
 		return "what it kept goes with another set operation"
 	}
 	return keysDiffer(&o.Tables[0], &n.Tables[0], c.opts.Mapping.To[o.ID] == n.ID)
