@@ -19,6 +19,7 @@ type Encoder struct {
 	zone    *types.Zone
 	quoted  []bool // ForceQuote
 	scratch []byte
+	signed  bool // the signature of binary data has been written
 }
 
 // NewEncoder makes an encoder of rows with these columns. zone is the session's.
@@ -35,11 +36,7 @@ func NewEncoder(fields []types.Field, o Options, zone *types.Zone) *Encoder {
 
 // Begin appends what comes before the rows.
 func (e *Encoder) Begin(dst []byte) []byte {
-	if e.options.Format == Binary {
-		dst = append(dst, binarySignature...)
-		return append(dst, 0, 0, 0, 0, 0, 0, 0, 0)
-	}
-	if !e.options.Header {
+	if e.options.Format == Binary || !e.options.Header {
 		return dst
 	}
 	for i, f := range e.fields {
@@ -58,15 +55,26 @@ func (e *Encoder) Begin(dst []byte) []byte {
 // End appends what comes after the rows.
 func (e *Encoder) End(dst []byte) []byte {
 	if e.options.Format == Binary {
-		return append(dst, 0xff, 0xff)
+		return append(e.sign(dst), 0xff, 0xff)
 	}
 	return dst
+}
+
+// sign begins binary data. PostgreSQL sends the signature in one message with the first
+// row, and clients that read a row from each message rely on it.
+func (e *Encoder) sign(dst []byte) []byte {
+	if e.signed {
+		return dst
+	}
+	e.signed = true
+	dst = append(dst, binarySignature...)
+	return append(dst, 0, 0, 0, 0, 0, 0, 0, 0)
 }
 
 // Row appends physical row i of b.
 func (e *Encoder) Row(dst []byte, b *batch.Batch, i int) []byte {
 	if e.options.Format == Binary {
-		dst = binary.BigEndian.AppendUint16(dst, uint16(len(e.fields)))
+		dst = binary.BigEndian.AppendUint16(e.sign(dst), uint16(len(e.fields)))
 	}
 	for j, f := range e.fields {
 		c := b.Cols[j]

@@ -220,3 +220,21 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// Clients that read one row from each message take the signature off the first, as
+// PostgreSQL sends them together.
+func TestSignatureComesWithTheFirstRow(t *testing.T) {
+	rows := batch.FromValues([]types.Type{types.Of(types.Int32)}, [][]types.Value{{{Int: 7}}, {{Int: 7}}})
+	signature := string(binarySignature) + strings.Repeat("\x00", 8)
+	row := "\x00\x01\x00\x00\x00\x04\x00\x00\x00\x07"
+	e := NewEncoder([]types.Field{{Name: "n", Type: types.Of(types.Int32)}}, Options{Format: Binary}, nil)
+	for i, got := range []string{string(e.Begin(nil)), string(e.Row(nil, rows, 0)), string(e.Row(nil, rows, 1)), string(e.End(nil))} {
+		if want := []string{"", signature + row, row, "\xff\xff"}[i]; got != want {
+			t.Errorf("message %d is %q, want %q", i, got, want)
+		}
+	}
+	e = NewEncoder(nil, Options{Format: Binary}, nil)
+	if got := string(e.End(e.Begin(nil))); got != signature+"\xff\xff" {
+		t.Errorf("without rows it is %q", got)
+	}
+}
