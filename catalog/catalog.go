@@ -100,6 +100,9 @@ type Column struct {
 	Metadata  string `json:",omitempty"` // connector metadata key
 	// Identity says by which numbers an own table's column counts, nil for none.
 	Identity *Identity `json:",omitempty"`
+	// Registered is the type by which the object ids of a system relation's column are
+	// shown as names, as regproc; "" for none.
+	Registered string `json:"-"`
 }
 
 // Identity is an identity column or a serial one.

@@ -39,6 +39,16 @@ func (l *level) cast(x *ast.Cast) (*scalar.Expr, error) {
 	if r, err := l.registryCast(e, x.Type, t); r != nil || err != nil {
 		return r, err
 	}
+	if inner, ok := x.X.(*ast.Cast); ok && e.Type.Kind == types.OID && t.Phys() == types.PhysBytes {
+		if name, err := l.registryCast(e, inner.Type, e.Type); err != nil {
+			return nil, err
+		} else if name != nil {
+			e = name
+		}
+	}
+	if id := registeredID(e); id != nil && (t.Kind == types.OID || t.IsInteger()) {
+		e = id
+	}
 	if e.Type.Equal(t) {
 		return e, nil
 	}
@@ -82,7 +92,7 @@ func (l *level) tryCast(e *scalar.Expr, t types.Type, text string, pos int) (*sc
 }
 
 // nameRegistered shows the name instead of the object id where a column of the
-// result is a name that was cast to regclass or one of its kin.
+// result is one that was cast to regclass or one of its kin, or is of such a type.
 func (b *binder) nameRegistered(q *ast.Query, node logical.Node) error {
 	sel, ok := q.Body.(*ast.Select)
 	p, isProject := node.(*logical.Project)
@@ -90,15 +100,18 @@ func (b *binder) nameRegistered(q *ast.Query, node logical.Node) error {
 		return nil
 	}
 	for i, it := range sel.Items {
-		cast, ok := it.X.(*ast.Cast)
 		if _, star := it.X.(*ast.Star); star || i >= len(p.Exprs) {
 			return nil // columns and items differ in number from here on
 		}
-		if !ok || p.Exprs[i].Type.Kind != types.OID {
+		if p.Exprs[i].Type.Kind != types.OID {
 			continue
 		}
+		name := ast.TypeName{Name: p.Out[i].Registered}
+		if cast, ok := it.X.(*ast.Cast); ok {
+			name = cast.Type
+		}
 		l := &level{b: b}
-		e, err := l.registryCast(p.Exprs[i], cast.Type, types.Of(types.OID))
+		e, err := l.registryCast(p.Exprs[i], name, types.Of(types.OID))
 		if err != nil {
 			return err
 		}
@@ -107,6 +120,24 @@ func (b *binder) nameRegistered(q *ast.Query, node logical.Node) error {
 		}
 	}
 	return nil
+}
+
+// registeredID is the object id of an expression that shows it by name, as a cast to
+// regclass does; nil for others.
+func registeredID(e *scalar.Expr) *scalar.Expr {
+	switch e.Func {
+	case "regclass_text(oid)", "regproc_text(oid)", "regnamespace_text(oid)":
+		return e.Args[0]
+	}
+	return nil
+}
+
+// comparedID is e, or the object id that it shows by name if it meets another.
+func comparedID(e, other *scalar.Expr) *scalar.Expr {
+	if id := registeredID(e); id != nil && other.Type.Kind == types.OID {
+		return id
+	}
+	return e
 }
 
 // registryCast binds casts to regclass and its kin: a name becomes an object id;

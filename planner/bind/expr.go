@@ -159,7 +159,7 @@ func (l *level) binary(x *ast.Binary) (*scalar.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.b.infixCall(x.Op, args[0], args[1], int(x.Pos))
+	return l.b.infixCall(x.Op, comparedID(args[0], args[1]), comparedID(args[1], args[0]), int(x.Pos))
 }
 
 // infixCall applies an infix operator and names the result.

@@ -252,7 +252,7 @@ func (b *binder) scan(rel *catalog.Relation, alias string, pos int) (*logical.Sc
 	n := &logical.Scan{Relation: rel, Alias: alias, WatermarkColumn: -1, Pos: pos}
 	fields := make([]logical.Field, len(rel.Columns))
 	for i, c := range rel.Columns {
-		fields[i] = logical.Field{Name: c.Name, Relation: alias, Type: c.Type, Origin: c.Name, Base: rel.ID, Attribute: int16(i + 1)}
+		fields[i] = logical.Field{Name: c.Name, Relation: alias, Type: c.Type, Origin: c.Name, Base: rel.ID, Attribute: int16(i + 1), Registered: c.Registered}
 		n.Columns = append(n.Columns, i)
 	}
 	fail := func(what string, err error) error {

@@ -28,6 +28,8 @@ type Field struct {
 	// number Attribute (from 1) of; "" for what is computed.
 	Base      string
 	Attribute int16
+	// Registered is the type that shows the column's object ids by name, "" for none.
+	Registered string
 	// TimeAttr marks an event-time column that a watermark bounds: the
 	// watermarked column itself, window_time, and copies of them.
 	TimeAttr bool

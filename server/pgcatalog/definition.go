@@ -89,7 +89,11 @@ func define(name, kind string, oid uint32, columns string) *definition {
 		column, typ, _ := strings.Cut(c, " ")
 		typ, notNull := strings.CutSuffix(typ, "!")
 		t := typeNamed(typ)
-		r.Columns = append(r.Columns, catalog.Column{Name: column, Type: t, NotNull: notNull})
+		c := catalog.Column{Name: column, Type: t, NotNull: notNull}
+		if typ == "regproc" {
+			c.Registered = typ
+		}
+		r.Columns = append(r.Columns, c)
 		d.zero = append(d.zero, zeroOf(t, notNull))
 	}
 	return d
@@ -108,11 +112,12 @@ func zeroOf(t types.Type, notNull bool) types.Value {
 
 // typeLine is a line of types.txt.
 type typeLine struct {
-	oid                                  uint32
-	name, typ, category, align, storage  string
-	len                                  int64
-	byval, preferred                     bool
-	elem, array, collation, input, relid int64
+	oid                                 uint32
+	name, typ, category, align, storage string
+	len                                 int64
+	byval, preferred                    bool
+	elem, array, collation, relid       int64
+	input, output, receive, send        int64 // functions
 }
 
 //go:embed types.txt
@@ -126,9 +131,43 @@ func typeLines() []typeLine {
 		}
 		var l typeLine
 		_, err := fmt.Sscan(line, &l.oid, &l.name, &l.len, &l.byval, &l.typ, &l.category, &l.preferred, &l.elem, &l.array,
-			&l.align, &l.storage, &l.collation, &l.input, &l.relid)
+			&l.align, &l.storage, &l.collation, &l.input, &l.output, &l.receive, &l.send, &l.relid)
 		invariant.Assert(err == nil, "system types: bad line %q: %v", line, err)
 		out = append(out, l)
+	}
+	return out
+}
+
+// typeFunction is a line of typefunctions.txt: a function by which PostgreSQL reads or
+// writes values of a type. Nobody can call it here, but clients tell types by theirs.
+type typeFunction struct {
+	oid        uint32
+	name       string
+	result     uint32
+	volatility string
+	strict     bool
+	args       lowerZero
+}
+
+//go:embed typefunctions.txt
+var typeFunctionsText string
+
+func typeFunctions() []typeFunction {
+	var out []typeFunction
+	for line := range strings.Lines(typeFunctionsText) {
+		if line[0] == '#' {
+			continue
+		}
+		var f typeFunction
+		words := strings.Fields(line)
+		_, err := fmt.Sscan(strings.Join(words[:5], " "), &f.oid, &f.name, &f.result, &f.volatility, &f.strict)
+		invariant.Assert(err == nil, "functions of types: bad line %q: %v", line, err)
+		for _, word := range words[5:] {
+			n, err := strconv.ParseInt(word, 10, 64)
+			invariant.Assert(err == nil, "functions of types: bad line %q: %v", line, err)
+			f.args = append(f.args, n)
+		}
+		out = append(out, f)
 	}
 	return out
 }

@@ -42,8 +42,9 @@ func pgProc(q *query, out *Rows) error {
 		out.Add(p.oid, p.f.Name, oidCatalogNamespace, oidRole, 12, 1, variadic, "f", p.f.Strict, volatility(p.f), "s", len(args),
 			signatureOID(p.f.Ret), args, p.f.Name)
 	}
-	// The one function that clients compare OIDs with.
-	out.Add(oidArrayIn, "array_in", oidCatalogNamespace, oidRole, 12, 1, 0, "f", true, "s", "s", 3, 2277, lowerZero{2275, 26, 23}, "array_in")
+	for _, f := range q.c.typeFuncs {
+		out.Add(f.oid, f.name, oidCatalogNamespace, oidRole, 12, 1, 0, "f", f.strict, f.volatility, "s", len(f.args), f.result, f.args, f.name)
+	}
 	return nil
 }
 

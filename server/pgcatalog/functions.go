@@ -29,84 +29,93 @@ func catalogFunctions() map[string]function {
 	f := map[string]function{}
 	null, yes := constant(types.NullValue), constant(boolean(true))
 	for key, body := range map[string]function{
-		"current_schemas(boolean)":                   currentSchemas,
-		"current_setting(text)":                      currentSetting,
-		"current_setting(text,boolean)":              currentSetting,
-		"set_config(text,text,boolean)":              setConfig,
-		"obj_description(oid)":                       objDescription,
-		"obj_description(oid,name)":                  objDescription,
-		"format_type(oid,integer)":                   formatType,
-		"pg_get_expr(text,oid)":                      first,
-		"pg_get_expr(text,oid,boolean)":              first,
-		"pg_get_userbyid(oid)":                       userByID,
-		"pg_get_constraintdef(oid)":                  constraintDef,
-		"pg_get_constraintdef(oid,boolean)":          constraintDef,
-		"pg_get_indexdef(oid)":                       indexDef,
-		"pg_get_indexdef(oid,integer,boolean)":       indexDef,
-		"pg_get_viewdef(oid)":                        viewDef,
-		"pg_get_viewdef(oid,boolean)":                viewDef,
-		"pg_get_function_arguments(oid)":             functionArguments,
-		"pg_get_function_identity_arguments(oid)":    functionArguments,
-		"pg_get_function_result(oid)":                functionResult,
-		"pg_get_functiondef(oid)":                    functionDef,
-		"pg_table_is_visible(oid)":                   tableIsVisible,
-		"pg_type_is_visible(oid)":                    typeIsVisible,
-		"pg_relation_size(oid)":                      relationSize,
-		"pg_table_size(oid)":                         relationSize,
-		"pg_total_relation_size(oid)":                relationSize,
-		"pg_indexes_size(oid)":                       constant(number8(0)),
-		"pg_database_size(name)":                     databaseSize,
-		"pg_database_size(oid)":                      databaseSize,
-		"pg_tablespace_size(oid)":                    databaseSize,
-		"pg_tablespace_location(oid)":                constant(text("")),
-		"pg_encoding_to_char(integer)":               encodingToChar,
-		"pg_char_to_encoding(name)":                  charToEncoding,
-		"getdatabaseencoding()":                      constant(text("UTF8")),
-		"pg_is_in_recovery()":                        constant(boolean(false)),
-		"pg_is_other_temp_schema(oid)":               constant(boolean(false)),
-		"pg_my_temp_schema()":                        constant(number8(0)),
-		"pg_postmaster_start_time()":                 startTime,
-		"pg_conf_load_time()":                        startTime,
-		"pg_partition_root(oid)":                     null,
-		"pg_describe_object(oid,oid,integer)":        describeObject,
-		"pg_cancel_backend(integer)":                 cancelBackend,
-		"pg_sleep(double precision)":                 sleep,
-		"pg_terminate_backend(integer)":              terminateBackend,
-		"pg_advisory_lock(bigint)":                   constant(text("")),
-		"pg_advisory_xact_lock(bigint)":              constant(text("")),
-		"pg_advisory_unlock(bigint)":                 yes,
-		"pg_try_advisory_lock(bigint)":               yes,
-		"pg_advisory_lock(integer,integer)":          constant(text("")),
-		"pg_advisory_xact_lock(integer,integer)":     constant(text("")),
-		"pg_advisory_unlock_all()":                   constant(text("")),
-		"pg_advisory_unlock(integer,integer)":        yes,
-		"pg_try_advisory_lock(integer,integer)":      yes,
-		"pg_try_advisory_xact_lock(bigint)":          yes,
-		"pg_try_advisory_xact_lock(integer,integer)": yes,
-		"pg_jit_available()":                         constant(boolean(false)),
-		"pg_current_xact_id()":                       transactionID,
-		"txid_current()":                             transactionID,
-		"to_regclass(text)":                          toRegclass,
-		"to_regtype(text)":                           toRegtype,
-		"to_regnamespace(text)":                      toRegnamespace,
-		"to_regrole(text)":                           toRegrole,
-		"to_regproc(text)":                           toRegproc,
-		"regclass_in(text)":                          orError(toRegclass, pgerr.UndefinedTable, "relation %q does not exist"),
-		"regtype_in(text)":                           orError(toRegtype, pgerr.UndefinedObject, "type %q does not exist"),
-		"regnamespace_in(text)":                      orError(toRegnamespace, pgerr.InvalidSchemaName, "schema %q does not exist"),
-		"regproc_in(text)":                           orError(toRegproc, pgerr.UndefinedFunction, "function %q does not exist"),
-		"regrole_in(text)":                           orError(toRegrole, pgerr.UndefinedObject, "role %q does not exist"),
-		"regclass_text(oid)":                         regclassText,
-		"regproc_text(oid)":                          regprocText,
-		"regnamespace_text(oid)":                     regnamespaceText,
-		"inet_client_addr()":                         null,
-		"inet_client_port()":                         null,
-		"inet_server_addr()":                         null,
-		"inet_server_port()":                         null,
+		"current_schemas(boolean)":                     currentSchemas,
+		"current_setting(text)":                        currentSetting,
+		"current_setting(text,boolean)":                currentSetting,
+		"set_config(text,text,boolean)":                setConfig,
+		"obj_description(oid)":                         objDescription,
+		"obj_description(oid,name)":                    objDescription,
+		"format_type(oid,integer)":                     formatType,
+		"pg_get_expr(text,oid)":                        first,
+		"pg_get_expr(text,oid,boolean)":                first,
+		"pg_get_userbyid(oid)":                         userByID,
+		"pg_get_constraintdef(oid)":                    constraintDef,
+		"pg_get_constraintdef(oid,boolean)":            constraintDef,
+		"pg_get_indexdef(oid)":                         indexDef,
+		"pg_get_indexdef(oid,integer,boolean)":         indexDef,
+		"pg_get_viewdef(oid)":                          viewDef,
+		"pg_get_viewdef(oid,boolean)":                  viewDef,
+		"pg_get_function_arguments(oid)":               functionArguments,
+		"pg_get_function_identity_arguments(oid)":      functionArguments,
+		"pg_get_function_result(oid)":                  functionResult,
+		"pg_get_functiondef(oid)":                      functionDef,
+		"pg_table_is_visible(oid)":                     tableIsVisible,
+		"pg_type_is_visible(oid)":                      typeIsVisible,
+		"pg_relation_size(oid)":                        relationSize,
+		"pg_table_size(oid)":                           relationSize,
+		"pg_total_relation_size(oid)":                  relationSize,
+		"pg_indexes_size(oid)":                         constant(number8(0)),
+		"pg_relation_size(oid,text)":                   relationSize,
+		"pg_column_is_updatable(oid,smallint,boolean)": columnIsUpdatable,
+		"pg_relation_is_updatable(oid,boolean)":        relationIsUpdatable,
+		"pg_stat_get_numscans(oid)":                    constant(number8(0)),
+		"pg_is_wal_replay_paused()":                    constant(boolean(false)),
+		"pg_database_size(name)":                       databaseSize,
+		"pg_database_size(oid)":                        databaseSize,
+		"pg_tablespace_size(oid)":                      databaseSize,
+		"pg_tablespace_location(oid)":                  constant(text("")),
+		"pg_encoding_to_char(integer)":                 encodingToChar,
+		"pg_char_to_encoding(name)":                    charToEncoding,
+		"getdatabaseencoding()":                        constant(text("UTF8")),
+		"pg_is_in_recovery()":                          constant(boolean(false)),
+		"pg_is_other_temp_schema(oid)":                 constant(boolean(false)),
+		"pg_my_temp_schema()":                          constant(number8(0)),
+		"pg_postmaster_start_time()":                   startTime,
+		"pg_conf_load_time()":                          startTime,
+		"pg_partition_root(oid)":                       null,
+		"pg_describe_object(oid,oid,integer)":          describeObject,
+		"pg_cancel_backend(integer)":                   cancelBackend,
+		"pg_sleep(double precision)":                   sleep,
+		"pg_terminate_backend(integer)":                terminateBackend,
+		"pg_advisory_lock(bigint)":                     constant(text("")),
+		"pg_advisory_xact_lock(bigint)":                constant(text("")),
+		"pg_advisory_unlock(bigint)":                   yes,
+		"pg_try_advisory_lock(bigint)":                 yes,
+		"pg_advisory_lock(integer,integer)":            constant(text("")),
+		"pg_advisory_xact_lock(integer,integer)":       constant(text("")),
+		"pg_advisory_unlock_all()":                     constant(text("")),
+		"pg_advisory_unlock(integer,integer)":          yes,
+		"pg_try_advisory_lock(integer,integer)":        yes,
+		"pg_try_advisory_xact_lock(bigint)":            yes,
+		"pg_try_advisory_xact_lock(integer,integer)":   yes,
+		"pg_jit_available()":                           constant(boolean(false)),
+		"pg_current_xact_id()":                         transactionID,
+		"txid_current()":                               transactionID,
+		"to_regclass(text)":                            toRegclass,
+		"to_regtype(text)":                             toRegtype,
+		"to_regnamespace(text)":                        toRegnamespace,
+		"to_regrole(text)":                             toRegrole,
+		"to_regproc(text)":                             toRegproc,
+		"regclass_in(text)":                            orError(toRegclass, pgerr.UndefinedTable, "relation %q does not exist"),
+		"regtype_in(text)":                             orError(toRegtype, pgerr.UndefinedObject, "type %q does not exist"),
+		"regnamespace_in(text)":                        orError(toRegnamespace, pgerr.InvalidSchemaName, "schema %q does not exist"),
+		"regproc_in(text)":                             orError(toRegproc, pgerr.UndefinedFunction, "function %q does not exist"),
+		"regrole_in(text)":                             orError(toRegrole, pgerr.UndefinedObject, "role %q does not exist"),
+		"regclass_text(oid)":                           regclassText,
+		"regproc_text(oid)":                            regprocText,
+		"regnamespace_text(oid)":                       regnamespaceText,
+		"inet_client_addr()":                           null,
+		"inet_client_port()":                           null,
+		"inet_server_addr()":                           null,
+		"inet_server_port()":                           null,
 	} {
 		f[key] = body
 	}
 	sequenceFunctions(f)
+	for _, key := range []string{"pg_relation_size(oid)", "pg_relation_size(oid,text)", "pg_table_size(oid)", "pg_total_relation_size(oid)", "pg_indexes_size(oid)",
+		"pg_get_viewdef(oid)", "pg_get_viewdef(oid,boolean)", "pg_column_is_updatable(oid,smallint,boolean)", "pg_relation_is_updatable(oid,boolean)"} {
+		f[strings.Replace(key, "(oid", "(text", 1)] = ofRelation(f[key])
+	}
 	scalar.All(func(x *scalar.Function) {
 		if !x.External || f[x.Key] != nil {
 			return
@@ -355,6 +364,22 @@ func relationSize(q *query, args []types.Value) (types.Value, error) {
 	return number8(max(bytes, 0)), nil
 }
 
+// updatable is what pg_relation_is_updatable says of relations that take UPDATE, INSERT
+// and DELETE.
+const updatable = 1<<2 | 1<<3 | 1<<4
+
+func relationIsUpdatable(q *query, args []types.Value) (types.Value, error) {
+	if k := q.byOID[uint32(args[0].Int)]; k != nil && writable(k) {
+		return number8(updatable), nil
+	}
+	return number8(0), nil
+}
+
+func columnIsUpdatable(q *query, args []types.Value) (types.Value, error) {
+	k := q.byOID[uint32(args[0].Int)]
+	return boolean(k != nil && writable(k) && args[1].Int > 0 && int(args[1].Int) <= len(k.columns)), nil
+}
+
 func databaseSize(q *query, _ []types.Value) (types.Value, error) {
 	total := int64(0)
 	for _, k := range q.classes {
@@ -440,129 +465,6 @@ func (q *query) class(s string) *class {
 		}
 	}
 	return nil
-}
-
-// asOID reads a name that is an OID in digits.
-func asOID(s string) (types.Value, bool) {
-	if s == "-" {
-		return number8(0), true
-	}
-	n, err := strconv.ParseUint(strings.TrimSpace(s), 10, 32)
-	return number8(int64(n)), err == nil
-}
-
-// orError makes a look-up that answers null for what there is not one that fails.
-func orError(look function, code pgerr.Code, message string) function {
-	return func(q *query, args []types.Value) (types.Value, error) {
-		v, err := look(q, args)
-		if err == nil && v.Null {
-			err = pgerr.New(code, message, args[0].Bytes)
-		}
-		return v, err
-	}
-}
-
-func toRegclass(q *query, args []types.Value) (types.Value, error) {
-	if v, ok := asOID(args[0].Bytes); ok {
-		return v, nil
-	}
-	if k := q.class(args[0].Bytes); k != nil {
-		return number8(int64(k.oid)), nil
-	}
-	if s := q.sequenceNamed(args[0].Bytes); s != nil {
-		return number8(int64(s.oid)), nil
-	}
-	return types.NullValue, nil
-}
-
-func toRegtype(q *query, args []types.Value) (types.Value, error) {
-	if v, ok := asOID(args[0].Bytes); ok {
-		return v, nil
-	}
-	schema, name := splitName(strings.TrimSpace(args[0].Bytes))
-	elem, array := strings.CutSuffix(name, "[]")
-	for _, l := range q.c.types() {
-		if (schema == "" || schema == "pg_catalog") && (l.name == elem || q.typeName(l.oid, -1) == elem) {
-			if array {
-				return number8(l.array), nil
-			}
-			return number8(int64(l.oid)), nil
-		}
-	}
-	if k := q.class(args[0].Bytes); k != nil && k.typeOID != 0 {
-		return number8(int64(k.typeOID)), nil
-	}
-	return types.NullValue, nil
-}
-
-func toRegnamespace(_ *query, args []types.Value) (types.Value, error) {
-	if v, ok := asOID(args[0].Bytes); ok {
-		return v, nil
-	}
-	_, name := splitName(args[0].Bytes)
-	if oid := namespaceOID(name); oid != 0 {
-		return number8(int64(oid)), nil
-	}
-	return types.NullValue, nil
-}
-
-func toRegrole(q *query, args []types.Value) (types.Value, error) {
-	if v, ok := asOID(args[0].Bytes); ok {
-		return v, nil
-	}
-	if _, name := splitName(args[0].Bytes); name == q.role() {
-		return number8(oidRole), nil
-	}
-	return types.NullValue, nil
-}
-
-func toRegproc(q *query, args []types.Value) (types.Value, error) {
-	if v, ok := asOID(args[0].Bytes); ok {
-		return v, nil
-	}
-	_, name := splitName(args[0].Bytes)
-	name, _, _ = strings.Cut(name, "(")
-	if name == "array_in" {
-		return number8(oidArrayIn), nil
-	}
-	for _, p := range q.procs {
-		if p.f.Name == name {
-			return number8(int64(p.oid)), nil
-		}
-	}
-	return types.NullValue, nil
-}
-
-func regclassText(q *query, args []types.Value) (types.Value, error) {
-	if args[0].Int == 0 {
-		return text("-"), nil
-	}
-	if k := q.byOID[uint32(args[0].Int)]; k != nil {
-		return text(q.visibleName(k)), nil
-	}
-	return text(strconv.FormatInt(args[0].Int, 10)), nil
-}
-
-func regprocText(q *query, args []types.Value) (types.Value, error) {
-	switch args[0].Int {
-	case 0:
-		return text("-"), nil
-	case oidArrayIn:
-		return text("array_in"), nil
-	}
-	if p := q.procOID[uint32(args[0].Int)]; p != nil {
-		return text(p.f.Name), nil
-	}
-	return text(strconv.FormatInt(args[0].Int, 10)), nil
-}
-
-func regnamespaceText(_ *query, args []types.Value) (types.Value, error) {
-	for _, n := range namespaces {
-		if int64(n.oid) == args[0].Int {
-			return text(n.name), nil
-		}
-	}
-	return text(strconv.FormatInt(args[0].Int, 10)), nil
 }
 
 // quote writes an identifier as SQL needs it.

@@ -169,7 +169,7 @@ func infoRoutines(q *query, out *Rows) error {
 func infoTablePrivileges(q *query, out *Rows) error {
 	out.Columns("grantor", "grantee", "table_catalog", "table_schema", "table_name", "privilege_type", "is_grantable", "with_hierarchy")
 	for _, k := range q.classes {
-		if k.kind == "i" || k.relation.Kind == catalog.System {
+		if k.kind == "i" || k.kind == "S" || k.relation.Kind == catalog.System {
 			continue
 		}
 		rights := []string{"SELECT"}

@@ -24,7 +24,6 @@ const (
 	oidClassProc            = 1255
 	oidClassConstraint      = 2606
 	oidClassRewrite         = 2618
-	oidArrayIn              = 750
 	oidDefaultCollation     = 100
 )
 
@@ -52,7 +51,7 @@ func namespaceOID(name string) uint32 {
 }
 
 // class is a relation as pg_class shows it: a relation of the catalog, a system
-// relation, or the index behind a primary key or a unique constraint.
+// relation, a sequence, or the index behind a primary key or a unique constraint.
 type class struct {
 	oid      uint32
 	name     string
@@ -155,11 +154,13 @@ func (m *model) taken(oid uint32) bool { return m.byOID[oid] != nil }
 func (m *model) add(k *class) {
 	m.classes = append(m.classes, k)
 	m.byOID[k.oid] = k
-	m.byName[[2]string{k.schema, k.name}] = k
+	if name := [2]string{k.schema, k.name}; k.kind != "S" || m.byName[name] == nil {
+		m.byName[name] = k // a sequence's name keeps nobody from using it
+	}
 	if k.relation != nil {
 		m.byID[k.relation.ID] = k
 	}
-	if k.kind != "i" {
+	if k.kind != "i" && k.kind != "S" {
 		k.typeOID = stableOID("type", k.schema+"."+k.name, m.taken)
 	}
 }

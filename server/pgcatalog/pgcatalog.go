@@ -67,6 +67,7 @@ type Catalog struct {
 	byID      map[string]*definition
 	byName    map[string]*definition // schema.name
 	functions map[string]function
+	typeFuncs []typeFunction
 
 	typesOnce sync.Once
 	typeList  []typeLine
@@ -96,6 +97,7 @@ func New(o Options) *Catalog {
 		c.byName[d.relation.Schema+"."+d.relation.Name] = d
 	}
 	c.functions = catalogFunctions()
+	c.typeFuncs = typeFunctions()
 	for name, p := range producers() {
 		c.byName[name].rows = p
 	}
@@ -163,7 +165,7 @@ func (c *Catalog) Function(ctx context.Context, s *session.Session) func(key str
 func producers() map[string]producer {
 	p := map[string]producer{}
 	for _, add := range []func(map[string]producer){
-		relationProducers, typeProducers, functionProducers, serverProducers, viewProducers, informationSchema, millraceProducers,
+		relationProducers, typeProducers, functionProducers, serverProducers, viewProducers, sequenceProducers, informationSchema, millraceProducers,
 	} {
 		add(p)
 	}

@@ -155,19 +155,22 @@ func indexOption(k *class, i int) (bits int64) {
 }
 
 func pgDepend(q *query, out *Rows) error {
-	out.Columns("classid", "objid", "refclassid", "refobjid", "deptype")
+	out.Columns("classid", "objid", "refclassid", "refobjid", "refobjsubid", "deptype")
+	for _, s := range q.sequences {
+		out.Add(oidClassClass, s.oid, oidClassClass, s.base.oid, s.column+1, s.dependence())
+	}
 	for _, k := range q.classes {
 		switch {
 		case k.unique != nil:
-			out.Add(oidClassConstraint, k.constraintOID(), oidClassClass, k.base.oid, "a")
-			out.Add(oidClassClass, k.oid, oidClassConstraint, k.constraintOID(), "i")
+			out.Add(oidClassConstraint, k.constraintOID(), oidClassClass, k.base.oid, 0, "a")
+			out.Add(oidClassClass, k.oid, oidClassConstraint, k.constraintOID(), 0, "i")
 		case k.kind == "i":
-			out.Add(oidClassClass, k.oid, oidClassClass, k.base.oid, "a")
+			out.Add(oidClassClass, k.oid, oidClassClass, k.base.oid, 0, "a")
 		case k.relation != nil && (k.kind == "v" || k.kind == "m"):
-			out.Add(oidClassRewrite, ruleOID(k), oidClassClass, k.oid, "i")
+			out.Add(oidClassRewrite, ruleOID(k), oidClassClass, k.oid, 0, "i")
 			for _, id := range k.relation.Depends {
 				if base := q.byID[id]; base != nil {
-					out.Add(oidClassRewrite, ruleOID(k), oidClassClass, base.oid, "n")
+					out.Add(oidClassRewrite, ruleOID(k), oidClassClass, base.oid, 0, "n")
 				}
 			}
 		}

@@ -34,8 +34,67 @@ func (m *model) addSequences(k *class) {
 		if c.Identity != nil {
 			oid := stableOID("sequence", k.relation.ID+" "+strconv.Itoa(i), m.taken)
 			m.sequences = append(m.sequences, &sequence{oid, k, i})
+			m.add(&class{oid: oid, name: c.Identity.Sequence, schema: k.schema, kind: "S", columns: sequenceColumns})
 		}
 	}
+}
+
+// sequenceColumns are those of every sequence.
+var sequenceColumns = []catalog.Column{
+	{Name: "last_value", Type: types.Of(types.Int64), NotNull: true},
+	{Name: "log_cnt", Type: types.Of(types.Int64), NotNull: true},
+	{Name: "is_called", Type: types.Of(types.Bool), NotNull: true},
+}
+
+// sequenceProducers are the relations about sequences.
+func sequenceProducers(p map[string]producer) {
+	p["pg_catalog.pg_sequence"] = pgSequence
+	p["pg_catalog.pg_sequences"] = pgSequences
+	p["information_schema.sequences"] = infoSequences
+}
+
+func (s *sequence) typ() types.Type { return s.base.columns[s.column].Type }
+
+func pgSequence(q *query, out *Rows) error {
+	out.Columns("seqrelid", "seqtypid", "seqstart", "seqincrement", "seqmax", "seqmin", "seqcache", "seqcycle")
+	for _, s := range q.sequences {
+		i := s.identity()
+		out.Add(s.oid, s.typ().OID(), i.Start, i.Increment, i.Max, i.Min, 1, i.Cycle)
+	}
+	return nil
+}
+
+func pgSequences(q *query, out *Rows) error {
+	out.Columns("schemaname", "sequencename", "sequenceowner", "data_type", "start_value", "min_value", "max_value", "increment_by", "cycle", "cache_size")
+	for _, s := range q.sequences {
+		i := s.identity()
+		out.Add(s.base.schema, i.Sequence, q.role(), s.typ().OID(), i.Start, i.Min, i.Max, i.Increment, i.Cycle, 1)
+	}
+	return nil
+}
+
+// infoSequences leaves out what is internal to identity columns, as PostgreSQL does.
+func infoSequences(q *query, out *Rows) error {
+	out.Columns("sequence_catalog", "sequence_schema", "sequence_name", "data_type", "numeric_precision", "numeric_precision_radix", "numeric_scale",
+		"start_value", "minimum_value", "maximum_value", "increment", "cycle_option")
+	for _, s := range q.sequences {
+		i := s.identity()
+		if i.Kind != "serial" {
+			continue
+		}
+		n := numbersOf(s.typ())
+		out.Add(q.database(), s.base.schema, i.Sequence, s.typ().String(), n.precision, n.radix, n.scale,
+			strconv.FormatInt(i.Start, 10), strconv.FormatInt(i.Min, 10), strconv.FormatInt(i.Max, 10), strconv.FormatInt(i.Increment, 10), yesNo(i.Cycle))
+	}
+	return nil
+}
+
+// dependence is how pg_depend says that a sequence belongs to its column.
+func (s *sequence) dependence() string {
+	if s.identity().Kind == "serial" {
+		return "a"
+	}
+	return "i"
 }
 
 // sequenceNamed finds a sequence by its name as SQL text, nil for none.

@@ -33,14 +33,14 @@ func (c *Catalog) types() []typeLine {
 
 func pgType(q *query, out *Rows) error {
 	out.Columns("oid", "typname", "typnamespace", "typowner", "typlen", "typbyval", "typtype", "typcategory", "typispreferred",
-		"typisdefined", "typdelim", "typelem", "typarray", "typinput", "typoutput", "typalign", "typstorage", "typtypmod", "typcollation", "typrelid")
+		"typisdefined", "typdelim", "typelem", "typarray", "typinput", "typoutput", "typreceive", "typsend", "typalign", "typstorage", "typtypmod", "typcollation", "typrelid")
 	for _, l := range q.c.types() {
 		out.Add(l.oid, l.name, oidCatalogNamespace, oidRole, l.len, l.byval, l.typ, l.category, l.preferred, true, ",", l.elem, l.array,
-			l.input, l.input, l.align, l.storage, -1, l.collation, 0)
+			l.input, l.output, l.receive, l.send, l.align, l.storage, -1, l.collation, 0)
 	}
 	for _, k := range q.classes {
-		if k.kind != "i" {
-			out.Add(k.typeOID, k.name, namespaceOID(k.schema), oidRole, -1, false, "c", "C", false, true, ",", 0, 0, 2290, 2291, "d", "x", -1, 0, k.oid)
+		if k.typeOID != 0 {
+			out.Add(k.typeOID, k.name, namespaceOID(k.schema), oidRole, -1, false, "c", "C", false, true, ",", 0, 0, 2290, 2291, 2402, 2403, "d", "x", -1, 0, k.oid)
 		}
 	}
 	return nil

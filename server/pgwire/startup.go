@@ -254,6 +254,10 @@ func (c *conn) open(h hello) error {
 		}
 	}
 	start := session.Start{User: o.User, Database: o.Database, Remote: c.nc.RemoteAddr().String(), Settings: settings}
+	if encrypted, ok := c.nc.(*tls.Conn); ok {
+		state := encrypted.ConnectionState()
+		start.TLS = &state
+	}
 	if h.minor >= 2 {
 		start.SecretLen = 32
 	}

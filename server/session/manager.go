@@ -3,6 +3,7 @@ package session
 import (
 	"crypto/rand"
 	"crypto/subtle"
+	"crypto/tls"
 	"encoding/binary"
 	"log/slog"
 	"sort"
@@ -63,6 +64,7 @@ type Start struct {
 	User     string
 	Database string
 	Remote   string
+	TLS      *tls.ConnectionState // nil: the connection is not encrypted
 	// Settings are the variables of the startup message, "options" included.
 	Settings map[string]string
 	// SecretLen is the length of the cancel key: 4, or more in protocol 3.2.
@@ -103,7 +105,7 @@ func (m *Manager) Open(st Start, sink Sink) (*Session, error) {
 		s.PID = binary.BigEndian.Uint32(b[:]) >> 1 // clients show it as a positive int
 	}
 	s.log = o.Logger.With("pid", s.PID)
-	s.info = Info{PID: s.PID, User: s.User, Database: s.Database, Remote: s.Remote, Started: s.Started,
+	s.info = Info{PID: s.PID, User: s.User, Database: s.Database, Remote: s.Remote, TLS: st.TLS, Started: s.Started,
 		State: "idle", StateChange: s.Started, Application: s.vars.get("application_name")}
 	m.sessions[s.PID] = s
 	return s, nil

@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"crypto/tls"
 	"github.com/millrace/millrace/exec/eval"
 	"log/slog"
 	"slices"
@@ -71,6 +72,7 @@ type Info struct {
 	Database    string
 	Application string
 	Remote      string
+	TLS         *tls.ConnectionState // nil: the connection is not encrypted
 	Started     time.Time
 	State       string // "active", "idle", "idle in transaction", "idle in transaction (aborted)"
 	Query       string
