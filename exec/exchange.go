@@ -17,6 +17,7 @@ const watermarksHeld = 16
 type exchange struct {
 	kind    graph.ExchangeKind
 	keys    []int
+	loose   state.Loose // of the keys
 	layout  []types.Phys
 	rows    int // batch size aimed at
 	senders []int
@@ -37,6 +38,11 @@ func newExchange(kind graph.ExchangeKind, keys []int, fields []types.Field, rows
 	for _, f := range fields {
 		x.layout = append(x.layout, f.Type.Phys())
 	}
+	key := make([]types.Type, len(keys))
+	for i, k := range keys {
+		key[i] = fields[k].Type
+	}
+	x.loose = state.LooseTypes(key...)
 	if len(boxes) == 1 {
 		x.kind = graph.Single
 	}
@@ -65,7 +71,7 @@ func (x *exchange) spread(in *batch.Batch) error {
 		x.hashes = make([]uint64, batch.Room(in.N))
 	}
 	hashes := x.hashes[:in.N]
-	state.HashColumns(in, x.keys, hashes)
+	state.HashColumns(in, x.keys, x.loose, hashes)
 	for r := range x.picks {
 		x.picks[r] = x.picks[r][:0]
 	}

@@ -176,6 +176,8 @@ func (c *rowCodec) appendKey(dst, data []byte, keys []int) []byte {
 				for len(text) > 0 && text[len(text)-1] == ' ' {
 					text = text[:len(text)-1]
 				}
+			} else if c.types[k].Loose() {
+				text = types.AppendEqualForm(nil, c.types[k], string(text))
 			}
 			dst = binary.LittleEndian.AppendUint32(dst, uint32(len(text)))
 			dst = append(dst, text...)

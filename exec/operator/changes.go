@@ -295,13 +295,6 @@ func equalRows(cols []*batch.Column, i, j int) bool {
 	return true
 }
 
-// looksVary reports whether values that are equal may differ to the eye: 9 and 9.0, a
-// day and 24 hours. A row that replaces the one of its key then replaces the key's look
-// too.
-func looksVary(p types.Phys) bool {
-	return p == types.PhysDecimal || p == types.PhysFloat || p == types.PhysInterval
-}
-
 // equalValues reports whether two values of one layout are the same, not only
 // equal.
 func equalValues(x *batch.Column, i int, y *batch.Column, j int) bool {

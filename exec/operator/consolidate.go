@@ -72,7 +72,7 @@ func (c *consolidate) OnBatch(_ int, in *batch.Batch, _ exec.Output) error {
 	}
 	c.ids, c.rows, c.hashes = roomFor(c.ids, in.N), roomFor(c.rows, in.N), roomFor(c.hashes, in.N)
 	c.fresh = c.table.FindOrInsert(c.cols, in.N, sel, c.ids, c.rows, c.fresh[:0])
-	state.HashKeys(c.cols[:c.keys], in.N, sel, c.hashes)
+	state.HashKeys(c.cols[:c.keys], c.table.Loose(), in.N, sel, c.hashes)
 	c.chains.Reserve(len(c.fresh))
 	for _, i := range c.fresh {
 		c.chains.Link(c.ids[i], c.hashes[i])

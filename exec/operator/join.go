@@ -183,7 +183,7 @@ func (j *join) emitAlone(i int, out exec.Output) error {
 		n := len(ids)
 		if !s.Matches {
 			j.hashes, j.heads = roomFor(j.hashes, n), roomFor(j.heads, n)
-			state.HashKeys(cols, n, nil, j.hashes)
+			state.HashKeys(cols, s.table.Loose(), n, nil, j.hashes)
 			j.own.probe(cols, n, j.hashes, state.Identity(n), j.heads)
 		}
 		for k, id := range ids {
@@ -239,7 +239,7 @@ func (j *join) lookUp() []uint16 {
 	if j.anyNull {
 		sel = j.withKeys(keys, sel)
 	}
-	state.HashKeys(keys, in.N, sel, j.hashes)
+	state.HashKeys(keys, j.own.table.Loose(), in.N, sel, j.hashes)
 	j.other.probe(keys, in.N, j.hashes, sel, j.heads)
 	if j.own.life != nil || j.other.life != nil {
 		j.pruneKeys(keys, sel)

@@ -33,7 +33,7 @@ func (j *join) track() {
 		keys := newGather(newTable(s.table), s.keys)
 		_ = keys.each(batch.RowsDefault, func(ids []uint32, rows []unsafe.Pointer, cols []*batch.Column) error {
 			hashes, heads := make([]uint64, len(ids)), make([]state.RowID, len(ids))
-			state.HashKeys(cols, len(ids), nil, hashes)
+			state.HashKeys(cols, s.table.Loose(), len(ids), nil, hashes)
 			other.probe(cols, len(ids), hashes, state.Identity(len(ids)), heads)
 			for k, id := range ids {
 				if !s.table.IsNull(rows[k], column) {

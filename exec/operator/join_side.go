@@ -110,7 +110,7 @@ func newJoinSide(op *graph.Operator, env *Env, i int) (*joinSide, error) {
 		s.expiry = newExpiry(s, env)
 	}
 	for k := range schema.Keys {
-		if s.Identity == graph.ByKey && looksVary(s.table.Phys(k)) {
+		if s.Identity == graph.ByKey && s.table.LooksVary(k) {
 			s.looks = append(s.looks, k)
 		}
 	}
@@ -120,7 +120,7 @@ func newJoinSide(op *graph.Operator, env *Env, i int) (*joinSide, error) {
 // looksVary reports whether equal join keys can differ to the eye.
 func (s *joinSide) looksVary() bool {
 	for k := range s.keys {
-		if looksVary(s.table.Phys(k)) {
+		if s.table.LooksVary(k) {
 			return true
 		}
 	}

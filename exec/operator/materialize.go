@@ -88,7 +88,7 @@ func (m *materialize) store(in *batch.Batch) {
 		m.rows.WriteColumn(len(m.key)+i, m.state, in.Cols[c], in.N, m.last)
 	}
 	for k, c := range m.key {
-		if looksVary(in.Cols[c].Phys) {
+		if m.rows.LooksVary(k) {
 			m.rows.WriteColumn(k, m.state, in.Cols[c], in.N, m.last)
 		}
 	}

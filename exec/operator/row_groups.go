@@ -317,7 +317,7 @@ func (g *rowGroups) replace(in *batch.Batch, i int, list uint32) {
 	g.save(id)
 	g.one[0] = uint16(i)
 	for c, slot := range g.slots {
-		if slot >= g.rows.keys() || looksVary(in.Cols[c].Phys) {
+		if slot >= g.rows.keys() || g.rows.LooksVary(slot) {
 			g.rows.WriteColumn(slot, g.state, in.Cols[c], in.N, g.one)
 		}
 	}

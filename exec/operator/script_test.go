@@ -231,7 +231,7 @@ func (x *tasks) parted(st step) []batch.Op {
 	}
 	all, ops := batch.FromValues(cols, st.rows), slices.Clone(st.ops)
 	hashes := make([]uint64, all.N)
-	state.HashColumns(all, x.s.keys(), hashes)
+	state.HashColumns(all, x.s.keys(), nil, hashes)
 	task := func(i int) int { return taskOf(state.KeyGroup(hashes[i]), len(x.ops)) }
 	for i := range len(ops) - 1 {
 		if ops[i] == batch.UpdateBefore && ops[i+1] == batch.UpdateAfter && task(i) != task(i+1) {
@@ -254,7 +254,7 @@ func (x *tasks) feed(port int, rows [][]types.Value, ops []batch.Op) error {
 		var mineOps []batch.Op
 		all := batch.FromValues(cols, rows)
 		hashes := make([]uint64, all.N)
-		state.HashColumns(all, x.s.keys(), hashes)
+		state.HashColumns(all, x.s.keys(), nil, hashes)
 		inserts := true
 		for i, row := range rows {
 			if len(x.s.keys()) == 0 && task != 0 || len(x.s.keys()) > 0 && taskOf(state.KeyGroup(hashes[i]), n) != task {
@@ -369,7 +369,7 @@ func refill(t *state.Table, from *state.Snapshot) {
 			return
 		}
 		hashes := make([]uint64, all.N)
-		state.HashColumns(all, groupBy, hashes)
+		state.HashColumns(all, groupBy, nil, hashes)
 		sel := []uint16{}
 		for i, h := range hashes {
 			if len(groupBy) == 0 && t.Groups().Lo == 0 || len(groupBy) > 0 && t.Groups().Has(state.KeyGroup(h)) {

@@ -15,6 +15,7 @@ import (
 // the estimate is made of is in the group's row.
 type sketch struct {
 	spec      graph.Sketch
+	loose     state.Loose // of the argument
 	values    *table
 	column    uintptr // of the first registers in a row
 	sum, used uintptr // of the slots in a group's row
@@ -34,6 +35,9 @@ type sketch struct {
 // newSketch makes sketch number n of a over its table.
 func newSketch(a *accumulators, n int, values *table) *sketch {
 	s := &sketch{spec: a.spec.Sketches[n], values: values, column: values.column(0), block: batch.Column{Phys: types.PhysInt}}
+	if t := s.spec.Loose; t != nil {
+		s.loose = state.Loose{t}
+	}
 	for i := range a.all {
 		switch acc := &a.all[i]; {
 		case acc.spec.Sketch != n+1:
@@ -68,7 +72,7 @@ func (s *sketch) fold(w *work) {
 		sel = s.sel
 	}
 	s.hashes, s.place, s.rank = roomFor(s.hashes, n), roomFor(s.place, n), roomFor(s.rank, n)
-	state.HashColumns(&batch.Batch{N: n, Sel: sel, Cols: []*batch.Column{arg}}, []int{0}, s.hashes)
+	state.HashColumns(&batch.Batch{N: n, Sel: sel, Cols: []*batch.Column{arg}}, []int{0}, s.loose, s.hashes)
 	s.block.Resize(n)
 	for _, i := range sel {
 		register, rank := agg.SketchPlace(s.hashes[i])

@@ -73,7 +73,7 @@ func (u *upsert) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 		from, fresh = u.contend(in, from, fresh)
 		u.saveOld()
 		for c, slot := range u.slots {
-			if slot >= len(u.keys) || looksVary(in.Cols[c].Phys) {
+			if slot >= len(u.keys) || u.rows.LooksVary(slot) {
 				u.rows.WriteColumn(slot, u.state, in.Cols[c], in.N, u.wins)
 			}
 		}

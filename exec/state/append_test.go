@@ -47,7 +47,7 @@ func TestAppend(t *testing.T) {
 			}
 		}
 		hashes, ids, rows := make([]uint64, n), make([]RowID, n), make([]unsafe.Pointer, n)
-		HashKeys(b.Cols[:2], n, sel, hashes)
+		HashKeys(b.Cols[:2], nil, n, sel, hashes)
 		table.Append(b.Cols, hashes, sel, ids, rows)
 		for _, i := range sel {
 			if _, there := want[ids[i]]; there {

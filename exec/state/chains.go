@@ -395,7 +395,7 @@ func (c *Chains) same(a, b unsafe.Pointer) bool {
 			d, e := *(*types.Decimal)(p), *(*types.Decimal)(q)
 			same = d == e || d.Cmp(e) == 0
 		case types.PhysBytes:
-			same = string(c.t.Bytes(*(*batch.View)(p))) == string(c.t.Bytes(*(*batch.View)(q)))
+			same = c.t.loose.same(k, c.t.Bytes(*(*batch.View)(p)), c.t.Bytes(*(*batch.View)(q)))
 		case types.PhysInterval:
 			same = sameInterval(*(*types.Interval)(p), *(*types.Interval)(q))
 		case types.PhysUUID:

@@ -55,7 +55,7 @@ func checkChains(t *testing.T, kinds []types.Kind) {
 	hash := make([]uint64, 1)
 	ids, rows := make([]RowID, 1), make([]unsafe.Pointer, 1)
 	hashOf := func(b *batch.Batch) uint64 {
-		HashKeys(b.Cols[:len(kinds)], 1, nil, hash)
+		HashKeys(b.Cols[:len(kinds)], nil, 1, nil, hash)
 		return hash[0]
 	}
 	check := func(c *Chains, key int, want []RowID, what string) {
@@ -165,7 +165,7 @@ func TestChainsLeaveBlocks(t *testing.T) {
 			k.Int[i], row.Int[i] = int64((from+i)%keys*64), int64(from+i)
 		}
 		cols := []*batch.Column{k, row}
-		HashKeys(cols[:1], n, nil, hashes)
+		HashKeys(cols[:1], nil, n, nil, hashes)
 		table.FindOrInsert(cols, n, nil, ids, rows, nil)
 		c.Reserve(n)
 		for i, id := range ids {
@@ -192,7 +192,7 @@ func TestChainsLeaveBlocks(t *testing.T) {
 	}
 	for key, id := range newest {
 		k.Int[0] = key
-		HashKeys([]*batch.Column{k}, 1, nil, hashes)
+		HashKeys([]*batch.Column{k}, nil, 1, nil, hashes)
 		if last := c.Unlink(id, hashes[0]); last {
 			t.Fatalf("key %d has no rows left", key)
 		}
@@ -236,7 +236,7 @@ func checkWideKeys(t *testing.T, unlink bool, spread int64) {
 			}
 		}
 		cols := []*batch.Column{k, row}
-		HashKeys(cols[:1], n, nil, hashes)
+		HashKeys(cols[:1], nil, n, nil, hashes)
 		table.Append(cols, hashes, Identity(n), ids, rows)
 		c.Reserve(n)
 		if round%2 == 0 {
@@ -254,7 +254,7 @@ func checkWideKeys(t *testing.T, unlink bool, spread int64) {
 				k.Int[i] |= 1 << 32 // which is not there
 			}
 		}
-		HashKeys(cols[:1], n, nil, hashes)
+		HashKeys(cols[:1], nil, n, nil, hashes)
 		c.Find(cols[:1], hashes, Identity(n), ids)
 		for i, id := range ids {
 			key := k.Int[i]

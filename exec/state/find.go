@@ -189,7 +189,7 @@ func (t *Table) findHashed(keys []*batch.Column, n int, sel []uint16, ids []RowI
 		t.hashes = make([]uint64, batch.Room(n))
 	}
 	hashes := t.hashes[:n]
-	hashKeys(keys[:t.keys], n, sel, hashes)
+	hashKeys(keys[:t.keys], t.loose, n, sel, hashes)
 	if t.index.bits >= touchBits {
 		t.touch(hashes, sel)
 	}
@@ -214,7 +214,7 @@ func (t *Table) appendRows(keys []*batch.Column, n int, sel []uint16, ids []RowI
 		t.hashes = make([]uint64, batch.Room(n))
 	}
 	hashes := t.hashes[:n]
-	hashKeys(keys[:t.keys-t.schema.Local], n, sel, hashes)
+	hashKeys(keys[:t.keys-t.schema.Local], t.loose, n, sel, hashes)
 	t.Append(keys[:t.keys], hashes, sel, ids, rows)
 	return append(fresh, sel...)
 }
@@ -303,7 +303,7 @@ func (t *Table) firstKey() uintptr {
 func (t *Table) makeHashed(keys []*batch.Column, i int, h uint64) (RowID, unsafe.Pointer) {
 	group := h
 	if local := t.schema.Local; local > 0 {
-		group = hashOne(keys[:t.keys-local], i)
+		group = hashOne(keys[:t.keys-local], t.loose, i)
 	}
 	id, row := t.alloc(group % KeyGroups)
 	for k, c := range keys[:t.keys] {
@@ -313,13 +313,13 @@ func (t *Table) makeHashed(keys []*batch.Column, i int, h uint64) (RowID, unsafe
 	return id, row
 }
 
-// hashOne hashes one row of loose columns as hashKeys does.
-func hashOne(keys []*batch.Column, i int) uint64 {
+// hashOne hashes one row as hashKeys does.
+func hashOne(keys []*batch.Column, loose Loose, i int) uint64 {
 	h := uint64(hashNone)
 	for k, c := range keys {
 		v := uint64(hashNull)
 		if !c.IsNull(i) {
-			v = hashAt(c, i)
+			v = hashAt(c, loose.of(k), i)
 		}
 		if k == 0 {
 			h = v
@@ -337,7 +337,7 @@ func hashRow(l *layout, strings []arenaPage, row unsafe.Pointer, n int) uint64 {
 		s := &l.slots[k]
 		v := uint64(hashNull)
 		if !s.isNull(row) {
-			v = hashCell(s, strings, row)
+			v = hashCell(s, l.loose.of(k), strings, row)
 		}
 		if k == 0 {
 			h = v
@@ -349,7 +349,7 @@ func hashRow(l *layout, strings []arenaPage, row unsafe.Pointer, n int) uint64 {
 }
 
 // hashCell hashes a column of a row, which is not null, as hashAt would.
-func hashCell(s *slot, strings []arenaPage, row unsafe.Pointer) uint64 {
+func hashCell(s *slot, loose *types.Type, strings []arenaPage, row unsafe.Pointer) uint64 {
 	p := unsafe.Add(row, s.off)
 	switch s.phys {
 	case types.PhysFloat:
@@ -357,7 +357,11 @@ func hashCell(s *slot, strings []arenaPage, row unsafe.Pointer) uint64 {
 	case types.PhysDecimal:
 		return hashDecimal(*(*types.Decimal)(p))
 	case types.PhysBytes:
-		return hashBytes(viewBytes(strings, *(*batch.View)(p)))
+		b := viewBytes(strings, *(*batch.View)(p))
+		if loose != nil {
+			return hashLoose(loose, b)
+		}
+		return hashBytes(b)
 	case types.PhysInterval:
 		return hashInterval(*(*types.Interval)(p))
 	case types.PhysUUID:
@@ -391,7 +395,8 @@ func (t *Table) sameKey(row unsafe.Pointer, keys []*batch.Column, i int, exact b
 			d := *(*types.Decimal)(p)
 			same = d == c.Dec[i] || !exact && d.Cmp(c.Dec[i]) == 0
 		case types.PhysBytes:
-			same = string(t.Bytes(*(*batch.View)(p))) == c.Str(i)
+			b := t.Bytes(*(*batch.View)(p))
+			same = string(b) == c.Str(i) || !exact && t.loose.same(k, b, c.BytesAt(i))
 		case types.PhysInterval:
 			v := *(*types.Interval)(p)
 			same = v == c.Interval[i] || !exact && sameInterval(v, c.Interval[i])
@@ -430,7 +435,7 @@ func (t *Table) Find(keys []*batch.Column, n int, sel []uint16, ids []RowID) {
 		t.hashes = make([]uint64, batch.Room(n))
 	}
 	hashes := t.hashes[:n]
-	hashKeys(keys[:t.keys], n, sel, hashes)
+	hashKeys(keys[:t.keys], t.loose, n, sel, hashes)
 	if t.index.bits >= touchBits {
 		t.touch(hashes, sel)
 	}

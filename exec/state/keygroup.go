@@ -149,23 +149,25 @@ func hashBytes(p []byte) uint64 {
 
 // HashColumns hashes the key that columns cols of in make up, into out by
 // physical row: the live rows of in when it has a selection, else the first N.
-// Equal keys hash alike; a null equals a null. It is the hash that key groups
-// come from, so it decides which task a row goes to.
-func HashColumns(in *batch.Batch, cols []int, out []uint64) {
+// Equal keys hash alike; a null equals a null; loose is that of cols. It is the hash
+// that key groups come from, so it decides which task a row goes to.
+func HashColumns(in *batch.Batch, cols []int, loose Loose, out []uint64) {
 	var few [8]*batch.Column
 	keys := few[:0]
 	for _, c := range cols {
 		keys = append(keys, in.Cols[c])
 	}
-	hashKeys(keys, in.N, in.Sel, out)
+	hashKeys(keys, loose, in.N, in.Sel, out)
 }
 
-// HashKeys is HashColumns over loose columns, for the first n rows or those that
+// HashKeys is HashColumns over columns of no batch, for the first n rows or those that
 // sel lists.
-func HashKeys(keys []*batch.Column, n int, sel []uint16, out []uint64) { hashKeys(keys, n, sel, out) }
+func HashKeys(keys []*batch.Column, loose Loose, n int, sel []uint16, out []uint64) {
+	hashKeys(keys, loose, n, sel, out)
+}
 
-// hashKeys is HashColumns over loose columns.
-func hashKeys(keys []*batch.Column, n int, sel []uint16, out []uint64) {
+// hashKeys is HashColumns over columns of no batch.
+func hashKeys(keys []*batch.Column, loose Loose, n int, sel []uint16, out []uint64) {
 	if len(keys) == 0 {
 		for i := range out[:n] {
 			out[i] = hashNone
@@ -176,7 +178,7 @@ func hashKeys(keys []*batch.Column, n int, sel []uint16, out []uint64) {
 		sel = identity(n)
 	}
 	for k, c := range keys {
-		hashColumn(c, sel, out, k == 0)
+		hashColumn(c, loose.of(k), sel, out, k == 0)
 	}
 }
 
@@ -190,12 +192,12 @@ func put(out []uint64, i uint16, h uint64, first bool) {
 }
 
 // hot: integers without nulls have loops of their own.
-func hashColumn(c *batch.Column, sel []uint16, out []uint64, first bool) {
+func hashColumn(c *batch.Column, loose *types.Type, sel []uint16, out []uint64, first bool) {
 	if c.HasNulls {
 		for _, i := range sel {
 			h := uint64(hashNull)
 			if !c.Nulls.Get(int(i)) {
-				h = hashAt(c, int(i))
+				h = hashAt(c, loose, int(i))
 			}
 			put(out, i, h, first)
 		}
@@ -216,7 +218,7 @@ func hashColumn(c *batch.Column, sel []uint16, out []uint64, first bool) {
 		last, h := batch.View{}, hashBytes(nil)
 		for _, i := range sel { // constants are hashed once
 			if v := c.Views[i]; v != last {
-				last, h = v, hashBytes(c.BytesAt(int(i)))
+				last, h = v, hashAt(c, loose, int(i))
 			}
 			if first {
 				out[i] = h
@@ -226,13 +228,13 @@ func hashColumn(c *batch.Column, sel []uint16, out []uint64, first bool) {
 		}
 	default:
 		for _, i := range sel {
-			put(out, i, hashAt(c, int(i)), first)
+			put(out, i, hashAt(c, loose, int(i)), first)
 		}
 	}
 }
 
 // hashAt hashes a value that is not null.
-func hashAt(c *batch.Column, i int) uint64 {
+func hashAt(c *batch.Column, loose *types.Type, i int) uint64 {
 	switch c.Phys {
 	case types.PhysBool:
 		if c.Bool[i] {
@@ -246,6 +248,9 @@ func hashAt(c *batch.Column, i int) uint64 {
 	case types.PhysDecimal:
 		return hashDecimal(c.Dec[i])
 	case types.PhysBytes:
+		if loose != nil {
+			return hashLoose(loose, c.BytesAt(i))
+		}
 		return hashBytes(c.BytesAt(i))
 	case types.PhysInterval:
 		return hashInterval(c.Interval[i])

@@ -70,7 +70,7 @@ func goldenHash(cols []*batch.Column) uint64 {
 		at = append(at, i)
 	}
 	out := make([]uint64, 1)
-	HashColumns(in, at, out)
+	HashColumns(in, at, nil, out)
 	return out[0]
 }
 
@@ -83,7 +83,7 @@ func TestKeyHashIsFrozen(t *testing.T) {
 		if got := goldenHash(keys[i]); got != goldenHashes[i] {
 			t.Errorf("%s: %#016x, frozen as %#016x", names[i], got, goldenHashes[i])
 		}
-		if hashOne(keys[i], 0) != goldenHashes[i] {
+		if hashOne(keys[i], nil, 0) != goldenHashes[i] {
 			t.Errorf("%s: hashed alone it is another", names[i])
 		}
 	}
@@ -105,7 +105,7 @@ func TestKeyGroupsAreEven(t *testing.T) {
 		out := make([]uint64, n)
 		for at := 0; at < n; at += batch.RowsDefault {
 			part := &batch.Column{Phys: types.PhysInt, Int: col.Int[at : at+batch.RowsDefault]}
-			HashColumns(&batch.Batch{N: batch.RowsDefault, Cols: []*batch.Column{part}}, []int{0}, out[at:])
+			HashColumns(&batch.Batch{N: batch.RowsDefault, Cols: []*batch.Column{part}}, []int{0}, nil, out[at:])
 		}
 		var counts [KeyGroups]int
 		for _, h := range out {

@@ -44,6 +44,7 @@ func (s *slot) setNull(row unsafe.Pointer, null bool) {
 type layout struct {
 	schema  graph.Table
 	slots   []slot // the keys, then the columns
+	loose   Loose  // of the keys
 	strings []uintptr
 	keys    int
 	// keyStrings is how many of strings are keys: the first ones.
@@ -58,7 +59,7 @@ type layout struct {
 // newLayout lays a schema out in pages of at most pageBytes, unless one row is
 // wider.
 func newLayout(schema graph.Table, pageBytes int) (*layout, error) {
-	l := &layout{schema: schema, keys: len(schema.Keys)}
+	l := &layout{schema: schema, keys: len(schema.Keys), loose: looseColumns(schema.Keys)}
 	n := len(schema.Keys) + len(schema.Columns)
 	off := uintptr(8)
 	if n > headerNullBits {

@@ -45,7 +45,7 @@ func (t *Table) Load(data []*batch.Column, n int, from []int) error {
 	for k := range keys {
 		keys[k] = data[from[k]]
 	}
-	hashKeys(keys[:t.keys-t.schema.Local], n, nil, hashes)
+	hashKeys(keys[:t.keys-t.schema.Local], t.loose, n, nil, hashes)
 	sel := make([]uint16, 0, n)
 	for i, h := range hashes {
 		if t.opt.Groups.Has(KeyGroup(h)) {

@@ -135,10 +135,10 @@ func (t *Table) learn(p *Prefixes, groups []uint32, keys []*batch.Column, sel []
 		}
 		e := p.entries[at : at+p.stride]
 		clear(e)
-		e[prefixGen], e[prefixHash] = p.gen, hashOne(keys[:t.keys-1], int(i))
+		e[prefixGen], e[prefixHash] = p.gen, hashOne(keys[:t.keys-1], t.loose, int(i))
 		group := e[prefixHash]
 		if local := t.schema.Local; local > 1 {
-			group = hashOne(keys[:t.keys-local], int(i))
+			group = hashOne(keys[:t.keys-local], t.loose, int(i))
 		}
 		e[prefixHeader] = group%KeyGroups | headerLive
 		// A row to be filled in, whose header and columns lie as in a page.

@@ -165,6 +165,9 @@ func (t *Table) Column(i int) uintptr { return t.slots[t.keys+i].off }
 // Keys is how many key columns there are.
 func (t *Table) Keys() int { return t.keys }
 
+// Loose tells the keys whose equal values may have different bytes.
+func (t *Table) Loose() Loose { return t.loose }
+
 // Phys is the layout of column i, keys first.
 func (t *Table) Phys(i int) types.Phys { return t.slots[i].phys }
 

@@ -343,6 +343,8 @@ type Sketch struct {
 	Name   string `json:"name"` // "approx_count_distinct(bidder)"
 	Arg    int    `json:"arg"`
 	Filter int    `json:"filter"`
+	// Loose is the argument's type if equal values of it may have different bytes.
+	Loose *types.Type `json:"loose,omitempty"`
 }
 
 // The registers of a Sketch: a power of two in all, so many to a block.

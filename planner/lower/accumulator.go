@@ -133,6 +133,9 @@ func (x *aggregation) approximate(o *operator, a scalar.Aggregate, in reading) i
 		return x.addOutput(o, graph.Output{Func: "value", Accumulators: []int{f.accumulator("count", in)}, Type: a.Type}, name)
 	}
 	s := graph.Sketch{Name: name, Arg: in.arg, Filter: in.filter}
+	if in.typ.Loose() {
+		s.Loose = &in.typ
+	}
 	at := slices.IndexFunc(f.agg.Sketches, func(have graph.Sketch) bool { return have.Arg == s.Arg && have.Filter == s.Filter })
 	if at < 0 {
 		at = len(f.agg.Sketches)
