@@ -120,16 +120,32 @@ func (k *Kind) Check(spec Spec) (*Settings, error) {
 	return s, nil
 }
 
+// storageParameters are those of PostgreSQL's tables that tools write as a matter of
+// course, as pgbench does. They say nothing about how tables are stored here.
+func storageParameters() []Option {
+	return []Option{
+		{Name: "fillfactor", Default: "100", Doc: "taken, without effect"},
+		{Name: "autovacuum_enabled", Default: "true", Doc: "taken, without effect"},
+	}
+}
+
 // CheckOwnTable is Check for a table without a connector: it has the options of
 // sources that are about pace and time.
 func CheckOwnTable(spec Spec) error {
-	k := &Kind{}
+	k := &Kind{Options: storageParameters()}
 	for _, o := range SourceOptions() {
 		if o.Name != "bad_data" {
 			k.Options = append(k.Options, o)
 		}
 	}
-	_, err := k.Check(spec)
+	s, err := k.Check(spec)
+	if err != nil {
+		return err
+	}
+	if _, err := s.Int("fillfactor", 10, 100); err != nil {
+		return err
+	}
+	_, err = s.Bool("autovacuum_enabled")
 	return err
 }
 

@@ -58,6 +58,7 @@ func TestOptionsAreChecked(t *testing.T) {
 		{"SOURCE x (auctn bigint) WITH (connector = 'nexmark', stream = 'bid')", "42703", "", []string{`no column "auctn"`, "auction, bidder"}},
 		{"SOURCE x (auction text) WITH (connector = 'nexmark', stream = 'bid')", "42804", "", []string{"bigint, not text"}},
 		{"SOURCE x (k text METADATA) WITH (connector = 'nexmark', stream = 'bid')", "42703", "", []string{`no metadata "k"`}},
+		{"TABLE x (id int) WITH (fillfactor = 9)", "22023", "", []string{"fillfactor", "from 10 to 100"}},
 		{"TABLE x (id int) WITH (idel_timeout = '1s')", "22023", "idel_timeout", []string{`no option "idel_timeout"`, "idle_timeout", "connector"}},
 		{"TABLE x (id int) WITH (rows_per_second = 'x')", "22023", "rows_per_second", nil},
 		{"TABLE x (id int, k text METADATA)", "42P16", "k text", []string{"no connector"}},
