@@ -3,6 +3,7 @@ package lower
 import (
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/planner/graph"
@@ -41,6 +42,13 @@ func giveRoles(ops []*operator, group []int) error {
 	// A view that is read in several places cannot be pinned in each.
 	for _, i := range alike(ops, group) {
 		ops[i].Role = short[i] + way(ops, i)
+	}
+	// All of them end up together: what they are made of is left.
+	for _, i := range alike(ops, group) {
+		ops[i].Role = short[i] + order(ops[i]) + over(ops, i)
+	}
+	for _, i := range alike(ops, group) {
+		ops[i].Role += way(ops, i)
 	}
 	taken := map[string]bool{}
 	for _, i := range group {
@@ -174,6 +182,46 @@ func way(ops []*operator, i int) string {
 		return ""
 	}
 	return strings.Join(list, " and")
+}
+
+// order is which of the ordered rows a top-N keeps.
+func order(o *operator) string {
+	n := o.TopN
+	if n == nil {
+		return ""
+	}
+	var out strings.Builder
+	for k, key := range n.Order {
+		out.WriteString([2]string{" order by ", ", "}[min(k, 1)] + o.origins[key.Column])
+		if key.Desc {
+			out.WriteString(" desc")
+		}
+		if key.NullsFirst != key.Desc {
+			out.WriteString(map[bool]string{true: " nulls first", false: " nulls last"}[key.NullsFirst])
+		}
+	}
+	return out.String() + ", " + n.Func + " " + strconv.FormatInt(n.From, 10) + "-" + strconv.FormatInt(n.To, 10)
+}
+
+// over names the operators with state that the rows of operator i come from, with the
+// conditions on their rows.
+func over(ops []*operator, i int) string {
+	var out []string
+	var below func(i int)
+	below = func(i int) {
+		for _, in := range ops[i].Inputs {
+			if o := ops[in.Operator]; o.Kind != graph.SourceKind && keepsState(o.Kind) {
+				out = append(out, o.base+where(ops, in.Operator))
+			} else {
+				below(in.Operator)
+			}
+		}
+	}
+	below(i)
+	if out = slices.Compact(out); len(out) == 0 || len(out) > waysMax {
+		return ""
+	}
+	return " over " + strings.Join(out, ", ")
 }
 
 // waysMax bounds how many ways an id lists.
