@@ -12,6 +12,7 @@ package csv
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode/utf8"
 	"unsafe"
@@ -100,6 +101,9 @@ func (d *Decoder) Header(data []byte, final bool) (int, bool, error) {
 	if !d.options.Header {
 		return skip, true, nil
 	}
+	if len(data) == skip {
+		return skip, final, nil // an empty stream has no names to miss
+	}
 	n, ok, err := d.row(data[skip:], final)
 	if err != nil {
 		return 0, false, pgerr.New(pgerr.BadCopyFileFormat, "CSV header: %s", err.Error()).Wrap(err)
@@ -108,7 +112,7 @@ func (d *Decoder) Header(data []byte, final bool) (int, bool, error) {
 		if len(data)-skip > format.RowBytesMax {
 			return 0, false, pgerr.New(pgerr.ProgramLimitExceeded, "CSV header is longer than %d bytes", format.RowBytesMax)
 		}
-		return 0, final, nil // an empty stream has no names to miss
+		return 0, final, nil
 	}
 	names := make([]string, len(d.fields))
 	for i, f := range d.fields {
@@ -119,8 +123,35 @@ func (d *Decoder) Header(data []byte, final bool) (int, bool, error) {
 			}
 		}
 	}
+	if err := d.checkNames(names); err != nil {
+		return 0, false, err
+	}
 	d.mapFields(names)
 	return skip + n, true, nil
+}
+
+// checkNames refuses a header that cannot be one of this relation's files: all columns of
+// all rows would be null, and nobody would be told.
+func (d *Decoder) checkNames(names []string) error {
+	known, readable := len(d.columns) == 0, true
+	for _, name := range names {
+		if strings.ContainsRune(name, '\r') {
+			return pgerr.New(pgerr.BadCopyFileFormat, "CSV header has a carriage return in it: lines end with a line feed")
+		}
+		known = known || slices.ContainsFunc(d.columns, func(c format.Column) bool { return c.Name == name })
+		readable = readable && utf8.ValidString(name) && !strings.ContainsRune(name, 0)
+	}
+	switch {
+	case known:
+		return nil
+	case !readable:
+		return pgerr.New(pgerr.CharacterNotInRepertoire, "CSV header is not in UTF-8")
+	}
+	var columns []string
+	for _, c := range d.columns {
+		columns = append(columns, c.Name)
+	}
+	return pgerr.New(pgerr.BadCopyFileFormat, "CSV header names none of the columns %s", strings.Join(columns, ", "))
 }
 
 // Starts implements format.Decoder.
