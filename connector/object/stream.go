@@ -30,6 +30,8 @@ type rangeReader struct {
 	size  int64
 	chunk int64
 	rest  []byte
+	// failed is why the store could not be read, which is no fault of the file's.
+	failed error
 }
 
 // Read implements io.Reader.
@@ -46,7 +48,8 @@ func (r *rangeReader) Read(p []byte) (int, error) {
 		case errors.Is(err, object.ErrShort):
 			return 0, errShortened(r.name, r.pos, r.pos+want)
 		case err != nil:
-			return 0, fmt.Errorf("read %s at byte %d: %w", r.name, r.pos, err)
+			r.failed = fmt.Errorf("read %s at byte %d: %w", r.name, r.pos, err)
+			return 0, r.failed
 		case int64(len(data)) < want:
 			return 0, errShortened(r.name, r.pos+int64(len(data)), r.size)
 		}
@@ -178,8 +181,11 @@ func (s *stream) more(ctx context.Context, buf []byte) (out []byte, end bool, er
 // wrap says where a file that does not decompress is damaged.
 func (s *stream) wrap(err error) error {
 	var e *pgerr.Error
-	if errors.As(err, &e) {
+	switch {
+	case errors.As(err, &e):
 		return err
+	case s.raw.failed != nil:
+		return s.raw.failed
 	}
 	return pgerr.New(pgerr.DataCorrupted, "file %q cannot be decompressed beyond byte %d of its content: %s", s.raw.name, s.offset, err).Wrap(err)
 }
