@@ -45,11 +45,13 @@ func (w *markedWriter) Write(ctx context.Context, b *batch.Batch) error {
 	return w.counter.Write(ctx, b)
 }
 
-// TestStateIsNoGarbage checks that the rows that joins, first rows of groups and
-// distinct rows keep cost the garbage collector nothing, however many they are.
+// TestStateIsNoGarbage checks that the rows that joins, first rows of groups, distinct
+// rows and ordered aggregates keep cost the garbage collector nothing, however many they
+// are.
 func TestStateIsNoGarbage(t *testing.T) {
 	const events, scanMax = 1_000_000, 2 << 20
-	queries := []Query{{Name: "distinct", SQL: `SELECT DISTINCT auction, bidder, price FROM bid`}}
+	queries := []Query{{Name: "distinct", SQL: `SELECT DISTINCT auction, bidder, price FROM bid`},
+		{Name: "ordered", SQL: `SELECT auction, bidder, array_agg(price ORDER BY price) AS prices FROM bid GROUP BY auction, bidder`}}
 	for _, q := range Queries() {
 		switch q.Name {
 		case "q18", "q19", "q20":

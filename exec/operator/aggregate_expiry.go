@@ -37,19 +37,18 @@ func (a *accumulators) forget(group uint32) {
 // forget removes the rows of a group.
 func (l *list) forget(group uint32) {
 	delete(l.failed, group)
-	g := l.at(group)
-	if g == nil {
+	if int(group) >= l.groups.Len() {
 		return
 	}
-	for _, id := range g.fresh {
+	for _, id := range l.lists.of(&l.groups.At(group).fresh) {
 		l.values.remove(id)
 	}
-	if len(g.ordered) > 0 {
-		for _, id := range g.ordered[0] {
+	if len(l.orders) > 0 {
+		for _, id := range l.lists.of(l.order(group, 0)) {
 			l.values.remove(id)
 		}
 	}
-	l.groups[group] = nil
+	l.clear(group)
 }
 
 // forget removes the blocks of a group, of which keys has the keys.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec/agg"
+	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
 )
@@ -24,9 +25,12 @@ type list struct {
 	counts  []uintptr
 	orders  []*listOrder
 	readers []*listReader
-	groups  []*listGroup // by the group's row, nil for none
+	lists   *idLists
+	groups  *state.Vector[listGroup] // by the group's row
+	ordered *state.Vector[idList]    // by group and order: see order
+	arrived *state.Vector[arrivals]  // by group, if rows are numbered
 	touched []uint32
-	crowded []*listGroup
+	crowded []uint32
 	// onRead is set where groups settle one by one as they are emitted.
 	onRead bool
 
@@ -63,15 +67,17 @@ type listReader struct {
 	compute agg.Ordered
 }
 
-// listGroup is the rows of one group: those in order, in each of the list's
-// orders, those that came since, and those that were without copies for a moment.
+// listGroup is the rows of one group that are in no order yet, and those that were
+// without copies for a moment. The zero listGroup is that of a group without rows.
 type listGroup struct {
-	ordered [][]uint32
-	fresh   []uint32
-	gone    []uint32
-	dirty   bool
-	// Rows of batch number batch are numbered from base on; next is one more than
-	// the highest number there is.
+	fresh idList
+	gone  idList
+	dirty bool
+}
+
+// arrivals numbers the rows of one group: those of batch number batch from base on.
+// next is one more than the highest number there is.
+type arrivals struct {
 	batch      uint64
 	base, next int64
 }
@@ -79,7 +85,9 @@ type listGroup struct {
 // newList makes list number n over its table. keys is how many of the table's
 // keys come before the list's columns.
 func newList(a *accumulators, n int, values *table, keys int, fields []types.Field) *list {
-	l := &list{a: a, spec: a.spec.Lists[n], number: n, values: values, arrival: batch.Column{Phys: types.PhysInt}}
+	t := values.Table
+	l := &list{a: a, spec: a.spec.Lists[n], number: n, values: values, arrival: batch.Column{Phys: types.PhysInt}, lists: newIDLists(t),
+		groups: state.NewVector[listGroup](t), ordered: state.NewVector[idList](t), arrived: state.NewVector[arrivals](t)}
 	add := func(t types.Type) {
 		k := keys + len(l.columns)
 		l.columns = append(l.columns, listColumn{key: k, off: values.key(k), t: t})
@@ -140,12 +148,13 @@ func (l *list) restore(all bool) error {
 		}
 		for i, id := range ids {
 			x := l.group(groups[i])
-			x.fresh = append(x.fresh, id)
+			l.lists.add(&x.fresh, id)
 			if l.copies(id) == 0 { // of a filter that is no more
-				x.gone = append(x.gone, id)
+				l.lists.add(&x.gone, id)
 			}
 			if l.spec.Arrival {
-				x.next = max(x.next, *(*int64)(unsafe.Add(l.values.read(id), l.columns[0].off))+1)
+				n := l.arrivals(groups[i])
+				n.next = max(n.next, *(*int64)(unsafe.Add(l.values.read(id), l.columns[0].off))+1)
 			}
 			if all || l.mayHaveFailed(rows[i]) {
 				l.touch(groups[i], x)
@@ -156,23 +165,42 @@ func (l *list) restore(all bool) error {
 }
 
 func (l *list) group(id uint32) *listGroup {
-	if int(id) >= len(l.groups) {
-		l.groups = append(l.groups, make([]*listGroup, int(id)+1-len(l.groups)+len(l.groups)/2)...)
+	if int(id) >= l.groups.Len() {
+		l.groups.Grow(int(id) + 1)
 	}
-	g := l.groups[id]
-	if g == nil {
-		g = &listGroup{ordered: make([][]uint32, len(l.orders))}
-		l.groups[id] = g
-	}
-	return g
+	return l.groups.At(id)
 }
 
-// at is the group, nil if it has no rows.
-func (l *list) at(id uint32) *listGroup {
-	if int(id) < len(l.groups) {
-		return l.groups[id]
+func (l *list) arrivals(id uint32) *arrivals {
+	if int(id) >= l.arrived.Len() {
+		l.arrived.Grow(int(id) + 1)
 	}
-	return nil
+	return l.arrived.At(id)
+}
+
+// order is the rows of a group in order number n of the list's.
+func (l *list) order(id uint32, n int) *idList {
+	at := int(id)*len(l.orders) + n
+	l.ordered.Grow(at + 1)
+	return l.ordered.At(uint32(at))
+}
+
+// clear makes a group one without rows.
+func (l *list) clear(id uint32) {
+	if int(id) < l.groups.Len() {
+		g := l.groups.At(id)
+		l.lists.clear(&g.fresh)
+		l.lists.clear(&g.gone)
+		g.dirty = false
+	}
+	for n := range l.orders {
+		if at := int(id)*len(l.orders) + n; at < l.ordered.Len() {
+			l.lists.clear(l.ordered.At(uint32(at)))
+		}
+	}
+	if int(id) < l.arrived.Len() {
+		*l.arrived.At(id) = arrivals{}
+	}
 }
 
 func (l *list) touch(id uint32, g *listGroup) {
@@ -204,8 +232,8 @@ func (l *list) fold(w *work) {
 	l.fresh = l.values.find(l.keys, n, sel, l.ids, l.rows, l.fresh[:0])
 	for _, i := range l.fresh {
 		g := l.group(w.ids[i])
-		if g.fresh = append(g.fresh, l.ids[i]); len(g.fresh) == crowd && l.spec.First != nil {
-			l.crowded = append(l.crowded, g)
+		if l.lists.add(&g.fresh, l.ids[i]); g.fresh.n == crowd && l.spec.First != nil {
+			l.crowded = append(l.crowded, w.ids[i])
 		}
 		if l.created != nil {
 			l.created(int(i), l.ids[i])
@@ -221,8 +249,8 @@ func (l *list) fold(w *work) {
 		}
 		l.count(w, i)
 	}
-	for _, g := range l.crowded { // of which one row is wanted
-		l.arrange(g)
+	for _, id := range l.crowded { // of which one row is wanted
+		l.arrange(id, l.groups.At(id))
 	}
 	l.crowded = l.crowded[:0]
 }
@@ -240,12 +268,12 @@ func (l *list) numberRows(w *work, sel []uint16) {
 		if sel != nil {
 			i = int(sel[k])
 		}
-		g := l.group(w.ids[i])
-		if g.batch != w.batch {
-			g.batch, g.base = w.batch, g.next
+		a := l.arrivals(w.ids[i])
+		if a.batch != w.batch {
+			a.batch, a.base = w.batch, a.next
 		}
-		l.arrival.Int[i] = g.base + int64(i)
-		g.next = max(g.next, l.arrival.Int[i]+1)
+		l.arrival.Int[i] = a.base + int64(i)
+		a.next = max(a.next, l.arrival.Int[i]+1)
 	}
 }
 
@@ -267,7 +295,7 @@ func (l *list) count(w *work, i int) {
 	}
 	g := l.group(w.ids[i])
 	if left == 0 {
-		g.gone = append(g.gone, l.ids[i])
+		l.lists.add(&g.gone, l.ids[i])
 	}
 	l.touch(w.ids[i], g)
 }
@@ -275,30 +303,36 @@ func (l *list) count(w *work, i int) {
 // settle computes the aggregates of the groups touched.
 func (l *list) settle() error {
 	for _, id := range l.touched {
-		if g := l.at(id); g != nil && g.dirty {
-			if err := l.settleGroup(id, g); err != nil {
-				return err
-			}
+		if err := l.settleOne(id); err != nil {
+			return err
 		}
 	}
 	l.touched = l.touched[:0]
 	return nil
 }
 
-func (l *list) settleGroup(id uint32, g *listGroup) error {
+// settleOne computes the aggregates of one group, if it was touched.
+func (l *list) settleOne(id uint32) error {
+	if int(id) >= l.groups.Len() {
+		return nil
+	}
+	g := l.groups.At(id)
+	if !g.dirty {
+		return nil
+	}
 	g.dirty = false
-	l.arrange(g)
+	l.arrange(id, g)
 	delete(l.failed, id)
 	row := l.a.groups.write(id)
 	for _, r := range l.readers {
-		v, err := l.compute(r, id, g)
+		v, err := l.compute(r, id)
 		if err != nil {
 			return err
 		}
 		l.store(row, r, v)
 	}
-	if len(l.orders) == 0 || len(g.ordered[0]) == 0 {
-		l.groups[id] = nil
+	if len(l.orders) == 0 || l.order(id, 0).n == 0 {
+		l.clear(id)
 	}
 	return nil
 }
@@ -312,18 +346,8 @@ func (l *list) store(row unsafe.Pointer, r *listReader, v types.Value) {
 	t.WriteColumn(r.acc.column, l.one, &l.cell, 1, nil)
 }
 
-// settleOne computes the aggregates of one group.
-func (l *list) settleOne(id uint32) error {
-	if g := l.at(id); g != nil && g.dirty {
-		return l.settleGroup(id, g)
-	}
-	return nil
-}
-
 // drop forgets a group whose window has closed; its rows go with the window.
 func (l *list) drop(group uint32) {
 	delete(l.failed, group)
-	if int(group) < len(l.groups) {
-		l.groups[group] = nil
-	}
+	l.clear(group)
 }

@@ -101,57 +101,75 @@ const few = 4
 
 // arrange brings the orders of a group up to date and removes rows without
 // copies, and those that nobody wants.
-func (l *list) arrange(g *listGroup) {
+func (l *list) arrange(id uint32, g *listGroup) {
 	dead := l.dead(g)
 	for i, o := range l.orders {
-		g.ordered[i] = o.without(g.ordered[i], dead)
+		ordered := l.order(id, i)
+		o.remove(ordered, dead)
 		if l.spec.First == nil {
-			g.ordered[i] = o.with(g.ordered[i], g.fresh)
+			o.add(ordered, l.lists.of(&g.fresh))
 		}
 	}
-	for _, id := range dead {
-		l.values.remove(id)
+	for _, row := range dead {
+		l.values.remove(row)
 	}
-	if l.spec.First != nil {
-		l.keepFirst(g)
+	if l.spec.First == nil {
+		l.lists.clear(&g.fresh)
+		return
 	}
-	if cap(g.fresh) > crowd {
-		g.fresh = nil
-	}
-	g.fresh = g.fresh[:0]
+	l.keepFirst(id, l.lists.of(&g.fresh))
+	l.lists.empty(&g.fresh, crowd)
 }
 
 // keepFirst removes all rows but the first one.
-func (l *list) keepFirst(g *listGroup) {
-	for _, id := range g.fresh {
-		if first := g.ordered[0]; len(first) > 0 {
-			if l.orders[0].compare(first[0], id) <= 0 {
-				l.values.remove(id)
-				continue
-			}
-			l.values.remove(first[0])
+func (l *list) keepFirst(group uint32, fresh []uint32) {
+	var was, first uint32 = noEntry, noEntry
+	if ordered := l.lists.of(l.order(group, 0)); len(ordered) > 0 {
+		was, first = ordered[0], ordered[0]
+	}
+	for _, id := range fresh {
+		switch {
+		case first == noEntry:
+			first = id
+		case l.orders[0].compare(first, id) <= 0:
+			l.values.remove(id)
+		default:
+			l.values.remove(first)
+			first = id
 		}
-		for i := range g.ordered {
-			g.ordered[i] = append(g.ordered[i][:0], id)
-		}
+	}
+	if first == was {
+		return
+	}
+	for i := range l.orders {
+		only := l.order(group, i)
+		l.lists.clear(only)
+		l.lists.add(only, first)
 	}
 }
 
 // dead lists, in order of their ids, the group's rows that have no copies, and
 // takes them out of the fresh ones.
 func (l *list) dead(g *listGroup) []uint32 {
-	if len(g.gone) == 0 {
+	if g.gone.n == 0 {
 		return nil
 	}
-	slices.Sort(g.gone)
-	dead := slices.DeleteFunc(slices.Compact(g.gone), func(id uint32) bool { return l.copies(id) != 0 })
-	l.gone = append(l.gone[:0], dead...)
-	dead, g.gone = l.gone, g.gone[:0]
-	g.fresh = slices.DeleteFunc(g.fresh, func(id uint32) bool {
-		_, is := slices.BinarySearch(dead, id)
+	gone := append(l.gone[:0], l.lists.of(&g.gone)...)
+	l.lists.clear(&g.gone)
+	slices.Sort(gone)
+	l.gone = slices.DeleteFunc(slices.Compact(gone), func(id uint32) bool { return l.copies(id) != 0 })
+	if g.fresh.n > 0 {
+		l.lists.cut(&g.fresh, len(except(l.lists.of(&g.fresh), l.gone)))
+	}
+	return l.gone
+}
+
+// except takes ids, which are in order, out of a list.
+func except(list, ids []uint32) []uint32 {
+	return slices.DeleteFunc(list, func(id uint32) bool {
+		_, is := slices.BinarySearch(ids, id)
 		return is
 	})
-	return dead
 }
 
 // copies is 0 if no filter counts the row.
@@ -163,53 +181,53 @@ func (l *list) copies(id uint32) (any int64) {
 	return any
 }
 
-// without takes ids out of an order; those that are not in it are skipped.
-func (o *listOrder) without(ordered, ids []uint32) []uint32 {
-	if len(ids) == 0 || len(ordered) == 0 {
-		return ordered
+// remove takes ids out of a list in the order; those that are not in it are skipped.
+func (o *listOrder) remove(l *idList, ids []uint32) {
+	lists := o.l.lists
+	if len(ids) == 0 || l.n == 0 {
+		return
 	}
 	if len(ids) > few {
-		return slices.DeleteFunc(ordered, func(id uint32) bool {
-			_, is := slices.BinarySearch(ids, id)
-			return is
-		})
+		lists.cut(l, len(except(lists.of(l), ids)))
+		return
 	}
 	for _, id := range ids {
+		ordered := lists.of(l)
 		at, _ := slices.BinarySearchFunc(ordered, id, o.compare)
 		for at < len(ordered) && ordered[at] != id && o.compare(ordered[at], id) == 0 {
 			at++
 		}
 		if at < len(ordered) && ordered[at] == id {
-			ordered = slices.Delete(ordered, at, at+1)
+			lists.remove(l, at)
 		}
 	}
-	return ordered
 }
 
-// with puts ids into an order.
-func (o *listOrder) with(ordered, ids []uint32) []uint32 {
+// add puts ids into a list in the order.
+func (o *listOrder) add(l *idList, ids []uint32) {
+	lists := o.l.lists
 	if len(ids) <= few {
 		for _, id := range ids {
-			at, _ := slices.BinarySearchFunc(ordered, id, o.compare)
-			ordered = slices.Insert(ordered, at, id)
+			at, _ := slices.BinarySearchFunc(lists.of(l), id, o.compare)
+			lists.insert(l, at, id)
 		}
-		return ordered
+		return
 	}
 	o.l.added = append(o.l.added[:0], ids...)
 	added := o.l.added
 	slices.SortFunc(added, o.compare)
-	if n := len(ordered); n == 0 || o.compare(ordered[n-1], added[0]) <= 0 {
-		return append(ordered, added...)
-	}
-	merged := make([]uint32, 0, len(ordered)+len(added))
-	for len(ordered) > 0 && len(added) > 0 {
-		if o.compare(ordered[0], added[0]) <= 0 {
-			merged, ordered = append(merged, ordered[0]), ordered[1:]
+	n := int(l.n)
+	lists.extend(l, len(added))
+	ordered := lists.of(l)
+	for at := len(ordered); len(added) > 0; { // from the last one on, so that none is written over
+		at--
+		if last := len(added) - 1; n == 0 || o.compare(ordered[n-1], added[last]) <= 0 {
+			ordered[at], added = added[last], added[:last]
 		} else {
-			merged, added = append(merged, added[0]), added[1:]
+			n--
+			ordered[at] = ordered[n]
 		}
 	}
-	return append(append(merged, ordered...), added...)
 }
 
 // rowView is the rows of a group as an aggregate reads them.
@@ -222,12 +240,12 @@ type rowView struct {
 	counts []int64
 }
 
-// rowsOf are the rows of g that r counts, in its order. The result is valid until
-// the next call.
-func (l *list) rowsOf(r *listReader, g *listGroup) *rowView {
+// rowsOf are the rows of a group that r counts, in its order. The result is valid
+// until the next call.
+func (l *list) rowsOf(r *listReader, group uint32) *rowView {
 	v := &l.view
 	*v = rowView{l: l, read: r.acc.spec.List, off: l.counts[r.acc.spec.List.Mask], first: len(l.columns) - len(l.spec.Args), ids: v.ids[:0], counts: v.counts[:0]}
-	for _, id := range g.ordered[r.order] {
+	for _, id := range l.lists.of(l.order(group, r.order)) {
 		n := *(*int64)(unsafe.Add(l.values.read(id), v.off))
 		if n <= 0 {
 			continue

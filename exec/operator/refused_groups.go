@@ -131,8 +131,8 @@ func (a *accumulators) refusal(group uint32) *listFailure {
 
 // compute computes a reader's aggregate of a group. Its slot is null if there is no
 // value; that this is why is not stored, but found out anew after a restore.
-func (l *list) compute(r *listReader, id uint32, g *listGroup) (types.Value, error) {
-	v, err := r.compute(l.rowsOf(r, g))
+func (l *list) compute(r *listReader, id uint32) (types.Value, error) {
+	v, err := r.compute(l.rowsOf(r, id))
 	if err == nil || !isDataError(err) {
 		return v, err
 	}
