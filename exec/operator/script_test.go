@@ -394,6 +394,7 @@ func (x *tasks) cut(phase int) error {
 		snaps := map[string]*state.Snapshot{}
 		for name, t := range tables {
 			snaps[name] = t.Seal(uint64(phase))
+			x.checkKeys(snaps[name])
 		}
 		sealed = append(sealed, snaps)
 	}
@@ -420,6 +421,32 @@ func (x *tasks) cut(phase int) error {
 		}
 	}
 	return nil
+}
+
+// checkKeys reports rows of a table whose keys are the same: what a checkpoint says of
+// a row could be of another one.
+func (x *tasks) checkKeys(s *state.Snapshot) {
+	schema := s.Schema()
+	keys := &batch.Batch{}
+	var columns []int
+	for i, k := range schema.Keys {
+		columns = append(columns, i)
+		keys.Cols = append(keys.Cols, &batch.Column{Phys: k.Type.Phys()})
+	}
+	seen := map[string]bool{}
+	for at := state.RowID(0); at != state.NoRow && len(columns) > 0; {
+		at = s.Read(at, 100, columns, keys)
+		for i := range keys.N {
+			key := ""
+			for c, k := range schema.Keys {
+				key += showValue(k.Type, keys.Cols[c].Value(i)) + "|"
+			}
+			if seen[key] {
+				x.t.Errorf("%+v: two rows of state table %q have the keys %s", x.mode, schema.Name, key)
+			}
+			seen[key] = true
+		}
+	}
 }
 
 // dump makes the view's rows the result.
