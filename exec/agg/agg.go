@@ -60,11 +60,14 @@ type Accumulator struct {
 	Merge func(into, from []unsafe.Pointer, off uintptr) error
 }
 
-// NewExact returns the kernels of a sum of double precision values whose rest is
-// kept at offset rest; NaN and the infinities are left out.
-func NewExact(fn string, rest uintptr) (Accumulator, error) {
+// NewExact returns the kernels of a sum of double precision values, or of intervals,
+// whose rest is kept at offset rest; NaN and the infinities are left out.
+func NewExact(fn string, arg types.Type, rest uintptr) (Accumulator, error) {
 	switch fn {
 	case "sum":
+		if arg.Kind == types.IntervalK {
+			return newExactInterval(rest), nil
+		}
 		return newExact(itself, rest), nil
 	case "sum_squares":
 		return newExact(square, rest), nil

@@ -22,7 +22,7 @@ func newAverage(slots []Slot, scale uintptr, out types.Type) (Output, error) {
 		}), nil
 	case slots[0].Type.Phys() == types.PhysInterval:
 		return perRow(count, func(r unsafe.Pointer, n int64, dst *batch.Column, i int) error {
-			s, err := intervalAt(r, sum)
+			s, err := intervalAt(r, &slots[0])
 			if err != nil {
 				return err
 			}

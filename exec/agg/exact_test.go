@@ -33,7 +33,7 @@ type field struct {
 func sumFields(t *testing.T) (all []field) {
 	var s sums
 	exact := func(fn string, off, rest uintptr, col int) {
-		k, err := NewExact(fn, rest)
+		k, err := NewExact(fn, types.Of(types.Float64), rest)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -185,7 +185,7 @@ func naiveRegression(fn string, pairs [][2]float64) (float64, bool) {
 // TestExactSumBeyond checks that a sum beyond double precision has no value, and has
 // the right one again when what was too much is taken away.
 func TestExactSumBeyond(t *testing.T) {
-	k, err := NewExact("sum", 8)
+	k, err := NewExact("sum", types.Of(types.Float64), 8)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,7 +118,7 @@ func newValue(slots []Slot, out types.Type, strings Bytes) (Output, error) {
 	case types.PhysInterval:
 		if slots[0].Func == "sum" {
 			return perRow(slots[1].Off, func(r unsafe.Pointer, _ int64, dst *batch.Column, i int) (err error) {
-				dst.Interval[i], err = intervalAt(r, off)
+				dst.Interval[i], err = intervalAt(r, &slots[0])
 				return err
 			}), nil
 		}
@@ -153,15 +153,6 @@ func newReal(slots []Slot) Output {
 		}
 		return nil
 	})
-}
-
-// intervalAt is a sum of intervals of a state row.
-func intervalAt(r unsafe.Pointer, off uintptr) (types.Interval, error) {
-	v := *at[types.Interval](r, off)
-	if v == lostInterval {
-		return v, outOfRange("interval")
-	}
-	return v, nil
 }
 
 func newStringValue(slots []Slot, strings Bytes) Output {

@@ -79,7 +79,7 @@ func newAccumulators(op *graph.Operator, spec *graph.Aggregate, env *Env, window
 		acc.kept = extremum || s.List != nil || s.Sketch > 0 || s.Func == "rest"
 		if s.List == nil && s.Sketch == 0 {
 			if s.Rest > 0 {
-				acc.Accumulator, err = agg.NewExact(s.Func, a.groups.column(s.Rest))
+				acc.Accumulator, err = agg.NewExact(s.Func, argType(op, env, s), a.groups.column(s.Rest))
 			} else {
 				acc.Accumulator, err = agg.New(s.Func, argType(op, env, s), a.groups)
 			}
@@ -276,8 +276,20 @@ func (a *accumulators) zeroAdded(tables []*table) {
 			for _, c := range zero {
 				t.SetNull(row, c, false)
 			}
+			if t == a.groups {
+				a.adopt(row)
+			}
 			return nil
 		})
+	}
+}
+
+// adopt makes sums of intervals in a row whose rests were added such as have one.
+func (a *accumulators) adopt(row unsafe.Pointer) {
+	for i := range a.all {
+		if acc := &a.all[i]; acc.spec.Rest > 0 && acc.spec.Type.Kind == types.IntervalK && slices.Contains(a.groups.Added(), acc.spec.Rest) {
+			agg.AdoptInterval(unsafe.Add(row, acc.off), unsafe.Add(row, a.all[acc.spec.Rest].off))
+		}
 	}
 }
 

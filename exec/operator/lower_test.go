@@ -121,7 +121,13 @@ func lowerCall(op *graph.Operator, spec *graph.Aggregate, s *script, call string
 		})
 		if at < 0 {
 			at = len(spec.Accumulators)
-			spec.Accumulators = append(spec.Accumulators, a)
+			if t.Kind == types.IntervalK && fn == "sum" && spec.Retractable {
+				rest := graph.Accumulator{Name: "rest of " + a.Name, Func: "rest", Arg: -1, Filter: -1, Type: t, Distinct: -1}
+				a.Rest = at + 1
+				spec.Accumulators = append(spec.Accumulators, a, rest)
+			} else {
+				spec.Accumulators = append(spec.Accumulators, a)
+			}
 		}
 		out.Accumulators = append(out.Accumulators, at)
 	}

@@ -44,7 +44,7 @@ func ordinary(rng *rand.Rand, k string, at int64) []types.Value {
 func TestRefusedGroupsModel(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	calls := "count(*), sum(n), avg(n), sum(b), avg(b), sum(v), stddev_samp(n), stddev_samp(b), sum(distinct n), sum(n) filter f, min(n), percentile_cont(0.4; i), array_agg(b order by n)"
+	calls := "count(*), sum(n), avg(n), sum(b), avg(b), sum(v), stddev_samp(n), stddev_samp(b), sum(distinct n), sum(n) filter f, min(n), sum(i), avg(i), sum(i) filter f, sum(distinct i), var_samp(n), var_samp(b), percentile_cont(0.4; i), array_agg(b order by n), first_value(i order by n), last_value(b order by n desc), any_value(n)"
 	for i, op := range []string{"aggregate retract by k: ", "aggregate retract : ", "window_aggregate retract tumble(ts,10) by k: ", "window_aggregate retract hop(ts,10,4) by k: ",
 		"window_aggregate cumulate(ts,12,4) by k: "} {
 		op = strings.Replace(op, "te cumulate", "te retract cumulate", 1)
@@ -115,6 +115,8 @@ func TestRefusedWindows(t *testing.T) {
 	sums := "count(*), sum(n), avg(b), sum(x), avg(x), sum(i), avg(i), stddev_samp(n), min(x), max(i)"
 	for _, op := range []string{"window_aggregate on close tumble(ts,10) by k: " + sums, "window_aggregate on close hop(ts,10,5) by k: " + sums, "window_aggregate on close hop(ts,10,5) by k: count(*), sum(i), percentile_cont(0.3; i)",
 		"window_aggregate on close cumulate(ts,12,4) by k: " + sums, "window_aggregate on close session(ts,6) by k: " + sums, "window_aggregate session(ts,6) by k: " + sums,
+		"aggregate by k: count(*), sum(i), first_value(n), last_value(b), any_value(x), approx_count_distinct(b), approx_count_distinct(n), var_samp(b)",
+		"window_aggregate on close tumble(ts,10) by k: count(*), sum(i), first_value(n order by b), last_value(b order by n), any_value(x), approx_count_distinct(b), var_samp(n)",
 		"aggregate by k: " + sums, "aggregate by k: percentile_cont(0.3; i), percentile_disc(0.2; x)", "bounded\naggregate by k: " + sums} {
 		s, plain := mustParse(t, refusedInput+op), mustParse(t, refusedInput+op)
 		for at := range int64(60) {
@@ -161,6 +163,42 @@ func TestRefusedWindows(t *testing.T) {
 		if got := s.run(t, mode{batch: 1024, tasks: []int{1}}); !strings.Contains(got.text, "22003") && !strings.Contains(got.text, "out of range") && !strings.Contains(got.text, "overflow") {
 			t.Errorf("%s: without a policy the output is\n%s", op, got.text)
 		}
+	}
+}
+
+// TestRefusedLists has a group's lists be longer than a value may be, until most of its
+// rows are gone.
+func TestRefusedLists(t *testing.T) {
+	const op = "input k text, s text\naggregate retract by k: count(*), array_agg(s order by s), string_agg(s order by s), first_value(s order by s desc), any_value(s)"
+	s, plain := mustParse(t, op), mustParse(t, op)
+	long, copies := types.Value{Bytes: strings.Repeat("x", 1<<20)}, types.ValueBytesMax>>20+1
+	told := map[string]bool{}
+	s.refused = func(_ context.Context, r *exec.Refused) error {
+		told[strings.Clone(r.Batch.Cols[0].Str(0))] = true
+		return nil
+	}
+	for _, change := range []batch.Op{batch.Insert, batch.Delete} {
+		for range copies {
+			s.add(0, change, []types.Value{{Bytes: "z"}, long})
+		}
+		for _, to := range []*script{s, plain} {
+			for _, k := range []string{"a", "z"} {
+				to.add(0, batch.Insert, []types.Value{{Bytes: k}, {Bytes: string('a' + rune(change))}})
+			}
+			to.steps = append(to.steps, step{kind: "barrier"})
+		}
+	}
+	want := plain.run(t, mode{batch: 1024, tasks: []int{1}, coalesce: 1})
+	for _, m := range []mode{{batch: 64, tasks: []int{1}, coalesce: 1 << 20}, {batch: 64, tasks: []int{2, 1, 3}, restart: true, coalesce: 1 << 20}} {
+		clear(told)
+		got := s.run(t, m)
+		if !maps.Equal(got.total, want.total) || !maps.Equal(told, map[string]bool{"z": true}) {
+			t.Fatalf("%+v: told are %v; the output has\n%v\nand should have\n%v", m, told, show(got.total), show(want.total))
+		}
+	}
+	s.refused = nil
+	if got := s.run(t, mode{batch: 64, tasks: []int{1}, coalesce: 1 << 20}); !strings.Contains(got.text, "is longer than") {
+		t.Errorf("without a policy the output is\n%.500s", got.text)
 	}
 }
 

@@ -90,7 +90,7 @@ func (a *aggregate) accumulator(s *graph.Accumulator, in []types.Field, offs []u
 		arg = in[s.Arg].Type
 	}
 	if s.Rest > 0 {
-		return agg.NewExact(s.Func, offs[s.Rest])
+		return agg.NewExact(s.Func, arg, offs[s.Rest])
 	}
 	return agg.New(s.Func, arg, &a.strings)
 }

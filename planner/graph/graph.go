@@ -289,7 +289,7 @@ type Accumulator struct {
 	// With are columns that must not be null either for a row to count; Func
 	// "sum_products" multiplies Arg by the first of them.
 	With []int `json:"with,omitempty"`
-	// Rest is, of an exact sum of double precision values, the number of the
+	// Rest is, of an exact sum of double precision values or intervals, the number of the
 	// accumulator that holds what its own column is too short for, 0 for none;
 	// that one's Func is "rest". Such a sum leaves out NaN and the infinities, as
 	// sum_finite and sum_squares_finite of numerics do: count_nan, count_inf and

@@ -102,7 +102,7 @@ func (x *aggregation) output(o *operator, a scalar.Aggregate) (int, error) {
 	for _, fn := range r.accumulators {
 		out.Accumulators = append(out.Accumulators, f.exactAccumulator(fn, in, exact))
 	}
-	if exact != plain {
+	if exact != plain && in.typ.Kind != types.IntervalK {
 		out.Specials = f.specials(in)
 	}
 	if exact == finite {

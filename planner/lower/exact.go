@@ -14,7 +14,7 @@ type exact int
 
 const (
 	plain  exact = iota
-	paired       // in double precision with a rest
+	paired       // in double precision, or as intervals, with a rest
 	finite       // of numerics, without NaN and the infinities
 )
 
@@ -26,6 +26,8 @@ func exactness(retractable bool, r recipe, t types.Type) exact {
 	switch {
 	case !sums:
 	case t.Phys() == types.PhysFloat && (retractable || r.accumulators[0] == "sum_squares"):
+		return paired
+	case t.Kind == types.IntervalK && retractable:
 		return paired
 	case t.Kind == types.Numeric && retractable && !t.HasPrecision:
 		return finite

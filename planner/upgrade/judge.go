@@ -264,7 +264,7 @@ func (c *comparison) report(t Table, v *Verdict) {
 		where = t.Name + "."
 	}
 	for i, from := range t.Columns {
-		if from < 0 {
+		if from < 0 && !restOfKept(t, i) {
 			v.Added = append(v.Added, where+changed(t.OldTable.Columns, t.NewTable.Columns[i]))
 		}
 	}
@@ -273,6 +273,14 @@ func (c *comparison) report(t Table, v *Verdict) {
 			c.loses(c.old.byID[t.FromOperator], v, Loss{Name: col.Name, Table: t.From})
 		}
 	}
+}
+
+// restOfKept reports whether column i of the new table is what a sum that is kept is too
+// short for: nothing so far.
+func restOfKept(t Table, i int) bool {
+	sum, ok := strings.CutPrefix(t.NewTable.Columns[i].Name, "rest of ")
+	at := slices.IndexFunc(t.NewTable.Columns, func(c graph.Column) bool { return c.Name == sum })
+	return ok && at >= 0 && t.Columns[at] >= 0
 }
 
 // loses adds to a verdict what has no place in the new query.
