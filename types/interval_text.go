@@ -289,13 +289,10 @@ func (p *intervalParser) words(s, fields string) {
 		unit := rest[:j]
 		if unit == "" { // bare number: the qualifier's last field, or seconds
 			unit = "second"
-			if fields != "" {
-				unit = fields[strings.LastIndexByte(fields, ' ')+1:]
-				if rest != "" && strings.HasPrefix(fields, "day") {
-					unit = "day"
-				}
-			} else if rest != "" {
+			if rest != "" {
 				unit = "day" // '1 2:03:04'
+			} else if fields != "" {
+				unit = fields[strings.LastIndexByte(fields, ' ')+1:]
 			}
 			p.add(n, frac, unit)
 			s = rest

@@ -82,7 +82,13 @@ func (t Type) Typmod() int32 {
 	case Time, Timestamp, TimestampTZ:
 		return t.Precision
 	case IntervalK:
-		return 0x7fff<<16 | t.Precision
+		switch {
+		case t.Scale == 0:
+			return 0x7fff<<16 | t.Precision
+		case t.Precision == intervalMicros:
+			return t.Scale<<16 | 0xffff
+		}
+		return t.Scale<<16 | t.Precision
 	}
 	return -1
 }
@@ -111,8 +117,12 @@ func (t Type) WithTypmod(mod int32) Type {
 	case Time, Timestamp, TimestampTZ:
 		t.Precision, t.HasPrecision = mod, true
 	case IntervalK:
-		if p := mod & 0xffff; p != 0xffff {
-			t.Precision, t.HasPrecision = p, true
+		t.Precision, t.HasPrecision = min(mod&0xffff, intervalMicros), true
+		if t.Scale = mod >> 16; t.Scale == 0x7fff {
+			t.Scale, t.HasPrecision = 0, mod&0xffff != 0xffff
+		}
+		if !t.HasPrecision {
+			t.Precision = 0
 		}
 	}
 	return t

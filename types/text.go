@@ -114,7 +114,7 @@ func ParseText(t Type, s string, opt *ParseOptions) (v Value, err error) {
 	case TimestampTZ:
 		v.Int, err = ParseTimestampTZ(s, opt.zone(), opt.local())
 	case IntervalK:
-		v.Interval, err = ParseInterval(s, "", intervalPrecision(t))
+		v.Interval, err = ParseInterval(s, t.intervalFields(), intervalPrecision(t))
 	case UUID:
 		v.UUID, err = ParseUUID(s)
 	case JSONB:

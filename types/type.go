@@ -169,6 +169,8 @@ func (t Type) String() string {
 		if t.HasPrecision {
 			return fmt.Sprintf("%s(%d)", t.Kind, t.Precision)
 		}
+	case IntervalK:
+		return t.intervalName()
 	case Time, Timestamp, TimestampTZ:
 		if t.HasPrecision {
 			base := map[Kind]string{Time: "time", Timestamp: "timestamp", TimestampTZ: "timestamp"}[t.Kind]

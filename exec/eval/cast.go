@@ -172,7 +172,7 @@ func castRow(from, to types.Type) castFn {
 			if opt == nil || opt.Zone != ctx.zone() {
 				opt = ctx.parse()
 			}
-			return types.ParseText(to, v.Bytes, opt)
+			return parseFitting(to, v.Bytes, opt)
 		}
 	case from.Kind == to.Kind:
 		return castModifiers(to)
@@ -246,6 +246,17 @@ func castJSON(to types.Type) castFn {
 	}
 }
 
+// parseFitting reads text as a value of type to. The fields of an interval type do not
+// say in what unit the text of a column is, as they do for a literal.
+func parseFitting(to types.Type, s string, opt *types.ParseOptions) (types.Value, error) {
+	if to.Kind != types.IntervalK {
+		return types.ParseText(to, s, opt)
+	}
+	v, err := types.ParseText(types.Of(to.Kind), s, opt)
+	v.Interval = types.FitInterval(to, v.Interval)
+	return v, err
+}
+
 // castModifiers applies precision and scale to a value of the same kind.
 func castModifiers(to types.Type) castFn {
 	return func(_ *Context, v types.Value) (_ types.Value, err error) {
@@ -255,7 +266,7 @@ func castModifiers(to types.Type) castFn {
 		case types.Time, types.Timestamp, types.TimestampTZ:
 			v.Int = types.RoundMicros(v.Int, to.Precision)
 		case types.IntervalK:
-			v.Interval.Micros = types.RoundMicros(v.Interval.Micros, to.Precision)
+			v.Interval = types.FitInterval(to, v.Interval)
 		}
 		return v, err
 	}
@@ -346,7 +357,7 @@ func castTimes(from, to types.Type) castFn {
 		var r int64
 		switch {
 		case from.Kind == types.Time && to.Kind == types.IntervalK:
-			return types.Value{Interval: types.Interval{Micros: x}}, nil
+			return types.Value{Interval: types.FitInterval(to, types.Interval{Micros: x})}, nil
 		case from.Kind == types.IntervalK && to.Kind == types.Time:
 			r = micros(v.Interval.Micros)
 		case from.Kind == types.Date:

@@ -64,6 +64,9 @@ func ResolveType(t ast.TypeName) (types.Type, error) {
 	if err := modifiers(&out, t, name); err != nil {
 		return types.Type{}, err
 	}
+	if k == types.IntervalK {
+		out = out.WithIntervalFields(t.Interval)
+	}
 	for _, f := range t.Fields {
 		ft, err := ResolveType(f.Type)
 		if err != nil {
@@ -138,9 +141,6 @@ func modifiers(out *types.Type, t ast.TypeName, name string) error {
 		p := m[0]
 		if p > 6 {
 			p = 6 // as PostgreSQL does, with a warning there
-		}
-		if out.Kind == types.IntervalK {
-			return nil
 		}
 		out.HasPrecision, out.Precision = true, p
 	default:
