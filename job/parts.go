@@ -250,7 +250,7 @@ func (p *parts) Source(op *graph.Operator, task, tasks int) (*exec.SourceInput, 
 			in.Splits = append(in.Splits, sp)
 		}
 	}
-	times := &eval.Context{}
+	times := &eval.Context{Memory: env.Memory}
 	env.Eval = times
 	in.Tick = func() exec.Watermark {
 		times.Now = max(times.Now, p.m.opt.Clock.Now().UnixMicro())

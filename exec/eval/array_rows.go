@@ -24,7 +24,7 @@ func (x *row) array(i int) (types.ArrayValue, error) {
 	if x.null(i) {
 		return types.ArrayValue{}, nil
 	}
-	return types.DecodeArray(x.elem(i), x.str(i))
+	return x.list(x.elem(i), x.str(i))
 }
 
 // withArray calls fn with the first argument decoded.

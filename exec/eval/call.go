@@ -126,6 +126,7 @@ type row struct {
 	regexps map[string]*Regexp
 	likes   map[string]*likeMatcher
 	path    pathCall
+	held    int64 // bytes, by the call under way
 
 	lastTemplate string
 	lastParts    []templatePart
@@ -185,6 +186,10 @@ func newRowCall(e *scalar.Expr, args []node, strict bool, fn rowFn) node {
 				c.null(f, i)
 			default:
 				c.out.Set(i, v)
+			}
+			if x.held != 0 {
+				f.ctx.Memory.Add(-x.held)
+				x.held = 0
 			}
 		})
 	}, strict)

@@ -172,6 +172,9 @@ func castRow(from, to types.Type) castFn {
 			if opt == nil || opt.Zone != ctx.zone() {
 				opt = ctx.parse()
 			}
+			if len(v.Bytes) >= heldMin {
+				return ctx.parseLarge(to, v.Bytes, opt)
+			}
 			return parseFitting(to, v.Bytes, opt)
 		}
 	case from.Kind == to.Kind:
@@ -393,6 +396,13 @@ func castArray(from, to types.Type) castFn {
 		elem = castRow(*from.Elem, *to.Elem)
 	}
 	return func(ctx *Context, v types.Value) (types.Value, error) {
+		if len(v.Bytes) >= heldMin {
+			give, err := ctx.Hold(types.ListBytes(v.Bytes))
+			if err != nil {
+				return v, err
+			}
+			defer give()
+		}
 		a, err := types.DecodeArray(*from.Elem, v.Bytes)
 		for i := range a.Elems {
 			if err == nil && !a.Elems[i].Null {

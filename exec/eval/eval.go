@@ -11,6 +11,7 @@ import (
 	"fmt"
 
 	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/scalar"
 	"github.com/millrace/millrace/types"
@@ -38,6 +39,8 @@ type Context struct {
 	// External answers functions that the table marks External. Arguments are
 	// not null if the function is strict.
 	External func(key string, args []types.Value, result types.Type) (types.Value, error)
+	// Memory counts large values while they are taken apart; nil: nobody does.
+	Memory *memory.Share
 }
 
 // TimeZone is the session's time zone.

@@ -42,6 +42,11 @@ func (c *pathCall) arguments(ctx *Context, args []types.Value, kind pathKind) (p
 	if p, err = c.path(args[1].Bytes); err != nil {
 		return
 	}
+	if len(args[0].Bytes) >= heldMin {
+		if err = ctx.Memory.Room(types.JSONTreeBytes(args[0].Bytes)); err != nil {
+			return
+		}
+	}
 	if in.Doc, err = types.ParseJSON(args[0].Bytes); err != nil {
 		return
 	}

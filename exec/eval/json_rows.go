@@ -10,7 +10,7 @@ import (
 
 func jsonValue(j *types.JSON) types.Value { return strValue(j.String()) }
 
-func (x *row) json(i int) (*types.JSON, error) { return types.ParseJSON(x.str(i)) }
+func (x *row) json(i int) (*types.JSON, error) { return x.document(x.str(i)) }
 
 // withJSON calls fn with the first argument parsed.
 func withJSON(fn func(x *row, j *types.JSON) (types.Value, error)) rowFn {
@@ -125,7 +125,7 @@ func jsonOf(x *row, t types.Type, v types.Value) (*types.JSON, error) {
 	case types.Bool:
 		return &types.JSON{Kind: types.JSONBool, Bool: v.Bool}, nil
 	case types.JSONB:
-		return types.ParseJSON(v.Bytes)
+		return x.document(v.Bytes)
 	case types.Int16, types.Int32, types.Int64, types.Float32, types.Float64, types.Numeric:
 		s := string(types.AppendText(nil, t, &v, nil))
 		if n, err := types.ParseJSON(s); err == nil {
@@ -143,7 +143,7 @@ func jsonOf(x *row, t types.Type, v types.Value) (*types.JSON, error) {
 		}
 		return &types.JSON{Kind: types.JSONString, Str: s}, nil
 	case types.Array:
-		a, err := types.DecodeArray(*t.Elem, v.Bytes)
+		a, err := x.list(*t.Elem, v.Bytes)
 		if err != nil {
 			return nil, err
 		}
@@ -245,7 +245,7 @@ func (x *row) strings(i int) []string {
 
 // texts decodes a text[] argument without nulls.
 func (x *row) texts(i int) ([]string, error) {
-	a, err := types.DecodeArray(types.Of(types.Text), x.str(i))
+	a, err := x.list(types.Of(types.Text), x.str(i))
 	var out []string
 	for _, e := range a.Elems {
 		if !e.Null {
@@ -256,7 +256,7 @@ func (x *row) texts(i int) ([]string, error) {
 }
 
 func jsonPathArray(x *row, text bool) (types.Value, error) {
-	a, err := types.DecodeArray(types.Of(types.Text), x.str(1))
+	a, err := x.list(types.Of(types.Text), x.str(1))
 	if err != nil {
 		return types.NullValue, err
 	}
@@ -420,7 +420,7 @@ func jsonExistsMany(x *row, all bool) (types.Value, error) {
 }
 
 func jsonObject(x *row) (types.Value, error) {
-	a, err := types.DecodeArray(types.Of(types.Text), x.str(0))
+	a, err := x.list(types.Of(types.Text), x.str(0))
 	if err != nil {
 		return types.NullValue, err
 	}
@@ -434,7 +434,7 @@ func jsonObject(x *row) (types.Value, error) {
 		items = append(items, &types.JSON{Kind: types.JSONString, Str: v.Bytes})
 	}
 	if len(x.v) > 1 {
-		b, err := types.DecodeArray(types.Of(types.Text), x.str(1))
+		b, err := x.list(types.Of(types.Text), x.str(1))
 		if err != nil {
 			return types.NullValue, err
 		}

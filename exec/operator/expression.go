@@ -57,7 +57,7 @@ func newNow(env *Env) now {
 	if env.Eval != nil {
 		return now{eval: env.Eval}
 	}
-	return now{clock: env.Clock, eval: &eval.Context{}}
+	return now{clock: env.Clock, eval: &eval.Context{Memory: env.Memory}}
 }
 
 func (n *now) set() {

@@ -147,6 +147,11 @@ func (f *tableFunction) timeSeries(args []types.Value, zero error) (err error) {
 
 func (f *tableFunction) array(name string, args []types.Value) error {
 	elem := f.spec.Args[0].Type.Elem
+	give, err := f.ctx.Hold(types.ListBytes(args[0].Bytes))
+	if err != nil {
+		return err
+	}
+	defer give()
 	a, err := types.DecodeArray(*elem, args[0].Bytes)
 	if err != nil {
 		return err
@@ -235,6 +240,11 @@ func (f *tableFunction) split(name string, args []types.Value) error {
 
 // json gives the members of a JSON array or object.
 func (f *tableFunction) json(name, text string) error {
+	give, err := f.ctx.Hold(types.JSONTreeBytes(text))
+	if err != nil {
+		return err
+	}
+	defer give()
 	v, err := types.ParseJSON(text)
 	if err != nil {
 		return err

@@ -153,7 +153,7 @@ func (s *Share) Add(n int64) {
 		a.peak.Store(held) // another task may have stored more: it is for people
 	}
 	if a.Budget > 0 && held > a.Budget && a.err.Load() == nil {
-		a.refuse(a.Over(a.Budget))
+		a.refuse(a.Over(a.Budget), "")
 	}
 }
 
@@ -177,17 +177,21 @@ func (s *Share) Room(n int64) error {
 	}
 	switch limit := a.pool.Limit(); {
 	case a.Budget > 0 && a.held.Load()+n > a.Budget:
-		a.refuse(a.Over(a.Budget))
+		a.refuse(a.Over(a.Budget), s.asks(n))
 	case limit > 0 && n > limit/16 && a.pool.Used()+n > limit:
-		a.refuse(a.outOf(limit))
+		a.refuse(a.outOf(limit), s.asks(n))
 	}
 	return a.Err()
 }
 
+func (s *Share) asks(n int64) string {
+	return fmt.Sprintf(" The part %s asked for %s more.", s.name, Size(n))
+}
+
 // refuse stops the account with an error that tells who holds how much. The first
-// reason counts.
-func (a *Account) refuse(e *pgerr.Error) {
-	e.Detail = a.detail()
+// reason counts. asks is who asked for how much more, if anybody did.
+func (a *Account) refuse(e *pgerr.Error, asks string) {
+	e.Detail = a.detail() + asks
 	if !a.err.CompareAndSwap(nil, e) {
 		return
 	}

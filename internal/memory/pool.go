@@ -185,7 +185,7 @@ func (p *Pool) look() time.Duration {
 
 // stop stops an account because the process is at its limit.
 func (p *Pool) stop(a *Account, s seen) {
-	a.refuse(a.outOf(p.opt.Limit))
+	a.refuse(a.outOf(p.opt.Limit), "")
 	a.chosen = s.now
 	p.opt.Log.Warn("stopped for want of memory", "what", a.Title(), "held", Size(a.Held()), "used", Size(s.used), "limit", Size(s.limit))
 }

@@ -80,7 +80,7 @@ func TestBudget(t *testing.T) {
 		t.Fatalf("room for more: %v, %d stops", err, len(stops))
 	}
 	join.Add(100)
-	if len(stops) != 1 || a.Err() == nil || over.Detail != "The query held 100 bytes: sort 60 bytes, join 40 bytes." {
+	if len(stops) != 1 || a.Err() == nil || over.Detail != "The query held 100 bytes: sort 60 bytes, join 40 bytes. The part sort asked for 1 bytes more." {
 		t.Errorf("%d stops, %v, %q", len(stops), a.Err(), over.Detail)
 	}
 	join.Add(-140)

@@ -238,7 +238,7 @@ func (h *Handler) start(ctx context.Context, s *session.Session, g *graph.Graph)
 	}
 	var take func(*batch.Batch) error
 	r.parts = h.newBoundedParts(ctx, s, g, func(b *batch.Batch) error { return take(b) })
-	r.parts.account = r.account
+	r.parts.account, r.parts.eval.Memory = r.account, r.account.Share("values")
 	run, err := exec.New(ctx, g, exec.Options{Parallelism: 1, Factory: r.parts, Log: h.opt.Log, Clock: h.opt.Clock})
 	if err != nil {
 		err = r.cause(err)
