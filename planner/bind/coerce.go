@@ -102,11 +102,23 @@ func unmodified(t types.Type) bool {
 	return !t.HasPrecision
 }
 
+// limitsText reports whether t is varchar(n), char(n) or an array of these.
+func limitsText(t types.Type) bool {
+	if t.Kind == types.Array {
+		t = *t.Elem
+	}
+	return t.HasPrecision && (t.Kind == types.Varchar || t.Kind == types.Char)
+}
+
 // literalAs reads an untyped literal as a value of type t.
 func (b *binder) literalAs(e *scalar.Expr, t types.Type, ctx castContext) (*scalar.Expr, error) {
-	if ctx == explicit && t.HasPrecision && (t.Kind == types.Varchar || t.Kind == types.Char) && !e.Value.Null {
+	if ctx == explicit && !e.Value.Null && limitsText(t) {
 		// A cast cuts what is too long; reading it as the type would refuse it.
-		text, err := b.literalAs(e, types.Of(types.Text), ctx)
+		whole := types.Of(types.Text)
+		if t.Kind == types.Array {
+			whole = types.ArrayOf(whole)
+		}
+		text, err := b.literalAs(e, whole, ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -362,7 +362,11 @@ func (d *definition) deterministic(e *scalar.Expr) error {
 		return true
 	})
 	if found {
-		return pgerr.New(pgerr.InvalidObjectDefinition, "generation expression is not immutable").At(bad)
+		err := pgerr.New(pgerr.InvalidObjectDefinition, "generation expression is not immutable").At(bad)
+		if d.rel.IsOwnTable() {
+			return err.Hint("A table of Millrace's own keeps generated values: take DEFAULT for one that is of the moment in which a row is written, or a relation with a connector, whose columns are computed as rows are read.")
+		}
+		return err
 	}
 	return nil
 }
