@@ -158,14 +158,15 @@ func errCorrupt(what string) error {
 	return pgerr.New(pgerr.DataCorrupted, "damaged %s value", what)
 }
 
-const dimensionsMax = 6
+// DimensionsMax is how many dimensions an array may have.
+const DimensionsMax = 6
 
 // DecodeArray decodes an array of elements of type elem. The elements share s's memory.
 func DecodeArray(elem Type, s string) (ArrayValue, error) {
 	r := valueReader{s: s}
 	var a ArrayValue
 	n, total := r.uvarint(), 1
-	if n > dimensionsMax || r.bad {
+	if n > DimensionsMax || r.bad {
 		return a, errCorrupt("array")
 	}
 	for range n {
@@ -363,7 +364,7 @@ func parseArray(s string, elem Type, opt *ParseOptions) (string, error) {
 		} else {
 			l = 1
 		}
-		if err1 != nil || err2 != nil || h < l || len(bounds) == dimensionsMax {
+		if err1 != nil || err2 != nil || h < l || len(bounds) == DimensionsMax {
 			return bad("Specified array dimensions are wrong.")
 		}
 		bounds = append(bounds, Dimension{int(h - l + 1), int(l)})
@@ -416,7 +417,7 @@ func (p *arrayParser) space() {
 // level reads one {…}; msg is what is wrong with its form.
 func (p *arrayParser) level(dim int) (msg string, err error) {
 	const ragged = "Multidimensional arrays must have sub-arrays with matching dimensions."
-	if dim == dimensionsMax {
+	if dim == DimensionsMax {
 		return "The number of array dimensions exceeds the maximum allowed.", nil
 	}
 	p.i++

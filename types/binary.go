@@ -324,7 +324,7 @@ func (r *binaryReader) sized(t Type) (Value, error) {
 func parseBinaryArray(t Type, b []byte) (string, error) {
 	r := binaryReader{b: b}
 	n, _, oid := r.u32(), r.u32(), r.u32()
-	if r.bad || n > dimensionsMax {
+	if r.bad || n > DimensionsMax {
 		return "", errBinary(t)
 	}
 	if want := t.Elem.OID(); oid != want && !(t.Elem.IsString() && isStringOID(oid)) {

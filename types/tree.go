@@ -24,7 +24,7 @@ func ArrayTreeBytes(text string) int64 {
 func ListBytes(s string) int64 {
 	r := valueReader{s: s}
 	n, total := r.uvarint(), int64(1)
-	for range min(n, dimensionsMax) {
+	for range min(n, DimensionsMax) {
 		total *= int64(min(r.uvarint(), uint64(len(s))))
 		total = min(total, int64(len(s))) // DecodeArray takes no more
 		r.uvarint()

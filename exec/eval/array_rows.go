@@ -45,6 +45,7 @@ func list(x *row, elems []types.Value) (types.Value, error) {
 var arrayRows = map[string]rowFn{
 	"array":     arrayOf,
 	"subscript": withArray(subscripts), "subscripts": withArray(subscripts), "slice": sliced, "slices": sliced,
+	"assign_element": assignElement, "assign_slice": assignSlice, "assign_member": assignMember,
 	"row": func(x *row) (types.Value, error) { return strValue(types.EncodeRow(x.e.Type.Fields, x.v)), nil },
 	"field": func(x *row) (types.Value, error) {
 		vals, err := types.DecodeRow(x.typ(0).Fields, x.str(0))

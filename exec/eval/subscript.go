@@ -2,6 +2,19 @@ package eval
 
 import "github.com/millrace/millrace/types"
 
+// jsonMember is j[p]: a member of an object, or the element of an array whose
+// place p is.
+func jsonMember(j, p string) (string, bool) {
+	if m, ok := types.JSONField(j, p); ok {
+		return m, true
+	}
+	n, err := pathIndex(p)
+	if err != nil {
+		return "", false
+	}
+	return types.JSONElement(j, int64(n))
+}
+
 // subscripts is x[i]… with an index per dimension; null if they are more or fewer
 // than the array has, or outside of it.
 func subscripts(x *row, a types.ArrayValue) (types.Value, error) {

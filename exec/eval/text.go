@@ -191,7 +191,9 @@ func slicerOf(e *scalar.Expr, fn *scalar.Function) slicer {
 			lo, hi, ok := splitRange(s, c.cols[1].Str(i), n+1)
 			return lo, hi, ok, nil
 		}
-	case "->(jsonb,text)", "subscript(jsonb,text)":
+	case "subscript(jsonb,text)":
+		return jsonSlicer(func(c *call, i int, s string) (string, bool) { return jsonMember(s, c.cols[1].Str(i)) })
+	case "->(jsonb,text)":
 		return jsonSlicer(func(c *call, i int, s string) (string, bool) { return types.JSONField(s, c.cols[1].Str(i)) })
 	case "->(jsonb,integer)", "subscript(jsonb,integer)":
 		return jsonSlicer(func(c *call, i int, s string) (string, bool) { return types.JSONElement(s, c.cols[1].Int[i]) })

@@ -301,7 +301,8 @@ json_value(jsonb,text) text                       -- a simple path: $.a.b[0]
 
 // The functions over arrays and rows, and what array syntax becomes: ARRAY[a,b]
 // is array(...), x[i] subscript, x[i:j] slice (null bounds are open), x[i][j] and
-// x[i:j][k:l] are subscripts and slices, ROW(a,b)
+// x[i:j][k:l] are subscripts and slices, SET x[i] = v, SET x[i:j] = v and SET
+// j['k'] = v are assign_element, assign_slice and assign_member, ROW(a,b)
 // row(...), (x).f field(x, n) with n from 1.
 const arrayFunctions = `
 array(anycompatible...) anycompatiblearray [null]
@@ -311,6 +312,9 @@ subscript(jsonb,integer) jsonb
 slice(anyarray,integer,integer) anyarray [null]
 subscripts(anyarray,integer...) anyelement
 slices(anyarray,integer...) anyarray [null]
+assign_element(anyarray,anyelement,integer...) anyarray [null] -- what SET x[i] = v makes of x
+assign_slice(anyarray,anyarray,integer...) anyarray [null] -- what SET x[i:j] = v makes of x; for each dimension 1 or 0 for a bound that is given or open, and the bound
+assign_member(jsonb,jsonb,boolean,text...) jsonb [null] -- what SET j['k'] = v makes of j; true if a null is to become an array
 row(any...) record [null]
 field(record,integer) void
 array_length(anyarray,integer) integer

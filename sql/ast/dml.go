@@ -58,8 +58,15 @@ type (
 // subquery for (a, b) = ….
 type Assignment struct {
 	At
-	Columns []Name
+	Targets []Target
 	X       Expr
+}
+
+// Target is a column that is assigned to, or with subscripts an element or a
+// slice of it.
+type Target struct {
+	Name
+	Subscripts []*Subscript // without what they are applied to
 }
 
 // OnConflict is ON CONFLICT … DO ….

@@ -51,14 +51,23 @@ func (p *printer) onConflict(c *OnConflict) {
 
 func (p *printer) assignments(list []Assignment) {
 	p.each(len(list), func(i int) {
-		if len(list[i].Columns) == 1 {
-			p.name(list[i].Columns[0])
+		if targets := list[i].Targets; len(targets) == 1 {
+			p.target(&targets[0])
 		} else {
-			p.names(list[i].Columns)
+			p.put("(")
+			p.each(len(targets), func(k int) { p.target(&targets[k]) })
+			p.put(")")
 		}
 		p.put(" = ")
 		p.expr(list[i].X, 0)
 	})
+}
+
+func (p *printer) target(t *Target) {
+	p.name(t.Name)
+	for _, s := range t.Subscripts {
+		p.bounds(s)
+	}
 }
 
 func (p *printer) returning(items []SelectItem) {

@@ -378,6 +378,11 @@ func (p *printer) subscript(x *Subscript) {
 	default:
 		p.accessed(of)
 	}
+	p.bounds(x)
+}
+
+// bounds prints [i] or [lo:hi].
+func (p *printer) bounds(x *Subscript) {
 	p.put("[")
 	if x.Index != nil {
 		p.expr(x.Index, 0)

@@ -83,13 +83,13 @@ func (p *parser) assignments() []ast.Assignment {
 	var list []ast.Assignment
 	for {
 		a := ast.Assignment{At: ast.At{Pos: p.here()}}
-		if p.cur().is("(") {
-			a.Columns = p.names()
-		} else {
-			a.Columns = []ast.Name{p.name()}
-			if t := p.cur(); t.is(".") || t.is("[") {
-				p.unsupported(t, "assigning to a part of a column")
+		if p.acceptSymbol("(") {
+			for more := true; more; more = p.acceptSymbol(",") {
+				a.Targets = append(a.Targets, p.target())
 			}
+			p.expectSymbol(")")
+		} else {
+			a.Targets = []ast.Target{p.target()}
 		}
 		p.expectSymbol("=")
 		a.X = p.expr()
@@ -98,6 +98,38 @@ func (p *parser) assignments() []ast.Assignment {
 			return list
 		}
 	}
+}
+
+// target takes a column with the subscripts of a part of it.
+func (p *parser) target() ast.Target {
+	t := ast.Target{Name: p.name()}
+	for p.cur().is("[") {
+		if len(t.Subscripts) == heightMax {
+			p.tooComplex()
+		}
+		t.Subscripts = append(t.Subscripts, p.bounds())
+	}
+	if dot := p.cur(); dot.is(".") {
+		p.unsupported(dot, "assigning to a field of a column")
+	}
+	return t
+}
+
+// bounds takes [i] or [lo:hi].
+func (p *parser) bounds() *ast.Subscript {
+	s := placed(p.here(), &ast.Subscript{})
+	p.expectSymbol("[")
+	if !p.cur().is(":") {
+		s.Index = p.expr()
+	}
+	if p.acceptSymbol(":") {
+		s.Slice = true
+		if !p.cur().is("]") {
+			s.Upper = p.expr()
+		}
+	}
+	p.expectSymbol("]")
+	return s
 }
 
 // returning takes [RETURNING items], by way of a SELECT of them.
