@@ -39,7 +39,7 @@ func (s *Server) Collect(emit func(admin.Metric)) {
 			counter("operator_late_rows_total", "Rows that came too late for a window, as of the last checkpoint.", o.Late, at...)
 			counter("operator_bad_rows_total", "Rows that could not be decoded, computed with or written, as of the last checkpoint.", o.BadRows, at...)
 			counter("operator_expired_rows_total", "Rows of state that were forgotten because of state_ttl, as of the last checkpoint.", o.Expired, at...)
-			counter("operator_unmatched_rows_total", "Rows that took something away that had been forgotten, as of the last checkpoint.", o.Unmatched, at...)
+			counter("operator_unmatched_rows_total", "Rows that took something away of which there was no state, as of the last checkpoint.", o.Unmatched, at...)
 			gauge("operator_state_rows", "Rows of state, as of the last checkpoint.", float64(o.StateRows), at...)
 			gauge("operator_state_bytes", "Bytes of state, as of the last checkpoint.", float64(o.StateBytes), at...)
 			if w := watermark(o.Watermark); w != nil {

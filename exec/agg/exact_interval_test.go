@@ -8,14 +8,14 @@ import (
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
 // TestExactInterval adds intervals of all sizes, takes some away, and puts such sums
 // together: their value is what integers without bounds come to, if that is an interval.
 func TestExactInterval(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	type row struct{ sum, rest types.Interval }
 	k := newExactInterval(unsafe.Offsetof(row{}.rest))

@@ -18,19 +18,20 @@ import (
 // is due begins without rows: its next change is an insert, and rows that take
 // away from it meet nothing.
 type aggregate struct {
-	a       *accumulators
-	lost    unmatched
-	changes *changes
-	work    work
-	fresh   []uint16
-	global  bool
-	task    int
-	atEnd   bool
-	ready   bool // the global group is there and was emitted
-	fold    int  // rows to fold in before changes are emitted
-	pending int  // rows folded in since
-	signed  bool // some of them took rows away
-	limit   int
+	a        *accumulators
+	lost     unmatched
+	changes  *changes
+	work     work
+	fresh    []uint16
+	global   bool
+	task     int
+	atEnd    bool
+	ready    bool // the global group is there and was emitted
+	fold     int  // rows to fold in before changes are emitted
+	pending  int  // rows folded in since
+	signed   bool // some of them took rows away
+	limit    int
+	counters *exec.Counters
 }
 
 func newAggregate(op *graph.Operator, env *Env) (exec.Operator, error) {
@@ -43,7 +44,7 @@ func newAggregate(op *graph.Operator, env *Env) (exec.Operator, error) {
 	}
 	layout := outputLayout{keys: len(op.Aggregate.Keys)}
 	g := &aggregate{a: a, changes: newChanges(op, env, a, layout), global: op.Aggregate.Global,
-		task: env.Task, atEnd: op.Aggregate.AtEnd || env.Bounded, limit: env.BatchRows, fold: env.CoalesceRows}
+		task: env.Task, atEnd: op.Aggregate.AtEnd || env.Bounded, limit: env.BatchRows, fold: env.CoalesceRows, counters: env.Counters}
 	g.ready = g.global && a.groups.len() > 0
 	return g, nil
 }
@@ -148,10 +149,14 @@ func (w *work) single() unsafe.Pointer {
 	return w.rows[w.sel[0]]
 }
 
-// removeEmpty deletes the groups that were left without rows.
+// removeEmpty deletes the groups that were left without rows, and counts the rows that
+// were taken from those that had none.
 func (g *aggregate) removeEmpty() {
-	for k, id := range g.changes.touched {
-		if *(*int64)(unsafe.Add(g.changes.now[k], g.a.all[0].off)) == 0 {
+	c, off := g.changes, g.a.all[0].off
+	for k, id := range c.touched {
+		before, now := *(*int64)(unsafe.Add(unsafe.Pointer(&c.old[k*c.words]), off)), *(*int64)(unsafe.Add(c.now[k], off))
+		g.counters.Unmatched += max(min(before, 0)-now, 0)
+		if now == 0 {
 			if g.a.life != nil && g.a.leave(id) {
 				continue
 			}

@@ -223,7 +223,7 @@ func (j *asofJoin) left(in *batch.Batch, i int, takes bool) {
 	s, id, group := j.sides[0], j.ids[i], j.groupOf[i]
 	if takes && !s.isPresent(id) {
 		j.emptied = append(j.emptied, group)
-		j.unmatched(0)
+		j.counters.Unmatched++
 		return
 	}
 	j.touch(id, group)
@@ -259,7 +259,7 @@ func (j *asofJoin) right(in *batch.Batch, i int, takes bool) {
 	switch {
 	case takes && !s.isPresent(id):
 		j.emptied = append(j.emptied, group)
-		j.unmatched(1)
+		j.counters.Unmatched++
 	case takes:
 		if !s.spec.copies || s.copiesOf(id) == 1 {
 			j.touchAround(group, entry{s.order.prefix(j.state[i]), id})

@@ -131,13 +131,6 @@ func (j *asofJoin) renew(port, n int, sel []uint16) {
 	}
 }
 
-// unmatched counts a row that was to be taken away and is not there.
-func (j *asofJoin) unmatched(port int) {
-	if j.life.sides[port] != nil {
-		j.counters.Unmatched++
-	}
-}
-
 // expire is for a row of a side that the sweep has found to be due.
 func (j *asofJoin) expire(side int) func(id uint32, row unsafe.Pointer) {
 	return func(id uint32, row unsafe.Pointer) {

@@ -23,6 +23,7 @@ type join struct {
 	sides    [2]*joinSide
 	residual *predicate
 	inner    bool
+	counters *exec.Counters
 
 	own, other *joinSide
 	port       int
@@ -77,7 +78,7 @@ func newJoin(op *graph.Operator, env *Env) (exec.Operator, error) {
 	if op.Join.Sides == nil {
 		return nil, pgerr.New(pgerr.InternalError, "join %s has no state", op.ID)
 	}
-	j := &join{spec: op.Join, selected: []uint16{}, watermark: exec.WatermarkMin}
+	j := &join{spec: op.Join, counters: env.Counters, selected: []uint16{}, watermark: exec.WatermarkMin}
 	for i := range j.sides {
 		var err error
 		if j.sides[i], err = newJoinSide(op, env, i); err != nil {
@@ -392,9 +393,7 @@ func (j *join) take(u *joinUnit, i int) {
 	s := j.own
 	u.was = true
 	if !s.there(s.ids[i]) {
-		if s.life != nil {
-			s.life.counters.Unmatched++
-		}
+		j.counters.Unmatched++
 		return
 	}
 	if u.old = int32(i); s.stale {

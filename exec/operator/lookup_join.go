@@ -18,14 +18,15 @@ import (
 // inserts.
 type lookupJoin struct {
 	exec.Stateless
-	spec    *graph.LookupJoin
-	rows    *rowGroups
-	life    *lifetime // of the rows; nil: they stay
-	number  numbers
-	groups  *joinGroups
-	groupAt *state.Vector[int32] // by state row
-	nulls   unsafe.Pointer
-	limit   int
+	spec     *graph.LookupJoin
+	rows     *rowGroups
+	life     *lifetime // of the rows; nil: they stay
+	counters *exec.Counters
+	number   numbers
+	groups   *joinGroups
+	groupAt  *state.Vector[int32] // by state row
+	nulls    unsafe.Pointer
+	limit    int
 
 	in       *batch.Batch
 	groupOf  []int32
@@ -54,7 +55,7 @@ func (j *lookupJoin) EventTime(port int) bool { return port == 0 }
 
 func newLookupJoin(op *graph.Operator, env *Env) (exec.Operator, error) {
 	spec := op.LookupJoin
-	j := &lookupJoin{spec: spec, limit: env.BatchRows, one: make([]uint16, 1), sel: []uint16{}, passed: []uint16{}}
+	j := &lookupJoin{spec: spec, limit: env.BatchRows, counters: env.Counters, one: make([]uint16, 1), sel: []uint16{}, passed: []uint16{}}
 	var err error
 	if j.rows, err = sideGroups(op, env, 1, op.Tables[0].Name, spec.Right, spec.Keys, -1); err != nil {
 		return nil, err
@@ -170,9 +171,7 @@ func (j *lookupJoin) change(in *batch.Batch, sel []uint16) {
 		switch takes := in.Op(int(i)).Retracts(); {
 		case takes && !s.isPresent(id):
 			j.emptied = append(j.emptied, int32(group))
-			if j.life != nil {
-				j.life.counters.Unmatched++
-			}
+			j.counters.Unmatched++
 		case takes:
 			s.takeAway(id, group)
 			j.emptied = append(j.emptied, int32(group))

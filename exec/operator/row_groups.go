@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
@@ -14,13 +15,14 @@ import (
 // rows of each group. It applies changelogs to them, and remembers until settle
 // how rows were that have changed.
 type rowGroups struct {
-	spec  rowGroupsSpec
-	rows  *table
-	life  *lifetime // of groups; nil: they stay
-	order *rowOrder
-	slots []int // table column of each input column, -1 for none
-	empty bool  // rows that are stored with a number are new ones in which nothing is
-	lists rowLists
+	spec     rowGroupsSpec
+	rows     *table
+	life     *lifetime // of groups; nil: they stay
+	order    *rowOrder
+	slots    []int // table column of each input column, -1 for none
+	counters *exec.Counters
+	empty    bool // rows that are stored with a number are new ones in which nothing is
+	lists    rowLists
 	// directory has a row per group: the keys, its list, and its bound: a prefix
 	// that no row of the group may exceed any more.
 	directory *table
@@ -66,6 +68,7 @@ type rowGroupsSpec struct {
 
 func newRowGroups(op *graph.Operator, env *Env, rows *table, spec rowGroupsSpec) (*rowGroups, error) {
 	g := makeRowGroups(len(env.Inputs[0]), rows, spec)
+	g.counters = env.Counters
 	schema := graph.Table{Keys: op.Tables[0].Keys[:len(spec.keys)], Columns: []graph.Column{{Name: "list", Type: types.Of(types.Int64)}, {Name: "bound", Type: types.Of(types.Int64)}}}
 	if g.life = newLifetime(env, 0, rows.Table); g.life != nil {
 		schema.Columns = append(schema.Columns, graph.Column{Name: "written", Type: types.Of(types.Int64)})
@@ -269,9 +272,7 @@ func (g *rowGroups) apply(in *batch.Batch) error {
 		id, list := g.ids[i], g.listOf(groups[i])
 		takes := in.Op(i).Retracts()
 		if takes && !g.isPresent(id) {
-			if g.life != nil {
-				g.life.counters.Unmatched++
-			}
+			g.counters.Unmatched++
 			continue
 		}
 		if err := g.touchOnce(g.groupIDs[i], list); err != nil {

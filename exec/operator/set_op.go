@@ -19,15 +19,16 @@ import (
 // the watermark has passed are late, and the state has none of them.
 type setOp struct {
 	exec.Stateless
-	spec  *graph.SetOp
-	table *table
-	life  *lifetime    // of rows; nil: they stay
-	times *setOpExpiry // nil: no watermark frees rows
-	atEnd bool
-	limit int
-	ids   []uint32
-	rows  []unsafe.Pointer
-	fresh []uint16
+	spec     *graph.SetOp
+	table    *table
+	life     *lifetime    // of rows; nil: they stay
+	times    *setOpExpiry // nil: no watermark frees rows
+	atEnd    bool
+	limit    int
+	counters *exec.Counters
+	ids      []uint32
+	rows     []unsafe.Pointer
+	fresh    []uint16
 
 	emitted []unsafe.Pointer
 	ops     []batch.Op
@@ -35,7 +36,7 @@ type setOp struct {
 }
 
 func newSetOp(op *graph.Operator, env *Env) (exec.Operator, error) {
-	s := &setOp{spec: op.SetOp, limit: env.BatchRows}
+	s := &setOp{spec: op.SetOp, limit: env.BatchRows, counters: env.Counters}
 	if len(op.Tables) > 0 {
 		tables, err := openTables(op, env)
 		if err != nil {
@@ -98,8 +99,8 @@ func (s *setOp) OnBatch(port int, in *batch.Batch, out exec.Output) error {
 			*n++
 		} else if *n > 0 { // what was never there is not taken away
 			*n--
-		} else if s.life != nil {
-			s.life.counters.Unmatched++
+		} else {
+			s.counters.Unmatched++
 		}
 		if s.atEnd {
 			continue

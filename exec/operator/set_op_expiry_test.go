@@ -5,9 +5,9 @@ import (
 	"maps"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -58,8 +58,7 @@ func (m *setOpModel) kept() (n int) {
 // come and go, in any order: the output must be the model's, nothing may be kept
 // that the watermark has passed, and nothing else may be forgotten.
 func TestSetOpModelExpiry(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	for i, c := range []struct {
 		op     string
 		copies func(left, right int) int
