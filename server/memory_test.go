@@ -124,6 +124,14 @@ func TestKillers(t *testing.T) {
 		counting(ctx, t, watcher, name)
 		givenBack(ctx, t, watcher, name)
 	}
+	exec(ctx, t, conn, `CREATE TABLE texts(x text)`)
+	_, err := conn.Exec(ctx, `INSERT INTO texts VALUES ($1)`, strings.Repeat("x", 12<<20))
+	if e := (*pgconn.PgError)(nil); !errors.As(err, &e) || e.Code != "53200" || !strings.Contains(e.Detail, "parameters asked for 48 MB") {
+		t.Errorf("a large row: %v, want that there is no room for it", err)
+	}
+	exec(ctx, t, conn, `INSERT INTO texts VALUES (repeat('x', 100))`)
+	counting(ctx, t, watcher, "a large row")
+	givenBack(ctx, t, watcher, "a large row")
 	if n := number(ctx, t, watcher, `SELECT count(*) FROM taken`); n != 0 {
 		t.Errorf("%d rows of a statement that failed are there", n)
 	}

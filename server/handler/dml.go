@@ -61,6 +61,11 @@ func (d *dataPlan) carryOut(ctx context.Context, s *session.Session, params []ty
 	}
 	ctx, end := d.h.withAccount(ctx, s)
 	defer end()
+	give, err := holdParameters(ctx, params)
+	if err != nil {
+		return nil, err
+	}
+	defer give()
 	w := d.h.work(s)
 	r := &dataRun{dataPlan: d, s: s, params: params, result: &session.Result{}}
 	if err := r.do(ctx, w); err != nil {

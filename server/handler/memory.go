@@ -7,6 +7,7 @@ import (
 	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/server/session"
+	"github.com/millrace/millrace/types"
 )
 
 // accountKey is where the context of a statement has its account, if the statement has
@@ -51,6 +52,28 @@ func (h *Handler) withAccount(ctx context.Context, s *session.Session) (inner co
 		a.Close()
 		cancel(nil)
 	}
+}
+
+// writtenCopies is how often a value is there while a statement writes it: as the client
+// sent it, in a batch, in the record of the log, and in the table.
+const writtenCopies = 4
+
+// holdParameters counts what the values that a client sent take while they are written,
+// until give is called. An error tells that there is no room.
+func holdParameters(ctx context.Context, params []types.Value) (give func(), err error) {
+	n := int64(0)
+	for i := range params {
+		n += int64(len(params[i].Bytes)) * writtenCopies
+	}
+	if n < 1<<20 {
+		return func() {}, nil
+	}
+	share := accountOf(ctx).Share("parameters")
+	if err := share.Room(n); err != nil {
+		return nil, err
+	}
+	share.Add(n)
+	return func() { share.Add(-n) }, nil
 }
 
 // sizeOf is about what a batch takes.
