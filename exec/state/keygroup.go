@@ -218,7 +218,12 @@ func hashColumn(c *batch.Column, loose *types.Type, sel []uint16, out []uint64, 
 		last, h := batch.View{}, hashBytes(nil)
 		for _, i := range sel { // constants are hashed once
 			if v := c.Views[i]; v != last {
-				last, h = v, hashAt(c, loose, int(i))
+				last = v
+				if loose == nil {
+					h = hashBytes(c.BytesAt(int(i)))
+				} else {
+					h = hashLoose(loose, c.BytesAt(int(i)))
+				}
 			}
 			if first {
 				out[i] = h
