@@ -217,3 +217,45 @@ func TestColumnsLost(t *testing.T) {
 		t.Errorf("to discard what goes on gave %v", err)
 	}
 }
+
+// TestRestAdded goes on with the sum of intervals of a job that kept it without a rest:
+// the rest is nothing so far, which is no news to anybody.
+func TestRestAdded(t *testing.T) {
+	const query = "INSERT INTO o SELECT customer_id, sum(ts - timestamp '2024-01-01') FROM orders GROUP BY customer_id"
+	var old, fresh *graph.Graph
+	for _, g := range []**graph.Graph{&old, &fresh} {
+		var err error
+		if *g, err = fixture.Graph(query); err != nil {
+			t.Fatal(err)
+		}
+	}
+	rest := ""
+	for i := range old.Operators {
+		o := &old.Operators[i]
+		if o.Aggregate == nil {
+			continue
+		}
+		a, columns := o.Aggregate, o.Tables[0].Columns
+		last := len(a.Accumulators) - 1
+		rest = columns[last].Name
+		a.Accumulators, o.Tables[0].Columns = a.Accumulators[:last], columns[:last]
+		for k := range a.Accumulators {
+			a.Accumulators[k].Rest = 0
+		}
+	}
+	if !strings.HasPrefix(rest, "rest of sum(") {
+		t.Fatalf("the last column is %q", rest)
+	}
+	if err := graph.Validate(old); err != nil {
+		t.Fatal(err)
+	}
+	p, err := upgrade.Compare(old, fresh, upgrade.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range p.Verdicts {
+		if v.Result != upgrade.Kept || v.Why != "" {
+			t.Errorf("%s is %s: %s", v.Operator, v.Result, v.Why)
+		}
+	}
+}
