@@ -35,14 +35,18 @@ func (b *builder) setOp(n *logical.SetOp) (stream, error) {
 	if err := b.expireSetOp(o, l.op, r.op); err != nil {
 		return stream{}, err
 	}
-	left := b.ops[l.op]
+	left, right := b.ops[l.op], b.ops[r.op]
 	t := graph.Table{}
 	for i, f := range n.Out {
-		if a := b.sameWindow(left.attrs[i], b.ops[r.op].attrs[i]); a != (attr{}) {
+		if a := b.sameWindow(left.attrs[i], right.attrs[i]); a != (attr{}) {
 			o.attrs[i] = a
 		}
 		o.origins[i] = left.origins[i]
-		t.Keys = append(t.Keys, graph.Column{Name: unusedColumn(t.Keys, left.origins[i]), Type: f.Type})
+		name := left.origins[i]
+		if of := right.origins[i]; of != name { // an edit of either side shows
+			name += " and " + of
+		}
+		t.Keys = append(t.Keys, graph.Column{Name: unusedColumn(t.Keys, name), Type: f.Type})
 	}
 	for _, c := range []string{"left", "right"} {
 		t.Columns = append(t.Columns, graph.Column{Name: c, Type: types.Of(types.Int64)})
