@@ -67,6 +67,15 @@ func (Stateless) OnWatermark(Watermark, Output) error { return nil }
 // OnEnd does nothing.
 func (Stateless) OnEnd(Output) error { return nil }
 
+// Retimer is an operator whose rows have an event time that it computes from that of
+// its input, and may have none.
+type Retimer interface {
+	Operator
+	// Retimed is the watermark of what it emits when that of its input is w, neither
+	// the first nor the last one: it grows as w does.
+	Retimed(w Watermark) Watermark
+}
+
 // Stateful is an operator that takes part in barriers. Operators over state
 // tables need not implement it: the runtime seals the tables they were given.
 // Those that buffer rows outside tables flush on it.

@@ -13,14 +13,15 @@ import (
 // node is an operator in a task: it merges the ports, counts, seals state at
 // barriers, and hands what the operator emits to the operators after it.
 type node struct {
-	spec   *graph.Operator
-	op     Operator
-	tables map[string]*state.Table
-	view   bool // its table is read by others at every barrier
-	sink   *sinkWriter
-	task   *task
-	nodes  []portRef   // next operators in this task
-	sends  []*exchange // next operators in other tasks
+	spec    *graph.Operator
+	op      Operator
+	tables  map[string]*state.Table
+	view    bool // its table is read by others at every barrier
+	sink    *sinkWriter
+	retimer Retimer // nil: event time is that of the inputs
+	task    *task
+	nodes   []portRef   // next operators in this task
+	sends   []*exchange // next operators in other tasks
 
 	watermarks []Watermark // per port
 	watermark  Watermark
@@ -135,6 +136,9 @@ func (n *node) advance() error {
 func (n *node) tell(w Watermark) error {
 	if lag := n.spec.Lag(); lag != 0 && w != WatermarkMin && w != WatermarkMax {
 		w = max(w-lag, WatermarkMin+1)
+	}
+	if n.retimer != nil && w != WatermarkMin && w != WatermarkMax {
+		w = n.retimer.Retimed(w)
 	}
 	for _, d := range n.nodes {
 		if err := d.node.onWatermark(d.port, w); err != nil {

@@ -190,6 +190,7 @@ func (r *Run) newNode(ctx context.Context, t *task, spec *graph.Operator, tasks 
 			return n, r.drive(n, tasks)
 		}
 	}
+	n.retimer, _ = n.op.(Retimer)
 	if e, ok := n.op.(EventTime); ok {
 		for p := range n.watermarks {
 			if !e.EventTime(p) {

@@ -30,6 +30,15 @@ func FixedZone(name string, east int64) *Zone { return &Zone{name: name, fixed: 
 // Name is the zone's name as SHOW timezone prints it.
 func (z *Zone) Name() string { return z.name }
 
+// Fixed reports whether the offset is the same at all times.
+func (z *Zone) Fixed() bool {
+	if z.loc == nil {
+		return true
+	}
+	from, to := time.Unix(0, 0).In(z.loc).ZoneBounds()
+	return from.IsZero() && to.IsZero()
+}
+
 // zoneAbbreviations are offsets in minutes of the abbreviations that occur.
 var zoneAbbreviations = map[string]int64{
 	"utc": 0, "gmt": 0, "z": 0, "zulu": 0, "ut": 0, "wet": 0, "cet": 60, "cest": 120, "met": 60, "mest": 120, "bst": 60, "west": 60, "eet": 120,

@@ -16,6 +16,7 @@ type project struct {
 	parts   inParts
 	out     batch.Batch
 	ops     []batch.Op
+	time    *timeOf // nil: event time is that of the input
 }
 
 func newProject(op *graph.Operator, env *Env) (exec.Operator, error) {
@@ -24,6 +25,11 @@ func newProject(op *graph.Operator, env *Env) (exec.Operator, error) {
 		return nil, err
 	}
 	made := &project{program: p}
+	if x := op.Project.Time; x != nil {
+		if made.time, err = newTimeOf(x); err != nil {
+			return nil, err
+		}
+	}
 	made.parts.may(p.compiled.InParts, true)
 	return made, nil
 }
@@ -44,6 +50,14 @@ func (p *project) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 func (p *project) OnWatermark(mark exec.Watermark, _ exec.Output) error {
 	p.program.now.pass(mark)
 	return nil
+}
+
+// Retimed implements exec.Retimer.
+func (p *project) Retimed(mark exec.Watermark) exec.Watermark {
+	if p.time == nil {
+		return mark
+	}
+	return p.time.of(mark)
 }
 
 // apply computes the columns of a batch.

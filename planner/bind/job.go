@@ -96,7 +96,7 @@ func (b *binder) sink(ins *ast.Insert) (*logical.Sink, error) {
 // warnEndless tells of windows that only the end of the input closes.
 func (b *binder) warnEndless(n logical.Node, pos ast.Pos) {
 	if w, ok := n.(*logical.Window); ok {
-		if f := w.Input.Fields()[w.TimeColumn]; !f.TimeAttr && !f.ProcTime {
+		if f := w.Input.Fields()[w.TimeColumn]; !f.TimeAttr && !f.Rises && !f.ProcTime {
 			b.warn(pos, "column \""+f.Name+"\" has no watermark: its windows close when the input ends")
 		}
 	}
@@ -255,7 +255,7 @@ func closes(n logical.Node, pos int) error {
 		}
 	case *logical.Window:
 		f := n.Input.Fields()[n.TimeColumn]
-		if !f.TimeAttr && !f.ProcTime {
+		if !f.TimeAttr && !f.Rises && !f.ProcTime {
 			return pgerr.New(pgerr.FeatureNotSupported, "EMIT ON WINDOW CLOSE needs a watermark on column %q", f.Name).At(n.Pos).
 				Hint("Declare WATERMARK FOR %s AS … on the relation that it comes from.", f.Name)
 		}

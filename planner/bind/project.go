@@ -173,6 +173,10 @@ func project(p *logical.Project, e *scalar.Expr, name string) {
 		f.Name, f.Relation, f.Type = name, "", e.Type
 		f.Origin = e.Text
 	}
+	if c, ok := scalar.Rising(e); ok {
+		in := p.Input.Fields()[c]
+		f.Rises = in.TimeAttr || in.Rises
+	}
 	f.ProcTime = f.ProcTime || e.Op == scalar.OpCall && e.Func == "proctime()"
 	p.Exprs = append(p.Exprs, e)
 	p.Out = append(p.Out, f)

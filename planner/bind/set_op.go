@@ -77,6 +77,7 @@ func (b *binder) unify(nodes []logical.Node, what string) ([]logical.Field, erro
 				out[c].Origin = out[c].Name
 			}
 			out[c].TimeAttr = out[c].TimeAttr && f.TimeAttr
+			out[c].Rises = out[c].Rises && f.Rises
 			out[c].ProcTime = out[c].ProcTime && f.ProcTime
 			if f.WindowBound != out[c].WindowBound {
 				out[c].WindowBound = ""

@@ -88,7 +88,7 @@ func windowNode(in logical.Node, t int, spec logical.WindowSpec) *logical.Window
 	w := &logical.Window{Input: in, TimeColumn: t, Spec: spec, Out: append([]logical.Field(nil), fields...)}
 	add := func(name, side string, attr bool) {
 		w.Out = append(w.Out, logical.Field{Name: name, Type: time.Type, Origin: name, WindowBound: side,
-			TimeAttr: attr && time.TimeAttr, ProcTime: attr && time.ProcTime})
+			TimeAttr: attr && (time.TimeAttr || time.Rises), ProcTime: attr && time.ProcTime})
 	}
 	add("window_start", "start", false)
 	add("window_end", "end", false)

@@ -157,6 +157,9 @@ func (p *printer) spec(o *graph.Operator, add func(string, ...any)) {
 		add("where: %s", Expr(o.Filter.Predicate, p.input(o, 0).Fields))
 	case graph.ProjectKind:
 		add("columns: %s", exprs(o.Project.Exprs, o.Fields, p.input(o, 0).Fields))
+		if x := o.Project.Time; x != nil {
+			add("watermark: %s", Expr(x, []types.Field{{Name: "watermark"}}))
+		}
 	case graph.WindowKind:
 		add("window: %s", window(o.Window.Spec, o.Fields[o.Window.TimeColumn].Name))
 	case graph.KeysKind:

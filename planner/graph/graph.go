@@ -218,6 +218,9 @@ type Filter struct {
 // Project computes columns.
 type Project struct {
 	Exprs []*scalar.Expr `json:"exprs"`
+	// Time, if set, is the watermark that operators after it see, over a row that has
+	// the watermark of its input alone: windows go by a time that is computed so.
+	Time *scalar.Expr `json:"time,omitempty"`
 }
 
 // Window appends window_start, window_end, window_time (types of the time

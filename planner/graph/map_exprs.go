@@ -41,7 +41,7 @@ func (op *Operator) mapExprs(f func(*scalar.Expr) *scalar.Expr) {
 	case op.Filter != nil:
 		op.Filter = &Filter{Predicate: one(op.Filter.Predicate)}
 	case op.Project != nil:
-		op.Project = &Project{Exprs: all(op.Project.Exprs)}
+		op.Project = &Project{Exprs: all(op.Project.Exprs), Time: one(op.Project.Time)}
 	case op.Join != nil:
 		j := *op.Join
 		j.LeftKeys, j.RightKeys, j.Residual = all(j.LeftKeys), all(j.RightKeys), one(j.Residual)

@@ -173,7 +173,7 @@ func (c *checker) spec() error {
 	case FilterKind:
 		return errors.Join(c.like(0), checkExpr(o.Filter.Predicate, c.width(0), 0))
 	case ProjectKind:
-		return c.exprs(o.Project.Exprs, c.width(0), len(o.Fields))
+		return errors.Join(c.exprs(o.Project.Exprs, c.width(0), len(o.Fields)), optionalExpr(o.Project.Time, 1))
 	case WindowKind:
 		w := o.Window
 		if len(o.Fields) != c.width(0)+3 {

@@ -33,6 +33,9 @@ type Field struct {
 	// TimeAttr marks an event-time column that a watermark bounds: the
 	// watermarked column itself, window_time, and copies of them.
 	TimeAttr bool
+	// Rises marks what is computed from such a column and never falls as that rises
+	// (scalar.Rising), and copies of it.
+	Rises bool
 	// ProcTime marks a processing-time column: proctime(), and copies of it.
 	ProcTime bool
 	// WindowBound is "start" or "end" for window_start and window_end, and

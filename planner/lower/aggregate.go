@@ -290,7 +290,7 @@ func (x *aggregation) outputKeys(o *operator) {
 		if x.window != nil { // rows come when this window closes: what is in them may lie far back
 			a = attr{}
 		}
-		a.time = false
+		a.time, a.rises = false, 0
 		o.attrs = append(o.attrs, a)
 	}
 	if len(o.Fields) > 0 {

@@ -24,6 +24,7 @@ type builder struct {
 	closes      bool // some window aggregate emits on close
 
 	ops      []*operator
+	rising   []*scalar.Expr // of column 0, an event time
 	byKey    map[string]int
 	sources  map[string]int
 	families map[string]int
@@ -51,6 +52,9 @@ type operator struct {
 type attr struct {
 	time bool // event time bounded by a watermark, or processing time
 	proc bool // processing time
+	// rises, from 1, says by which of the builder's functions the column is computed
+	// from an event time that a watermark bounds; 0 for none.
+	rises int
 	// bound is "start", "end" or "time" for window_start, window_end, window_time
 	// of window.
 	bound  string

@@ -92,6 +92,9 @@ func (c *contest) findRows() bool {
 		switch o.Kind {
 		case graph.FilterKind:
 		case graph.ProjectKind:
+			if o.Project.Time != nil { // its watermark is not the aggregate's
+				return false
+			}
 			for _, list := range [][]*scalar.Expr{c.of, times} {
 				for i, x := range list {
 					if x != nil {

@@ -60,7 +60,7 @@ func (b *builder) prune() []*operator {
 		if o.Kind == graph.ProjectKind {
 			in := to[o.Inputs[0].Operator]
 			// A batch without columns is worth less than one with too many.
-			if len(o.Project.Exprs) == 0 || isIdentity(o.Project.Exprs, len(b.ops[in].Fields)) {
+			if o.Project.Time == nil && (len(o.Project.Exprs) == 0 || isIdentity(o.Project.Exprs, len(b.ops[in].Fields))) {
 				to[i] = in
 			}
 		}

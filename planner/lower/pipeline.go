@@ -117,24 +117,26 @@ func (b *builder) project(n *logical.Project) (stream, error) {
 			break
 		}
 	}
-	out := s.projected(n)
+	out := b.projected(s, n)
 	held, err := b.keptEnd(s, out)
 	if err != nil {
 		return stream{}, err
 	}
 	if held.op != s.op {
-		out = held.projected(n)
+		out = b.projected(held, n)
 	}
 	return out.check(n.Out), nil
 }
 
 // projected is n over s.
-func (s *stream) projected(n *logical.Project) stream {
+func (b *builder) projected(s stream, n *logical.Project) stream {
 	out := stream{op: s.op, window: s.window, names: names(n.Out)}
 	for _, x := range n.Exprs {
 		a := attr{}
 		if x.Op == scalar.OpColumn {
 			a = s.attrs[x.Column]
+		} else {
+			a.rises = b.risesFrom(x, s.attrs)
 		}
 		out.exprs = append(out.exprs, scalar.Substitute(x, s.exprs))
 		out.attrs = append(out.attrs, a)

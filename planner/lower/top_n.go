@@ -71,6 +71,9 @@ func (b *builder) topN(n *logical.TopN) (stream, error) {
 		case a.bound != "time":
 			a.time = false
 		}
+		if o.Mode != graph.AppendOnly {
+			o.attrs[i].rises = 0
+		}
 	}
 	if n.ID != "" {
 		o.base, o.pinned = n.ID, true

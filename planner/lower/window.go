@@ -37,6 +37,9 @@ func (b *builder) window(n *logical.Window) (stream, error) {
 	if s, err = b.resolve(s); err != nil {
 		return stream{}, err
 	}
+	if s, err = b.retimed(s, n.TimeColumn); err != nil {
+		return stream{}, err
+	}
 	t := s.exprs[n.TimeColumn]
 	out := stream{op: s.op, exprs: append([]*scalar.Expr(nil), s.exprs...), names: names(n.Out), attrs: append([]attr(nil), s.attrs...)}
 	out.window = &pendingWindow{spec: n.Spec, time: t, attr: s.attrs[n.TimeColumn], name: b.text(s.op, t), byGroup: n.ByGroup, pos: n.Pos}
