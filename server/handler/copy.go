@@ -46,6 +46,9 @@ func (h *Handler) prepareCopy(s *session.Session, p *session.Prepared, st *ast.C
 	default:
 		err = h.prepareCopiedChange(s, p, q)
 	}
+	if err == nil {
+		err = h.checkCopied(s, st, p.Columns, &options)
+	}
 	if err != nil {
 		return err
 	}
@@ -59,6 +62,25 @@ func (h *Handler) prepareCopy(s *session.Session, p *session.Prepared, st *ast.C
 		return r, nil
 	})
 	return nil
+}
+
+// checkCopied checks the columns that options name.
+func (h *Handler) checkCopied(s *session.Session, st *ast.Copy, columns []session.Column, options *pgcopy.Options) error {
+	var copied, all []string
+	for _, c := range columns {
+		copied = append(copied, c.Name)
+	}
+	if st.Query != nil {
+		return options.CheckColumns(copied, "", nil)
+	}
+	r, err := h.findRelation(s, st.Relation)
+	if err != nil {
+		return err
+	}
+	for i := range r.Columns {
+		all = append(all, r.Columns[i].Name)
+	}
+	return options.CheckColumns(copied, r.Name, all)
 }
 
 // prepareCopiedChange describes a change whose RETURNING is copied.
@@ -111,6 +133,9 @@ func (h *Handler) copyFrom(ctx context.Context, s *session.Session, st *ast.Copy
 	}
 	for _, c := range k.given {
 		in.Columns = append(in.Columns, session.Column{Name: r.Columns[c].Name, Type: r.Columns[c].Type})
+	}
+	if err := h.checkCopied(s, st, in.Columns, &options); err != nil {
+		return nil, err
 	}
 	if err := k.complete(ctx); err != nil {
 		return nil, err

@@ -3,6 +3,7 @@
 package pgcopy
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/pgerr"
@@ -104,6 +105,28 @@ func (o *Options) set(name string, g ast.Option) error {
 	return err
 }
 
+// CheckColumns refuses FORCE_QUOTE and its like of a column that is not copied.
+// relation is the table that is copied and all its columns, "" and nil for a query.
+func (o *Options) CheckColumns(copied []string, relation string, all []string) error {
+	for _, force := range []struct {
+		name    string
+		columns []string
+	}{{"FORCE_QUOTE", o.ForceQuote}, {"FORCE_NOT_NULL", o.ForceNotNull}, {"FORCE_NULL", o.ForceNull}} {
+		for _, c := range force.columns {
+			switch {
+			case c == "*" || slices.Contains(copied, c):
+			case slices.Contains(all, c):
+				return pgerr.New(pgerr.InvalidColumnReference, "%s column %q not referenced by COPY", force.name, c)
+			case relation != "":
+				return pgerr.New(pgerr.UndefinedColumn, "column %q of relation %q does not exist", c, relation)
+			default:
+				return pgerr.New(pgerr.UndefinedColumn, "column %q does not exist", c)
+			}
+		}
+	}
+	return nil
+}
+
 // check finds contradictions and fills in defaults.
 func (o *Options) check(seen map[string]int, from bool) error {
 	has := func(name string) bool { _, ok := seen[name]; return ok }
@@ -121,8 +144,10 @@ func (o *Options) check(seen map[string]int, from bool) error {
 			}
 		}
 	}
-	if from && has("force_quote") || !from && (has("force_not_null") || has("force_null")) {
-		return pgerr.New(pgerr.FeatureNotSupported, "COPY force options do not fit the direction of the copy")
+	for name, only := range map[string]string{"force_quote": "TO", "force_not_null": "FROM", "force_null": "FROM"} {
+		if has(name) && from != (only == "FROM") {
+			return pgerr.New(pgerr.FeatureNotSupported, "COPY %s only available using COPY %s", strings.ReplaceAll(name, "_", " "), only).At(seen[name])
+		}
 	}
 	if o.Match && !from {
 		return pgerr.New(pgerr.FeatureNotSupported, "cannot use \"match\" with HEADER in COPY TO").At(seen["header"])

@@ -313,6 +313,8 @@ func (p *parser) copyOptions(s *ast.Copy) {
 			word("format", "csv")
 		case p.accept("header"):
 			word("header", "true")
+		case p.cur().isWord("force"):
+			s.Options = append(s.Options, p.forceOption())
 		case p.cur().isAny("delimiter", "delimiters", "null", "quote", "escape", "encoding"):
 			name := p.label().Value
 			p.accept("as")
@@ -335,13 +337,44 @@ func (p *parser) copyOption() ast.Option {
 		p.advance()
 		o.Value = placed(p.at(t), &ast.Star{})
 	case t.is("("):
-		row := placed(p.at(t), &ast.RowExpr{})
-		for _, n := range p.names() {
-			row.Elems = append(row.Elems, placed(n.Pos, &ast.ColumnRef{Path: ast.Path{n}}))
-		}
-		o.Value = row
+		o.Value = columnRow(p.at(t), p.names())
 	default:
 		o.Value = p.simpleValue()
 	}
 	return o
+}
+
+// forceOption takes FORCE QUOTE columns|*, FORCE NOT NULL columns or FORCE NULL
+// columns of the older list of words.
+func (p *parser) forceOption() ast.Option {
+	o := ast.Option{At: ast.At{Pos: p.here()}}
+	p.expect("force")
+	switch {
+	case p.accept("not", "null"):
+		o.Name = "force_not_null"
+	case p.accept("null"):
+		o.Name = "force_null"
+	default:
+		p.expect("quote")
+		o.Name = "force_quote"
+	}
+	t := p.cur()
+	if o.Name == "force_quote" && p.acceptSymbol("*") {
+		o.Value = placed(p.at(t), &ast.Star{})
+		return o
+	}
+	var names []ast.Name
+	for more := true; more; more = p.acceptSymbol(",") {
+		names = append(names, p.name())
+	}
+	o.Value = columnRow(p.at(t), names)
+	return o
+}
+
+func columnRow(pos ast.Pos, names []ast.Name) *ast.RowExpr {
+	row := placed(pos, &ast.RowExpr{})
+	for _, n := range names {
+		row.Elems = append(row.Elems, placed(n.Pos, &ast.ColumnRef{Path: ast.Path{n}}))
+	}
+	return row
 }
