@@ -105,3 +105,33 @@ func TestEndWhileTheStoreHangs(t *testing.T) {
 		w.exactly(1)
 	})
 }
+
+// TestReadersDoNotWaitForCollecting has a store that does not answer who deletes old
+// checkpoints: the job's readers see new epochs meanwhile, and the next checkpoint comes
+// once it answers.
+func TestReadersDoNotWaitForCollecting(t *testing.T) {
+	w := newWorld(t)
+	w.create(query, "retained_checkpoints", "1")
+	w.read(1)
+	w.checkpointed()
+	w.bucket.Set(object.Fault{Op: "delete", Delay: 2 * time.Second})
+	w.read(2)
+	done := make(chan error, 1)
+	go func() {
+		_, err := w.manager.Checkpoint(context.Background(), "j")
+		done <- err
+	}()
+	w.eventually("collecting", func() bool { return w.bucket.Count("delete") > 0 })
+	began := time.Now()
+	if _, err := w.manager.ask(context.Background(), "j", &request{catchUp: true}); err != nil || time.Since(began) > time.Second {
+		t.Errorf("a reader waited for %s: %v", time.Since(began), err)
+	}
+	w.exactly(1, 2)
+	w.bucket.Set()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	w.read(3)
+	w.checkpointed()
+	w.exactly(1, 2, 3)
+}

@@ -48,7 +48,7 @@ type runner struct {
 	parts       *parts
 	reports     chan exec.Report
 	uploads     chan uploadResult
-	writing     bool // an upload will answer
+	writing     bool // an upload will answer, or who collects after it
 	collected   []exec.Report
 	uncommitted []committable // pre-committed by barriers whose checkpoint failed
 	finishing   bool          // a final checkpoint is under way
@@ -271,8 +271,13 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 		case res := <-r.uploads:
 			r.writing = false
 			final := r.coord.uploads.final
-			if err := r.uploaded(ctx, res); err != nil {
+			if res.collected {
+				r.coord.uploaded(r.m.opt.Clock.Now(), nil)
+			} else if err := r.uploaded(ctx, res); err != nil {
 				return failed, err
+			}
+			if r.writing { // it collects
+				break
 			}
 			if final && res.err == nil {
 				switch {

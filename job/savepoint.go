@@ -90,7 +90,7 @@ func (m *Manager) checkSavepoint(ctx context.Context, spec SavepointSpec) error 
 func (m *Manager) copySavepoint(ctx context.Context, j *catalog.Job, n int64, spec SavepointSpec) (sp catalog.Savepoint, err error) {
 	meta, err := checkpoint.Load(ctx, m.opt.Objects, j.ID, n)
 	if err != nil {
-		return sp, err
+		return sp, missing(err, checkpointPlace(j.ID, n))
 	}
 	dropCommits(meta)
 	if meta.Catalog, err = m.opt.Describe(j); err != nil {

@@ -44,6 +44,9 @@ type uploadResult struct {
 	commits []committable // of this checkpoint and of failed ones before it
 	started time.Time
 	err     error
+	// collected is set when the checkpoint is complete and committed, and those that it
+	// makes needless are gone.
+	collected bool
 }
 
 func (u *uploadResult) release() {
@@ -249,8 +252,8 @@ func addCommits(operators map[string]*manifest.Operator, commits []committable) 
 	return nil
 }
 
-// uploaded ends a checkpoint: the sinks commit what it covers, old checkpoints
-// go, and everybody who waited is told.
+// uploaded goes on with a checkpoint whose upload has ended: the sinks commit what it
+// covers, and old checkpoints go. Readers do not wait for that, the next checkpoint does.
 func (r *runner) uploaded(ctx context.Context, u uploadResult) error {
 	now := r.m.opt.Clock.Now()
 	if u.err != nil && ctx.Err() != nil { // the run is being ended
@@ -277,14 +280,18 @@ func (r *runner) uploaded(ctx context.Context, u uploadResult) error {
 		r.coord.uploaded(now, err)
 		return fmt.Errorf("commit checkpoint %d: %w", c.N, err)
 	}
-	r.collect(ctx, c.N)
-	if !r.parts.start.continues && !r.parts.claimed {
-		r.parts.claimed = true
-		if err := r.claimed(ctx); err != nil {
-			r.m.opt.Log.Warn("remove what the job was restored from with CLAIM", "job", r.name(), "from", r.job.RestoreFrom, "err", err)
+	claim := !r.parts.start.continues && !r.parts.claimed
+	r.parts.claimed = r.parts.claimed || claim
+	r.writing = true
+	go func(retained int) { // answers on r.uploads; end waits for it
+		r.collect(ctx, c.N, retained)
+		if claim {
+			if err := r.claimed(ctx); err != nil && ctx.Err() == nil {
+				r.m.opt.Log.Warn("remove what the job was restored from with CLAIM", "job", r.name(), "from", r.job.RestoreFrom, "err", err)
+			}
 		}
-	}
-	r.coord.uploaded(now, nil)
+		r.uploads <- uploadResult{collected: true}
+	}(r.opt.RetainedCheckpoints)
 	return nil
 }
 
@@ -344,7 +351,7 @@ func ownOffsets(g *graph.Graph, reports []exec.Report) [][]byte {
 
 // collect deletes checkpoints that are no longer retained, and what only they
 // needed; not while a savepoint is being made of one.
-func (r *runner) collect(ctx context.Context, newest int64) {
+func (r *runner) collect(ctx context.Context, newest int64, retained int) {
 	if r.m.pinned(r.job.ID) {
 		return
 	}
@@ -353,7 +360,7 @@ func (r *runner) collect(ctx context.Context, newest int64) {
 		r.m.opt.Log.Warn("look who needs old checkpoints", "job", r.name(), "err", err)
 		return
 	}
-	deleted, err := checkpoint.Collect(ctx, r.m.opt.Objects, r.job.ID, r.opt.RetainedCheckpoints, wanted)
+	deleted, err := checkpoint.Collect(ctx, r.m.opt.Objects, r.job.ID, retained, wanted)
 	if err != nil && ctx.Err() == nil {
 		r.m.opt.Log.Warn("delete old checkpoints", "job", r.name(), "err", err)
 	}
