@@ -156,7 +156,7 @@ func (a *aggregation) build(n logical.Node, id string) *logical.Aggregate {
 			f.Relation = ""
 			// Groups other than windows change for ever: their times are no
 			// longer bounded.
-			f.TimeAttr = f.TimeAttr && start && end
+			f.KeepTime(start && end)
 			f.ProcTime = f.ProcTime && start && end
 		}
 		agg.Out = append(agg.Out, f)

@@ -184,7 +184,7 @@ func (a *aggregation) union(in logical.Node, id string) logical.Node {
 		f := &u.Out[i]
 		for _, n := range u.All[1:] {
 			g := n.Fields()[i]
-			f.TimeAttr, f.ProcTime = f.TimeAttr && g.TimeAttr, f.ProcTime && g.ProcTime
+			f.TimeAttr, f.Rises, f.ProcTime = f.TimeAttr && g.TimeAttr, f.Rises && g.Rises, f.ProcTime && g.ProcTime
 			if f.WindowBound != g.WindowBound {
 				f.WindowBound = ""
 			}

@@ -256,8 +256,12 @@ func closes(n logical.Node, pos int) error {
 	case *logical.Window:
 		f := n.Input.Fields()[n.TimeColumn]
 		if !f.TimeAttr && !f.Rises && !f.ProcTime {
+			hint := "Declare WATERMARK FOR " + f.Name + " AS … on the relation that it comes from."
+			if f.Origin != f.Name { // it is computed, or called otherwise there
+				hint = "It is " + f.Origin + ". A watermark goes through a constant interval without months that is added or taken away, date_trunc, date_bin and AT TIME ZONE with a fixed offset."
+			}
 			return pgerr.New(pgerr.FeatureNotSupported, "EMIT ON WINDOW CLOSE needs a watermark on column %q", f.Name).At(n.Pos).
-				Hint("Declare WATERMARK FOR %s AS … on the relation that it comes from.", f.Name)
+				Hint("%s None goes through DISTINCT, GROUP BY without a window, or the side of a join that is filled up with nulls.", hint)
 		}
 	}
 	for _, in := range n.Inputs() {

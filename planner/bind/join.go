@@ -61,7 +61,7 @@ func (l *level) joinTo(left *bound, te ast.TableExpr, x *ast.Join) (*bound, erro
 	out := append(append([]logical.Field(nil), left.node.Fields()...), right.node.Fields()...)
 	for i := range out {
 		kept := x.Kind == "inner" || x.Kind == "cross" || (x.Kind == "left" || isAsof(x)) && i < width || x.Kind == "right" && i >= width
-		out[i].TimeAttr = out[i].TimeAttr && kept // other rows come beside nulls
+		out[i].KeepTime(kept) // other rows come beside nulls
 	}
 	cond, sc, err := l.joinCondition(x, left, right, sc)
 	if err != nil {

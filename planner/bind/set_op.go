@@ -199,7 +199,7 @@ func distinctOf(n logical.Node) *logical.Aggregate {
 	for i, f := range n.Fields() {
 		a.Keys = append(a.Keys, columnExpr(i, f))
 		f.Relation = ""
-		f.TimeAttr = false
+		f.KeepTime(false)
 		a.Out = append(a.Out, f)
 	}
 	return a

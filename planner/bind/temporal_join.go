@@ -47,10 +47,8 @@ func (l *level) temporalNode(left *bound, right *fromItem, x *ast.Join, asOf ast
 	n := &logical.TemporalJoin{Outer: x.Kind == "left", Left: left.node, Right: right.node, Condition: cond, LeftTime: -1, RightTime: -1, Out: out, Pos: pos,
 		TTL: [2]int64{l.ttlOf(left.scope), l.ttlOf(right.scope)}}
 	for i := len(left.node.Fields()); i < len(out); i++ {
-		out[i].TimeAttr, out[i].ProcTime = false, false // its rows come at other times
-	}
-	for i, f := range left.node.Fields() {
-		out[i].TimeAttr = f.TimeAttr
+		out[i].KeepTime(false) // its rows come at other times
+		out[i].ProcTime = false
 	}
 	switch {
 	case t.Op == scalar.OpCall && strings.HasPrefix(t.Func, "proctime("):

@@ -43,6 +43,10 @@ type Field struct {
 	WindowBound string
 }
 
+// KeepTime says whether the column of an operator's output is an event time still, if it
+// was one of its input.
+func (f *Field) KeepTime(kept bool) { f.TimeAttr, f.Rises = f.TimeAttr && kept, f.Rises && kept }
+
 // Scan reads a relation that is a table, source or materialized view. Columns
 // are the relation's columns that are read, in output order; generated columns
 // and the watermark expression are bound over the relation's physical columns.

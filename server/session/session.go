@@ -3,13 +3,13 @@ package session
 import (
 	"context"
 	"crypto/tls"
-	"github.com/millrace/millrace/exec/eval"
 	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/millrace/millrace/exec/eval"
 	"github.com/millrace/millrace/internal/clock"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/sql/ast"
