@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unsafe"
 
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/types"
@@ -121,7 +122,7 @@ func assignTo(x *row, a types.ArrayValue, lo, hi []int, values []types.Value) (t
 	}
 	if len(a.Dims) == 1 {
 		var err error
-		if a, err = grown(a, lo[0], hi[0]); err != nil {
+		if a, err = x.grown(a, lo[0], hi[0]); err != nil {
 			return types.NullValue, err
 		}
 	}
@@ -164,7 +165,7 @@ func assignEmpty(x *row, lo, hi []int, values []types.Value) (types.Value, error
 }
 
 // grown is an array of one dimension that reaches from lo to hi at least.
-func grown(a types.ArrayValue, lo, hi int) (types.ArrayValue, error) {
+func (x *row) grown(a types.ArrayValue, lo, hi int) (types.ArrayValue, error) {
 	d := a.Dims[0]
 	from, to := min(lo, d.Lower), max(hi, d.Lower+d.Len-1)
 	if to-from+1 > arrayElementsMax {
@@ -172,6 +173,11 @@ func grown(a types.ArrayValue, lo, hi int) (types.ArrayValue, error) {
 	}
 	if to-from+1 == d.Len {
 		return a, nil
+	}
+	if n := int64(to-from+1) * int64(unsafe.Sizeof(types.Value{})); n >= heldMin {
+		if err := x.hold(n); err != nil {
+			return a, err
+		}
 	}
 	elems := make([]types.Value, to-from+1)
 	for i := range elems {
