@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/millrace/millrace/internal/background"
 	"github.com/millrace/millrace/server"
 )
 
@@ -75,6 +76,7 @@ func startBusy(b *testing.B, pace string, jobs int) *busy {
 		b.Fatal(err)
 	}
 	b.Cleanup(func() { srv.Shutdown(context.Background()) })
+	background.Reserve() // go test has set it to the number of processors
 	s.addr = srv.Addr().String()
 	if s.conn, err = pgx.Connect(ctx, fmt.Sprintf("postgres://millrace@%s/millrace", s.addr)); err != nil {
 		b.Fatal(err)

@@ -39,10 +39,13 @@ var Processors = runtime.GOMAXPROCS(0)
 // slots keeps one, and so does the garbage collector.
 const spare = 3
 
-// Shared are the slots of the process, one for each processor. The runtime then has more
-// for all that is not in the background.
+// Reserve gives the runtime processors for all that is not in the background. Shared does
+// so; it is for who has set their number since, as benchmarks do.
+func Reserve() { runtime.GOMAXPROCS(Processors + spare) }
+
+// Shared are the slots of the process, one for each processor.
 var Shared = sync.OnceValue(func() *Slots {
-	runtime.GOMAXPROCS(Processors + spare)
+	Reserve()
 	return &Slots{free: Processors, overdue: overdue}
 })
 
