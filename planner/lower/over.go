@@ -5,6 +5,7 @@ import (
 
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
 	"github.com/millrace/millrace/types"
 )
 
@@ -26,7 +27,7 @@ func (b *builder) over(n *logical.Over) (stream, error) {
 		}
 	}
 	w, by := b.overWindow(&s, n)
-	p, err := b.partition(s, by, n.OrderBy)
+	p, err := b.partition(s, by, n.OrderBy, slices.ContainsFunc(calls, measures))
 	if err != nil {
 		return stream{}, err
 	}
@@ -57,6 +58,12 @@ func (b *builder) over(n *logical.Over) (stream, error) {
 	out.exprs = append(slices.Clone(all.exprs[:width]), all.exprs[len(in.Fields):]...)
 	out.attrs = append(slices.Clone(all.attrs[:width]), all.attrs[len(in.Fields):]...)
 	return out.check(n.Out), nil
+}
+
+// measures says whether the frame is bounded by distances of the one key of the order.
+func measures(w graph.WindowCall) bool {
+	f := w.Frame
+	return f.Unit == scalar.RangeFrame && (f.Start.Offset != nil || f.End.Offset != nil)
 }
 
 // overState decides what the operator keeps and when it emits.

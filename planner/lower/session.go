@@ -108,7 +108,7 @@ func (b *builder) sessionRows(s stream) (stream, error) {
 
 // sessionOver makes the operator that finds sessions.
 func (b *builder) sessionOver(s stream, by []*scalar.Expr, time int, w *pendingWindow) (int, error) {
-	p, err := b.partition(s, by, []scalar.SortKey{{X: column(time, w.time.Type, w.name)}})
+	p, err := b.partition(s, by, []scalar.SortKey{{X: column(time, w.time.Type, w.name)}}, false)
 	if err != nil {
 		return 0, err
 	}

@@ -25,7 +25,7 @@ func (b *builder) topN(n *logical.TopN) (stream, error) {
 	if window != nil {
 		by = append(slices.Clone(by), end)
 	}
-	p, err := b.partition(s, by, n.OrderBy)
+	p, err := b.partition(s, by, n.OrderBy, false)
 	if err != nil {
 		return stream{}, err
 	}
@@ -167,8 +167,9 @@ type partition struct {
 }
 
 // partition places s with what it is partitioned and ordered by. The order of
-// partition keys means nothing, and what they are equal in orders nothing.
-func (b *builder) partition(s stream, by []*scalar.Expr, order []scalar.SortKey) (*partition, error) {
+// partition keys means nothing, and what they are equal in orders nothing; but a
+// frame of distances needs its key all the same, which ranged says.
+func (b *builder) partition(s stream, by []*scalar.Expr, order []scalar.SortKey, ranged bool) (*partition, error) {
 	p := &partition{}
 	keys := make([]*scalar.Expr, len(by))
 	for i, x := range by {
@@ -182,7 +183,7 @@ func (b *builder) partition(s stream, by []*scalar.Expr, order []scalar.SortKey)
 	}
 	for _, k := range s.order(order) {
 		seen := slices.ContainsFunc(p.order, func(have graph.SortKey) bool { return have.Column == k.Column })
-		if !seen && !slices.Contains(p.keys, k.Column) && s.exprs[k.Column].Op != scalar.OpConst {
+		if ranged || !seen && !slices.Contains(p.keys, k.Column) && s.exprs[k.Column].Op != scalar.OpConst {
 			p.order = append(p.order, k)
 		}
 	}
