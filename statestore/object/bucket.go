@@ -51,7 +51,11 @@ func openBucket(u *url.URL, opt Options) (*Bucket, error) {
 	if opt.AccessKey != "" {
 		creds = credentials.NewStaticV4(opt.AccessKey, opt.SecretKey, "")
 	}
-	client, err := minio.New(host, &minio.Options{Creds: creds, Secure: secure, Region: query.Get("region"), MaxRetries: 4})
+	transport, err := minio.DefaultTransport(secure)
+	if err != nil {
+		return nil, fmt.Errorf("objects URL %q: %w", u.Redacted(), err)
+	}
+	client, err := minio.New(host, &minio.Options{Creds: creds, Secure: secure, Region: query.Get("region"), MaxRetries: 4, Transport: genuine{transport}})
 	if err != nil {
 		return nil, fmt.Errorf("objects URL %q: %w", u.Redacted(), err)
 	}
