@@ -63,10 +63,10 @@ func (a *analysis) wrote(name string, affected int64) {
 // prepareAnalyzeData describes EXPLAIN ANALYZE of a statement that changes rows: it
 // is carried out, as in PostgreSQL, and tells its plan instead of what it returns.
 // It reports false for a query that changes nothing.
-func (h *Handler) prepareAnalyzeData(s *session.Session, p *session.Prepared, st ast.Statement, declared []types.Type) (bool, error) {
+func (h *Handler) prepareAnalyzeData(s *session.Session, p *session.Prepared, e *ast.Explain, declared []types.Type) (bool, error) {
 	inner := &session.Prepared{}
 	var err error
-	switch x := st.(type) {
+	switch x := e.Statement.(type) {
 	case *ast.Query:
 		err = h.prepareQuery(s, inner, x, declared)
 	case *ast.Insert:
@@ -80,12 +80,12 @@ func (h *Handler) prepareAnalyzeData(s *session.Session, p *session.Prepared, st
 	if err != nil || !ok {
 		return false, err
 	}
-	p.Params, p.Columns, p.Plan = inner.Params, session.TextColumns("QUERY PLAN"), h.analyzeData(d, st)
+	p.Params, p.Columns, p.Plan = inner.Params, session.TextColumns("QUERY PLAN"), h.analyzeData(d, e)
 	return true, nil
 }
 
 // analyzeData carries a statement out and tells its plan.
-func (h *Handler) analyzeData(d *dataPlan, st ast.Statement) plan {
+func (h *Handler) analyzeData(d *dataPlan, e *ast.Explain) plan {
 	return planFunc(func(ctx context.Context, s *session.Session, params []types.Value) (*session.Result, error) {
 		a := &analysis{}
 		one := *d
@@ -99,7 +99,8 @@ func (h *Handler) analyzeData(d *dataPlan, st ast.Statement) plan {
 			return nil, err
 		}
 		var values [][]types.Value
-		for _, l := range a.lines(st, r.affected, h.opt.Clock.Now().Sub(began)) {
+		took := h.opt.Clock.Now().Sub(began)
+		for _, l := range append(a.lines(e.Statement, r.affected), times(e, a.planning, took-a.planning)...) {
 			values = append(values, []types.Value{{Bytes: l}})
 		}
 		result := session.Select(session.ValueRows(session.TextColumns("QUERY PLAN"), values))
@@ -108,8 +109,8 @@ func (h *Handler) analyzeData(d *dataPlan, st ast.Statement) plan {
 	})
 }
 
-// lines prints the plans and the time that all took.
-func (a *analysis) lines(st ast.Statement, affected int64, took time.Duration) []string {
+// lines prints the plans.
+func (a *analysis) lines(st ast.Statement, affected int64) []string {
 	var out []string
 	for _, p := range a.plans {
 		notes := map[string][]string{}
@@ -129,7 +130,17 @@ func (a *analysis) lines(st ast.Statement, affected int64, took time.Duration) [
 	for i, l := range out {
 		out[i] = strings.ReplaceAll(l, "\x01", "") // of the hidden columns
 	}
-	return append(out, "Planning Time: "+milliseconds(a.planning), "Execution Time: "+milliseconds(took-a.planning))
+	return out
+}
+
+// times are the last lines of EXPLAIN ANALYZE; SUMMARY off leaves them out.
+func times(st *ast.Explain, planning, execution time.Duration) []string {
+	for _, o := range st.Options {
+		if on, _ := ast.Switch(o.Value); o.Name == "summary" && !on {
+			return nil
+		}
+	}
+	return []string{"Planning Time: " + milliseconds(planning), "Execution Time: " + milliseconds(execution)}
 }
 
 func milliseconds(d time.Duration) string {

@@ -21,6 +21,10 @@ func schemaOf(path ast.Path) (schema, name string, err error) {
 	if len(path) > 1 {
 		schema = path[len(path)-2].Value
 	}
+	if !isSchema(schema) {
+		return "", "", pgerr.New(pgerr.InvalidSchemaName, "schema %q does not exist", schema).At(int(path.Offset())).
+			Hint("Create it in schema public.")
+	}
 	if schema != "public" {
 		return "", "", pgerr.New(pgerr.InvalidSchemaName, "schema %q does not take new relations", schema).At(int(path.Offset())).
 			Hint("Create it in schema public.")
@@ -225,6 +229,8 @@ func (h *Handler) drop(st *ast.Drop) plan {
 			return session.Command(tag), h.dropJobs(ctx, s, st)
 		case ast.SavepointKind:
 			return session.Command(tag), h.dropSavepoints(ctx, s, st)
+		case ast.SchemaKind:
+			return session.Command(tag), dropSchemas(s, st)
 		case ast.TableKind, ast.SourceKind, ast.SinkKind, ast.ViewKind, ast.MaterializedViewKind, ast.IndexKind:
 		default:
 			return nil, pgerr.NotSupported(int(st.Pos), tag)

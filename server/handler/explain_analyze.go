@@ -23,7 +23,7 @@ import (
 func (h *Handler) prepareAnalyze(s *session.Session, p *session.Prepared, st *ast.Explain, declared []types.Type) error {
 	query, isQuery := st.Statement.(*ast.Query)
 	if st.Job == nil && !st.State {
-		if ok, err := h.prepareAnalyzeData(s, p, st.Statement, declared); ok || err != nil {
+		if ok, err := h.prepareAnalyzeData(s, p, st, declared); ok || err != nil {
 			return err
 		}
 	}
@@ -39,7 +39,7 @@ func (h *Handler) prepareAnalyze(s *session.Session, p *session.Prepared, st *as
 	}
 	t := lines("QUERY PLAN", func(ctx context.Context, s *session.Session) ([]string, error) {
 		if isQuery {
-			return h.analyzeQuery(ctx, s, query)
+			return h.analyzeQuery(ctx, s, st, query)
 		}
 		return h.analyzeJob(s, *st.Job)
 	})
@@ -95,7 +95,7 @@ func counted(c exec.Counters) string {
 	return strings.Join(parts, "; ")
 }
 
-func (h *Handler) analyzeQuery(ctx context.Context, s *session.Session, q *ast.Query) ([]string, error) {
+func (h *Handler) analyzeQuery(ctx context.Context, s *session.Session, e *ast.Explain, q *ast.Query) ([]string, error) {
 	b, err := bind.Query(q, h.bindOptions(s, nil))
 	if err != nil {
 		return nil, err
@@ -125,5 +125,5 @@ func (h *Handler) analyzeQuery(ctx context.Context, s *session.Session, q *ast.Q
 	for id, c := range r.run.Counters() {
 		notes[id] = []string{counted(c)}
 	}
-	return append(explain.Job(g, 0, notes), "Planning Time: "+milliseconds(planned.Sub(began)), "Execution Time: "+milliseconds(ended.Sub(planned))), nil
+	return append(explain.Job(g, 0, notes), times(e, planned.Sub(began), ended.Sub(planned))...), nil
 }

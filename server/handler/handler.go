@@ -164,6 +164,11 @@ func (h *Handler) prepare(ctx context.Context, s *session.Session, p *session.Pr
 		p.Plan = h.createView(p.Statement.Text, st)
 	case *ast.CreateIndex:
 		p.Plan = h.createIndex(st)
+	case *ast.CreateOther:
+		if st.Kind != ast.SchemaKind {
+			return pgerr.NotSupported(int(st.Pos), statementName(p.Statement.Text))
+		}
+		p.Plan = createSchema(st)
 	case *ast.AlterRelation:
 		if st.Kind != ast.TableKind {
 			return pgerr.NotSupported(int(st.Pos), statementName(p.Statement.Text))

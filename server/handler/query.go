@@ -78,7 +78,9 @@ func (q *queryPlan) run(ctx context.Context, s *session.Session, params []types.
 	if err != nil {
 		return nil, err
 	}
-	return session.Select(r), nil
+	result := session.Select(r)
+	result.Account = r.account
+	return result, nil
 }
 
 // plan makes the graph for values of the parameters.

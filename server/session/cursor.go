@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"math"
 	"slices"
 	"sort"
 	"time"
@@ -29,6 +30,8 @@ type Portal struct {
 
 	sql    string
 	cursor bool
+	// kept is what a SCROLL cursor has read, nil of all others.
+	kept   *kept
 	hold   bool
 	tx     *Tx
 	number int64
@@ -72,6 +75,9 @@ func (p *Portal) close() {
 	if p.Run != nil {
 		p.Run.Close()
 	}
+	if p.kept != nil {
+		p.kept.close()
+	}
 }
 
 func (s *Session) closePortals(which func(*Portal) bool) {
@@ -88,7 +94,9 @@ type CursorInfo struct {
 	Name     string
 	SQL      string
 	Holdable bool
-	At       time.Time
+	// Scroll says that it can go back.
+	Scroll bool
+	At     time.Time
 }
 
 // Cursors lists the session's cursors by name.
@@ -96,7 +104,7 @@ func (s *Session) Cursors() []CursorInfo {
 	var out []CursorInfo
 	for name, p := range s.portals {
 		if p.cursor {
-			out = append(out, CursorInfo{name, p.sql, p.hold, p.at})
+			out = append(out, CursorInfo{name, p.sql, p.hold, p.kept != nil, p.at})
 		}
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
@@ -112,8 +120,8 @@ func (s *Session) declare(ctx context.Context, st *ast.DeclareCursor, text ast.P
 	if s.portals[st.Name.Value] != nil {
 		return nil, pgerr.New(pgerr.DuplicateCursor, "cursor %q already exists", st.Name.Value).At(int(st.Name.Pos))
 	}
-	if st.Scroll {
-		return nil, pgerr.NotSupported(int(st.Pos), "a SCROLL cursor")
+	if st.Scroll && st.Modes == "no scroll" {
+		return nil, pgerr.New(pgerr.InvalidCursorDefinition, "cannot specify both SCROLL and NO SCROLL").At(int(st.Pos))
 	}
 	if q, ok := st.Statement.(*ast.Query); ok && q.With != nil && slices.ContainsFunc(q.With.CTEs, func(c ast.CTE) bool { return c.Statement != nil }) {
 		return nil, pgerr.New(pgerr.FeatureNotSupported, "DECLARE CURSOR must not contain data-modifying statements in WITH").At(int(q.Pos))
@@ -122,6 +130,10 @@ func (s *Session) declare(ctx context.Context, st *ast.DeclareCursor, text ast.P
 	p, err := s.handler.Prepare(ctx, s, inner, nil)
 	if err != nil {
 		return nil, err
+	}
+	if st.Scroll && p.Live {
+		return nil, pgerr.New(pgerr.FeatureNotSupported, "DECLARE SCROLL CURSOR FOR SUBSCRIBE is not supported").At(int(st.Pos)).
+			Hint("Changes are told once, in their order; declare the cursor without SCROLL.")
 	}
 	run := &Run{s: s, Columns: p.Columns, Live: p.Live}
 	// A cursor outlives the statement that declares it, so it has a context of
@@ -132,8 +144,12 @@ func (s *Session) declare(ctx context.Context, st *ast.DeclareCursor, text ast.P
 		return nil, err
 	}
 	s.portalsMade++
-	s.portals[st.Name.Value] = &Portal{Name: st.Name.Value, Prepared: p, Run: run, sql: text.Text, cursor: true, hold: st.Hold,
+	portal := &Portal{Name: st.Name.Value, Prepared: p, Run: run, sql: text.Text, cursor: true, hold: st.Hold,
 		tx: s.tx, number: s.portalsMade, at: s.clock.Now()}
+	if st.Scroll {
+		portal.kept = newKept(run)
+	}
+	s.portals[st.Name.Value] = portal
 	return Command("DECLARE CURSOR"), nil
 }
 
@@ -151,15 +167,14 @@ func (s *Session) fetch(r *Run, st *ast.Fetch) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	n, err := fetchCount(st)
-	if err != nil {
-		return nil, err
-	}
 	wait, err := fetchTimeout(st)
 	if err != nil {
 		return nil, err
 	}
-	rows := &fetchRows{from: p.Run, left: n, wait: wait}
+	rows, err := p.move(r.ctx, st, wait)
+	if err != nil {
+		return nil, err
+	}
 	r.Columns = p.Prepared.Columns
 	if !st.Move {
 		return &Result{Tag: "FETCH", CountRows: true, Rows: rows}, nil
@@ -178,18 +193,33 @@ func (s *Session) fetch(r *Run, st *ast.Fetch) (*Result, error) {
 	}
 }
 
-// fetchCount says how many rows FETCH wants; -1 is all of them.
-func fetchCount(st *ast.Fetch) (int64, error) {
-	switch st.Direction {
-	case "", "forward", "next", "relative":
-		switch {
-		case st.All:
-			return -1, nil
-		case st.Count >= 0:
-			return st.Count, nil
-		}
+// move is the rows that FETCH or MOVE comes by, in their order.
+func (p *Portal) move(ctx context.Context, st *ast.Fetch, wait time.Duration) (Rows, error) {
+	if p.kept != nil {
+		return p.kept.move(ctx, motionOf(st))
 	}
-	return 0, pgerr.New(pgerr.ObjectNotInPrerequisiteState, "cursor can only scan forward").At(int(st.Pos))
+	at := p.Run.rows
+	if p.Run.ended {
+		at++
+	}
+	switch m := motionOf(st); {
+	case m.absolute && m.count > at:
+		return &fetchRows{from: p.Run, skip: m.count - at - 1, left: 1, wait: wait}, nil
+	case m.absolute && m.count == 0 && at == 0:
+		return &fetchRows{from: p.Run}, nil
+	case m.absolute || m.count < 0:
+	case m.count == 0 && (at == 0 || p.Run.ended):
+		return &fetchRows{from: p.Run}, nil
+	case m.count == 0 && st.Move:
+		return ValueRows(nil, [][]types.Value{{}}), nil
+	case m.count == 0: // the row that it is on, once more
+	case m.single:
+		return &fetchRows{from: p.Run, skip: m.count - 1, left: 1, wait: wait}, nil
+	default:
+		return &fetchRows{from: p.Run, left: m.count, wait: wait}, nil
+	}
+	return nil, pgerr.New(pgerr.ObjectNotInPrerequisiteState, "cursor can only scan forward").At(int(st.Pos)).
+		Hint("Declare it with SCROLL option to enable backward scan.")
 }
 
 // fetchTimeout reads WITH (timeout = '1s'): how long FETCH waits for the first
@@ -216,6 +246,7 @@ func fetchTimeout(st *ast.Fetch) (time.Duration, error) {
 // but waits for the first row.
 type fetchRows struct {
 	from *Run
+	skip int64 // rows to come by before
 	left int64
 	wait time.Duration
 	got  bool
@@ -230,15 +261,19 @@ func (f *fetchRows) Next(ctx context.Context) (*batch.Batch, error) {
 	if f.left == 0 {
 		return nil, nil
 	}
-	limit := max(f.left, 0)
-	b, err := f.read(ctx, limit)
+	for f.skip > 0 {
+		b, err := f.read(ctx, f.skip)
+		if err != nil || b == nil {
+			return nil, err
+		}
+		f.skip -= int64(b.Live())
+	}
+	b, err := f.read(ctx, min(f.left, math.MaxInt32))
 	if err != nil || b == nil {
 		return nil, err
 	}
 	f.got = true
-	if f.left > 0 {
-		f.left -= int64(b.Live())
-	}
+	f.left -= int64(b.Live())
 	return b, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/server/pgcopy"
 	"github.com/millrace/millrace/sql/ast"
 	"github.com/millrace/millrace/types"
@@ -95,6 +96,8 @@ type Result struct {
 	CountRows bool
 	// Rows is nil when the statement returns none.
 	Rows Rows
+	// Account counts the memory that the statement takes, nil if nobody does.
+	Account *memory.Account
 	// CopyOut says that the rows travel as COPY data in this form.
 	CopyOut *pgcopy.Options
 	// CopyIn asks the client for data. Tag is then ignored.

@@ -127,7 +127,7 @@ func TestStatementsOfTheSession(t *testing.T) {
 		{"PREPARE p (int, text) AS SELECT $1; EXECUTE p(1, 'x')", "!42601 wrong number of parameters for prepared statement \"p\""},
 		{"DEALLOCATE ALL; DISCARD ALL; UNLISTEN *", "[DEALLOCATE ALL][DISCARD ALL][UNLISTEN]"},
 		{"LISTEN x", "!0A000 LISTEN is not supported yet"},
-		{"DECLARE c SCROLL CURSOR WITH HOLD FOR SELECT 1", "!0A000 a SCROLL cursor is not supported yet"},
+		{"DECLARE c SCROLL NO SCROLL CURSOR WITH HOLD FOR SELECT 1", "!42P11 cannot specify both SCROLL and NO SCROLL"},
 		{"DECLARE c CURSOR WITH HOLD FOR SELECT 1; FETCH 1 FROM c; FETCH PRIOR FROM c", "!55000 cursor can only scan forward"},
 		{"CLOSE ALL", "[CLOSE CURSOR ALL]"},
 		{"SELECT 1", "[HANDLER]"},

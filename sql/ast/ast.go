@@ -3,6 +3,8 @@
 // sql/parse, prints back to SQL, and imports nothing of the engine but types.
 package ast
 
+import "strings"
+
 // Pos is a byte offset into the statement's text; -1 means none.
 type Pos int
 
@@ -63,6 +65,31 @@ type Option struct {
 	At
 	Name  string
 	Value Expr // a literal, an identifier (as *ColumnRef), or nil for a bare flag
+}
+
+// Word is the text of an option's value that is a literal or a name, else "".
+func Word(x Expr) string {
+	switch x := x.(type) {
+	case *Literal:
+		return x.Text
+	case *ColumnRef:
+		return x.Path.Last().Value
+	}
+	return ""
+}
+
+// Switch reads the value of an option that is on or off. Without a value it is on.
+func Switch(x Expr) (on, ok bool) {
+	if x == nil {
+		return true, true
+	}
+	switch strings.ToLower(Word(x)) {
+	case "true", "on", "1":
+		return true, true
+	case "false", "off", "0":
+		return false, true
+	}
+	return false, false
 }
 
 // TypeName is a type as written. Name is PostgreSQL's canonical short name

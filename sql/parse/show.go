@@ -1,6 +1,11 @@
 package parse
 
-import "github.com/millrace/millrace/sql/ast"
+import (
+	"strings"
+
+	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/sql/ast"
+)
 
 // show takes SHOW ….
 func (p *parser) show() ast.Statement {
@@ -141,13 +146,14 @@ func (p *parser) explainOptions(s *ast.Explain) []ast.Option {
 			p.unexpected()
 		}
 		o := ast.Option{At: ast.At{Pos: p.here()}, Name: p.label().Value}
+		if o.Name == "analyse" {
+			o.Name = "analyze"
+		}
 		if !p.cur().is(",") && !p.cur().is(")") {
 			o.Value = p.simpleValue()
 		}
-		switch o.Name {
-		case "analyze", "analyse":
-			s.Analyze = isOn(o.Value)
-		default:
+		p.explainOption(s, o)
+		if o.Name != "analyze" {
 			list = append(list, o)
 		}
 		if !p.acceptSymbol(",") {
@@ -155,20 +161,40 @@ func (p *parser) explainOptions(s *ast.Explain) []ast.Option {
 		}
 	}
 	p.expectSymbol(")")
+	for _, o := range list {
+		if on, _ := ast.Switch(o.Value); on && !s.Analyze && (o.Name == "wal" || o.Name == "timing") {
+			p.fail(pgerr.New(pgerr.InvalidParameterValue, "EXPLAIN option %s requires ANALYZE", upper(o.Name)).At(p.base + int(o.Pos)))
+		}
+	}
 	return list
 }
 
-// isOn reads the value of a switch: nothing, TRUE, ON and 1 are on.
-func isOn(x ast.Expr) bool {
-	switch x := x.(type) {
-	case nil:
-		return true
-	case *ast.Literal:
-		return x.Text == "true" || x.Text == "1" || x.Text == "on"
-	case *ast.ColumnRef:
-		return joinPath(x.Path) == "on"
+// explainOption checks an option of EXPLAIN.
+func (p *parser) explainOption(s *ast.Explain, o ast.Option) {
+	at := p.base + int(o.Pos)
+	switch o.Name {
+	case "analyze", "verbose", "costs", "buffers", "wal", "settings", "timing", "summary":
+		on, ok := ast.Switch(o.Value)
+		if !ok {
+			p.fail(pgerr.New(pgerr.SyntaxError, "%s requires a Boolean value", o.Name).At(at))
+		}
+		if o.Name == "analyze" {
+			s.Analyze = on
+		}
+	case "format":
+		switch word := strings.ToLower(ast.Word(o.Value)); word {
+		case "text":
+		case "xml", "json", "yaml":
+			p.fail(pgerr.NotSupported(at, "EXPLAIN (FORMAT "+upper(word)+")").Hint("The plan is told as text."))
+		case "":
+			p.fail(pgerr.New(pgerr.SyntaxError, "format requires a parameter").At(at))
+		default:
+			p.fail(pgerr.New(pgerr.InvalidParameterValue, `unrecognized value for EXPLAIN option "format": "%s"`, word).At(at))
+		}
+	default:
+		p.fail(pgerr.New(pgerr.SyntaxError, "unrecognized EXPLAIN option %q", o.Name).At(at).
+			Hint("EXPLAIN takes ANALYZE, VERBOSE, COSTS, BUFFERS, WAL, SETTINGS, TIMING, SUMMARY and FORMAT TEXT."))
 	}
-	return false
 }
 
 // subscribe takes SUBSCRIBE [TO] relation|(query) [WITH (…)].

@@ -187,6 +187,10 @@ func TestPortals(t *testing.T) {
 		{"BEGIN; FETCH NEXT FROM h; COMMIT", "BEGIN (3) FETCH 1 COMMIT"}, {"CLOSE ALL", "CLOSE CURSOR ALL"},
 		{"BEGIN; SAVEPOINT a; DECLARE x CURSOR FOR SELECT 1; ROLLBACK TO a; FETCH x", "BEGIN SAVEPOINT DECLARE CURSOR ROLLBACK !34000"}, {"ROLLBACK", "ROLLBACK"},
 		{"DECLARE y CURSOR FOR SELECT 1", "!25P01"},
+		{"BEGIN; DECLARE z SCROLL CURSOR WITH HOLD FOR SELECT g FROM generate_series(1, 2000) AS g (g); FETCH 2 FROM z; COMMIT",
+			"BEGIN DECLARE CURSOR (1) (2) FETCH 2 COMMIT"},
+		{"FETCH PRIOR z", "(1) FETCH 1"}, {"MOVE 1500 z", "MOVE 1500"}, {"FETCH LAST z", "(2000) FETCH 1"}, {"MOVE BACKWARD 974 z", "MOVE 974"},
+		{"FETCH BACKWARD 4 z", "(1025) (1024) (1023) (1022) FETCH 4"}, {"MOVE 0 z", "MOVE 1"}, {"MOVE ABSOLUTE 2001 z", "MOVE 0"}, {"MOVE 0 z", "MOVE 0"},
 	} {
 		if got := run(c, step[0]); got != step[1] {
 			t.Errorf("%s\n got %s\nwant %s", step[0], got, step[1])
