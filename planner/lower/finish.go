@@ -59,8 +59,7 @@ func (b *builder) prune() []*operator {
 		to[i] = i
 		if o.Kind == graph.ProjectKind {
 			in := to[o.Inputs[0].Operator]
-			// A batch without columns is worth less than one with too many.
-			if o.Project.Time == nil && (len(o.Project.Exprs) == 0 || isIdentity(o.Project.Exprs, len(b.ops[in].Fields))) {
+			if o.Project.Time == nil && isIdentity(o.Project.Exprs, len(b.ops[in].Fields)) {
 				to[i] = in
 			}
 		}
@@ -69,6 +68,10 @@ func (b *builder) prune() []*operator {
 		}
 		for k := range o.Inputs {
 			o.Inputs[k].Operator = to[o.Inputs[k].Operator]
+			// A batch without columns is worth less than one with too many.
+			if in := b.ops[o.Inputs[k].Operator]; o.readsOnly() && in.Kind == graph.ProjectKind && len(in.Fields) == 0 && in.Project.Time == nil {
+				o.Inputs[k].Operator = in.Inputs[0].Operator
+			}
 		}
 	}
 	for i := len(b.ops) - 1; i >= 0; i-- {
@@ -97,6 +100,12 @@ func (b *builder) prune() []*operator {
 		kept = append(kept, o)
 	}
 	return kept
+}
+
+// readsOnly says whether columns that o does not read may be there too: none of them
+// becomes a column of its own.
+func (o *operator) readsOnly() bool {
+	return o.Kind == graph.AggregateKind || o.Kind == graph.ProjectKind
 }
 
 func isIdentity(exprs []*scalar.Expr, width int) bool {
