@@ -99,6 +99,15 @@ type Derived struct {
 	Rows   Bitmap // for these
 }
 
+// Bytes is about what the batch takes.
+func (b *Batch) Bytes() int64 {
+	n := int64(0)
+	for _, c := range b.Cols {
+		n += 16*int64(b.N) + int64(cap(c.Arena))
+	}
+	return n
+}
+
 // Live is the number of rows that count.
 func (b *Batch) Live() int {
 	if b.Sel != nil {

@@ -131,6 +131,7 @@ func TestKillers(t *testing.T) {
 	}
 	exec(ctx, t, conn, `INSERT INTO texts VALUES (repeat('x', 100))`)
 	counting(ctx, t, watcher, "a large row")
+	largeTransactions(ctx, t, conn, watcher)
 	givenBack(ctx, t, watcher, "a large row")
 	if n := number(ctx, t, watcher, `SELECT count(*) FROM taken`); n != 0 {
 		t.Errorf("%d rows of a statement that failed are there", n)
@@ -138,6 +139,34 @@ func TestKillers(t *testing.T) {
 	// Large values pass by where nobody keeps them.
 	if n := number(ctx, t, conn, `SELECT count(*) FROM generate_series(1, 300) g WHERE length(repeat('x', 1000000 + g)) > 5`); n != 300 {
 		t.Errorf("%d large values were counted, want 300", n)
+	}
+}
+
+// largeTransactions changes more rows in one transaction than it may hold, by statements
+// that are small each, and by COPY.
+func largeTransactions(ctx context.Context, t *testing.T, conn, watcher *pgx.Conn) {
+	t.Helper()
+	for what, change := range map[string]func() error{
+		"statements": func() (err error) {
+			for i := 0; err == nil && i < 100; i++ {
+				_, err = conn.Exec(ctx, `INSERT INTO taken SELECT g FROM generate_series(1, 10000) g`)
+			}
+			return err
+		},
+		"COPY": func() error {
+			_, err := conn.PgConn().CopyFrom(ctx, strings.NewReader(strings.Repeat("12345\n", 1000000)), "COPY taken FROM STDIN")
+			return err
+		},
+	} {
+		exec(ctx, t, conn, "BEGIN")
+		e := (*pgconn.PgError)(nil)
+		if err := change(); !errors.As(err, &e) || e.Code != "53200" || !strings.Contains(e.Detail, "changed rows") || !strings.Contains(e.Hint, "smaller parts") {
+			t.Errorf("a transaction of many rows by %s: %v, want that it holds too much", what, err)
+		}
+		if n := number(ctx, t, watcher, `SELECT count(*) FROM millrace.memory WHERE kind = 'transaction' AND bytes > 0`); n != 0 {
+			t.Errorf("the failed transaction by %s still holds memory", what)
+		}
+		exec(ctx, t, conn, "ROLLBACK")
 	}
 }
 

@@ -35,7 +35,8 @@ func (x *Txn) Alter(d Def) error {
 	if !sameLayout(&o.def, &d) {
 		return pgerr.New(pgerr.InternalError, "another definition of table %s has other columns", o.def.Name)
 	}
-	x.steps = append(x.steps, txnStep{overlay: o, kind: alteredStep, def: o.def})
+	before := o.def
+	x.steps = append(x.steps, txnStep{overlay: o, kind: alteredStep, def: &before})
 	o.alter(d)
 	if !o.fresh {
 		x.alters = append(x.alters, d)

@@ -51,6 +51,7 @@ type Change struct {
 	bound  bool     // it was made for the definition that the table had …
 	seen   uint64   // … at this position
 	ids    []uint64 // Insert, InsertNew of a Txn: row ids that were set aside for the live rows
+	held   int64    // of a Txn: bytes that were counted for it
 }
 
 // Result tells what a transaction came to.

@@ -166,8 +166,10 @@ func (n *Snapshot) Find(id string, want, columns []int, keys [][]types.Value) (*
 	if n.txn != nil {
 		n.txn.mu.Lock()
 		defer n.txn.mu.Unlock()
-		n.txn.reads[id] = struct{}{}
-		o = n.txn.overlays[id]
+		var err error
+		if o, err = n.txn.touched(id); err != nil {
+			return nil, err
+		}
 	}
 	s := n.store
 	if o != nil && o.rows.indexOn(columns) == nil {

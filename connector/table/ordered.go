@@ -114,8 +114,10 @@ func (n *Snapshot) Lookup(id string, want []int, l *Lookup) (*Scan, error) {
 	if n.txn != nil {
 		n.txn.mu.Lock()
 		defer n.txn.mu.Unlock()
-		n.txn.reads[id] = struct{}{}
-		o = n.txn.overlays[id]
+		var err error
+		if o, err = n.txn.touched(id); err != nil {
+			return nil, err
+		}
 	}
 	if o != nil && o.fresh {
 		n.store.mu.RLock()

@@ -48,7 +48,7 @@ type txnStep struct {
 	version uint32 // of overlay.rows
 	rowID   uint64
 	unique  []Unique // before
-	def     Def      // before
+	def     *Def     // before
 }
 
 type stepKind uint8
@@ -64,6 +64,7 @@ const (
 
 func (x *Txn) put(o *overlay, rowID, change uint64, row []byte) {
 	v := o.rows.add(rowID, change, row)
+	x.bytes += int64(len(row))
 	x.steps = append(x.steps, txnStep{overlay: o, kind: addedStep, version: v, rowID: rowID})
 }
 
@@ -97,7 +98,7 @@ func (x *Txn) undo(n int) {
 		case uniqueStep:
 			o.setUnique(step.unique)
 		case alteredStep:
-			o.alter(step.def)
+			o.alter(*step.def)
 		case touchedStep:
 			delete(x.overlays, o.table.def.ID)
 		}

@@ -60,8 +60,8 @@ func (n *Snapshot) Close() { n.store.unpin(n.pin) }
 // columns wanted. It ends after them. It is a connector.Reader.
 func (n *Snapshot) Scan(id string, want []int) (*Scan, error) {
 	if n.txn != nil {
-		if r := n.txn.scan(n, id, want); r != nil {
-			return r, nil
+		if r, err := n.txn.scan(n, id, want); r != nil || err != nil {
+			return r, err
 		}
 	}
 	n.store.mu.RLock()
@@ -87,19 +87,25 @@ type Scan struct {
 	mixed   []mixedRow
 }
 
+// touched notes that a table is read. It returns the overlay of one that the
+// transaction has touched, nil for the others. The caller holds mu.
+func (x *Txn) touched(id string) (*overlay, error) {
+	x.reads[id] = struct{}{}
+	return x.overlays[id], x.gone()
+}
+
 // scan is Snapshot.Scan for a table that the transaction has touched; nil for
 // the others.
-func (x *Txn) scan(n *Snapshot, id string, want []int) *Scan {
+func (x *Txn) scan(n *Snapshot, id string, want []int) (*Scan, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.reads[id] = struct{}{}
-	o := x.overlays[id]
-	if o == nil {
-		return nil
+	o, err := x.touched(id)
+	if o == nil || err != nil {
+		return nil, err
 	}
 	n.store.mu.RLock()
 	defer n.store.mu.RUnlock()
-	return &Scan{store: n.store, table: o.table, want: want, txn: x, overlay: o, mixed: o.all(n.pin.position, n.change)}
+	return &Scan{store: n.store, table: o.table, want: want, txn: x, overlay: o, mixed: o.all(n.pin.position, n.change)}, nil
 }
 
 // Read implements connector.Reader.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 )
 
@@ -46,7 +48,12 @@ type Txn struct {
 	steps    []txnStep
 	reads    map[string]struct{} // ids of tables read, kept for Serializable
 	encoded  []byte
+	bytes    int64 // of the rows encoded so far
 	result   Result
+
+	account   *memory.Account
+	held      memory.Meter // of changes
+	abandoned atomic.Pointer[error]
 }
 
 // Begin starts a transaction.
@@ -57,6 +64,7 @@ func (s *Store) Begin(level Isolation) *Txn {
 // Close gives up what the transaction holds; without Commit it leaves no trace.
 // Snapshots of it stay readable.
 func (x *Txn) Close() {
+	x.account.Close()
 	if x.pinned != nil {
 		x.pinned.Close()
 		x.pinned = nil
@@ -70,6 +78,9 @@ func (x *Txn) Create(d Def) error {
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if err := x.gone(); err != nil {
+		return err
+	}
 	t := newTable(storedOf(0, d))
 	o := newOverlay(t, true)
 	x.overlays[d.ID] = o
@@ -80,6 +91,9 @@ func (x *Txn) Create(d Def) error {
 
 // overlay finds or makes the overlay of a table.
 func (x *Txn) overlay(id string) (*overlay, error) {
+	if err := x.gone(); err != nil {
+		return nil, err
+	}
 	if o := x.overlays[id]; o != nil {
 		return o, nil
 	}
@@ -115,9 +129,12 @@ func (x *Txn) Add(c Change) (skipped []int, err error) {
 	s := x.store
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	steps := len(x.steps)
+	steps, before := len(x.steps), x.bytes
 	defer func() {
-		if err != nil {
+		switch {
+		case x.gone() != nil:
+			x.giveUp()
+		case err != nil:
 			x.undo(steps)
 		}
 	}()
@@ -144,12 +161,17 @@ func (x *Txn) Add(c Change) (skipped []int, err error) {
 	if len(skipped) > 0 {
 		c.Rows = c.Rows.Without(skipped)
 	}
+	if err := x.hold(&c, x.bytes-before); err != nil {
+		return nil, err
+	}
 	x.changes = append(x.changes, c)
 	return skipped, nil
 }
 
 // Empty reports whether there is nothing to commit.
 func (x *Txn) Empty() bool {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
 	return len(x.changes)+len(x.creates)+len(x.unique)+len(x.alters)+len(x.replaces) == 0
 }
 
@@ -158,6 +180,8 @@ type TxnMark struct{ changes, creates, unique, alters, replaces, steps int }
 
 // Mark names this point of the transaction for RollbackTo and Lookup.
 func (x *Txn) Mark() TxnMark {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
 	return TxnMark{len(x.changes), len(x.creates), len(x.unique), len(x.alters), len(x.replaces), len(x.steps)}
 }
 
@@ -166,7 +190,14 @@ func (x *Txn) Mark() TxnMark {
 func (x *Txn) RollbackTo(m TxnMark) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.gone() != nil {
+		return
+	}
 	x.undo(m.steps)
+	for i := range x.changes[m.changes:] {
+		_ = x.held.Add(-x.changes[m.changes+i].held) // it is less
+	}
+	clear(x.changes[m.changes:])
 	x.changes, x.creates, x.unique = x.changes[:m.changes], x.creates[:m.creates], x.unique[:m.unique]
 	x.alters, x.replaces = x.alters[:m.alters], x.replaces[:m.replaces]
 }
@@ -254,6 +285,9 @@ func (x *Txn) Lookup(id, constraint string, rows *batch.Batch, since TxnMark) (e
 // Commit makes the changes durable and visible, or fails as a whole. A
 // transaction without changes takes no position.
 func (x *Txn) Commit(ctx context.Context) error {
+	if err := x.gone(); err != nil {
+		return err
+	}
 	if x.Empty() {
 		return nil
 	}
@@ -261,6 +295,21 @@ func (x *Txn) Commit(ctx context.Context) error {
 }
 
 func (x *Txn) commit(ctx context.Context, with *joint) error {
+	t, err := x.pending(with)
+	if err != nil {
+		return err
+	}
+	x.result, err = x.store.commit(ctx, t)
+	return err
+}
+
+// pending is what is to be committed.
+func (x *Txn) pending(with *joint) (*pendingTxn, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if err := x.gone(); err != nil {
+		return nil, err
+	}
 	t := &pendingTxn{changes: x.changes, unique: x.unique, alters: x.alters, replaces: x.replaces, guards: x.guards, joint: with}
 	for _, c := range x.creates {
 		t.creates = append(t.creates, c.def)
@@ -268,9 +317,7 @@ func (x *Txn) commit(ctx context.Context, with *joint) error {
 	if x.isolation == Serializable && x.pinned != nil {
 		t.reads, t.readAt = x.reads, x.pinned.Position()
 	}
-	var err error
-	x.result, err = x.store.commit(ctx, t)
-	return err
+	return t, nil
 }
 
 // CommitWith is Commit of a part of something larger. Once the changes are durable,
@@ -280,6 +327,9 @@ func (x *Txn) commit(ctx context.Context, with *joint) error {
 // not there when the store is opened again, which asks Options.Committed. No
 // other transaction is under way meanwhile.
 func (x *Txn) CommitWith(ctx context.Context, id string, decide func(forget string) error) error {
+	if err := x.gone(); err != nil {
+		return err
+	}
 	if x.Empty() {
 		return decide("")
 	}

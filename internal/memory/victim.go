@@ -41,7 +41,7 @@ func (s *seen) full() bool { return s.over() || s.live > s.limit*7/8 && s.used >
 // victim is who is to be stopped, -1 for nobody. It is who grew most of late: a large
 // one that stands still harms nobody. If nobody grew by much, what grows is not counted
 // yet: it is what some statement computes, and the newest statement goes, or else the
-// largest. A small job never does.
+// largest. A small job never does, nor what a transaction has not changed.
 func (s *seen) victim() int {
 	if !s.over() {
 		return -1
@@ -64,7 +64,7 @@ func (s *seen) victim() int {
 	}
 	for i, h := range s.holders {
 		switch {
-		case h.fixed || h.kind == jobKind && h.held < s.limit/16:
+		case h.fixed || (h.kind == jobKind || h.kind == Transaction) && h.held < s.limit/16:
 		case best < 0 || s.holders[best].before(h):
 			best = i
 		}
@@ -72,7 +72,11 @@ func (s *seen) victim() int {
 	return best
 }
 
-const jobKind = "job"
+// Kinds of accounts that are told apart. A transaction's are rows that it has changed.
+const (
+	jobKind     = "job"
+	Transaction = "transaction"
+)
 
 // before reports whether o is rather to be stopped than h, of which neither grows.
 func (h holder) before(o holder) bool {

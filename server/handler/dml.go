@@ -249,7 +249,7 @@ func (h *Handler) gather(ctx context.Context, s *session.Session, root logical.N
 			analysisOf(ctx).ran(r)
 			return out, nil
 		}
-		if err := kept.Add(sizeOf(b)); err != nil {
+		if err := kept.Add(b.Bytes()); err != nil {
 			return nil, err
 		}
 		out = append(out, b)

@@ -73,7 +73,7 @@ func (h *Handler) overGiven(ctx context.Context, s *session.Session, root logica
 		if err != nil || b == nil {
 			return out, err
 		}
-		if err := kept.Add(sizeOf(b) + int64(b.Live()*len(b.Cols))*valueBytes); err != nil {
+		if err := kept.Add(b.Bytes() + int64(b.Live()*len(b.Cols))*valueBytes); err != nil {
 			return nil, err
 		}
 		for k := range b.Live() {

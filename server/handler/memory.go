@@ -3,7 +3,6 @@ package handler
 import (
 	"context"
 
-	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/server/session"
@@ -33,8 +32,11 @@ func (h *Handler) queryBudget(s *session.Session) int64 {
 func (h *Handler) openAccount(s *session.Session, kind string, stop func(error)) *memory.Account {
 	return h.opt.Memory.Open(memory.AccountOptions{Kind: kind, Session: int(s.PID), Budget: h.queryBudget(s), Stop: stop,
 		Over: func(budget int64) *pgerr.Error {
-			return pgerr.New(pgerr.OutOfMemory, "out of memory: the %s holds more than query_memory_limit, %s", kind, memory.Size(budget)).
-				Hint("It may need less with a filter, a LIMIT or fewer columns; SET query_memory_limit = '…' gives it more.")
+			e := pgerr.New(pgerr.OutOfMemory, "out of memory: the %s holds more than query_memory_limit, %s", kind, memory.Size(budget))
+			if kind == memory.Transaction {
+				return e.Hint("Commit in smaller parts; SET query_memory_limit = '…' gives it more.")
+			}
+			return e.Hint("It may need less with a filter, a LIMIT or fewer columns; SET query_memory_limit = '…' gives it more.")
 		}})
 }
 
@@ -74,13 +76,4 @@ func holdParameters(ctx context.Context, params []types.Value) (give func(), err
 	}
 	share.Add(n)
 	return func() { share.Add(-n) }, nil
-}
-
-// sizeOf is about what a batch takes.
-func sizeOf(b *batch.Batch) int64 {
-	n := int64(0)
-	for _, c := range b.Cols {
-		n += 16*int64(b.N) + int64(cap(c.Arena))
-	}
-	return n
 }

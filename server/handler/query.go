@@ -407,7 +407,7 @@ func (r *rows) all(ctx context.Context, fields []types.Field) ([][]types.Value, 
 		if err != nil || b == nil {
 			return out, err
 		}
-		if err := kept.Add(sizeOf(b) + int64(b.Live()*len(fields))*valueBytes); err != nil {
+		if err := kept.Add(b.Bytes() + int64(b.Live()*len(fields))*valueBytes); err != nil {
 			return nil, err
 		}
 		for k := range b.Live() {

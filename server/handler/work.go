@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connector/table"
+	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/bind"
 	"github.com/millrace/millrace/server/session"
@@ -49,9 +50,16 @@ func isConflict(err error) bool {
 func (h *Handler) work(s *session.Session) *work {
 	tx := s.Tx()
 	if tx.Work == nil {
-		tx.Work = &work{names: h.opt.Catalog.Begin(), rows: h.opt.Tables.Begin(isolationOf(tx))}
+		tx.Work = &work{names: h.opt.Catalog.Begin(), rows: h.beginRows(s, tx)}
 	}
 	return tx.Work.(*work)
+}
+
+// beginRows begins the changes of rows of a transaction, which have an account.
+func (h *Handler) beginRows(s *session.Session, tx *session.Tx) *table.Txn {
+	x := h.opt.Tables.Begin(isolationOf(tx))
+	x.Count(h.openAccount(s, memory.Transaction, x.Abandon))
+	return x
 }
 
 func isolationOf(tx *session.Tx) table.Isolation {
@@ -115,7 +123,7 @@ func (h *Handler) commit(ctx context.Context, s *session.Session, tx *session.Tx
 	waiting := ctx
 	ctx = context.WithoutCancel(ctx)
 	defer func() { w.rows.Close() }()
-	err := w.names.CommitWith(ctx, func(commit catalog.JointCommit) error { return h.commitRows(ctx, w, tx, commit) })
+	err := w.names.CommitWith(ctx, func(commit catalog.JointCommit) error { return h.commitRows(ctx, w, s, tx, commit) })
 	if err != nil {
 		return err
 	}
@@ -164,7 +172,7 @@ func warnAfter(s *session.Session, err error) {
 
 // commitRows commits the rows of a transaction. When others were faster, one that
 // the client sent in one go is done again; an explicit one fails with 40001.
-func (h *Handler) commitRows(ctx context.Context, w *work, tx *session.Tx, commit catalog.JointCommit) error {
+func (h *Handler) commitRows(ctx context.Context, w *work, s *session.Session, tx *session.Tx, commit catalog.JointCommit) error {
 	for try := 0; ; try++ {
 		err := w.commitRows(ctx, commit)
 		if tx.Explicit || try == conflictsMax || !isConflict(err) {
@@ -181,7 +189,7 @@ func (h *Handler) commitRows(ctx context.Context, w *work, tx *session.Tx, commi
 			}
 		}
 		w.rows.Close()
-		w.rows = h.opt.Tables.Begin(isolationOf(tx))
+		w.rows = h.beginRows(s, tx)
 		for _, d := range w.done {
 			if err := d.again(ctx, w); err != nil {
 				return err
