@@ -5,6 +5,12 @@ GO    ?= go
 export MILLRACE_TEST_MINIO ?= $(shell command -v minio || echo $(CACHE)/bin/minio)
 MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 
+# Tests keep their data in memory where 8 GB of it are free: they sync it after every
+# statement, and what they kill is processes, whose files outlive them there as well.
+SCRATCH := $(shell a=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}'); if [ "$${a:-0}" -gt 8000000 ] && [ -w /dev/shm ]; then echo /dev/shm; else echo $${TMPDIR:-/tmp}; fi)
+test race crash: export GOTMPDIR := $(or $(GOTMPDIR),$(TMPDIR),/tmp)
+test race crash: export TMPDIR := $(SCRATCH)
+
 .PHONY: help build run test servers lint race fuzz crash bench generate clean
 
 help: ## list the targets

@@ -66,6 +66,7 @@ func (m *Millrace) URL() string {
 // waits until it answers.
 func (m *Millrace) Start(ctx context.Context, args ...string) error {
 	m.cmd = exec.Command(m.bin, append(append([]string{}, m.args...), args...)...)
+	m.cmd.Env = append(os.Environ(), "GOGC=400") // its heap is small, and processors are scarce
 	m.cmd.Stdout, m.cmd.Stderr = &m.log, &m.log
 	m.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := Launch(m.cmd); err != nil {

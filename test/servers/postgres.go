@@ -158,7 +158,7 @@ func (p *Postgres) start(cred *syscall.Credential) error {
 	p.Port = port
 	p.cmd = exec.Command(filepath.Join(p.Bin, "postgres"), "-D", data, "-p", strconv.Itoa(port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off",
-		"-c", "full_page_writes=off", "-c", "synchronous_commit=off", "-c", "timezone=UTC",
+		"-c", "full_page_writes=off", "-c", "jit=off", "-c", "synchronous_commit=off", "-c", "timezone=UTC",
 		"-c", "wal_level=logical", "-c", "shared_buffers=64MB")
 	p.cmd.Dir, p.cmd.SysProcAttr = p.Dir, attr()
 	p.cmd.Env = append(os.Environ(), "HOME="+p.Dir)

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,20 +31,31 @@ const tablesMax = 2
 // caseMax is how long one case may take.
 const caseMax = time.Minute
 
+// lanes is how many servers run cases, side by side. It has a part in which settings
+// a case begins under, so it does not depend on the machine.
+const lanes = 5
+
+// laneOf is the lane of a case. Each has as many cases of one kind as of the other.
+func laneOf(i int) int { return i / 2 % lanes }
+
 // duel runs the same statements on Millrace and on PostgreSQL.
 type duel struct {
-	t      *testing.T
-	m      *servers.Millrace
-	ours   *pgconn.PgConn
-	theirs *pgconn.PgConn
-	script []string // what was run, to be printed when it fails
+	t        *testing.T
+	m        *servers.Millrace
+	ours     *pgconn.PgConn
+	theirs   *pgconn.PgConn
+	url      string   // of PostgreSQL's database
+	settings string   // flags of the server that runs
+	script   []string // what was run, to be printed when it fails
+	wrong    []string // what was other than it should be
 }
 
 // TestRandom compares the content of random materialized views, after random
 // changes of the tables below them, with what PostgreSQL computes from the same
 // tables. Every other case is of tables with event time; MILLRACE_SLT_KIND=timed
 // makes all of them so. MILLRACE_SLT_CASES is the number of cases, MILLRACE_SEED
-// repeats a run and MILLRACE_SLT_CASE one case of it.
+// repeats a run and MILLRACE_SLT_CASE one case of it, on a server that is started
+// with the flags of MILLRACE_SLT_SERVER.
 func TestRandom(t *testing.T) {
 	seed, cases, only := random.Seed(t), casesDefault, -1
 	if n, err := strconv.Atoi(os.Getenv("MILLRACE_SLT_CASES")); err == nil {
@@ -51,72 +64,112 @@ func TestRandom(t *testing.T) {
 	if n, err := strconv.Atoi(os.Getenv("MILLRACE_SLT_CASE")); err == nil {
 		only, cases = n, n+1
 	}
-	ctx := context.Background()
-	pg := servers.StartPostgres(t)
-	d := &duel{t: t}
-	var err error
-	if d.theirs, err = pgconn.Connect(ctx, createDatabase(ctx, t, pg, "random")); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = d.theirs.Close(ctx) }()
-	if d.m, err = servers.NewMillrace(servers.BuildMillrace(t, "../.."), t.TempDir(), "--log-level", "warn"); err != nil {
-		t.Fatal(err)
-	}
-	defer d.m.Kill()
-	d.start(ctx, rand.New(rand.NewPCG(seed, 0)))
-	failed := 0
-	for i := max(only, 0); i < cases; i++ {
-		rng := rand.New(rand.NewPCG(seed, uint64(i)+1))
-		play := []func(context.Context, *rand.Rand) bool{d.play, d.playTimed}[i%2]
-		if os.Getenv("MILLRACE_SLT_KIND") == "timed" {
-			play = d.playTimed
+	pg, bin := servers.StartPostgres(t), servers.BuildMillrace(t, "../..")
+	var done, failed atomic.Int32
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for lane := range lanes {
+		if only >= 0 && laneOf(only) != lane {
+			continue
 		}
-		if ok, left := play(ctx, rng), d.clear(ctx); !ok || !left {
-			failed++
-			t.Errorf("case %d of seed %d failed: MILLRACE_SEED=%d MILLRACE_SLT_CASE=%d; what was run:\n%s;\nthe server's output:\n%s",
-				i, seed, seed, i, strings.Join(d.script, ";\n"), d.m.Log())
-		}
-		if d.ours.IsClosed() {
-			if d.ours, err = pgconn.Connect(ctx, d.m.URL()); err != nil {
-				t.Fatal(err)
+		d := newDuel(t, pg, bin, fmt.Sprintf("random%d", lane))
+		wg.Go(func() {
+			defer d.m.Kill()
+			err := d.start(t.Context(), rand.New(rand.NewPCG(seed, -uint64(lane))))
+			for i := max(only, 0); i < cases && err == nil && failed.Load() < failuresMax; i++ {
+				if laneOf(i) != lane {
+					continue
+				}
+				var ok bool
+				if ok, err = d.runCase(t.Context(), seed, i); !ok {
+					failed.Add(1)
+				}
+				if n := done.Add(1); n%1000 == 0 {
+					t.Logf("%d cases, %d failed", n, failed.Load())
+				}
 			}
-			d.clear(ctx)
-		}
-		if d.theirs.IsClosed() { // the time of the case was over
-			if d.theirs, err = pgconn.Connect(ctx, pg.URL("random")); err != nil {
-				t.Fatal(err)
+			if err != nil {
+				t.Errorf("lane %d is given up: %v", lane, err)
 			}
-			d.clear(ctx)
-		}
-		if (i+1)%1000 == 0 {
-			t.Logf("%d cases, %d failed", i+1, failed)
-		}
-		if failed == failuresMax {
-			t.Fatalf("%d cases failed: the rest is not run", failed)
-		}
+		})
+	}
+	wg.Wait()
+	if n := failed.Load(); n >= failuresMax {
+		t.Errorf("%d cases failed: the rest is not run", n)
 	}
 }
 
+func newDuel(t *testing.T, pg *servers.Postgres, bin, database string) *duel {
+	t.Helper()
+	d := &duel{t: t, url: createDatabase(t.Context(), t, pg, database)}
+	var err error
+	if d.theirs, err = pgconn.Connect(t.Context(), d.url); err != nil {
+		t.Fatal(err)
+	}
+	if d.m, err = servers.NewMillrace(bin, t.TempDir(), "--log-level", "warn"); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// runCase runs one case and clears up after it. It reports whether both sides agreed,
+// and an error where no further case can be run.
+func (d *duel) runCase(ctx context.Context, seed uint64, i int) (ok bool, err error) {
+	settings := d.settings
+	d.script, d.wrong = nil, nil
+	play := []func(context.Context, *rand.Rand) bool{d.play, d.playTimed}[i%2]
+	if os.Getenv("MILLRACE_SLT_KIND") == "timed" {
+		play = d.playTimed
+	}
+	ok = play(ctx, rand.New(rand.NewPCG(seed, uint64(i)+1)))
+	ok = d.clear(ctx) && ok
+	if !ok {
+		d.t.Errorf("case %d of seed %d failed: MILLRACE_SEED=%d MILLRACE_SLT_CASE=%d MILLRACE_SLT_SERVER='%s'\n%s\nwhat was run:\n%s;\nthe server's output:\n%s",
+			i, seed, seed, i, settings, strings.Join(d.wrong, "\n"), strings.Join(d.script, ";\n"), d.m.Log())
+	}
+	if !d.ours.IsClosed() && !d.theirs.IsClosed() {
+		return ok, nil
+	}
+	if d.ours.IsClosed() {
+		if d.ours, err = pgconn.Connect(ctx, d.m.URL()); err != nil {
+			return ok, err
+		}
+	}
+	if d.theirs.IsClosed() { // the time of the case was over
+		if d.theirs, err = pgconn.Connect(ctx, d.url); err != nil {
+			return ok, err
+		}
+	}
+	d.clear(ctx)
+	return ok, nil
+}
+
+// fail keeps what was other than it should be. It returns false.
+func (d *duel) fail(format string, args ...any) bool {
+	d.wrong = append(d.wrong, fmt.Sprintf(format, args...))
+	return false
+}
+
 // start runs the server under settings of the dice.
-func (d *duel) start(ctx context.Context, rng *rand.Rand) {
-	d.t.Helper()
+func (d *duel) start(ctx context.Context, rng *rand.Rand) error {
 	rows := []string{"1", "3", "1024"}[rng.IntN(3)]
-	parallelism := strconv.Itoa(1 + rng.IntN(3))
-	d.script = append(d.script, "-- start with --batch-rows "+rows+" --parallelism "+parallelism)
-	if err := d.m.Start(ctx, "--batch-rows", rows, "--parallelism", parallelism); err != nil {
-		d.t.Fatal(err)
+	d.settings = "--batch-rows " + rows + " --parallelism " + strconv.Itoa(1+rng.IntN(3))
+	if s := os.Getenv("MILLRACE_SLT_SERVER"); s != "" && d.ours == nil {
+		d.settings = s
+	}
+	d.script = append(d.script, "-- start with "+d.settings)
+	if err := d.m.Start(ctx, strings.Fields(d.settings)...); err != nil {
+		return err
 	}
 	var err error
-	if d.ours, err = pgconn.Connect(ctx, d.m.URL()); err != nil {
-		d.t.Fatal(err)
-	}
+	d.ours, err = pgconn.Connect(ctx, d.m.URL())
+	return err
 }
 
 // play runs one case and reports whether both sides agreed.
 func (d *duel) play(ctx context.Context, rng *rand.Rand) bool {
 	ctx, cancel := context.WithTimeout(ctx, caseMax)
 	defer cancel()
-	d.script = d.script[:0]
 	g := &generator{rng}
 	var tables, relations []relation
 	for i := range 1 + rng.IntN(tablesMax) {
@@ -162,13 +215,14 @@ func (d *duel) play(ctx context.Context, rng *rand.Rand) bool {
 func (d *duel) restart(ctx context.Context, g *generator) bool {
 	if g.chance(2) {
 		if err := awaitCheckpoints(ctx, d.ours); err != nil {
-			d.t.Error(err)
-			return false
+			return d.fail("%v", err)
 		}
 	}
 	d.m.Kill()
 	_ = d.ours.Close(ctx)
-	d.start(ctx, g.rng)
+	if err := d.start(ctx, g.rng); err != nil {
+		return d.fail("%v", err)
+	}
 	return true
 }
 
@@ -190,13 +244,11 @@ func (d *duel) view(ctx context.Context, g *generator, relations *[]relation, n 
 		return true // two operators mean the same, and one needs a pin
 	} else if err != nil {
 		d.script = append(d.script, sql)
-		d.t.Errorf("%s: %v", sql, err)
-		return false
+		return d.fail("%s: %v", sql, err)
 	}
 	d.script = append(d.script, sql)
 	if _, err := run(ctx, d.theirs, forPostgres(&Record{SQL: sql})); err != nil {
-		d.t.Errorf("PostgreSQL: %s: %v", sql, err)
-		return false
+		return d.fail("PostgreSQL: %s: %v", sql, err)
 	}
 	*relations = append(*relations, relation{name, q.columns, q.rows})
 	return true
@@ -220,23 +272,20 @@ func (d *duel) run(ctx context.Context, sql twin) bool {
 	case theirErr == nil && ourErr == nil:
 		a, b := theirs[0].CommandTag, ours[0].CommandTag
 		if a.RowsAffected() != b.RowsAffected() {
-			d.t.Errorf("%s:\nPostgreSQL: %s\nMillrace:   %s", sql.ours, a, b)
-			return false
+			return d.fail("%s:\nPostgreSQL: %s\nMillrace:   %s", sql.ours, a, b)
 		}
 		return true
 	case theirErr != nil && ourErr != nil && asPgError(theirErr) != nil && asPgError(ourErr) != nil && asPgError(theirErr).Code == asPgError(ourErr).Code:
 		return true
 	}
-	d.t.Errorf("%s:\nPostgreSQL: %v\nMillrace:   %v", sql.ours, theirErr, ourErr)
-	return false
+	return d.fail("%s:\nPostgreSQL: %v\nMillrace:   %v", sql.ours, theirErr, ourErr)
 }
 
 // compareAll compares the content of all relations.
 func (d *duel) compareAll(ctx context.Context, relations []relation) bool {
 	d.script = append(d.script, "FLUSH")
 	if _, err := run(ctx, d.ours, "FLUSH"); err != nil {
-		d.t.Errorf("FLUSH: %v", err)
-		return false
+		return d.fail("FLUSH: %v", err)
 	}
 	same := true
 	for _, r := range relations {
@@ -248,18 +297,15 @@ func (d *duel) compareAll(ctx context.Context, relations []relation) bool {
 func (d *duel) compare(ctx context.Context, sql string) bool {
 	theirs, err := run(ctx, d.theirs, sql)
 	if err != nil {
-		d.t.Errorf("PostgreSQL: %s: %v", sql, err)
-		return false
+		return d.fail("PostgreSQL: %s: %v", sql, err)
 	}
 	ours, err := run(ctx, d.ours, sql)
 	if err != nil {
-		d.t.Errorf("Millrace: %s: %v", sql, err)
-		return false
+		return d.fail("Millrace: %s: %v", sql, err)
 	}
 	a, b := Format(theirs, true), Format(ours, true)
 	if slices.Equal(a, b) {
 		return true
 	}
-	d.t.Errorf("%s\nPostgreSQL:\n%s\nMillrace:\n%s", sql, strings.Join(a, "\n"), strings.Join(b, "\n"))
-	return false
+	return d.fail("%s\nPostgreSQL:\n%s\nMillrace:\n%s", sql, strings.Join(a, "\n"), strings.Join(b, "\n"))
 }

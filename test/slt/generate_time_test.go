@@ -11,7 +11,6 @@ import (
 func (d *duel) playTimed(ctx context.Context, rng *rand.Rand) bool {
 	ctx, cancel := context.WithTimeout(ctx, caseMax)
 	defer cancel()
-	d.script = d.script[:0]
 	g := newTimed(&generator{rng})
 	for _, sql := range g.tables() {
 		if !d.run(ctx, sql) {
@@ -71,12 +70,10 @@ func (d *duel) timedView(ctx context.Context, g *timed, relations, late *[]relat
 	if _, err := run(ctx, d.ours, sql.ours); err != nil && asPgError(err) != nil && asPgError(err).Code == "42710" {
 		return true // two operators mean the same, and one needs a pin
 	} else if err != nil {
-		d.t.Errorf("%s: %v", sql.ours, err)
-		return false
+		return d.fail("%s: %v", sql.ours, err)
 	}
 	if _, err := run(ctx, d.theirs, sql.theirs); err != nil {
-		d.t.Errorf("PostgreSQL: %s: %v", sql.theirs, err)
-		return false
+		return d.fail("PostgreSQL: %s: %v", sql.theirs, err)
 	}
 	r := relation{name, v.query.columns, v.query.rows}
 	switch {
