@@ -47,6 +47,7 @@ type Relation struct {
 	Depends []string // ids of the relations this one reads
 	Created time.Time
 	Order   []Order // of an index: how its columns are ordered; nil: as they are by default
+	Comment string  // what COMMENT ON says of it
 }
 
 // Order is how a column of an index is ordered.
@@ -98,6 +99,7 @@ type Column struct {
 	Default   string `json:",omitempty"`
 	Generated string `json:",omitempty"`
 	Metadata  string `json:",omitempty"` // connector metadata key
+	Comment   string `json:",omitempty"` // what COMMENT ON says of it
 	// Identity says by which numbers an own table's column counts, nil for none.
 	Identity *Identity `json:",omitempty"`
 	// Registered is the type by which the object ids of a system relation's column are

@@ -128,7 +128,7 @@ func (s *Store) loadRelations(ctx context.Context, into *Snapshot) error {
 		r.Kind, r.Created = Kind(kind), fromMicros(created)
 		r.Columns, r.PrimaryKey, r.Watermark, r.AppendOnly, r.Options = d.Columns, d.PrimaryKey, d.Watermark, d.AppendOnly, d.Options
 		r.Order = d.Order
-		r.KeyName, r.Unique, r.Checks = d.KeyName, d.Unique, d.Checks
+		r.KeyName, r.Unique, r.Checks, r.Comment = d.KeyName, d.Unique, d.Checks, d.Comment
 		into.put(r)
 	}
 	if err := rows.Err(); err != nil {

@@ -437,10 +437,11 @@ type definition struct {
 	KeyName    string            `json:",omitempty"`
 	Unique     []Unique          `json:",omitempty"`
 	Checks     []Check           `json:",omitempty"`
+	Comment    string            `json:",omitempty"`
 }
 
 func insertRelation(r *Relation) ([]write, error) {
-	def, err := json.Marshal(definition{r.Columns, r.PrimaryKey, r.Watermark, r.AppendOnly, r.Options, r.Order, r.KeyName, r.Unique, r.Checks})
+	def, err := json.Marshal(definition{r.Columns, r.PrimaryKey, r.Watermark, r.AppendOnly, r.Options, r.Order, r.KeyName, r.Unique, r.Checks, r.Comment})
 	if err != nil {
 		return nil, fmt.Errorf("encode relation %s: %w", r.Name, err)
 	}

@@ -26,9 +26,10 @@ type Ordered func(rows Rows) (types.Value, error)
 type Call struct {
 	Func   string
 	Args   []types.Type
-	Params []types.Value // constant arguments
-	Many   bool          // of a percentile: Params are several fractions, the result is an array
-	Type   types.Type    // of the result
+	Params []types.Value     // constant arguments
+	Many   bool              // of a percentile: Params are several fractions, the result is an array
+	Dims   []types.Dimension // of that array, if it has more than one
+	Type   types.Type        // of the result
 	// Memory counts what is kept while the result is made; nil: nobody does.
 	Memory *memory.Share
 }

@@ -37,6 +37,9 @@ func newPercentile(c Call, one func(rows Rows, n int64, p float64) (types.Value,
 			}
 			list[i] = v
 		}
+		if c.Dims != nil {
+			return types.Value{Bytes: types.EncodeArray(*c.Type.Elem, types.ArrayValue{Dims: c.Dims, Elems: list})}, nil
+		}
 		return types.Value{Bytes: types.EncodeList(*c.Type.Elem, list)}, nil
 	}
 }

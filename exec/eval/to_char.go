@@ -55,7 +55,7 @@ type templatePart struct {
 
 func parseTemplate(s string) []templatePart {
 	var parts []templatePart
-	fill := false
+	fill, local := false, false
 	for i := 0; i < len(s); {
 		rest := s[i:]
 		if strings.HasPrefix(rest, "FM") || strings.HasPrefix(rest, "fm") {
@@ -64,6 +64,7 @@ func parseTemplate(s string) []templatePart {
 			continue
 		}
 		if strings.HasPrefix(rest, "TM") || strings.HasPrefix(rest, "tm") {
+			local = true
 			i += 2
 			continue
 		}
@@ -102,7 +103,11 @@ func parseTemplate(s string) []templatePart {
 			p.ordinal = s[i : i+2]
 			i += 2
 		}
-		fill = false
+		switch p.word {
+		case "MONTH", "MON", "DAY", "DY":
+			p.fill = p.fill || local // names in another language have no common width
+		}
+		fill, local = false, false
 		if p.word != "FX" {
 			parts = append(parts, p)
 		}

@@ -110,7 +110,7 @@ func newList(a *accumulators, n int, values *table, keys int, fields []types.Fie
 // read adds an accumulator that the list computes.
 func (l *list) read(acc *accumulator, fields []types.Field) error {
 	r := acc.spec.List
-	call := agg.Call{Func: acc.spec.Func, Params: r.Params, Many: r.Many, Type: acc.spec.Type, Memory: l.a.memory}
+	call := agg.Call{Func: acc.spec.Func, Params: r.Params, Many: r.Many, Dims: r.Dims, Type: acc.spec.Type, Memory: l.a.memory}
 	for _, v := range r.Values {
 		call.Args = append(call.Args, fields[l.spec.Args[v]].Type)
 	}

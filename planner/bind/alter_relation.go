@@ -456,7 +456,7 @@ func (a *alteration) alterColumn(x *ast.AlterAction) error {
 // altered compares the relation with what it was.
 func (a *alteration) altered(made *catalog.Relation) *Altered {
 	old := a.rel
-	made.ID, made.Created, made.SQL = old.ID, old.Created, ast.Print(a.def)
+	made.ID, made.Created, made.SQL, made.Comment = old.ID, old.Created, ast.Print(a.def), old.Comment
 	out := &Altered{Relation: made, From: a.from, Using: map[int]ast.Expr{}, Skipped: a.skipped, Gone: a.gone,
 		Rewrite: len(made.Columns) != len(old.Columns)}
 	to := map[int]int{} // from old positions
@@ -473,6 +473,7 @@ func (a *alteration) altered(made *catalog.Relation) *Altered {
 		}
 		to[from] = i
 		was := old.Columns[from]
+		c.Comment = was.Comment
 		out.Rewrite = out.Rewrite || !c.Type.Equal(was.Type) || out.Using[i] != nil
 		if c.NotNull && !was.NotNull {
 			out.NotNull = append(out.NotNull, i)

@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"strings"
+
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
@@ -39,8 +41,8 @@ func (l *level) cast(x *ast.Cast) (*scalar.Expr, error) {
 	if r, err := l.registryCast(e, x.Type, t); r != nil || err != nil {
 		return r, err
 	}
-	if inner, ok := x.X.(*ast.Cast); ok && e.Type.Kind == types.OID && t.Phys() == types.PhysBytes {
-		if name, err := l.registryCast(e, inner.Type, e.Type); err != nil {
+	if inner, ok := registeredType(x.X); ok && e.Type.Kind == types.OID && t.Phys() == types.PhysBytes {
+		if name, err := l.registryCast(e, inner, e.Type); err != nil {
 			return nil, err
 		} else if name != nil {
 			e = name
@@ -107,8 +109,8 @@ func (b *binder) nameRegistered(q *ast.Query, node logical.Node) error {
 			continue
 		}
 		name := ast.TypeName{Name: p.Out[i].Registered}
-		if cast, ok := it.X.(*ast.Cast); ok {
-			name = cast.Type
+		if n, ok := registeredType(it.X); ok {
+			name = n
 		}
 		l := &level{b: b}
 		e, err := l.registryCast(p.Exprs[i], name, types.Of(types.OID))
@@ -120,6 +122,20 @@ func (b *binder) nameRegistered(q *ast.Query, node logical.Node) error {
 		}
 	}
 	return nil
+}
+
+// registeredType is the type, regclass or one of its kin, that an expression was cast
+// to or made by to_regclass and its like.
+func registeredType(x ast.Expr) (ast.TypeName, bool) {
+	switch x := x.(type) {
+	case *ast.Cast:
+		return x.Type, true
+	case *ast.Call:
+		if name, ok := strings.CutPrefix(x.Name.Last().Value, "to_reg"); ok {
+			return ast.TypeName{At: x.At, Name: "reg" + name}, true
+		}
+	}
+	return ast.TypeName{}, false
 }
 
 // registeredID is the object id of an expression that shows it by name, as a cast to

@@ -33,7 +33,7 @@ func newDefinition(st *ast.CreateRelation, opts Options, altered bool) (*catalog
 	if err := refuseInCreate(st); err != nil {
 		return nil, err
 	}
-	rel.AppendOnly = st.AppendOnly
+	rel.AppendOnly, rel.Comment = st.AppendOnly, st.Comment
 	if rel.Options, err = optionMap(st.Options); err != nil {
 		return nil, err
 	}
@@ -184,7 +184,7 @@ func (d *definition) column(c *ast.ColumnDef) error {
 	case c.Generated != nil && d.rel.Kind == catalog.Sink:
 		return pgerr.New(pgerr.InvalidTableDefinition, "a sink cannot have the generated column %q", c.Name.Value).At(pos)
 	}
-	col := catalog.Column{Name: c.Name.Value, NotNull: c.NotNull || c.PrimaryKey}
+	col := catalog.Column{Name: c.Name.Value, NotNull: c.NotNull || c.PrimaryKey, Comment: c.Comment}
 	if c.Identity != nil || serialTypes[c.Type.Name] != "" {
 		if err := d.identity(c, &col); err != nil {
 			return err

@@ -337,6 +337,8 @@ type ListRead struct {
 	Distinct bool          `json:"distinct,omitempty"` // copies count once
 	Params   []types.Value `json:"params,omitempty"`   // constant arguments: a separator, fractions
 	Many     bool          `json:"many,omitempty"`     // the fractions of a percentile were an array
+	// Dims are the dimensions of that array, if it has more than one.
+	Dims []types.Dimension `json:"dims,omitempty"`
 }
 
 // Sketch estimates how many different values column Arg has in each group, over

@@ -113,8 +113,22 @@ func checkListCall(fn string, r *ListRead, result types.Type) error {
 		return errors.New("a percentile without a fraction")
 	case (fn == "array_agg" || r.Many) && result.Elem == nil:
 		return fmt.Errorf("%s gives %s", fn, result)
+	case len(r.Dims) > 0 && (!r.Many || cells(r.Dims) != len(r.Params)):
+		return fmt.Errorf("%s of %d fractions in %v", fn, len(r.Params), r.Dims)
 	case r.Many && !percentile:
 		return fmt.Errorf("%s of several fractions", fn)
 	}
 	return nil
+}
+
+// cells is how many elements an array has.
+func cells(dims []types.Dimension) int {
+	n := 1
+	for _, d := range dims {
+		if d.Len < 1 || n > 1<<20/d.Len {
+			return -1
+		}
+		n *= d.Len
+	}
+	return n
 }

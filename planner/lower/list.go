@@ -60,6 +60,7 @@ type listCall struct {
 	more   []int    // columns that tell values apart which are equal
 	params []types.Value
 	many   bool
+	dims   []types.Dimension // of the fractions, if they have more than one
 }
 
 // listed returns the accumulator of a, which a list computes.
@@ -198,6 +199,9 @@ func (c *listCall) fractions(e *scalar.Expr) error {
 			}
 			c.params = append(c.params, p)
 		}
+		if len(a.Dims) > 1 {
+			c.dims = a.Dims
+		}
 	case e.Op == scalar.OpCall && strings.HasPrefix(e.Func, "array("):
 		for _, x := range e.Args {
 			p, ok := constantFloat(x)
@@ -287,7 +291,7 @@ func (c *listCall) read() (*graph.ListRead, error) {
 	})
 	l.Args = slices.Compact(columns)
 	place := func(column int) int { return slices.Index(l.Args, column) }
-	read := &graph.ListRead{Distinct: c.distinct(), Params: c.params, Many: c.many}
+	read := &graph.ListRead{Distinct: c.distinct(), Params: c.params, Many: c.many, Dims: c.dims}
 	for _, v := range c.values {
 		read.Values = append(read.Values, place(v))
 	}

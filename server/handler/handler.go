@@ -164,6 +164,8 @@ func (h *Handler) prepare(ctx context.Context, s *session.Session, p *session.Pr
 		p.Plan = h.createView(p.Statement.Text, st)
 	case *ast.CreateIndex:
 		p.Plan = h.createIndex(st)
+	case *ast.Comment:
+		p.Plan = h.comment(st)
 	case *ast.CreateOther:
 		if st.Kind != ast.SchemaKind {
 			return pgerr.NotSupported(int(st.Pos), statementName(p.Statement.Text))

@@ -65,7 +65,10 @@ func (h *Handler) createPlainView(s *session.Session, w *work, st *ast.CreateVie
 		if err := keepsColumns(old, &r); err != nil {
 			return err.At(int(st.Name.Offset()))
 		}
-		r.ID, r.Created = old.ID, old.Created
+		r.ID, r.Created, r.Comment = old.ID, old.Created, old.Comment
+		for i, c := range old.Columns {
+			r.Columns[i].Comment = c.Comment
+		}
 		return w.names.ReplaceRelation(r)
 	}
 	if _, err = w.names.CreateRelation(r); err != nil {

@@ -83,6 +83,19 @@ func pgDescription(q *query, out *Rows) error {
 			out.Add(p.oid, oidClassProc, 0, p.f.Doc)
 		}
 	}
+	for _, k := range q.classes {
+		if k.relation == nil {
+			continue
+		}
+		if k.relation.Comment != "" {
+			out.Add(k.oid, oidClassClass, 0, k.relation.Comment)
+		}
+		for i, c := range k.columns {
+			if c.Comment != "" {
+				out.Add(k.oid, oidClassClass, i+1, c.Comment)
+			}
+		}
+	}
 	return nil
 }
 

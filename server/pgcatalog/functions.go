@@ -33,6 +33,7 @@ func catalogFunctions() map[string]function {
 		"current_setting(text)":                        currentSetting,
 		"current_setting(text,boolean)":                currentSetting,
 		"set_config(text,text,boolean)":                setConfig,
+		"col_description(oid,integer)":                 colDescription,
 		"obj_description(oid)":                         objDescription,
 		"obj_description(oid,name)":                    objDescription,
 		"format_type(oid,integer)":                     formatType,
@@ -184,13 +185,36 @@ func setConfig(q *query, args []types.Value) (types.Value, error) {
 }
 
 func objDescription(q *query, args []types.Value) (types.Value, error) {
-	if len(args) > 1 && args[1].Bytes != "pg_proc" {
+	of := ""
+	if len(args) > 1 {
+		of = args[1].Bytes
+	}
+	if k := q.byOID[uint32(args[0].Int)]; k != nil && k.relation != nil && k.relation.Comment != "" && (of == "" || of == "pg_class") {
+		return text(k.relation.Comment), nil
+	}
+	if of != "" && of != "pg_proc" {
 		return types.NullValue, nil
 	}
 	if p := q.procOID[uint32(args[0].Int)]; p != nil && p.f.Doc != "" {
 		return text(p.f.Doc), nil
 	}
 	return types.NullValue, nil
+}
+
+func colDescription(q *query, args []types.Value) (types.Value, error) {
+	k, n := q.byOID[uint32(args[0].Int)], args[1].Int
+	comment := ""
+	switch {
+	case k == nil:
+	case n == 0 && k.relation != nil: // as in pg_description
+		comment = k.relation.Comment
+	case n > 0 && n <= int64(len(k.columns)):
+		comment = k.columns[n-1].Comment
+	}
+	if comment == "" {
+		return types.NullValue, nil
+	}
+	return text(comment), nil
 }
 
 // typeName is format_type for OIDs of all kinds.

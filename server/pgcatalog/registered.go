@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/sql/parse"
 	"github.com/millrace/millrace/types"
 )
 
@@ -59,6 +61,11 @@ func toRegtype(q *query, args []types.Value) (types.Value, error) {
 	}
 	schema, name := splitName(strings.TrimSpace(args[0].Bytes))
 	elem, array := strings.CutSuffix(name, "[]")
+	if x, err := parse.Expr("CAST(NULL AS " + name + ")"); err == nil { // it may have another spelling, as int has
+		if c, ok := x.(*ast.Cast); ok {
+			elem, array = c.Type.Name, c.Type.ArrayDims > 0
+		}
+	}
 	for _, l := range q.c.types() {
 		if (schema == "" || schema == "pg_catalog") && (l.name == elem || q.typeName(l.oid, -1) == elem) {
 			if array {
