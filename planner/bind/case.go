@@ -9,6 +9,7 @@ import (
 )
 
 func (l *level) caseExpr(x *ast.Case) (*scalar.Expr, error) {
+	defer l.withoutSRF("CASE")()
 	b, pos := l.b, int(x.Pos)
 	var text strings.Builder
 	text.WriteString("case")

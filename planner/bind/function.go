@@ -55,6 +55,9 @@ func (l *level) call(x *ast.Call) (*scalar.Expr, error) {
 	if tableFunction(name) != nil && len(scalar.Functions(name)) == 0 {
 		return l.setReturning(name, x)
 	}
+	if name == "coalesce" {
+		defer l.withoutSRF("COALESCE")()
+	}
 	args, err := l.callArgs(name, x)
 	if err != nil {
 		return nil, err

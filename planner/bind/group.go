@@ -13,7 +13,8 @@ import (
 // bindGroupBy binds the group keys: input columns first, then output names and
 // ordinals, as PostgreSQL does.
 func (s *selection) bindGroupBy() error {
-	s.clause = "GROUP BY"
+	s.clause, s.allowSRF = "GROUP BY", true
+	defer func() { s.allowSRF = false }()
 	if s.sel.GroupItems {
 		return s.groupByItems()
 	}
@@ -162,6 +163,9 @@ func (s *selection) aggregate() error {
 	if s.aggs.sets == nil {
 		s.completeKeys()
 	}
+	if err := s.plantKeys(); err != nil {
+		return err
+	}
 	var inside []*scalar.Expr
 	inside = append(inside, s.aggs.keys...)
 	for i := range s.aggs.list {
@@ -200,6 +204,9 @@ func (s *selection) aggregate() error {
 	}
 	for _, f := range s.srf {
 		for i := range f.args {
+			if f.planted {
+				break
+			}
 			if f.args[i], err = s.regroup(f.args[i]); err != nil {
 				return err
 			}

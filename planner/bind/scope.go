@@ -81,7 +81,8 @@ type level struct {
 	// alias finds an output column for a name that no input column has, nil for
 	// none; nil where output columns cannot be named.
 	alias    func(*ast.ColumnRef) (*scalar.Expr, error)
-	allowSRF bool // in the select list: set-returning functions
+	allowSRF bool   // in the select list, GROUP BY and ORDER BY: set-returning functions
+	noSRF    string // the expression around, CASE or COALESCE, that takes none of them
 	// recursive is set when FROM refers to the recursive query this is a part of.
 	recursive bool
 	// dependents are the relations whose primary key may be among group keys.

@@ -263,7 +263,9 @@ func (s *selection) orderKey(x ast.Expr, clause string) (orderKey, error) {
 			}
 		}
 	}
+	s.allowSRF = true
 	e, err := s.typed(x)
+	s.allowSRF = false
 	if err != nil {
 		return orderKey{}, err
 	}

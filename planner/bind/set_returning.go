@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"slices"
+
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
@@ -17,7 +19,8 @@ type pendingFunction struct {
 	node *logical.FunctionScan
 	args []*scalar.Expr // over the select's input
 	// first is the function's first column among those of all functions.
-	first int
+	first   int
+	planted bool
 }
 
 // setReturning binds a set-returning function in a select list: the row is
@@ -25,6 +28,10 @@ type pendingFunction struct {
 // ones filled up with nulls.
 func (l *level) setReturning(name string, x *ast.Call) (*scalar.Expr, error) {
 	pos := int(x.Pos)
+	if l.noSRF != "" && l.allowSRF {
+		return nil, pgerr.New(pgerr.FeatureNotSupported, "set-returning functions are not allowed in %s", l.noSRF).At(pos).
+			Hint("You might be able to move the set-returning function into a LATERAL FROM item.")
+	}
 	if !l.allowSRF || l.inAgg {
 		return nil, pgerr.New(pgerr.FeatureNotSupported, "set-returning functions are not allowed in %s", l.clauseName()).At(pos)
 	}
@@ -59,6 +66,14 @@ func (l *level) setReturning(name string, x *ast.Call) (*scalar.Expr, error) {
 	return e, nil
 }
 
+// withoutSRF refuses set-returning functions until what it returns is called, as
+// they would be evaluated whether the expression needs them or not.
+func (l *level) withoutSRF(expression string) func() {
+	before := l.noSRF
+	l.noSRF = expression
+	return func() { l.noSRF = before }
+}
+
 func exprsEqual(a, b []*scalar.Expr) bool {
 	if len(a) != len(b) {
 		return false
@@ -72,19 +87,54 @@ func exprsEqual(a, b []*scalar.Expr) bool {
 }
 
 // plantFunction repeats the rows of node for the select list's set-returning
-// functions and turns what stood for them into their columns.
+// functions, but those that groups were made by, and turns what stood for them into
+// their columns.
 func (l *level) plantFunction(node logical.Node, exprs []*scalar.Expr) (logical.Node, error) {
-	if len(l.srf) == 0 {
+	var fns []*pendingFunction
+	for _, f := range l.srf {
+		if !f.planted {
+			fns = append(fns, f)
+		}
+	}
+	return l.plantFunctions(node, fns, exprs)
+}
+
+// plantKeys repeats rows for the set-returning functions among the group keys,
+// before groups are made of them.
+func (s *selection) plantKeys() error {
+	var fns []*pendingFunction
+	exprs := slices.Clone(s.aggs.keys)
+	for _, k := range exprs {
+		walk(k, func(x *scalar.Expr) bool {
+			if x.Op == opFunction && !slices.Contains(fns, s.srf[x.Column]) {
+				fns = append(fns, s.srf[x.Column])
+			}
+			return true
+		})
+	}
+	for i := range s.items {
+		exprs = append(exprs, s.items[i].expr)
+	}
+	for _, k := range slices.Concat(s.order, s.on) {
+		exprs = append(exprs, k.expr)
+	}
+	node, err := s.plantFunctions(s.node, fns, exprs)
+	s.node = node
+	return err
+}
+
+func (l *level) plantFunctions(node logical.Node, fns []*pendingFunction, exprs []*scalar.Expr) (logical.Node, error) {
+	if len(fns) == 0 {
 		return node, nil
 	}
 	var outerArgs []*scalar.Expr
 	var sub *logical.FunctionScan
-	for _, f := range l.srf {
+	for _, f := range fns {
 		n, err := l.plant(node, f.args...)
 		if err != nil {
 			return nil, err
 		}
-		node = n
+		node, f.planted = n, true
 		scan := *f.node
 		scan.Args = make([]*scalar.Expr, len(f.args))
 		for i, a := range f.args {
@@ -102,7 +152,7 @@ func (l *level) plantFunction(node logical.Node, exprs []*scalar.Expr) (logical.
 	width := len(node.Fields())
 	for _, e := range exprs {
 		walk(e, func(x *scalar.Expr) bool {
-			if x.Op == opFunction {
+			if x.Op == opFunction && slices.Contains(fns, l.srf[x.Column]) {
 				f := l.srf[x.Column]
 				*x = *functionValue(x, f.node, width+f.first)
 			}
