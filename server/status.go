@@ -147,8 +147,8 @@ func (s *Server) savepointRows(ctx context.Context, out *pgcatalog.Rows) error {
 func (s *Server) RelationSize(r *catalog.Relation) (rows, bytes int64) {
 	switch {
 	case r.IsOwnTable():
-		if n, err := s.tables.Count(r.ID); err == nil {
-			return n, -1
+		if rows, bytes, err := s.tables.Size(r.ID); err == nil {
+			return rows, bytes
 		}
 	case r.Kind == catalog.MaterializedView:
 		if v, err := s.jobs.View(r.ID); err == nil {

@@ -3,6 +3,7 @@ package table
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/millrace/millrace/internal/memory"
@@ -55,5 +56,21 @@ func TestHeld(t *testing.T) {
 	}
 	if held := account.Held(); held != 0 {
 		t.Errorf("it still holds %d bytes", held)
+	}
+}
+
+// TestSize is that a table takes memory while it has rows, about as much as they.
+func TestSize(t *testing.T) {
+	s := open(t, t.TempDir())
+	must(t, s.Create(t.Context(), keyed("a")))
+	for i, want := range []int64{0, 10_000} {
+		rows, bytes, err := s.Size("a")
+		if must(t, err); rows != int64(i) || bytes < want || bytes > want+2*chunkSize {
+			t.Errorf("%d rows take %d bytes, want %d or somewhat more", rows, bytes, want)
+		}
+		_, err = apply(s, "a", Insert, "1 "+strings.Repeat("x", 10_000))
+		if i == 0 {
+			must(t, err)
+		}
 	}
 }

@@ -3,6 +3,7 @@ package table
 import (
 	"bytes"
 	"slices"
+	"unsafe"
 )
 
 // version is one state of one row. It is seen by readers at positions from born
@@ -58,6 +59,21 @@ func newRows(codec *rowCodec, keys []int, unique ...Unique) *rows {
 		x.kept = true
 	}
 	return r
+}
+
+// entryBytes is about what an entry of a map takes.
+const entryBytes = 24
+
+// bytes is about how much memory the rows take with their indexes: none without rows.
+func (r *rows) bytes() int64 {
+	n := r.heldSize + int64(len(r.versions)-1)*int64(unsafe.Sizeof(version{})) + entryBytes*int64(len(r.byRow))
+	for _, x := range r.indexes {
+		n += int64(len(x.links))*int64(unsafe.Sizeof(link{})) + entryBytes*int64(len(x.first))
+	}
+	for _, x := range r.ordered {
+		n += x.tree.Bytes()
+	}
+	return n
 }
 
 func (r *rows) data(i uint32) []byte {

@@ -281,3 +281,15 @@ func (s *Store) Count(id string) (int64, error) {
 	}
 	return int64(len(t.rows.byRow)), nil
 }
+
+// Size is the number of rows of a table, and of the bytes that they and the indexes of
+// its keys take in memory.
+func (s *Store) Size(id string) (rows, bytes int64, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	t, err := s.find(id)
+	if err != nil {
+		return 0, 0, err
+	}
+	return int64(len(t.rows.byRow)), t.rows.bytes(), nil
+}

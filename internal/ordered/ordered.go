@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"slices"
 	"sort"
+	"unsafe"
 )
 
 // Tree is a set of pairs of a key and a value, in the order of keys and then of
@@ -80,6 +81,14 @@ func (t *Tree) leafOf(prefix uint64, rest []byte, value uint64) int {
 
 // Len is how many pairs there are.
 func (t *Tree) Len() int { return t.n }
+
+// Bytes is about how much memory the tree takes.
+func (t *Tree) Bytes() (n int64) {
+	for _, l := range t.leaves {
+		n += int64(cap(l.pairs))*int64(unsafe.Sizeof(pair{})) + int64(cap(l.text))
+	}
+	return n
+}
 
 // Insert adds a pair, and reports false if it is there already.
 func (t *Tree) Insert(key []byte, value uint64) bool {

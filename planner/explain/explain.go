@@ -358,7 +358,11 @@ func (p *printer) bounded(o *graph.Operator, add func(string, ...any)) {
 		}
 	case graph.SetOpKind:
 		if e := o.SetOp.Expiry; e != nil {
-			add("keeps: rows until the watermark is %s", passed(e, o.Fields))
+			null := ""
+			if o.SetOp.Timeless {
+				null = ", those where it is null for ever"
+			}
+			add("keeps: rows until the watermark is %s%s", passed(e, o.Fields), null)
 		}
 	case graph.AsofJoinKind, graph.TemporalJoinKind, graph.LookupJoinKind:
 		p.nearestJoin(o, add)

@@ -43,7 +43,7 @@ func Growths(g *graph.Graph, ttl int64) []Growth {
 			} else {
 				perKey += o.Tables[t].RowBytes()
 			}
-			if why = b.Why; o.Join != nil && sides(g, i, ttl) == 2 {
+			if why = b.Why; o.Join != nil && o.Unbounded != "" && sides(g, i, ttl) == 2 {
 				why = o.Unbounded
 			}
 		}

@@ -41,7 +41,7 @@ func (g *Graph) Bounds(i int, job int64) []Bound {
 			out[t] = Bound{Kind: ByTTL, TTL: ttl[t]}
 			continue
 		}
-		out[t] = g.bound(o, t)
+		out[t] = g.bound(o, t, job)
 		if out[t].Kind == ByGroup && out[0].Kind == ByTTL {
 			out[t] = out[0]
 		}
@@ -50,7 +50,7 @@ func (g *Graph) Bounds(i int, job int64) []Bound {
 }
 
 // bound is what bounds a table without a lifetime.
-func (g *Graph) bound(o *Operator, table int) Bound {
+func (g *Graph) bound(o *Operator, table int, job int64) Bound {
 	kind := ByKeys
 	switch {
 	case o.Materialize != nil:
@@ -63,8 +63,8 @@ func (g *Graph) bound(o *Operator, table int) Bound {
 		if !o.Join.Sides[table].Expiry.never() {
 			return Bound{Kind: ByWatermark}
 		}
-		if g.Operators[o.Inputs[table].Operator].Mode != AppendOnly {
-			return Bound{Kind: ByKeys}
+		if in := o.Inputs[table].Operator; g.Operators[in].Mode != AppendOnly {
+			return g.changesBound(in, job)
 		}
 		if why := o.Join.Sides[table].Unbounded; why != "" {
 			return Bound{Kind: NoBound, Why: why}
@@ -82,6 +82,30 @@ func (g *Graph) bound(o *Operator, table int) Bound {
 		return Bound{Kind: NoBound, Why: o.Unbounded}
 	}
 	return Bound{Kind: kind}
+}
+
+// changesBound is that of a table that has the rows of an operator that changes them:
+// there are as many as that one has, and if it joins, more and more when its own state
+// grows.
+func (g *Graph) changesBound(i int, job int64) Bound {
+	o := &g.Operators[i]
+	for o.Join == nil && len(o.Inputs) == 1 && len(o.Tables) == 0 {
+		i = o.Inputs[0].Operator
+		o = &g.Operators[i]
+	}
+	if o.Join == nil || o.Join.Sides == nil {
+		return Bound{Kind: ByKeys}
+	}
+	tables := g.Bounds(i, job)
+	if o.Join.Kind == logical.SemiJoin || o.Join.Kind == logical.AntiJoin {
+		tables = tables[:1] // the rows are those of the left side
+	}
+	for _, b := range tables {
+		if b.Kind == NoBound {
+			return Bound{Kind: NoBound, Why: "it keeps all rows of " + o.ID + ", whose state grows without bound"}
+		}
+	}
+	return Bound{Kind: ByKeys}
 }
 
 // asofBound is that of a side of an ASOF join. Left rows that wait for something after

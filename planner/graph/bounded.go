@@ -12,8 +12,9 @@ type SetOp struct {
 	Kind logical.SetOpKind `json:"kind"`
 	All  bool              `json:"all,omitempty"`
 	// Expiry says when rows, of both inputs, are late and are forgotten; nil: never.
-	// Those whose time is null are neither.
-	Expiry *Expiry `json:"expiry,omitempty"`
+	// Those whose time is null are neither; Timeless says that there may be such rows.
+	Expiry   *Expiry `json:"expiry,omitempty"`
+	Timeless bool    `json:"timeless,omitempty"`
 }
 
 // Apply runs Sub for each row of its input, as logical.Apply says. In Sub's

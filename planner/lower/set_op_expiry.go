@@ -30,6 +30,8 @@ func (b *builder) expireSetOp(o *operator, inputs ...int) error {
 	o.attrs[at] = attr{final: true, shift: best.shift, proc: best.proc}
 	for _, in := range inputs {
 		a, _ := b.finality(in, at)
+		under := b.through(in)
+		o.SetOp.Timeless = o.SetOp.Timeless || a.time && !b.columnNeverNull(in, at) || under.SetOp != nil && under.SetOp.Timeless
 		if err := b.useTime(in, a); err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ func TestQuestionsOfTools(t *testing.T) {
 	if got := run(c, `
 CREATE TABLE counted (id bigint GENERATED ALWAYS AS IDENTITY (START 5 INCREMENT 5) PRIMARY KEY, tags text[]);
 CREATE TABLE numbered (n serial, w int);
+INSERT INTO numbered (w) SELECT g FROM generate_series(1, 50) g;
 CREATE VIEW seen AS SELECT id FROM counted`); strings.Contains(got, "!") {
 		t.Fatal(got)
 	}
@@ -35,6 +36,7 @@ CREATE VIEW seen AS SELECT id FROM counted`); strings.Contains(got, "!") {
 			WHERE c.relname IN ('counted', 'seen') ORDER BY 1`, "[counted true 28] [seen false 0]"},
 		{"sizes go by name, by id, and by id shown by name", `SELECT pg_total_relation_size('counted') = pg_total_relation_size(oid::regclass), pg_table_size('public.counted') = pg_table_size(oid)
 			FROM pg_class WHERE relname = 'counted'`, "[true true]"},
+		{"own tables have a size, once they have rows", "SELECT pg_table_size('numbered') > 1000, pg_total_relation_size('counted')", "[true 0]"},
 		{"an id shown by name is still one", `SELECT oid::regclass = 'counted'::regclass, 'counted'::regclass = oid::regclass, oid::regclass::oid = oid, 'counted'::regclass::text
 			FROM pg_class WHERE relname = 'counted'`, "[true true true counted]"},
 		{"DBeaver shows how often indexes are used", "SELECT pg_stat_get_numscans(indexrelid) FROM pg_index WHERE indrelid = 'counted'::regclass", "[0]"},
