@@ -13,8 +13,11 @@ import (
 //
 // Strings are only added, never changed, so snapshots share the pages. When there
 // is more than twice what was in use after the last collection, the next one
-// begins: it goes over the rows a few at a time and copies the strings of old
-// pages into new ones; the old pages are given up at the seal that follows.
+// begins: it goes over the rows a few at a time and counts what they have of each
+// page. If there are pages worth it, of which rows have too little, it goes over
+// the rows again and copies the strings of those pages into new ones; the old pages
+// are given up at the seal that follows. Pages of a table that only grows stay as
+// they are: to copy them would be to write them to the next checkpoint again.
 type arena struct {
 	ret      *retention
 	pages    []arenaPage
@@ -27,10 +30,11 @@ type arena struct {
 
 	// gen counts the collections that began, and resets: strings that are stored
 	// and that no row refers to are there until it changes.
-	gen        uint32
-	collecting bool
-	next       RowID // the first row that the collection has not looked at
-	emptied    []int // old pages that no row refers to any more
+	gen      uint32
+	counting bool  // a collection counts what rows have of each page
+	emptying bool  // a collection copies strings out of old pages
+	next     RowID // the first row that the collection has not looked at
+	emptied  []int // old pages that no row refers to any more
 }
 
 // arenaPage is a page of strings. Its page.version is when it was made.
@@ -38,6 +42,8 @@ type arenaPage struct {
 	page
 	written uint32 // the version that last added to it
 	fill    uint32 // bytes
+	live    uint32 // bytes that rows were found to have of it, of a page that counts
+	counts  bool   // it was full when the collection began to count
 	old     bool   // being emptied
 }
 
@@ -48,6 +54,11 @@ const (
 	arenaPagesMax   = 1 << (32 - arenaWordBits)
 	collectBytesMin = 1 << 20
 	collectRowsMin  = 512
+
+	// A page is worth emptying if rows have less than liveParts of fullParts of it,
+	// and a collection if it gives up a gainParts-th of all pages.
+	liveParts, fullParts = 3, 4
+	gainParts            = 8
 )
 
 func newArena(ret *retention) arena { return arena{ret: ret, last: -1} }
@@ -129,40 +140,85 @@ func (a *arena) newPage(size int, version uint32) int {
 // how many rows the caller is about to write.
 func (t *Table) collect(n int) {
 	a := &t.strings
-	if !a.collecting {
+	if !a.counting && !a.emptying {
 		if a.used < 2*a.baseline+collectBytesMin || len(a.emptied) > 0 {
 			return
 		}
-		a.begin()
+		a.count()
 	}
 	for until := a.next + RowID(max(8*n, collectRowsMin)); a.next < until && a.next < t.end; a.next++ {
-		if row := t.Read(a.next); isLive(row) {
+		row := t.Read(a.next)
+		switch {
+		case !isLive(row):
+		case a.counting:
+			t.countStrings(row)
+		default:
 			t.moveStrings(a.next, row)
 		}
 	}
-	if a.next >= t.end {
+	switch {
+	case a.next < t.end:
+	case a.counting:
+		a.choose()
+	default:
 		a.finish()
 	}
 }
 
-func (a *arena) begin() {
-	a.collecting, a.next, a.last = true, 0, -1
-	a.gen++
+// count begins a collection.
+func (a *arena) count() {
+	a.counting, a.next = true, 0
 	for i := range a.pages {
-		a.pages[i].old = true
+		a.pages[i].live, a.pages[i].counts = 0, i != a.last && a.pages[i].base != nil
 	}
 }
 
-func (a *arena) finish() {
-	a.collecting = false
-	a.baseline = 0
+// countStrings adds what a row has to its pages. Strings that rows share count as
+// often as rows have them, so that some pages stay that might go.
+func (t *Table) countStrings(row unsafe.Pointer) {
+	a := &t.strings
+	for _, off := range t.layout.strings {
+		v := *(*batch.View)(unsafe.Add(row, off))
+		if v.Len == 0 || viewPage(v) >= len(a.pages) {
+			continue
+		}
+		g := &a.pages[viewPage(v)]
+		g.live = min(g.live+(v.Len+wordBytes-1)&^(wordBytes-1), g.size)
+	}
+}
+
+// choose ends counting, and begins to empty the pages that are worth it.
+func (a *arena) choose() {
+	a.counting = false
+	live, gain := 0, 0
 	for i := range a.pages {
 		switch g := &a.pages[i]; {
-		case g.base == nil:
-		case g.old:
-			a.emptied = append(a.emptied, i)
+		case !g.counts:
+			live += int(g.size)
+		case uint64(g.live)*fullParts < uint64(g.size)*liveParts:
+			gain += int(g.size - g.live)
+			fallthrough
 		default:
-			a.baseline += int(g.size)
+			live += int(g.live)
+		}
+	}
+	if a.baseline = live; gain*gainParts < a.used {
+		return
+	}
+	a.emptying, a.next, a.last = true, 0, -1
+	a.gen++
+	for i := range a.pages {
+		g := &a.pages[i]
+		g.old = g.counts && uint64(g.live)*fullParts < uint64(g.size)*liveParts
+	}
+}
+
+// finish ends a collection: no row refers to old pages.
+func (a *arena) finish() {
+	a.emptying = false
+	for i := range a.pages {
+		if a.pages[i].old {
+			a.emptied = append(a.emptied, i)
 		}
 	}
 }
