@@ -47,22 +47,34 @@ func newDecoder(parallel int) (*zstd.Decoder, error) {
 }
 
 // encoder makes blocks of pages, one at a time.
-type encoder struct{ packed []byte }
+type encoder struct {
+	packed       []byte
+	rows, others compressor // of pages of rows, and of others
+}
 
 // appendBlock encodes a page, rows of rowBytes bytes unless that is 0, behind dst,
 // and returns the block's checksum.
 func (e *encoder) appendBlock(dst, page []byte, rowBytes int) ([]byte, uint32) {
 	start := len(dst)
-	codec, plain := byte(codecS2), page
-	if packable(page, rowBytes) {
-		e.packed = slices.Grow(e.packed[:0], packedMax(len(page), rowBytes/wordBytes))
-		codec, plain = codecColumns, packColumns(e.packed[:cap(e.packed)], page, rowBytes)
-	}
-	dst = append(dst, codec)
+	dst = append(dst, codecS2)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(page)))
-	dst = grow(dst, s2.MaxEncodedLen(len(plain)))
-	dst = dst[:len(dst)+len(s2.Encode(dst[len(dst):cap(dst)], plain))]
-	if len(dst)-start-blockHeaderBytes >= len(page)-len(page)/16 {
+	switch {
+	case packable(page, rowBytes):
+		e.packed = slices.Grow(e.packed[:0], packedMax(len(page), rowBytes/wordBytes))
+		packed := packColumns(e.packed[:cap(e.packed)], page, rowBytes)
+		dst[start] = codecColumns
+		if e.rows.tries(packed) {
+			dst = e.rows.append(dst, packed)
+		} else {
+			dst = appendLiteral(dst, packed)
+		}
+	case e.others.tries(page):
+		dst = e.others.append(dst, page)
+	default:
+		dst = append(grow(dst, len(page)), page...)
+		dst[start] = codecRaw
+	}
+	if dst[start] != codecRaw && len(dst)-start-blockHeaderBytes >= len(page)-len(page)/16 {
 		dst[start] = codecRaw
 		dst = append(dst[:start+blockHeaderBytes], page...)
 	}

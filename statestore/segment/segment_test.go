@@ -84,6 +84,56 @@ func TestColumns(t *testing.T) {
 	}
 }
 
+// TestCompression has pages compressed where that at least halves them, and now and
+// then a page tried where it does not.
+func TestCompression(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 3))
+	words := func(noise int) []byte { // of a hundred bytes, so many are noise
+		page := bytes.Repeat([]byte("0123456789"), 6400)
+		for i := range page {
+			if i%100 < noise {
+				page[i] = byte(r.Uint32())
+			}
+		}
+		return page
+	}
+	var e encoder
+	var block []byte
+	compressed := func(page []byte, rowBytes int) int {
+		n := 0
+		for range 32 {
+			var sum uint32
+			block, sum = e.appendBlock(block[:0], page, rowBytes)
+			got := make([]byte, len(page))
+			if err := decodeBlock(nil, block, got, sum); err != nil || !bytes.Equal(got, page) {
+				t.Fatalf("a page of %d bytes comes back as another: %v", len(page), err)
+			}
+			if len(block) < len(page)*9/10 {
+				n++
+			}
+		}
+		return n
+	}
+	if n := compressed(words(60), 0); n != 2 {
+		t.Errorf("%d of 32 pages are compressed by a third", n)
+	}
+	if n := compressed(words(10), 0); n != 32 {
+		t.Errorf("%d of 32 pages are compressed by most of it", n)
+	}
+	small := make([]byte, 64000) // columns of 2 bytes of noise
+	for i := range small {
+		if i%8 < 2 {
+			small[i] = byte(r.Uint32())
+		}
+	}
+	if n := compressed(small, 16); n != 32 {
+		t.Errorf("%d of 32 pages of small numbers are packed", n)
+	}
+	if size := len(block); size > len(small)/4+100 {
+		t.Errorf("numbers of 2 bytes each, 64000 as they are, take %d bytes", size)
+	}
+}
+
 // TestSegmentRoundTrip writes pages of two tables through one writer.
 func TestSegmentRoundTrip(t *testing.T) {
 	ctx, store := t.Context(), object.NewMemory()

@@ -53,6 +53,7 @@ type TableWriter struct {
 
 // Table begins the pages of t. Inline ones go into t itself.
 func (w *Writer) Table(t *manifest.Table, inline bool) *TableWriter {
+	w.enc.rows, w.enc.others = compressor{}, compressor{} // another table's pages may be worth it
 	return &TableWriter{w: w, t: t, inline: inline, current: -1}
 }
 
