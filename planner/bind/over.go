@@ -89,6 +89,9 @@ func (l *level) overWindow(o *overCall, e *scalar.Expr, w *ast.Window) error {
 		if err := orderable(k); err != nil {
 			return err
 		}
+		if slices.ContainsFunc(keys, func(have *scalar.Expr) bool { return exprEqual(have, k) }) {
+			continue // what is equal in it orders nothing
+		}
 		e.Args, keys = append(e.Args, k), append(keys, k)
 		o.order = append(o.order, sortKey(nil, &w.OrderBy[i]))
 	}
