@@ -154,10 +154,9 @@ func (a *aggregation) build(n logical.Node, id string) *logical.Aggregate {
 		if k.Op == scalar.OpColumn {
 			f = in[k.Column]
 			f.Relation = ""
-			// Groups other than windows change for ever: their times are no
-			// longer bounded.
-			f.KeepTime(start && end)
 			f.ProcTime = f.ProcTime && start && end
+		} else if c, ok := scalar.Rising(k); ok {
+			f.Rises = in[c].Timed()
 		}
 		agg.Out = append(agg.Out, f)
 	}

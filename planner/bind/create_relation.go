@@ -407,7 +407,8 @@ func (d *definition) watermark() error {
 	if e, err = d.b.coerce(e, col.Type, assignment); err != nil {
 		return err
 	}
-	if err := d.deterministic(e); err != nil {
+	_, rises := scalar.Rising(e) // in UTC, in which jobs compute it: it is immutable there
+	if err := d.deterministic(e); err != nil && !rises {
 		return pgerr.New(pgerr.InvalidObjectDefinition, "watermark expression is not immutable").At(pgerr.From(err).Position)
 	}
 	d.rel.Watermark = &catalog.Watermark{Column: at, X: d.b.opts.Print(w.X)}

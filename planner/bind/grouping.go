@@ -184,7 +184,8 @@ func (a *aggregation) union(in logical.Node, id string) logical.Node {
 		f := &u.Out[i]
 		for _, n := range u.All[1:] {
 			g := n.Fields()[i]
-			f.TimeAttr, f.Rises, f.ProcTime = f.TimeAttr && g.TimeAttr, f.Rises && g.Rises, f.ProcTime && g.ProcTime
+			f.MeetTime(g)
+			f.ProcTime = f.ProcTime && g.ProcTime
 			if f.WindowBound != g.WindowBound {
 				f.WindowBound = ""
 			}

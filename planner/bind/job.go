@@ -96,7 +96,7 @@ func (b *binder) sink(ins *ast.Insert) (*logical.Sink, error) {
 // warnEndless tells of windows that only the end of the input closes.
 func (b *binder) warnEndless(n logical.Node, pos ast.Pos) {
 	if w, ok := n.(*logical.Window); ok {
-		if f := w.Input.Fields()[w.TimeColumn]; !f.TimeAttr && !f.Rises && !f.ProcTime {
+		if f := w.Input.Fields()[w.TimeColumn]; !f.Timed() && !f.ProcTime {
 			b.warn(pos, "column \""+f.Name+"\" has no watermark: its windows close when the input ends")
 		}
 	}
@@ -255,13 +255,13 @@ func closes(n logical.Node, pos int) error {
 		}
 	case *logical.Window:
 		f := n.Input.Fields()[n.TimeColumn]
-		if !f.TimeAttr && !f.Rises && !f.ProcTime {
+		if !f.Timed() && !f.ProcTime {
 			hint := "Declare WATERMARK FOR " + f.Name + " AS … on the relation that it comes from."
 			if f.Origin != f.Name { // it is computed, or called otherwise there
 				hint = "It is " + f.Origin + ". A watermark goes through a constant interval without months that is added or taken away, date_trunc, date_bin and AT TIME ZONE with a fixed offset."
 			}
 			return pgerr.New(pgerr.FeatureNotSupported, "EMIT ON WINDOW CLOSE needs a watermark on column %q", f.Name).At(n.Pos).
-				Hint("%s None goes through DISTINCT, GROUP BY without a window, or the side of a join that is filled up with nulls.", hint)
+				Hint("%s None goes through the groups of another key, or the side of a join that is filled up with nulls.", hint)
 		}
 	}
 	for _, in := range n.Inputs() {

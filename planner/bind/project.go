@@ -174,8 +174,7 @@ func project(p *logical.Project, e *scalar.Expr, name string) {
 		f.Origin = e.Text
 	}
 	if c, ok := scalar.Rising(e); ok {
-		in := p.Input.Fields()[c]
-		f.Rises = in.TimeAttr || in.Rises
+		f.Rises = p.Input.Fields()[c].Timed()
 	}
 	f.ProcTime = f.ProcTime || e.Op == scalar.OpCall && e.Func == "proctime()"
 	p.Exprs = append(p.Exprs, e)

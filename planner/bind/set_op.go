@@ -76,8 +76,7 @@ func (b *binder) unify(nodes []logical.Node, what string) ([]logical.Field, erro
 			if i > 0 && f.Origin != out[c].Origin {
 				out[c].Origin = out[c].Name
 			}
-			out[c].TimeAttr = out[c].TimeAttr && f.TimeAttr
-			out[c].Rises = out[c].Rises && f.Rises
+			out[c].MeetTime(f)
 			out[c].ProcTime = out[c].ProcTime && f.ProcTime
 			if f.WindowBound != out[c].WindowBound {
 				out[c].WindowBound = ""
@@ -199,7 +198,6 @@ func distinctOf(n logical.Node) *logical.Aggregate {
 	for i, f := range n.Fields() {
 		a.Keys = append(a.Keys, columnExpr(i, f))
 		f.Relation = ""
-		f.KeepTime(false)
 		a.Out = append(a.Out, f)
 	}
 	return a

@@ -47,7 +47,7 @@ func (l *level) windowTable(x *ast.TableFunc) (*fromItem, error) {
 		return nil, err
 	}
 	inner := &level{b: l.b, ctes: l.ctes, outer: l.outer, scope: in.scope, clause: "FROM"}
-	t, err := inner.timeColumn(kind, args.time)
+	t, err := inner.windowTime(kind, args.time)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (l *level) windowTable(x *ast.TableFunc) (*fromItem, error) {
 	if len(in.scope.rels) > 0 {
 		name = in.scope.rels[0].name
 	}
-	for i := len(in.node.Fields()); i < len(node.Out); i++ {
+	for i := len(node.Input.Fields()); i < len(node.Out); i++ {
 		f := node.Out[i]
 		sc.cols = append(sc.cols, column{name: f.Name, relation: name, field: f, expr: columnExpr(i, f)})
 	}
@@ -81,14 +81,23 @@ func (l *level) windowTable(x *ast.TableFunc) (*fromItem, error) {
 	return &fromItem{node: node, scope: sc}, nil
 }
 
-// windowNode adds the window columns to a node.
-func windowNode(in logical.Node, t int, spec logical.WindowSpec) *logical.Window {
-	fields := in.Fields()
-	time := fields[t]
-	w := &logical.Window{Input: in, TimeColumn: t, Spec: spec, Out: append([]logical.Field(nil), fields...)}
+// windowNode adds the window columns to a node, after a column for a time that is none.
+func windowNode(in logical.Node, t *scalar.Expr, spec logical.WindowSpec) *logical.Window {
+	at := t.Column
+	if t.Op != scalar.OpColumn {
+		p := &logical.Project{Input: in}
+		for i, f := range in.Fields() {
+			p.Exprs, p.Out = append(p.Exprs, columnExpr(i, f)), append(p.Out, f)
+		}
+		at = len(p.Out)
+		project(p, t, t.Text)
+		in = p
+	}
+	time := in.Fields()[at]
+	w := &logical.Window{Input: in, TimeColumn: at, Spec: spec, Out: append([]logical.Field(nil), in.Fields()...)}
 	add := func(name, side string, attr bool) {
 		w.Out = append(w.Out, logical.Field{Name: name, Type: time.Type, Origin: name, WindowBound: side,
-			TimeAttr: attr && (time.TimeAttr || time.Rises), ProcTime: attr && time.ProcTime})
+			TimeAttr: attr && time.Timed(), ProcTime: attr && time.ProcTime})
 	}
 	add("window_start", "start", false)
 	add("window_end", "end", false)
@@ -203,30 +212,34 @@ func (l *level) windowPartition(kind logical.WindowKind, data ast.Expr) ([]int, 
 	return out, nil
 }
 
-// timeColumn finds the column that a window goes by.
-func (l *level) timeColumn(kind logical.WindowKind, x ast.Expr) (int, error) {
-	ref, ok := x.(*ast.ColumnRef)
+// windowTime binds the time that a window goes by: a column, or what is computed from
+// columns.
+func (l *level) windowTime(kind logical.WindowKind, x ast.Expr) (*scalar.Expr, error) {
 	if d, is := x.(*ast.Descriptor); is {
 		if len(d.Columns) != 1 {
-			return 0, pgerr.New(pgerr.SyntaxError, "DESCRIPTOR of a window must name one column").At(int(d.Pos))
+			return nil, pgerr.New(pgerr.SyntaxError, "DESCRIPTOR of a window must name one column").At(int(d.Pos))
 		}
-		ref, ok = &ast.ColumnRef{Path: d.Columns[0]}, true
+		ref := &ast.ColumnRef{Path: d.Columns[0]}
 		ref.Pos = d.Columns[0].Offset()
+		x = ref
 	}
-	if !ok {
-		return 0, pgerr.New(pgerr.SyntaxError, "the time argument of %s must be a column", upper(string(kind))).At(int(x.Offset())).Hint("%s", windowUsage(kind))
-	}
-	e, err := l.columnRef(ref)
+	e, err := l.typed(x)
 	if err != nil {
-		return 0, err
-	}
-	if e.Op != scalar.OpColumn {
-		return 0, pgerr.New(pgerr.SyntaxError, "the time argument of %s must be a column of its input", upper(string(kind))).At(int(x.Offset()))
+		return nil, err
 	}
 	if k := e.Type.Kind; k != types.Timestamp && k != types.TimestampTZ {
-		return 0, pgerr.New(pgerr.DatatypeMismatch, "the time column of %s must be a timestamp, not of type %s", upper(string(kind)), bare(e.Type)).At(e.Pos)
+		return nil, pgerr.New(pgerr.DatatypeMismatch, "the time column of %s must be a timestamp, not of type %s", upper(string(kind)), bare(e.Type)).At(int(x.Offset())).
+			Hint("%s", windowUsage(kind))
 	}
-	return e.Column, nil
+	plain := true
+	scalar.Walk(e, func(e *scalar.Expr) {
+		plain = plain && e.Op != scalar.OpOuter && !strings.HasPrefix(string(e.Op), "bind.")
+	})
+	if !plain {
+		return nil, pgerr.New(pgerr.FeatureNotSupported, "the time of %s must be computed from columns of its input alone", upper(string(kind))).At(int(x.Offset())).
+			Hint("Compute it in a subquery in FROM.")
+	}
+	return e, nil
 }
 
 // windowSpec reads and checks the intervals.
@@ -327,7 +340,7 @@ func (b *binder) coerceConst(e *scalar.Expr, t types.Type) (*scalar.Expr, error)
 // groupWindow is the window of GROUP BY TUMBLE(…).
 type groupWindow struct {
 	kind  logical.WindowKind
-	time  int
+	time  *scalar.Expr
 	spec  logical.WindowSpec
 	first int // window_start's column; window_end and window_time follow
 	pos   ast.Pos
@@ -352,8 +365,8 @@ func (s *selection) bindWindow() error {
 		if s.window != nil {
 			return pgerr.New(pgerr.FeatureNotSupported, "only one window function is allowed in GROUP BY").At(int(c.Pos))
 		}
-		w.first = len(s.node.Fields())
 		node := windowNode(s.node, w.time, w.spec)
+		w.first = len(node.Input.Fields())
 		node.ByGroup, node.Pos = true, int(c.Pos)
 		for k := w.first; k < len(node.Out); k++ {
 			s.scope.cols = append(s.scope.cols, column{field: node.Out[k], expr: columnExpr(k, node.Out[k])})
@@ -405,7 +418,7 @@ func (l *level) groupSpec(kind logical.WindowKind, c *ast.Call) (*groupWindow, e
 		e := pgerr.From(err)
 		return nil, e.Hint("Write %s(time column, %s).", upper(string(kind)), strings.Join(windowArgs[kind].names[:windowArgs[kind].required], ", "))
 	}
-	t, err := l.timeColumn(kind, args.time)
+	t, err := l.windowTime(kind, args.time)
 	if err != nil {
 		return nil, err
 	}
@@ -468,7 +481,7 @@ func (l *level) groupWindowCall(name string, x *ast.Call) (*scalar.Expr, error) 
 	if err != nil {
 		return nil, err
 	}
-	if w.time != l.window.time || w.spec != l.window.spec {
+	if !exprEqual(w.time, l.window.time) || w.spec != l.window.spec {
 		return nil, pgerr.New(pgerr.GroupingError, "%s must have the arguments of the window in GROUP BY", upper(name)).At(int(x.Pos))
 	}
 	if i < 2 {

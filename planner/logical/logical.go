@@ -47,6 +47,15 @@ type Field struct {
 // was one of its input.
 func (f *Field) KeepTime(kept bool) { f.TimeAttr, f.Rises = f.TimeAttr && kept, f.Rises && kept }
 
+// Timed reports whether windows over the column can be closed by a watermark of event time.
+func (f *Field) Timed() bool { return f.TimeAttr || f.Rises }
+
+// MeetTime makes the column one of rows that have g's as well, which has a watermark
+// still if both have, each computed in its own way.
+func (f *Field) MeetTime(g Field) {
+	f.TimeAttr, f.Rises = f.TimeAttr && g.TimeAttr, f.Timed() && g.Timed()
+}
+
 // Scan reads a relation that is a table, source or materialized view. Columns
 // are the relation's columns that are read, in output order; generated columns
 // and the watermark expression are bound over the relation's physical columns.

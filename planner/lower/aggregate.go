@@ -174,8 +174,8 @@ func (x *aggregation) onClose() (bool, error) {
 		return false, nil
 	}
 	if !w.attr.time {
-		return false, pgerr.New(pgerr.InvalidObjectDefinition, "EMIT ON WINDOW CLOSE needs a watermark on %q", w.name).At(w.pos).
-			Hint("Declare one in the relation: WATERMARK FOR %s AS %s - INTERVAL '5' SECOND.", w.name, w.name)
+		return false, pgerr.New(pgerr.FeatureNotSupported, "EMIT ON WINDOW CLOSE needs a watermark on %q", w.name).At(w.pos).
+			Hint("Declare one on the relation that it comes from, if that has none. None goes through groups of another key, or joins of rows whose times may lie any time apart.")
 	}
 	b.closes = true
 	return true, nil
@@ -287,10 +287,13 @@ func (x *aggregation) outputKeys(o *operator) {
 		o.Fields = append(o.Fields, types.Field{Name: o.project.origins[i], Type: x.exprs[i].Type})
 		o.origins = append(o.origins, o.project.origins[i])
 		a := x.attrs[i]
-		if x.window != nil { // rows come when this window closes: what is in them may lie far back
+		switch {
+		case x.window != nil: // rows come when this window closes: what is in them may lie far back
 			a = attr{}
+		case a.bound != "" || a.proc:
+			a.time = false
 		}
-		a.time, a.rises = false, 0
+		// A group of an event time changes with rows of that time alone.
 		o.attrs = append(o.attrs, a)
 	}
 	if len(o.Fields) > 0 {

@@ -61,10 +61,10 @@ func (x *aggregation) byEnd() bool {
 	return x.attached != nil && (x.attached.spec.Kind == logical.Cumulate || x.attached.spec.Kind == logical.Session)
 }
 
-// keyAttr is what is known of a key that is a column.
+// keyAttr is what is known of a key.
 func (x *aggregation) keyAttr(k *scalar.Expr) attr {
 	if k.Op != scalar.OpColumn {
-		return attr{}
+		return attr{rises: x.b.risesFrom(k, x.s.attrs)}
 	}
 	return x.s.attrs[k.Column]
 }

@@ -24,7 +24,8 @@ type builder struct {
 	closes      bool // some window aggregate emits on close
 
 	ops      []*operator
-	rising   []*scalar.Expr // of column 0, an event time
+	rising   []*scalar.Expr         // of column 0, an event time
+	times    map[*logical.Union]int // the columns that windows go by
 	byKey    map[string]int
 	sources  map[string]int
 	families map[string]int
@@ -83,7 +84,7 @@ type stream struct {
 }
 
 func newBuilder(opts Options, bounded bool) *builder {
-	return &builder{opts: opts, bounded: bounded, byKey: map[string]int{}, sources: map[string]int{}, families: map[string]int{}}
+	return &builder{opts: opts, bounded: bounded, byKey: map[string]int{}, times: map[*logical.Union]int{}, sources: map[string]int{}, families: map[string]int{}}
 }
 
 // node lowers one logical node.

@@ -157,8 +157,8 @@ func closedAttrs(in []attr, w *pendingWindow) []attr {
 
 // sameWindow is what two columns that become one have in common: bounds of windows of
 // the same kind, whose rows all come before the watermark passes them.
-func (b *builder) sameWindow(x, y attr) attr {
-	if !b.emitOnClose || x.bound == "" || x.bound != y.bound || x.window.spec != y.window.spec || !x.window.attr.time || x.window.attr != y.window.attr {
+func sameWindow(x, y attr) attr {
+	if x.bound == "" || x.bound != y.bound || x.window.spec != y.window.spec || !x.window.attr.time || x.window.attr != y.window.attr {
 		return attr{}
 	}
 	x.time = false

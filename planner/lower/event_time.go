@@ -3,6 +3,7 @@ package lower
 import (
 	"slices"
 
+	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
 )
 
@@ -69,4 +70,87 @@ func (b *builder) retimed(s stream, at int) (stream, error) {
 	o.Project.Time = b.rising[f-1]
 	i := b.add(o, exprsKey(o.Project.Exprs)+"|"+exprKey(o.Project.Time))
 	return stream{op: i, exprs: b.identity(i).exprs, names: s.names, attrs: s.attrs}, nil
+}
+
+// wantTime notes of the unions below n by which of their columns windows go that go by
+// column c of n.
+func (b *builder) wantTime(n logical.Node, c int) {
+	follow := func(in logical.Node, x *scalar.Expr) {
+		if c, ok := scalar.Rising(x); ok {
+			b.wantTime(in, c)
+		}
+	}
+	switch n := n.(type) {
+	case *logical.Project:
+		follow(n.Input, n.Exprs[c])
+	case *logical.Aggregate:
+		if c < len(n.Keys) {
+			follow(n.Input, n.Keys[c])
+		}
+	case *logical.Union:
+		if _, ok := b.times[n]; ok {
+			return
+		}
+		b.times[n] = c
+		for _, in := range n.All {
+			b.wantTime(in, c)
+		}
+	default: // what has its inputs' columns, then its own
+		for _, in := range n.Inputs() {
+			width := len(in.Fields())
+			if c < width {
+				b.wantTime(in, c)
+				return
+			}
+			c -= width
+		}
+	}
+}
+
+// branches are the inputs of a union, in place. Where windows go by a column of it that
+// they compute differently, the watermark of each goes through its own expression, and
+// that of the union is the least.
+func (b *builder) branches(n *logical.Union) ([]stream, error) {
+	out := make([]stream, len(n.All))
+	at, wanted := b.times[n]
+	same := true
+	for i, branch := range n.All {
+		s, err := b.node(branch)
+		if err != nil {
+			return nil, err
+		}
+		if wanted {
+			a := s.attrs[at]
+			wanted = a.rises > 0 || a.time && !a.proc
+			same = same && (i == 0 || a == out[0].attrs[at])
+		}
+		out[i] = s
+	}
+	for i, s := range out {
+		var err error
+		if wanted && !same {
+			if s, err = b.resolve(s); err == nil {
+				s, err = b.retimed(s, at)
+			}
+		}
+		if err == nil {
+			out[i], err = b.place(s)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// or is what is known of a column of rows of which some have x and some y.
+func (x attr) or(y attr) attr {
+	if x == y {
+		return x
+	}
+	out := sameWindow(x, y)
+	if x.time && y.time && x.proc == y.proc {
+		out.time, out.proc = true, x.proc
+	}
+	return out
 }

@@ -146,14 +146,11 @@ func (b *builder) projected(s stream, n *logical.Project) stream {
 
 func (b *builder) union(n *logical.Union) (stream, error) {
 	o := &operator{Operator: graph.Operator{Kind: graph.UnionKind, Mode: graph.AppendOnly}, base: "union", pos: -1}
-	for k, branch := range n.All {
-		s, err := b.node(branch)
-		if err != nil {
-			return stream{}, err
-		}
-		if s, err = b.place(s); err != nil {
-			return stream{}, err
-		}
+	branches, err := b.branches(n)
+	if err != nil {
+		return stream{}, err
+	}
+	for k, s := range branches {
 		in := b.ops[s.op]
 		if len(n.All) == 1 {
 			s.names = names(n.Out)
@@ -171,9 +168,7 @@ func (b *builder) union(n *logical.Union) (stream, error) {
 			o.called = unionName
 		}
 		for i, a := range s.attrs {
-			if a != o.attrs[i] {
-				o.attrs[i] = b.sameWindow(o.attrs[i], a)
-			}
+			o.attrs[i] = o.attrs[i].or(a)
 			if in.origins[i] != o.origins[i] {
 				o.origins[i] = n.Out[i].Name
 			}

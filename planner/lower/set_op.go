@@ -38,7 +38,7 @@ func (b *builder) setOp(n *logical.SetOp) (stream, error) {
 	left, right := b.ops[l.op], b.ops[r.op]
 	t := graph.Table{}
 	for i, f := range n.Out {
-		if a := b.sameWindow(left.attrs[i], right.attrs[i]); a != (attr{}) {
+		if a := sameWindow(left.attrs[i], right.attrs[i]); b.emitOnClose && a != (attr{}) {
 			o.attrs[i] = a
 		}
 		o.origins[i] = left.origins[i]

@@ -71,7 +71,7 @@ func (b *builder) checkClose(pos int) error {
 		return nil
 	}
 	return pgerr.New(pgerr.InvalidObjectDefinition, "EMIT ON WINDOW CLOSE needs a query whose rows are of windows that close").At(pos).
-		Hint("Read from TUMBLE, HOP, CUMULATE or SESSION over a relation with a watermark, and keep window_end, or group by it.")
+		Hint("Read from TUMBLE, HOP, CUMULATE or SESSION over a relation with a watermark, and keep window_end, or group by it. Groups of date_trunc and date_bin are no windows: GROUP BY TUMBLE(time, size) is one.")
 }
 
 // materialize lowers the root of a materialized view.

@@ -30,6 +30,7 @@ type pendingWindow struct {
 }
 
 func (b *builder) window(n *logical.Window) (stream, error) {
+	b.wantTime(n.Input, n.TimeColumn)
 	s, err := b.node(n.Input)
 	if err != nil {
 		return stream{}, err

@@ -2,9 +2,9 @@ package scalar
 
 import "github.com/millrace/millrace/types"
 
-// Rising is the column of timestamps that x follows: as it rises, x never falls, so
-// that a bound of the column's values gives one of x's. It is false where x reads
-// other columns, or is not known to be so in every time zone.
+// Rising is the column of timestamps that x follows in a job, whose time zone is UTC: as
+// it rises, x never falls, so that a bound of the column's values gives one of x's. It is
+// false where x reads other columns, or is not known to be so.
 func Rising(x *Expr) (column int, ok bool) {
 	if !isTimestamp(x) {
 		return 0, false
@@ -13,10 +13,9 @@ func Rising(x *Expr) (column int, ok bool) {
 	case OpColumn:
 		return x.Column, true
 	case OpCast:
-		if x.Func == "try" || x.Args[0].Type.Kind != x.Type.Kind {
-			return 0, false
+		if x.Func != "try" {
+			return Rising(x.Args[0])
 		}
-		return Rising(x.Args[0])
 	case OpCall:
 		if i := risingArg(x); i >= 0 {
 			return Rising(x.Args[i])
@@ -41,19 +40,19 @@ func risingArg(x *Expr) int {
 	at, ok := -1, false
 	switch x.Func {
 	case "+(timestamp,interval)", "-(timestamp,interval)", "+(timestamptz,interval)", "-(timestamptz,interval)":
-		at, ok = 0, evenStep(constant(1), x.Type)
+		at, ok = 0, evenStep(constant(1))
 	case "+(interval,timestamp)", "+(interval,timestamptz)":
-		at, ok = 1, evenStep(constant(0), x.Type)
-	case "date_trunc(text,timestamp)":
+		at, ok = 1, evenStep(constant(0))
+	case "date_trunc(text,timestamp)", "date_trunc(text,timestamptz)":
 		at, ok = 1, constant(0) != nil
 	case "date_trunc(text,timestamptz,text)":
 		at, ok = 1, constant(0) != nil && fixedZone(constant(2))
 	case "date_bin(interval,timestamp,timestamp)", "date_bin(interval,timestamptz,timestamptz)":
 		at, ok = 1, constant(0) != nil && constant(2) != nil
-	case "timezone(text,timestamp)", "timezone(text,timestamptz)":
-		at, ok = 1, fixedZone(constant(0))
-	case "timezone(interval,timestamp)", "timezone(interval,timestamptz)":
-		at, ok = 1, constant(0) != nil
+	case "at time zone(timestamp,text)", "at time zone(timestamptz,text)":
+		at, ok = 0, fixedZone(constant(1))
+	case "at time zone(timestamp,interval)", "at time zone(timestamptz,interval)":
+		at, ok = 0, constant(1) != nil
 	}
 	if !ok {
 		return -1
@@ -62,11 +61,8 @@ func risingArg(x *Expr) int {
 }
 
 // evenStep reports whether an interval is as long after any time. A month is not: a
-// month after January 30th, 23:00, comes after one after the 31st, 01:00. With a time
-// zone a day is not either.
-func evenStep(v *types.Value, t types.Type) bool {
-	return v != nil && v.Interval.Months == 0 && (t.Kind == types.Timestamp || v.Interval.Days == 0)
-}
+// month after January 30th, 23:00, comes after one after the 31st, 01:00.
+func evenStep(v *types.Value) bool { return v != nil && v.Interval.Months == 0 }
 
 // fixedZone reports whether clocks in the zone are never put back.
 func fixedZone(v *types.Value) bool {
