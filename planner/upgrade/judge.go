@@ -138,7 +138,7 @@ func (c *comparison) unfit(o, n *graph.Operator) string {
 	if o.Source != nil && n.Source != nil && n.Source.Connector == "" && o.Source.RelationID != n.Source.RelationID {
 		return "its position is in another table of that name"
 	}
-	if o.WindowAggregate != nil && n.WindowAggregate != nil && o.WindowAggregate.Spec != n.WindowAggregate.Spec {
+	if o.WindowAggregate != nil && n.WindowAggregate != nil && o.WindowAggregate.Spec != n.WindowAggregate.Spec || c.otherWindows(o, n) {
 		return "its window was another one"
 	}
 	if why := unfitTopN(o, n); why != "" {

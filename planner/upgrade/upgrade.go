@@ -141,10 +141,11 @@ type operators struct {
 	leftOut map[string][2]string
 	thinned map[string]bool
 	filters map[string][]string // that rows which change have to pass
+	windows map[string][]window // that rows come with
 }
 
 func side(g *graph.Graph) operators {
-	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, inputs: map[string][]string{}, feeds: map[string][]string{}, leftOut: map[string][2]string{}, thinned: map[string]bool{}, filters: map[string][]string{}}
+	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, inputs: map[string][]string{}, feeds: map[string][]string{}, leftOut: map[string][2]string{}, thinned: map[string]bool{}, filters: map[string][]string{}, windows: map[string][]window{}}
 	for i := range g.Operators {
 		o := &g.Operators[i]
 		switch o.Kind {
@@ -162,6 +163,7 @@ func side(g *graph.Graph) operators {
 		}
 		if len(o.Tables) > 0 {
 			s.filters[o.ID] = filters(g, o)
+			s.windows[o.ID] = windows(g, o)
 		}
 		if o.Aggregate != nil {
 			s.thinned[o.ID] = thinned(g, o)
