@@ -76,6 +76,9 @@ func newAsofJoin(op *graph.Operator, env *Env) (exec.Operator, error) {
 	return j, j.restore()
 }
 
+// EventTime implements exec.EventTime.
+func (j *asofJoin) EventTime(port int) bool { return port == 0 || !j.spec.Timeless }
+
 // restore takes note of the rows that were there before the operator: the right ones
 // first, since left ones are noted by their matches.
 func (j *asofJoin) restore() error {

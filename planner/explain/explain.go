@@ -348,7 +348,7 @@ func (p *printer) bounded(o *graph.Operator, add func(string, ...any)) {
 		}
 		p.lag(o, add)
 		for _, i := range o.Join.Timeless {
-			add("watermark: that of the %s side alone; what the other changes after that is late", [2]string{"right", "left"}[i])
+			add("%s", timelessText([2]string{"right", "left"}[i]))
 		}
 		for i, k := range o.Join.LeftKeys {
 			add("on: %s = %s", Expr(k, l), Expr(o.Join.RightKeys[i], r))

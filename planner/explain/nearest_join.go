@@ -29,6 +29,9 @@ func (p *printer) nearestJoin(o *graph.Operator, add func(string, ...any)) {
 			p.asofKeeps(a, l, r, add)
 			p.lag(o, add)
 		}
+		if a.Timeless {
+			add("%s", timelessText("left"))
+		}
 	case o.TemporalJoin != nil:
 		t := o.TemporalJoin
 		head(t.Outer, t.Keys)
@@ -53,4 +56,9 @@ func (p *printer) asofKeeps(a *graph.AsofJoin, l, r []types.Field, add func(stri
 		return
 	}
 	add("keeps: left rows until the watermark is past the %s of their match, right rows until it is past %s", right, right)
+}
+
+// timelessText says whose watermark a join has whose other side has none.
+func timelessText(side string) string {
+	return "watermark: that of the " + side + " side alone; what the other changes after that is late"
 }

@@ -26,6 +26,9 @@ type AsofJoin struct {
 	AtEnd  bool        `json:"at_end,omitempty"`
 	// Lag is as in Join.
 	Lag int64 `json:"lag,omitempty"`
+	// Timeless says that right rows, which change, hold the watermark of the left ones
+	// back no more than a table does.
+	Timeless bool `json:"timeless,omitempty"`
 }
 
 // Back reports whether the nearest row is the last one that is not after the left
@@ -47,6 +50,9 @@ func (c *checker) asofJoin(a *AsofJoin) error {
 	}
 	if (a.Sides[0].Expiry == nil) != (a.Sides[1].Expiry == nil) {
 		return errors.New("one side expires")
+	}
+	if a.Timeless && a.Sides[1].Expiry != nil {
+		return errors.New("rows expire by a watermark that they do not go by")
 	}
 	for side := range a.Sides {
 		s := &a.Sides[side]

@@ -1,6 +1,7 @@
 package lower
 
 import (
+	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/internal/pgerr"
@@ -49,12 +50,15 @@ func (b *builder) asofJoin(n *logical.AsofJoin) (stream, error) {
 	if err := j.expireBoth(spec, []*scalar.Expr{x, y}); err != nil {
 		return stream{}, err
 	}
+	if b.emitOnClose && spec.Sides[0].Expiry == nil && j.sides[0].hasTime() && !j.moves(1) {
+		spec.Timeless, j.timed = true, 0
+	}
 	o.Inputs = j.inputs()
 	j.named(o, "asof_join", n.Pos)
 	if !b.bounded {
 		o.Unbounded = j.asofUnbounded(spec)
 	}
-	return j.finishJoin(o, &spec.Output, "asof"+op+exprsKey([]*scalar.Expr{column(spec.Times[0], x.Type, ""), column(spec.Times[1], x.Type, "")})), nil
+	return j.finishJoin(o, &spec.Output, "asof"+op+strconv.FormatBool(spec.Timeless)+exprsKey([]*scalar.Expr{column(spec.Times[0], x.Type, ""), column(spec.Times[1], x.Type, "")})), nil
 }
 
 // expireBoth lets the watermark free rows if both sides only grow and both values

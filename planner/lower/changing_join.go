@@ -76,5 +76,5 @@ func (j *regularJoin) carried(a attr) attr {
 
 // timeless reports whether the watermark of an input of o does not count.
 func (o *operator) timeless(input int) bool {
-	return o.LookupJoin != nil && input > 0 || o.Join != nil && slices.Contains(o.Join.Timeless, input)
+	return input > 0 && (o.LookupJoin != nil || o.AsofJoin != nil && o.AsofJoin.Timeless) || o.Join != nil && slices.Contains(o.Join.Timeless, input)
 }

@@ -182,7 +182,7 @@ func (b *builder) hasWatermark(op int) bool {
 		return o.source.scan.Watermark != nil && !o.source.proc
 	}
 	for i, in := range o.Inputs {
-		if o.Join != nil && o.timeless(i) {
+		if (o.Join != nil || o.AsofJoin != nil) && o.timeless(i) {
 			continue
 		}
 		if !b.hasWatermark(in.Operator) {
