@@ -8,8 +8,7 @@ MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 # Tests keep their data in memory where 8 GB of it are free: they sync it after every
 # statement, and what they kill is processes, whose files outlive them there as well.
 SCRATCH := $(shell a=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}'); if [ "$${a:-0}" -gt 8000000 ] && [ -w /dev/shm ]; then echo /dev/shm; else echo $${TMPDIR:-/tmp}; fi)
-test race crash: export GOTMPDIR := $(or $(GOTMPDIR),$(TMPDIR),/tmp)
-test race crash: export TMPDIR := $(SCRATCH)
+TEST := $(GO) test -exec "env TMPDIR=$(SCRATCH) GOTMPDIR=$(SCRATCH)"
 
 .PHONY: help build run test servers lint race fuzz crash bench generate clean
 
@@ -26,7 +25,7 @@ servers: ## install what the tests run against: PostgreSQL and MinIO
 	@bash test/servers/install.sh "$(CACHE)" "$(MINIO_VERSION)"
 
 test: servers ## run every test, those against real servers included
-	$(GO) test -timeout 30m ./...
+	$(TEST) -timeout 30m ./...
 
 lint: ## vet, formatting, layers, file sizes
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "gofmt needed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
@@ -34,13 +33,13 @@ lint: ## vet, formatting, layers, file sizes
 	$(GO) test -count=1 ./internal/lint/
 
 race: servers ## the concurrent packages under the race detector
-	CGO_ENABLED=1 $(GO) test -race -timeout 15m ./exec/... ./job/... ./statestore/... ./connector/... ./server/... ./catalog/... ./sql/parse/ ./test/clients/
+	CGO_ENABLED=1 $(TEST) -race -timeout 15m ./exec/... ./job/... ./statestore/... ./connector/... ./server/... ./catalog/... ./sql/parse/ ./test/clients/
 
 fuzz: ## every fuzz target for a few seconds (FUZZTIME=5s)
 	@bash test/fuzz.sh $${FUZZTIME:-5s}
 
 crash: servers ## kill -9 the server at random moments on MinIO (ROUNDS=50)
-	MILLRACE_CRASH_ROUNDS=$${ROUNDS:-50} $(GO) test -count=1 -timeout 30m -v ./test/crash/
+	MILLRACE_CRASH_ROUNDS=$${ROUNDS:-50} $(TEST) -count=1 -timeout 30m -v ./test/crash/
 
 bench: servers ## Nexmark, a line per query beside its limit kernel and with checkpoints every 10 s; barriers, restores, memory of state (half an hour; quick: BENCHFLAGS='-interval 0')
 	$(GO) test -run '^$$' -bench . -benchtime $${BENCHTIME:-1x} -timeout 90m ./bench/ $(BENCHFLAGS)
