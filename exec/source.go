@@ -59,7 +59,7 @@ type control struct {
 	splits  []SplitState
 	drain   bool
 	// catchUp delays the barrier, in a source that catches up, until each split
-	// has once had nothing more to deliver.
+	// has once had nothing more to deliver, and behind constant rows.
 	catchUp bool
 }
 
@@ -536,6 +536,9 @@ func (s *sourceTask) releaseBarriers() error {
 				if !sp.caughtUp {
 					return nil
 				}
+			}
+			if s.in.Source == nil && !s.ended && !s.isHeld() { // constant rows are to come yet
+				return nil
 			}
 		}
 		if c.catchUp && s.in.Watermark != nil && s.in.CatchesUp {

@@ -1,8 +1,6 @@
 package bind
 
 import (
-	"strings"
-
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
@@ -73,7 +71,7 @@ func (b *binder) queryNode(q *ast.Query, e env, mode queryMode) (logical.Node, e
 	}
 	defer b.leave()
 	if q.Locking != "" {
-		return nil, pgerr.NotSupported(int(q.LockingPos), strings.ToUpper(q.Locking)).
+		return nil, pgerr.NotSupported(int(q.LockingPos), q.Locking).
 			Hint("Nothing is locked. Leave it out: in a SERIALIZABLE transaction COMMIT fails with 40001 if others have changed what was read, and it is to be tried again.")
 	}
 	e, err := b.withQueries(q.With, e)
