@@ -107,6 +107,7 @@ func TestKillers(t *testing.T) {
 		"recursion":              {`WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n FROM r, generate_series(1, 10)) SELECT count(*) FROM r`, "53200", "recursive"},
 		"rows to write":          {`INSERT INTO taken SELECT g FROM generate_series(1, 100000000) g`, "53200", "rows to write"},
 		"a JSON document":        {`SELECT jsonb_array_length(('[' || repeat('1,', 20000000 + g) || '1]')::jsonb) FROM generate_series(1, 1) g`, "53200", "values asked for"},
+		"a literal":              {`SELECT jsonb_array_length('[` + strings.Repeat("1,", 5000000) + `1]')`, "53200", "values asked for"},
 		"its elements":           {`SELECT count(*) FROM generate_series(1, 1) g, json_array_elements_text(('[' || repeat('1,', 20000000 + g) || '1]')::json) e`, "53200", ""},
 		"an array":               {`SELECT array_length(('{' || repeat('1,', 20000000 + g) || '1}')::bigint[], 1) FROM generate_series(1, 1) g`, "53200", "values asked for"},
 		"functions side by side": {`SELECT array_agg(a) FROM ROWS FROM (generate_series(1, 100000000), generate_series(1, 100000000)) AS f(a, b)`, "53200", "aggregate"},

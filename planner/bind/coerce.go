@@ -110,6 +110,11 @@ func limitsText(t types.Type) bool {
 	return t.HasPrecision && (t.Kind == types.Varchar || t.Kind == types.Char)
 }
 
+// literalBytesMax is how long a document or array may be that is read while a query is
+// planned. A longer one is read by who runs the query, within its memory and until it is
+// cancelled.
+const literalBytesMax = 1 << 20
+
 // literalAs reads an untyped literal as a value of type t.
 func (b *binder) literalAs(e *scalar.Expr, t types.Type, ctx castContext) (*scalar.Expr, error) {
 	if ctx == explicit && !e.Value.Null && limitsText(t) {
@@ -131,6 +136,13 @@ func (b *binder) literalAs(e *scalar.Expr, t types.Type, ctx castContext) (*scal
 	}
 	if t.Kind == types.Row {
 		return nil, pgerr.New(pgerr.FeatureNotSupported, "input of anonymous composite types is not implemented").At(e.Pos)
+	}
+	if len(e.Value.Bytes) > literalBytesMax && (t.Kind == types.JSONB || t.Kind == types.Array) {
+		text, err := b.literalAs(e, types.Of(types.Text), ctx)
+		if err != nil {
+			return nil, err
+		}
+		return b.coerce(text, t, explicit)
 	}
 	v, err := b.parseText(e.Value.Bytes, t)
 	if err != nil {

@@ -23,6 +23,10 @@ func fold(n logical.Node, opts Options) logical.Node {
 // encoded and stored, and repeat('x', 100000000) is shorter.
 const foldedBytesMax = 1 << 16
 
+// foldedArgsMax bounds what constants are computed from: to take large ones apart is for
+// who runs the query, within its memory and until it is cancelled.
+const foldedArgsMax = 1 << 20
+
 // bytesOf is how long constants are together.
 func bytesOf(constants []*scalar.Expr) (n int) {
 	for _, c := range constants {
@@ -48,6 +52,9 @@ func (o Options) simplify(x *scalar.Expr) *scalar.Expr {
 		if a.Op != scalar.OpConst {
 			return x
 		}
+	}
+	if bytesOf(x.Args) > foldedArgsMax {
+		return x
 	}
 	v, ok := o.Evaluate(x)
 	if !ok || len(v.Bytes) > max(foldedBytesMax, 64*bytesOf(x.Args)) {
