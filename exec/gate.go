@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"maps"
 	"sync/atomic"
 
 	"github.com/millrace/millrace/planner/graph"
@@ -22,11 +23,11 @@ func (n *node) passGate() {
 	n.gate = nil
 }
 
-// gates makes the gates of a graph: by join, and those that each source waits for. A
-// source that its own gate waits for, directly or through others, is not held back: it
-// would be for ever.
-func gates(g *graph.Graph) (joins map[int]*gate, sources map[int][]*gate) {
-	joins, sources = map[int]*gate{}, map[int][]*gate{}
+// gates makes the gates of a graph: by join, and those that each source waits for; and
+// it says which sources are waited for. A source that its own gate waits for, directly or
+// through others, is not held back: it would be for ever.
+func gates(g *graph.Graph) (joins map[int]*gate, sources map[int][]*gate, awaited map[int]bool) {
+	joins, sources, awaited = map[int]*gate{}, map[int][]*gate{}, map[int]bool{}
 	waits := map[int]map[int]bool{} // sources that a source waits for
 	type held struct {
 		join  int
@@ -56,10 +57,11 @@ func gates(g *graph.Graph) (joins map[int]*gate, sources map[int][]*gate) {
 		for l := range h.left {
 			if !reaches(waits, l, l) {
 				sources[l] = append(sources[l], x)
+				maps.Copy(awaited, h.right)
 			}
 		}
 	}
-	return joins, sources
+	return joins, sources, awaited
 }
 
 // sourcesOf are the sources that rows of an operator come from and, with looked, those

@@ -131,7 +131,7 @@ func New(ctx context.Context, g *graph.Graph, opt Options) (*Run, error) {
 // build makes the tasks, stage by stage, and connects them.
 func (r *Run) build(ctx context.Context) error {
 	byOperator := make([][]*node, len(r.plan.Graph.Operators)) // operator → task → node
-	joins, held := gates(r.plan.Graph)
+	joins, held, awaited := gates(r.plan.Graph)
 	for s := range r.plan.Stages {
 		st := &r.plan.Stages[s]
 		for i := range st.Tasks {
@@ -146,7 +146,7 @@ func (r *Run) build(ctx context.Context) error {
 					n.gate.closed.Add(1)
 				}
 				if t.source != nil && t.source.node == n {
-					t.source.gates = held[o]
+					t.source.gates, t.source.awaited = held[o], awaited[o]
 				}
 				t.nodes = append(t.nodes, n)
 				byOperator[o] = append(byOperator[o], n)

@@ -58,8 +58,9 @@ type control struct {
 	barrier *Barrier
 	splits  []SplitState
 	drain   bool
-	// catchUp delays the barrier, in a source that catches up, until each split
-	// has once had nothing more to deliver, and behind constant rows.
+	// catchUp delays the barrier until each split has once had nothing more to deliver,
+	// in a source that catches up, or that a gate waits for: sources behind it catch up
+	// no sooner. And it delays it until constant rows have come.
 	catchUp bool
 }
 
@@ -86,6 +87,7 @@ type sourceTask struct {
 	marks     *alignment // the tasks' watermarks
 	slowest   Watermark  // of the splits of all tasks
 	gates     []*gate    // nothing is read while one is closed
+	awaited   bool       // a gate of other sources waits for this one
 }
 
 // split is one split being read.
@@ -520,7 +522,7 @@ func (s *sourceTask) do(ctx context.Context, c control) error {
 	}
 	if c.catchUp {
 		for _, sp := range s.splits {
-			sp.caughtUp = sp.state.Ended || !s.in.CatchesUp
+			sp.caughtUp = sp.state.Ended || !s.in.CatchesUp && (sp.reachedEnd || !s.awaited)
 		}
 	}
 	s.waiting = append(s.waiting, c)
@@ -537,7 +539,7 @@ func (s *sourceTask) releaseBarriers() error {
 					return nil
 				}
 			}
-			if s.in.Source == nil && !s.ended && !s.isHeld() { // constant rows are to come yet
+			if s.in.Source == nil && !s.ended { // constant rows are to come yet
 				return nil
 			}
 		}
