@@ -53,11 +53,12 @@ func (o Options) simplify(x *scalar.Expr) *scalar.Expr {
 			return x
 		}
 	}
-	if bytesOf(x.Args) > foldedArgsMax {
+	args := bytesOf(x.Args)
+	if args > foldedArgsMax {
 		return x
 	}
 	v, ok := o.Evaluate(x)
-	if !ok || len(v.Bytes) > max(foldedBytesMax, 64*bytesOf(x.Args)) {
+	if !ok || len(v.Bytes) > max(foldedBytesMax, 64*args) {
 		return x
 	}
 	return &scalar.Expr{Op: scalar.OpConst, Type: x.Type, Value: &v, Pos: x.Pos, Text: x.Text}

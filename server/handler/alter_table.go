@@ -80,11 +80,11 @@ func (h *Handler) definitionOf(r *catalog.Relation) (*ast.CreateRelation, error)
 	def.Like = nil
 	var columns []ast.ColumnDef
 	for _, c := range r.Columns[:like] {
-		x, err := parse.Expr("CAST(NULL AS " + c.Type.String() + ")")
+		t, err := parsedType(c.Type)
 		if err != nil {
 			return nil, err
 		}
-		columns = append(columns, ast.ColumnDef{Name: ast.Name{Value: c.Name}, Type: x.(*ast.Cast).Type})
+		columns = append(columns, ast.ColumnDef{Name: ast.Name{Value: c.Name}, Type: t})
 	}
 	def.Columns = append(columns, def.Columns...)
 	return def, nil

@@ -24,13 +24,7 @@ func evaluateConstant(x *scalar.Expr) (types.Value, bool) {
 }
 
 // parsedType is a type as the syntax tree has it.
-func parsedType(t types.Type) (ast.TypeName, error) {
-	x, err := parse.Expr("CAST(NULL AS " + t.String() + ")")
-	if err != nil {
-		return ast.TypeName{}, err
-	}
-	return x.(*ast.Cast).Type, nil
-}
+func parsedType(t types.Type) (ast.TypeName, error) { return parse.Type(t.String()) }
 
 func castTo(x ast.Expr, t ast.TypeName) ast.Expr {
 	c := &ast.Cast{X: x, Type: t}

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/internal/pgerr"
-	"github.com/millrace/millrace/sql/ast"
 	"github.com/millrace/millrace/sql/parse"
 	"github.com/millrace/millrace/types"
 )
@@ -61,10 +60,8 @@ func toRegtype(q *query, args []types.Value) (types.Value, error) {
 	}
 	schema, name := splitName(strings.TrimSpace(args[0].Bytes))
 	elem, array := strings.CutSuffix(name, "[]")
-	if x, err := parse.Expr("CAST(NULL AS " + name + ")"); err == nil { // it may have another spelling, as int has
-		if c, ok := x.(*ast.Cast); ok {
-			elem, array = c.Type.Name, c.Type.ArrayDims > 0
-		}
+	if t, err := parse.Type(name); err == nil { // it may have another spelling, as int has
+		elem, array = t.Name, t.ArrayDims > 0
 	}
 	for _, l := range q.c.types() {
 		if (schema == "" || schema == "pg_catalog") && (l.name == elem || q.typeName(l.oid, -1) == elem) {

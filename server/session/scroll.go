@@ -113,11 +113,7 @@ func (k *kept) read(ctx context.Context, n int64) error {
 		}
 		own := batch.New(layout, 0)
 		own.AppendBatch(b)
-		size := int64(0)
-		for _, c := range own.Cols {
-			size += 16*int64(own.N) + int64(cap(c.Arena))
-		}
-		if err := k.meter.Add(size); err != nil {
+		if err := k.meter.Add(own.Bytes()); err != nil {
 			return err
 		}
 		k.batches, k.starts = append(k.batches, own), append(k.starts, k.rows+1)

@@ -87,6 +87,13 @@ func Expr(sql string) (ast.Expr, error) {
 	return x, err
 }
 
+// Type parses the name of a type.
+func Type(sql string) (ast.TypeName, error) {
+	var t ast.TypeName
+	err := whole(sql, func(p *parser) { t = p.typeName() })
+	return t, err
+}
+
 // whole runs rule over the whole of sql.
 func whole(sql string, rule func(*parser)) error {
 	toks, err := lex(sql)
