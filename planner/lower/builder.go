@@ -2,6 +2,8 @@ package lower
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/invariant"
@@ -212,6 +214,35 @@ func (b *builder) text(op int, x *scalar.Expr) string {
 		}
 		return origins[i]
 	})
+}
+
+// columnNames are what ids call the columns of op, those that nobody reads included:
+// what a name stands for must not depend on what else a query reads.
+func (b *builder) columnNames(op int) map[string]bool {
+	o := b.through(op)
+	names := map[string]bool{}
+	if len(o.Inputs) != 2 || o.Kind == graph.UnionKind { // else it has those of its inputs alone
+		for _, name := range o.origins {
+			names[name] = true
+		}
+	}
+	switch {
+	case o.source != nil:
+		for _, c := range o.source.scan.Relation.Columns {
+			names[c.Name] = true
+		}
+	case o.family != nil || o.Kind == graph.UnionKind:
+	default:
+		for i, in := range o.Inputs {
+			for _, name := range slices.Sorted(maps.Keys(b.columnNames(in.Operator))) {
+				for i == 1 && names[name] {
+					name = b.ops[in.Operator].called + "." + name
+				}
+				names[name] = true
+			}
+		}
+	}
+	return names
 }
 
 // place makes s's columns the columns of an operator, through a projection.

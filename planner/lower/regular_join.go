@@ -363,12 +363,19 @@ func (j *regularJoin) table(i int, spec *graph.Join) graph.Table {
 	return t
 }
 
+// sameKey reports whether column k of the right side is a key that the left side calls
+// the same and that has its value in every row.
+func (j *regularJoin) sameKey(k int) bool {
+	l, r := j.b.ops[j.sides[0].op], j.b.ops[j.sides[1].op]
+	return k < j.sides[0].keys && l.origins[k] == r.origins[k] && j.n.Kind != logical.LeftJoin && j.n.Kind != logical.FullJoin
+}
+
 // outputs lists the columns that are emitted: those that are read above, and
 // those that identify a row where rows can go again.
 func (j *regularJoin) outputs(o *operator) stream {
 	out := stream{names: names(j.n.Out)}
 	width, left := len(j.n.Left.Fields()), len(j.sides[0].in.exprs)
-	seen := map[int]int{}
+	seen, leftNames := map[int]int{}, j.b.columnNames(j.sides[0].s.op)
 	emit := func(c int) int {
 		if at, ok := seen[c]; ok {
 			return at
@@ -379,7 +386,7 @@ func (j *regularJoin) outputs(o *operator) stream {
 		}
 		p := j.b.ops[j.sides[i].op]
 		origin := p.origins[k]
-		if slices.Contains(o.origins, origin) {
+		for slices.Contains(o.origins, origin) || i == 1 && leftNames[origin] && !j.sameKey(k) {
 			origin = p.called + "." + origin
 		}
 		seen[c] = len(o.Fields)

@@ -88,7 +88,7 @@ func lines(plan *upgrade.Plan) string {
 		}
 		s.WriteString(v.Operator)
 		switch {
-		case v.Result == upgrade.Blocked:
+		case v.Result == upgrade.Blocked || v.Result == upgrade.Kept && v.Why != "":
 			s.WriteString(": " + v.Why)
 		case v.From != "" && v.From != v.Operator:
 			s.WriteString(" <- " + v.From)

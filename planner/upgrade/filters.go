@@ -1,6 +1,8 @@
 package upgrade
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -9,9 +11,15 @@ import (
 )
 
 // filters are the conditions that rows which may change have to meet on their way from
-// the operators with state above o to it. What rows that only come have met is past; a
-// row that changes is taken back by the filters of the day.
+// the operators with state above o to it, and pairs of them to come out of o if it is a
+// join. What rows that only come have met is past; a row that changes is taken back by
+// the filters of the day.
 func filters(g *graph.Graph, o *graph.Operator) (texts []string) {
+	if o.Join != nil && o.Join.Residual != nil && o.Mode != graph.AppendOnly {
+		for _, x := range scalar.Conjuncts(o.Join.Residual) {
+			texts = append(texts, x.Text)
+		}
+	}
 	for _, in := range o.Inputs {
 		from := &g.Operators[in.Operator]
 		if from.Mode == graph.AppendOnly || from.Source != nil || len(from.Tables) > 0 {
@@ -43,4 +51,51 @@ func (c *comparison) refiltered(o, n *graph.Operator) (missing, kept string) {
 		kept = "rows that came before stay, whether or not " + added
 	}
 	return missing, kept
+}
+
+// unionColumns tells of the UNION ALLs between the operators with state above o and it
+// what each column is in each branch: by what the branch reads and the column's name.
+func unionColumns(g *graph.Graph, o *graph.Operator) map[string]string {
+	out := map[string]string{}
+	for _, in := range o.Inputs {
+		from := &g.Operators[in.Operator]
+		if from.Source != nil || len(from.Tables) > 0 {
+			continue
+		}
+		maps.Copy(out, unionColumns(g, from))
+		if from.Kind != graph.UnionKind {
+			continue
+		}
+		for _, branch := range from.Inputs {
+			b := &g.Operators[branch.Operator]
+			for i, f := range from.Fields {
+				text := b.Fields[i].Name
+				if b.Project != nil {
+					text = b.Project.Exprs[i].Text
+				}
+				key := f.Name + " of " + strings.ReplaceAll(strings.Join(reads(g, branch.Operator), ", "), "public.", "")
+				if out[key] != "" && out[key] != text { // of several branches alike
+					text = ""
+				}
+				out[key] = text
+			}
+		}
+	}
+	return out
+}
+
+// redefined says which columns of a UNION ALL are others than they were in the rows that
+// o's state is of, "" for none.
+func (c *comparison) redefined(o, n *graph.Operator) string {
+	was, is := c.old.unions[o.ID], c.new.unions[n.ID]
+	var out []string
+	for _, key := range slices.Sorted(maps.Keys(is)) {
+		if was[key] != "" && is[key] != "" && was[key] != is[key] {
+			out = append(out, fmt.Sprintf("%s was %s and is now %s", key, was[key], is[key]))
+		}
+	}
+	if len(out) == 0 {
+		return ""
+	}
+	return "rows that came before stay as they were: " + strings.Join(out, ", ")
 }

@@ -38,7 +38,9 @@ func (c *comparison) judge(n *graph.Operator) {
 	if missing != "" {
 		v.Added = append(v.Added, missing)
 	}
-	v.Why = join(v.Why, others)
+	for _, why := range []string{others, c.redefined(o, n), reranked(o, n)} {
+		v.Why = join(v.Why, why)
+	}
 	v.Result = Kept
 	if len(v.Added)+len(v.Removed) > 0 {
 		v.Result = KeptPartly

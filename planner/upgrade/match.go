@@ -140,6 +140,39 @@ func (c *comparison) byRole() {
 	})
 }
 
+// bySink matches operators whose roles differ in the relation alone that they feed, if
+// the old query does not write to the new one nor the new query to the old one.
+func (c *comparison) bySink() {
+	c.pairs(func(o, n *graph.Operator) (bool, string) {
+		was, is := c.old.feeds[o.ID], c.new.feeds[n.ID]
+		if o.Kind != n.Kind || o.Kind == graph.SinkKind || base(o) != base(n) || slices.Equal(was, is) || c.new.feedsAny(was) || c.old.feedsAny(is) {
+			return false, ""
+		}
+		a, inOld := strings.CutPrefix(o.Role, roleOf(was))
+		b, inNew := strings.CutPrefix(n.Role, roleOf(is))
+		return inOld && inNew && a == b, "it was called " + o.ID
+	})
+}
+
+// roleOf is how roles name what an operator feeds.
+func roleOf(feeds []string) string {
+	var out []string
+	for _, f := range feeds {
+		out = append(out, strings.TrimPrefix(f, "public."))
+	}
+	return strings.Join(out, "+")
+}
+
+// feedsAny reports whether an operator feeds one of the relations.
+func (s *operators) feedsAny(relations []string) bool {
+	for _, feeds := range s.feeds {
+		if slices.ContainsFunc(feeds, func(f string) bool { return slices.Contains(relations, f) }) {
+			return true
+		}
+	}
+	return false
+}
+
 // base is the id without the role.
 func base(o *graph.Operator) string {
 	if o.Role == "" {

@@ -32,10 +32,21 @@ func missingRows(o, n *graph.Operator) string {
 		return "rows further back than the old frames"
 	}
 	was, is := o.TopN, n.TopN
-	if was == nil || is == nil || was.Retractable || was.Func == is.Func && was.To >= is.To && (was.WithTies || !is.WithTies) {
+	if was == nil || is == nil || was.Func == is.Func && was.To >= is.To && (was.WithTies || !is.WithTies) {
 		return ""
 	}
 	return fmt.Sprintf("rows beyond %s %d", was.Func, was.To)
+}
+
+// reranked says that rows which a top-N has given out may be none of its any more, ""
+// where all of them are.
+func reranked(o, n *graph.Operator) string {
+	was, is := o.TopN, n.TopN
+	if was == nil || is == nil || was.Func == is.Func && was.From >= is.From && was.To <= is.To && (is.WithTies || !was.WithTies) &&
+		was.Arrival == is.Arrival && orderText(o, was.Order) == orderText(n, is.Order) {
+		return ""
+	}
+	return fmt.Sprintf("rows that came out before stay, whether or not their %s is %d-%d", is.Func, is.From, is.To)
 }
 
 // stateName is what the state calls an input column of an append-only top-N.

@@ -102,6 +102,7 @@ func Compare(old, new *graph.Graph, opts Options) (*Plan, error) {
 		return nil, err
 	}
 	c.byID()
+	c.bySink()
 	c.byRole()
 	c.byUnion()
 	c.values(old, new)
@@ -140,12 +141,13 @@ type operators struct {
 	// aggregates whether rows they do not need are left out of their input.
 	leftOut map[string][2]string
 	thinned map[string]bool
-	filters map[string][]string // that rows which change have to pass
-	windows map[string][]window // that rows come with
+	filters map[string][]string          // that rows which change have to pass
+	windows map[string][][]window        // that rows come with, by input
+	unions  map[string]map[string]string // what the columns of UNION ALLs are
 }
 
 func side(g *graph.Graph) operators {
-	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, inputs: map[string][]string{}, feeds: map[string][]string{}, leftOut: map[string][2]string{}, thinned: map[string]bool{}, filters: map[string][]string{}, windows: map[string][]window{}}
+	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, inputs: map[string][]string{}, feeds: map[string][]string{}, leftOut: map[string][2]string{}, thinned: map[string]bool{}, filters: map[string][]string{}, windows: map[string][][]window{}, unions: map[string]map[string]string{}}
 	for i := range g.Operators {
 		o := &g.Operators[i]
 		switch o.Kind {
@@ -161,9 +163,10 @@ func side(g *graph.Graph) operators {
 		if o.Join != nil {
 			s.leftOut[o.ID] = leftOut(g, o)
 		}
-		if len(o.Tables) > 0 {
+		if len(o.Tables) > 0 || o.Sink != nil {
 			s.filters[o.ID] = filters(g, o)
 			s.windows[o.ID] = windows(g, o)
+			s.unions[o.ID] = unionColumns(g, o)
 		}
 		if o.Aggregate != nil {
 			s.thinned[o.ID] = thinned(g, o)

@@ -13,20 +13,20 @@ type window struct {
 	time string
 }
 
-// windows are those that rows are given on their way from the operators with state above
-// o to it.
-func windows(g *graph.Graph, o *graph.Operator) (list []window) {
+// windows are those that the rows of each input of o are given on their way from the
+// operators with state above.
+func windows(g *graph.Graph, o *graph.Operator) (inputs [][]window) {
 	for _, in := range o.Inputs {
-		from := &g.Operators[in.Operator]
-		if len(from.Tables) > 0 {
-			continue
+		var list []window
+		if from := &g.Operators[in.Operator]; len(from.Tables) == 0 {
+			if from.Window != nil {
+				list = append(list, window{Window: graph.Window{Spec: from.Window.Spec}, time: timeOf(g, from)})
+			}
+			list = append(list, slices.Concat(windows(g, from)...)...)
 		}
-		if from.Window != nil {
-			list = append(list, window{Window: graph.Window{Spec: from.Window.Spec}, time: timeOf(g, from)})
-		}
-		list = append(list, windows(g, from)...)
+		inputs = append(inputs, list)
 	}
-	return list
+	return inputs
 }
 
 // timeOf is by what the time of a window's rows is computed.
@@ -43,7 +43,14 @@ func timeOf(g *graph.Graph, w *graph.Operator) string {
 // that have nothing to do with each other. A view's rows stay what they were, and a
 // window aggregate knows its own.
 func (c *comparison) otherWindows(o, n *graph.Operator) bool {
-	was, is := c.old.windows[o.ID], c.new.windows[n.ID]
-	return n.Kind != graph.MaterializeKind && len(was) > 0 && len(is) > 0 &&
-		!slices.ContainsFunc(was, func(w window) bool { return slices.Contains(is, w) })
+	if n.Kind == graph.MaterializeKind {
+		return false
+	}
+	is := c.new.windows[n.ID]
+	for i, was := range c.old.windows[o.ID] {
+		if i < len(is) && len(was) > 0 && len(is[i]) > 0 && !slices.ContainsFunc(was, func(w window) bool { return slices.Contains(is[i], w) }) {
+			return true
+		}
+	}
+	return false
 }
