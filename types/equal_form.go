@@ -6,11 +6,14 @@ import (
 )
 
 // Loose reports whether equal values of the type may have different bytes: those
-// with numbers inside, 1.0 and 1.00.
+// with numbers inside, 1.0 and 1.00, and char of any length, whose blanks at the end
+// mean nothing.
 func (t Type) Loose() bool {
 	switch t.Kind {
 	case JSONB:
 		return true
+	case Char:
+		return !t.HasPrecision
 	case Array:
 		return t.Elem.looseInside()
 	case Row:
@@ -38,6 +41,8 @@ func AppendEqualForm(dst []byte, t Type, s string) []byte {
 	switch t.Kind {
 	case JSONB:
 		return appendEqualJSON(dst, s)
+	case Char:
+		return append(dst, strings.TrimRight(s, " ")...)
 	case Array:
 		if a, err := DecodeArray(*t.Elem, s); err == nil {
 			for i := range a.Elems {
@@ -73,9 +78,7 @@ func (v *Value) toEqualForm(t Type) {
 	case PhysInterval:
 		v.Interval = v.Interval.Normalize()
 	case PhysBytes:
-		if t.Kind == Char {
-			v.Bytes = strings.TrimRight(v.Bytes, " ")
-		} else if t.Loose() {
+		if t.Kind == Char || t.Loose() {
 			v.Bytes = string(AppendEqualForm(nil, t, v.Bytes))
 		}
 	}

@@ -24,6 +24,8 @@ func TestEqualForm(t *testing.T) {
 		{intervals, `{1 mon}`, `{720:00:00}`, true},
 		{intervals, `{1 mon}`, `{31 days}`, false},
 		{ArrayOf(Of(JSONB)), `{1.0,"[2.0]"}`, `{1,"[2]"}`, true},
+		{Of(Char), `a`, `a  `, true},
+		{Of(Char), ` a`, `a`, false},
 	} {
 		if !c.t.Loose() {
 			t.Errorf("%s is not loose", c.t)
@@ -38,7 +40,7 @@ func TestEqualForm(t *testing.T) {
 			t.Errorf("%s %s and %s: one form %v, compared %d, want equal %v", c.t, c.a, c.b, same, Compare(c.t, &a, &b), c.equal)
 		}
 	}
-	for _, exact := range []Type{Of(Text), Of(Char), Of(Bytea), ArrayOf(Of(Int64)), ArrayOf(Of(Text))} {
+	for _, exact := range []Type{Of(Text), {Kind: Char, Precision: 3, HasPrecision: true}, Of(Bytea), ArrayOf(Of(Int64)), ArrayOf(Of(Text))} {
 		if exact.Loose() {
 			t.Errorf("%s is loose", exact)
 		}

@@ -155,14 +155,9 @@ func intervalPrecision(t Type) int32 {
 }
 
 // FitString applies varchar(n) and char(n): a longer string is cut when the cast
-// is explicit, else refused unless only blanks are lost; char is padded. Blanks at
-// the end mean nothing to a char: one of any length goes without, so that equal
-// values have the same bytes.
+// is explicit, else refused unless only blanks are lost; char is padded.
 func FitString(t Type, s string, explicit bool) (string, error) {
 	if !t.HasPrecision {
-		if t.Kind == Char {
-			return strings.TrimRight(s, " "), nil
-		}
 		return s, nil
 	}
 	n := utf8.RuneCountInString(s)

@@ -172,11 +172,7 @@ func (c *rowCodec) appendKey(dst, data []byte, keys []int) []byte {
 			dst = append(dst, byte(d.Scale), byte(d.Special))
 		case types.PhysBytes:
 			text := c.bytes(data, k)
-			if c.types[k].Kind == types.Char {
-				for len(text) > 0 && text[len(text)-1] == ' ' {
-					text = text[:len(text)-1]
-				}
-			} else if c.types[k].Loose() {
+			if c.types[k].Kind == types.Char || c.types[k].Loose() {
 				text = types.AppendEqualForm(nil, c.types[k], string(text))
 			}
 			dst = binary.LittleEndian.AppendUint32(dst, uint32(len(text)))

@@ -59,7 +59,7 @@ func sameValues(from, to types.Type) bool {
 	switch {
 	case from.Equal(to):
 		return true
-	case from.IsString() && from.Kind != types.Char && (to.Kind == types.Text || to.Kind == types.Varchar && !to.HasPrecision):
+	case from.IsString() && from.Kind != types.Char && (to.Kind == types.Text || (to.Kind == types.Varchar || to.Kind == types.Char) && !to.HasPrecision):
 		return true
 	case from.IsInteger() && to.IsInteger() && from.Kind <= to.Kind:
 		return true
@@ -67,14 +67,12 @@ func sameValues(from, to types.Type) bool {
 		return true
 	case from.Kind == types.OID && to.Kind == types.Int64:
 		return true
-	case from.Kind == types.Char && to.Kind == types.Char: // of different lengths
-		return false
-	case from.Kind == to.Kind && !to.HasPrecision:
-		return from.Kind != types.Array && from.Kind != types.Row
-	case from.Kind == to.Kind && (from.Kind == types.Time || from.Kind == types.Timestamp || from.Kind == types.TimestampTZ):
-		return to.Precision >= 6 || from.HasPrecision && from.Precision <= to.Precision
 	case from.Kind == types.Array && to.Kind == types.Array:
 		return sameValues(*from.Elem, *to.Elem)
+	case from.Kind == to.Kind && !to.HasPrecision && from.Kind != types.Row:
+		return true
+	case from.Kind == to.Kind && (from.Kind == types.Time || from.Kind == types.Timestamp || from.Kind == types.TimestampTZ):
+		return to.Precision >= 6 || from.HasPrecision && from.Precision <= to.Precision
 	case from.Kind == types.Row && to.Kind == types.Row && len(to.Fields) == 0:
 		return true
 	}

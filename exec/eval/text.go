@@ -298,7 +298,7 @@ func textKernel(fn *scalar.Function) kernel {
 		return jsonTextKernel(func(c *call, i int) (string, bool) { return types.JSONElement(c.cols[0].Str(i), c.cols[1].Int[i]) })
 	case "length(text)", "char_length(text)", "character_length(text)":
 		return intKernel(func(c *call, i int) int64 { return int64(utf8.RuneCountInString(c.cols[0].Str(i))) })
-	case "octet_length(text)", "octet_length(bytea)", "length(bytea)":
+	case "octet_length(text)", "octet_length(char)", "octet_length(bytea)", "length(bytea)":
 		return intKernel(func(c *call, i int) int64 { return int64(c.cols[0].Views[i].Len) })
 	case "strpos(text,text)", "position(text,text)", "instr(text,text)":
 		return intKernel(func(c *call, i int) int64 {

@@ -2,8 +2,6 @@ package bind
 
 import (
 	"math"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/scalar"
@@ -69,9 +67,8 @@ func (b *binder) coerce(e *scalar.Expr, t types.Type, ctx castContext) (*scalar.
 	return b.withText(c, e.Text, b.precOf(e)), nil
 }
 
-// share coerces a branch to the type that all branches have. Chars of different lengths
-// lose the blanks that the longer ones are filled with, since equal values become rows,
-// groups and keys here whose bytes must be equal.
+// share coerces a branch to the type that all branches have, so that each says of its
+// own that it may be a char of any length, which is told apart in keys.
 func (b *binder) share(e *scalar.Expr, t types.Type, ctx castContext) (*scalar.Expr, error) {
 	if e.Type.Kind != types.Char || t.Kind != types.Char || t.HasPrecision || e.Type.Equal(t) {
 		return b.coerce(e, t, ctx)
@@ -209,31 +206,7 @@ func (b *binder) commonType(exprs []*scalar.Expr, what string) (types.Type, erro
 	if at >= 0 {
 		return t, pgerr.New(pgerr.DatatypeMismatch, "%s types %s and %s cannot be matched", what, bare(t), bare(exprs[at].Type)).At(exprs[at].Pos)
 	}
-	if t.Kind == types.Char && !t.HasPrecision {
-		t = charWith(t, exprs)
-	}
 	return t, nil
-}
-
-// charWith is char(n) for branches of that one type and literals that fit, else t: what
-// then is of any length has no blanks at the end, and would be printed without them.
-func charWith(t types.Type, exprs []*scalar.Expr) types.Type {
-	n := t
-	for _, e := range exprs {
-		switch {
-		case e.Type.Kind == types.Unknown:
-		case !e.Type.HasPrecision || n.HasPrecision && !e.Type.Equal(n):
-			return t
-		default:
-			n = e.Type
-		}
-	}
-	for _, e := range exprs {
-		if e.Type.Kind == types.Unknown && (e.Op != scalar.OpConst || utf8.RuneCountInString(strings.TrimRight(e.Value.Bytes, " ")) > int(n.Precision)) {
-			return t
-		}
-	}
-	return n
 }
 
 func exprs2types(exprs []*scalar.Expr) []types.Type {

@@ -250,7 +250,8 @@ func constantFloat(e *scalar.Expr) (v types.Value, ok bool) {
 }
 
 // order fills in the order of percentiles and the like, and the columns that
-// tell apart what is equal: 1.0 and 1.00, one month and 30 days.
+// tell apart what is equal: 1.0 and 1.00, one month and 30 days, chars with more or
+// fewer blanks.
 func (c *listCall) order() {
 	if c.distinct() || c.how.fn != "array_agg" && c.how.fn != "first_value" && c.how.fn != "last_value" {
 		return
@@ -260,6 +261,8 @@ func (c *listCall) order() {
 		switch {
 		case x.Type.Kind == types.Numeric && !x.Type.HasPrecision:
 			c.more = append(c.more, c.argument(&scalar.Expr{Op: scalar.OpCall, Func: "scale(numeric)", Type: types.Of(types.Int32), Args: []*scalar.Expr{x}, Pos: x.Pos}))
+		case x.Type.Kind == types.Char && x.Type.Loose():
+			c.more = append(c.more, c.argument(&scalar.Expr{Op: scalar.OpCall, Func: "octet_length(char)", Type: types.Of(types.Int32), Args: []*scalar.Expr{x}, Pos: x.Pos}))
 		case x.Type.Kind == types.IntervalK:
 			c.more = append(c.more, c.argument(&scalar.Expr{Op: scalar.OpCast, Type: types.Of(types.Text), Args: []*scalar.Expr{x}, Pos: x.Pos, Text: "exactly " + x.Text}))
 		}

@@ -8,6 +8,7 @@ length(bytea,text) integer                        -- number of characters in an 
 char_length(text) integer
 character_length(text) integer
 octet_length(text) integer
+octet_length(char) integer                        -- of a char with its blanks
 octet_length(bytea) integer
 bit_length(text) integer
 lower(text) text
@@ -168,11 +169,23 @@ const operators = `
 ~*(text,text) boolean
 !~(text,text) boolean
 !~*(text,text) boolean
+~~(char,text) boolean                             -- of a char with its blanks, here and below
+!~~(char,text) boolean
+~~*(char,text) boolean
+!~~*(char,text) boolean
+~(char,text) boolean
+~*(char,text) boolean
+!~(char,text) boolean
+!~*(char,text) boolean
 ^@(text,text) boolean
 similar to(text,text) boolean
 similar to(text,text,text) boolean                -- with an escape character
 not similar to(text,text) boolean
 not similar to(text,text,text) boolean
+similar to(char,text) boolean
+similar to(char,text,text) boolean
+not similar to(char,text) boolean
+not similar to(char,text,text) boolean
 +(date,integer) date
 +(integer,date) date
 +(date,interval) timestamp
