@@ -443,7 +443,7 @@ func (d Decimal) WithTypmod(precision, scale int32) (Decimal, error) {
 		return r, err
 	}
 	u, _ := r.abs()
-	if digits := precision + max(r.Scale-scale, 0) + min(max(-scale, 0), 38); digits < DecimalDigitsMax && u.cmp(pow10Table[digits]) >= 0 || r.Scale < scale {
+	if digits := precision - scale + r.Scale; digits < DecimalDigitsMax && u.cmp(pow10Table[digits]) >= 0 || r.Scale < scale {
 		return r, overflow()
 	}
 	return r, nil

@@ -161,7 +161,7 @@ func (f *field) setBounds(s *connector.Settings, c connector.Column) error {
 
 func (f *field) scale() int32 {
 	if f.typ.HasPrecision {
-		return f.typ.Scale
+		return max(f.typ.Scale, 0)
 	}
 	return 0
 }
@@ -228,6 +228,9 @@ func (f *field) value(n uint64) types.Value {
 	case types.PhysDecimal:
 		x := f.number(n, r)
 		v.Dec = types.Decimal{Hi: x >> 63, Lo: uint64(x), Scale: f.scale()}
+		if f.typ.Scale < 0 {
+			v.Dec, _ = v.Dec.Round(f.typ.Scale)
+		}
 	case types.PhysInterval:
 		v.Interval.Micros = f.number(n, r)
 	case types.PhysUUID:

@@ -31,7 +31,7 @@ func castOf(e *scalar.Expr, arg node, ctx *Context) (node, error) {
 	}
 	k := castKernel(from, to)
 	if k == nil {
-		one := castRow(from, to)
+		one := castRow(from, to, e.Func == "assign")
 		k = func(f *frame, c *call, sel []uint16) {
 			a := c.cols[0]
 			each(f.n, sel, func(i int) {
@@ -153,28 +153,20 @@ func castKernel(from, to types.Type) kernel {
 
 type castFn func(ctx *Context, v types.Value) (types.Value, error)
 
-// castRow converts single values by PostgreSQL's rules.
-func castRow(from, to types.Type) castFn {
+// castRow converts single values by PostgreSQL's rules. Text that is too long is cut,
+// but refused where it is assigned.
+func castRow(from, to types.Type, assign bool) castFn {
 	switch {
 	case from.Kind == types.Array && to.Kind == types.Array:
-		return castArray(from, to)
+		return castArray(from, to, assign)
 	case from.Kind == types.Row && to.Kind == types.Row:
-		return castRecord(from, to)
+		return castRecord(from, to, assign)
 	case to.IsString():
-		return castToString(from, to)
+		return castToString(from, to, assign)
 	case from.Kind == types.JSONB:
 		return castJSON(to)
 	case from.IsString():
-		var opt *types.ParseOptions // kept, so that a row costs no allocation
-		return func(ctx *Context, v types.Value) (types.Value, error) {
-			if opt == nil || opt.Zone != ctx.zone() {
-				opt = ctx.parse()
-			}
-			if len(v.Bytes) >= heldMin {
-				return ctx.parseLarge(to, v.Bytes, opt)
-			}
-			return parseFitting(to, v.Bytes, opt)
-		}
+		return castText(to, assign)
 	case from.Kind == to.Kind:
 		return castModifiers(to)
 	case to.Kind == types.Numeric:
@@ -189,7 +181,7 @@ func castRow(from, to types.Type) castFn {
 	return castTimes(from, to)
 }
 
-func castToString(from, to types.Type) castFn {
+func castToString(from, to types.Type, assign bool) castFn {
 	return func(ctx *Context, v types.Value) (types.Value, error) {
 		var s string
 		switch {
@@ -209,7 +201,7 @@ func castToString(from, to types.Type) castFn {
 		case types.Name:
 			return types.ParseText(to, s, nil)
 		case types.Varchar, types.Char:
-			s, err = types.FitString(to, s, true)
+			s, err = types.FitString(to, s, !assign)
 		}
 		return strValue(s), err
 	}
@@ -243,19 +235,30 @@ func castJSON(to types.Type) castFn {
 		if err != nil || to.Kind == types.Numeric && !to.HasPrecision {
 			return decValue(d), err
 		}
-		return castRow(types.Of(types.Numeric), to)(ctx, decValue(d))
+		return castRow(types.Of(types.Numeric), to, false)(ctx, decValue(d))
 	}
 }
 
-// parseFitting reads text as a value of type to. The fields of an interval type do not
-// say in what unit the text of a column is, as they do for a literal.
-func parseFitting(to types.Type, s string, opt *types.ParseOptions) (types.Value, error) {
-	if to.Kind != types.IntervalK {
-		return types.ParseText(to, s, opt)
+// castText reads text as a value of type to. It is read without modifiers, which are
+// applied then: the fields of an interval type do not say in what unit the text of a
+// column is, as they do for a literal, and text in an array is cut.
+func castText(to types.Type, assign bool) castFn {
+	plain := to.WithTypmod(-1)
+	fit := func(_ *Context, v types.Value) (types.Value, error) { return v, nil }
+	if !sameValues(plain, to) {
+		fit = castRow(plain, to, assign)
 	}
-	v, err := types.ParseText(types.Of(to.Kind), s, opt)
-	v.Interval = types.FitInterval(to, v.Interval)
-	return v, err
+	var opt *types.ParseOptions // kept, so that a row costs no allocation
+	return func(ctx *Context, v types.Value) (types.Value, error) {
+		if opt == nil || opt.Zone != ctx.zone() {
+			opt = ctx.parse()
+		}
+		read, err := ctx.parseText(plain, v.Bytes, opt)
+		if err != nil {
+			return v, err
+		}
+		return fit(ctx, read)
+	}
 }
 
 // castModifiers applies precision and scale to a value of the same kind.
@@ -388,11 +391,8 @@ func castTimes(from, to types.Type) castFn {
 	}
 }
 
-func castArray(from, to types.Type) castFn {
-	elem := func(_ *Context, v types.Value) (types.Value, error) { return v, nil }
-	if !sameValues(*from.Elem, *to.Elem) {
-		elem = castRow(*from.Elem, *to.Elem)
-	}
+func castArray(from, to types.Type, assign bool) castFn {
+	elem := castRow(*from.Elem, *to.Elem, assign)
 	return func(ctx *Context, v types.Value) (types.Value, error) {
 		if len(v.Bytes) >= heldMin {
 			give, err := ctx.Hold(types.ListBytes(v.Bytes))
@@ -414,12 +414,12 @@ func castArray(from, to types.Type) castFn {
 	}
 }
 
-func castRecord(from, to types.Type) castFn {
+func castRecord(from, to types.Type, assign bool) castFn {
 	return func(ctx *Context, v types.Value) (types.Value, error) {
 		vals, err := types.DecodeRow(from.Fields, v.Bytes)
 		for i := range vals {
 			if ft, tt := from.Fields[i].Type, to.Fields[i].Type; err == nil && !vals[i].Null && !sameValues(ft, tt) {
-				vals[i], err = castRow(ft, tt)(ctx, vals[i])
+				vals[i], err = castRow(ft, tt, assign)(ctx, vals[i])
 			}
 		}
 		if err != nil {

@@ -22,14 +22,17 @@ func (c *Context) Hold(n int64) (give func(), err error) {
 	return func() { c.Memory.Add(-n) }, nil
 }
 
-// parseLarge reads a value from a text that is long.
-func (c *Context) parseLarge(t types.Type, text string, opt *types.ParseOptions) (types.Value, error) {
+// parseText reads a value, and counts what it takes meanwhile if the text is long.
+func (c *Context) parseText(t types.Type, text string, opt *types.ParseOptions) (types.Value, error) {
+	if len(text) < heldMin {
+		return types.ParseText(t, text, opt)
+	}
 	give, err := c.Hold(treeBytes(t, text))
 	if err != nil {
 		return types.NullValue, err
 	}
 	defer give()
-	return parseFitting(t, text, opt)
+	return types.ParseText(t, text, opt)
 }
 
 // treeBytes is about what a value takes that is read as a type from its text.

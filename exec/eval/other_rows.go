@@ -30,9 +30,7 @@ var otherRows = map[string]rowFn{
 		return types.NullValue, pgerr.New(pgerr.CheckViolation, "new row for relation %q violates check constraint %q", x.str(1), x.str(2))
 	},
 	"pg_typeof": func(x *row) (types.Value, error) {
-		t := x.typ(0)
-		t.Precision, t.Scale, t.HasPrecision = 0, 0, false
-		return strValue(t.String()), nil
+		return strValue(x.typ(0).WithTypmod(-1).String()), nil
 	},
 	"version":            contextText(func(c *Context) string { return c.Version }),
 	"current_user":       contextText(func(c *Context) string { return c.User }),

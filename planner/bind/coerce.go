@@ -61,7 +61,7 @@ func (b *binder) coerce(e *scalar.Expr, t types.Type, ctx castContext) (*scalar.
 		return b.coerceRow(e, t, ctx)
 	}
 	c := &scalar.Expr{Op: scalar.OpCast, Type: t, Args: []*scalar.Expr{e}, Pos: e.Pos}
-	if ctx == assignment && t.HasPrecision && t.IsString() {
+	if ctx == assignment && limitsText(t) {
 		c.Func = "assign"
 	}
 	return b.withText(c, e.Text, b.precOf(e)), nil
@@ -114,17 +114,14 @@ const literalBytesMax = 1 << 20
 
 // literalAs reads an untyped literal as a value of type t.
 func (b *binder) literalAs(e *scalar.Expr, t types.Type, ctx castContext) (*scalar.Expr, error) {
-	if ctx == explicit && !e.Value.Null && limitsText(t) {
-		// A cast cuts what is too long; reading it as the type would refuse it.
-		whole := types.Of(types.Text)
-		if t.Kind == types.Array {
-			whole = types.ArrayOf(whole)
-		}
-		text, err := b.literalAs(e, whole, ctx)
+	if plain := bare(t); !e.Value.Null && !t.Equal(plain) && (t.Kind == types.Array || ctx == explicit && limitsText(t)) {
+		// A cast cuts what is too long, reading it as the type would refuse it. And a
+		// number of an interval type is in its unit, but not within an array.
+		v, err := b.literalAs(e, plain, ctx)
 		if err != nil {
 			return nil, err
 		}
-		return b.coerce(text, t, ctx)
+		return b.coerce(v, t, ctx)
 	}
 	c := &scalar.Expr{Op: scalar.OpConst, Type: t, Pos: e.Pos}
 	if e.Value.Null {

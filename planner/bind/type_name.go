@@ -121,8 +121,10 @@ func modifiers(out *types.Type, t ast.TypeName, name string) error {
 			return bad(pgerr.InvalidParameterValue, "NUMERIC precision %d must be between 1 and 1000", p)
 		case p > scaleMax:
 			return bad(pgerr.FeatureNotSupported, "NUMERIC precision %d is more than the %d digits that are supported", p, scaleMax)
-		case s < 0 || s > p:
-			return bad(pgerr.InvalidParameterValue, "NUMERIC scale %d must be between 0 and precision %d", s, p)
+		case s < -1000 || s > 1000:
+			return bad(pgerr.InvalidParameterValue, "NUMERIC scale %d must be between -1000 and 1000", s)
+		case s > scaleMax:
+			return bad(pgerr.FeatureNotSupported, "NUMERIC scale %d is more than the %d digits that are supported", s, scaleMax)
 		}
 		out.HasPrecision, out.Precision, out.Scale = true, p, s
 	case types.Varchar, types.Char:
