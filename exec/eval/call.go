@@ -128,11 +128,11 @@ type row struct {
 	path    pathCall
 	held    int64 // bytes, by the call under way
 
-	lastTemplate string
-	lastParts    []templatePart
+	lastTimeText string
+	lastTime     []timeNode
 
-	lastScanned string
-	lastScan    []scanNode
+	lastNumberText string
+	lastNumber     *numberTemplate
 }
 
 func (x *row) str(i int) string        { return x.v[i].Bytes }

@@ -25,7 +25,7 @@ type timeFormat struct {
 // others.
 func formatKernel(e *scalar.Expr, fn *scalar.Function) kernel {
 	p := e.Args[1]
-	if p.Op != scalar.OpConst || p.Value == nil || p.Value.Null {
+	if p.Op != scalar.OpConst || p.Value == nil || p.Value.Null || p.Value.Bytes == "" {
 		return nil
 	}
 	t := &timeFormat{zoned: fn.Args[0].Kind == types.TimestampTZ}
@@ -34,9 +34,12 @@ func formatKernel(e *scalar.Expr, fn *scalar.Function) kernel {
 		t.unit = javaUnit(template)
 		t.format = func(ctx *Context, v int64) string { return formatJava(localFields(ctx, v, t.zoned), template) }
 	} else {
-		parts := parseTemplate(template)
+		parts, _ := parseTimeTemplate(template, false) // only the standard's form has errors
 		t.unit, t.offset = templateUnit(parts)
-		t.format = func(ctx *Context, v int64) string { f := localFields(ctx, v, t.zoned); return f.format(parts) }
+		t.format = func(ctx *Context, v int64) string {
+			s, _ := localFields(ctx, v, t.zoned).format(parts) // only intervals have errors
+			return s
+		}
 	}
 	return t.run
 }
@@ -88,7 +91,7 @@ func localFields(ctx *Context, v int64, zoned bool) *timeFields {
 
 // templateUnit is the finest unit of time that a template shows, and whether it
 // shows the zone.
-func templateUnit(parts []templatePart) (unit int64, offset bool) {
+func templateUnit(parts []timeNode) (unit int64, offset bool) {
 	unit = types.MicrosPerDay
 	for _, p := range parts {
 		switch p.word {

@@ -1,6 +1,8 @@
 package eval
 
 import (
+	"strings"
+
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/types"
 )
@@ -15,7 +17,7 @@ type scannedTime struct {
 }
 
 // scanTime reads text by the parts of a template.
-func scanTime(text string, nodes []scanNode, standard bool) (scannedTime, error) {
+func scanTime(text string, nodes []timeNode, standard bool) (scannedTime, error) {
 	r := timeScanner{nodes: nodes, s: text, standard: standard}
 	if err := r.scan(); err != nil {
 		return scannedTime{}, err
@@ -193,13 +195,13 @@ func isoWeekday(d int64) int64 {
 	return 6
 }
 
-// scanNodes are the parts of a template, kept since rows mostly share one.
-func (x *row) scanNodes(template string) []scanNode {
-	if x.lastScan == nil || template != x.lastScanned {
-		x.lastScanned = string([]byte(template))
-		x.lastScan, _ = scanTemplate(x.lastScanned, false) // only the standard's form has errors
+// timeTemplate are the parts of a template, kept since rows mostly share one.
+func (x *row) timeTemplate(s string) []timeNode {
+	if x.lastTime == nil || s != x.lastTimeText {
+		x.lastTimeText = strings.Clone(s)
+		x.lastTime, _ = parseTimeTemplate(x.lastTimeText, false) // only the standard's form has errors
 	}
-	return x.lastScan
+	return x.lastTime
 }
 
 const (
@@ -209,7 +211,7 @@ const (
 )
 
 func toTimestampText(x *row) (types.Value, error) {
-	t, err := scanTime(x.str(0), x.scanNodes(x.str(1)), false)
+	t, err := scanTime(x.str(0), x.timeTemplate(x.str(1)), false)
 	if err != nil {
 		return types.NullValue, err
 	}
@@ -229,7 +231,7 @@ func toTimestampText(x *row) (types.Value, error) {
 }
 
 func toDate(x *row) (types.Value, error) {
-	t, err := scanTime(x.str(0), x.scanNodes(x.str(1)), false)
+	t, err := scanTime(x.str(0), x.timeTemplate(x.str(1)), false)
 	if err == nil && (t.days < dateDayMin || t.days > dateDayMax) {
 		err = pgerr.New(pgerr.DatetimeFieldOverflow, "date out of range: %q", x.str(0))
 	}

@@ -13,7 +13,7 @@ type JSONPath struct {
 	path    *types.JSONPath
 	regexps map[*types.PathItem]*Regexp
 	// templates are those of .datetime() that were needed so far.
-	templates map[*types.PathItem][]scanNode
+	templates map[*types.PathItem][]timeNode
 }
 
 // CompileJSONPath reads a path, and compiles its regular expressions.
@@ -22,7 +22,7 @@ func CompileJSONPath(text string) (*JSONPath, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &JSONPath{path: path, regexps: map[*types.PathItem]*Regexp{}, templates: map[*types.PathItem][]scanNode{}}
+	p := &JSONPath{path: path, regexps: map[*types.PathItem]*Regexp{}, templates: map[*types.PathItem][]timeNode{}}
 	path.Root.Walk(func(x *types.PathItem) {
 		if x.Op != types.PathLikeRegex || err != nil {
 			return

@@ -39,7 +39,7 @@ var (
 )
 
 // standardTimes are the templates that .datetime() tries without one of its own.
-var standardTimes = func() (list [][]scanNode) {
+var standardTimes = func() (list [][]timeNode) {
 	times := []string{"HH24:MI:SS.USTZH:TZM", "HH24:MI:SS.USTZH", "HH24:MI:SSTZH:TZM", "HH24:MI:SSTZH", "HH24:MI:SS.US", "HH24:MI:SS"}
 	all := append([]string{"yyyy-mm-dd"}, times...)
 	for _, zoned := range [][]string{times[:4], times[4:]} {
@@ -50,7 +50,7 @@ var standardTimes = func() (list [][]scanNode) {
 		}
 	}
 	for _, t := range all {
-		nodes, _ := scanTemplate(t, true)
+		nodes, _ := parseTimeTemplate(t, true)
 		list = append(list, nodes)
 	}
 	return list
@@ -66,7 +66,7 @@ func (r *pathRun) datetime(x *types.PathItem, v *types.JSON, out sink) (bool, er
 	if x.Left != nil {
 		nodes, ok := r.templates[x]
 		if !ok {
-			if nodes, err = scanTemplate(x.Left.Str, true); err != nil {
+			if nodes, err = parseTimeTemplate(x.Left.Str, true); err != nil {
 				return false, err
 			}
 			r.templates[x] = nodes
@@ -102,7 +102,7 @@ func (r *pathRun) newTime(t pathTime) *types.JSON {
 }
 
 // readPathTime reads a date or time; the template says which it is.
-func readPathTime(s string, nodes []scanNode) (pathTime, error) {
+func readPathTime(s string, nodes []timeNode) (pathTime, error) {
 	read, err := scanTime(s, nodes, true)
 	if err != nil {
 		return pathTime{}, err

@@ -38,7 +38,7 @@ func (r *timeScanner) field(i int) error {
 		if err := r.numberField(i, n); err != nil {
 			return err
 		}
-		if n.ordinal {
+		if n.ordinal != "" {
 			for k := 0; k < 2 && r.s != ""; k++ {
 				r.skipRune()
 			}
@@ -58,7 +58,7 @@ func (r *timeScanner) field(i int) error {
 }
 
 // wordField reads a field that is a word.
-func (r *timeScanner) wordField(n *scanNode) error {
+func (r *timeScanner) wordField(n *timeNode) error {
 	k, err := r.oneOf(fieldWords[n.word], n)
 	if err != nil {
 		return err
@@ -83,7 +83,7 @@ func (r *timeScanner) wordField(n *scanNode) error {
 }
 
 // numberField reads a field that is a number.
-func (r *timeScanner) numberField(i int, n *scanNode) error {
+func (r *timeScanner) numberField(i int, n *timeNode) error {
 	switch n.word {
 	case "Y,YYY":
 		return r.millennia(n)
@@ -183,7 +183,7 @@ func nearYear2020(y int64) int64 {
 }
 
 // millennia reads Y,YYY.
-func (r *timeScanner) millennia(n *scanNode) error {
+func (r *timeScanner) millennia(n *timeNode) error {
 	thousands, used := leadingInt(r.s)
 	bad := errFormat(`invalid input string for "Y,YYY"`)
 	if used == 0 || used+1 >= len(r.s) || r.s[used] != ',' {

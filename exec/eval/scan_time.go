@@ -12,7 +12,7 @@ import (
 // timeScanner reads a text by a template, as PostgreSQL's to_timestamp does: what
 // it reads goes into fields, and only then is it seen what they come to.
 type timeScanner struct {
-	nodes []scanNode
+	nodes []timeNode
 	s     string // what is left of the text
 	// standard asks for the template's separators, and for all of the text.
 	standard bool
@@ -70,18 +70,18 @@ func (r *timeScanner) scan() error {
 	i := 0
 	for ; i < len(r.nodes) && r.s != ""; i++ {
 		n := &r.nodes[i]
-		if !r.fixed && n.word != "FX" && (n.kind == scanField || i == 0) {
+		if !r.fixed && n.word != "FX" && (n.kind == fieldNode || i == 0) {
 			r.skipped += r.skipSpaces()
 		}
 		switch n.kind {
-		case scanField:
+		case fieldNode:
 			if err := r.field(i); err != nil {
 				return err
 			}
 			if !r.fixed {
 				r.skipped = r.skipSpaces()
 			}
-		case scanText:
+		case textNode:
 			if err := r.character(n); err != nil {
 				return err
 			}
@@ -103,7 +103,7 @@ func (r *timeScanner) scan() error {
 	return nil
 }
 
-func (r *timeScanner) separator(n *scanNode) error {
+func (r *timeScanner) separator(n *timeNode) error {
 	switch {
 	case r.standard:
 		if r.s[0] != n.raw[0] {
@@ -120,7 +120,7 @@ func (r *timeScanner) separator(n *scanNode) error {
 	return nil
 }
 
-func (r *timeScanner) character(n *scanNode) error {
+func (r *timeScanner) character(n *timeNode) error {
 	switch {
 	case r.standard && !strings.HasPrefix(r.s, n.raw):
 		return errFormat("unmatched format character \"%s\"", n.raw)
@@ -133,7 +133,7 @@ func (r *timeScanner) character(n *scanNode) error {
 }
 
 // set stores what a field says, which may not contradict what another one said.
-func set(dst *int64, v int64, n *scanNode) error {
+func set(dst *int64, v int64, n *timeNode) error {
 	if *dst != 0 && *dst != v {
 		return errFormat("conflicting values for \"%s\" field in formatting string", n.raw).
 			WithDetail("This value contradicts a previous setting for the same field type.")
@@ -203,7 +203,7 @@ func (r *timeScanner) number(dst *int64, i, width int) (int, error) {
 }
 
 // oneOf reads one of the words, in whatever case.
-func (r *timeScanner) oneOf(words []string, n *scanNode) (int, error) {
+func (r *timeScanner) oneOf(words []string, n *timeNode) (int, error) {
 	for i, w := range words {
 		if len(r.s) >= len(w) && strings.EqualFold(r.s[:len(w)], w) {
 			r.skip(len(w))

@@ -30,7 +30,6 @@ func fieldsOf(ts int64) timeFields {
 var (
 	monthLong = [...]string{"January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"}
 	dayLong   = [...]string{"Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"}
-	roman     = [...]string{"I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII"}
 )
 
 // timeKeywords are the template patterns, longest first where one starts another.
@@ -43,85 +42,6 @@ var timeKeywords = []string{
 	"ff1", "ff2", "ff3", "ff4", "ff5", "ff6", "fx", "hh24", "hh12", "hh", "iddd", "id", "iw", "iyyy", "iyy", "iy", "i",
 	"j", "mi", "mm", "month", "mon", "ms", "of", "p.m.", "pm", "q", "rm", "sssss", "ssss", "ss",
 	"tzh", "tzm", "tz", "us", "ww", "w", "y,yyy", "yyyy", "yyy", "yy", "y",
-}
-
-// templatePart is one pattern of a template, or literal text.
-type templatePart struct {
-	word    string // upper case, "" for literal
-	raw     string // as written
-	fill    bool   // FM
-	ordinal string // "TH", "th" or ""
-}
-
-func parseTemplate(s string) []templatePart {
-	var parts []templatePart
-	fill, local := false, false
-	for i := 0; i < len(s); {
-		rest := s[i:]
-		if strings.HasPrefix(rest, "FM") || strings.HasPrefix(rest, "fm") {
-			fill = true
-			i += 2
-			continue
-		}
-		if strings.HasPrefix(rest, "TM") || strings.HasPrefix(rest, "tm") {
-			local = true
-			i += 2
-			continue
-		}
-		if rest[0] == '"' {
-			end := 1
-			var lit strings.Builder
-			for end < len(rest) && rest[end] != '"' {
-				if rest[end] == '\\' && end+1 < len(rest) {
-					end++
-				}
-				lit.WriteByte(rest[end])
-				end++
-			}
-			parts = append(parts, templatePart{raw: lit.String()})
-			i += min(end+1, len(rest))
-			continue
-		}
-		word := ""
-		for _, k := range timeKeywords {
-			if strings.HasPrefix(rest, k) {
-				word = k
-				break
-			}
-		}
-		if word == "" {
-			if rest[0] == '\\' && len(rest) > 1 && rest[1] == '"' {
-				rest, i = rest[1:], i+1
-			}
-			parts = append(parts, templatePart{raw: rest[:1]})
-			i++
-			continue
-		}
-		i += len(word)
-		p := templatePart{word: strings.ToUpper(word), raw: word, fill: fill}
-		if strings.HasPrefix(s[i:], "TH") || strings.HasPrefix(s[i:], "th") {
-			p.ordinal = s[i : i+2]
-			i += 2
-		}
-		switch p.word {
-		case "MONTH", "MON", "DAY", "DY":
-			p.fill = p.fill || local // names in another language have no common width
-		}
-		fill, local = false, false
-		if p.word != "FX" {
-			parts = append(parts, p)
-		}
-	}
-	return parts
-}
-
-// template is a parsed template, kept since rows mostly share one.
-func (x *row) template(s string) []templatePart {
-	if s != x.lastTemplate {
-		x.lastTemplate = strings.Clone(s)
-		x.lastParts = parseTemplate(x.lastTemplate)
-	}
-	return x.lastParts
 }
 
 func ordinalSuffix(n int64) string {
@@ -156,44 +76,64 @@ func styleName(name, pattern string, width int, fill bool) string {
 	return name
 }
 
-func (t *timeFields) format(template []templatePart) string {
+// noInterval are the patterns that ask for more than an interval knows.
+var noInterval = map[string]bool{"AD": true, "BC": true, "A.D.": true, "B.C.": true, "TZ": true, "TZH": true, "TZM": true, "OF": true,
+	"MONTH": true, "MON": true, "DAY": true, "DY": true, "D": true, "ID": true}
+
+func (t *timeFields) format(template []timeNode) (string, error) {
 	var b strings.Builder
-	for _, p := range template {
-		if p.word == "" {
+	for i := range template {
+		p := &template[i]
+		switch {
+		case p.kind != fieldNode:
 			b.WriteString(p.raw)
 			continue
+		case p.word == "FX":
+			continue
+		case t.interval && noInterval[p.word]:
+			return "", errFormat("invalid format specification for an interval value").Hint("Intervals are not tied to specific calendar dates.")
 		}
 		if s, ok := t.name(p); ok {
 			b.WriteString(s)
 			continue
 		}
 		n, width := t.number(p.word)
-		if p.fill {
-			width = 0
-		}
-		s := ""
 		switch {
-		case p.word == "Y,YYY":
-			s = fmt.Sprintf("%d,%03d", n/1000, n%1000)
-		case n < 0 && width > 0:
-			s = fmt.Sprintf("%0*d", width+1, n)
-		default:
-			s = fmt.Sprintf("%0*d", width, n)
+		case subsecond(p.word):
+		case p.fill:
+			width = 0
+		case n < 0 && width > 0 && !countsDays(p.word):
+			width++ // for the sign
 		}
-		b.WriteString(s)
-		if p.ordinal != "" {
-			suffix := ordinalSuffix(n)
-			if p.ordinal == "TH" {
-				suffix = strings.ToUpper(suffix)
-			}
-			b.WriteString(suffix)
+		if p.word == "Y,YYY" {
+			fmt.Fprintf(&b, "%d,%03d", n/1000, n%1000)
+		} else {
+			fmt.Fprintf(&b, "%0*d", width, n)
+		}
+		switch p.ordinal {
+		case "th":
+			b.WriteString(ordinalSuffix(n))
+		case "TH":
+			b.WriteString(strings.ToUpper(ordinalSuffix(n)))
 		}
 	}
-	return b.String()
+	return b.String(), nil
+}
+
+// subsecond reports whether a pattern is a fraction of a second, whose digits are all
+// shown.
+func subsecond(word string) bool {
+	return word == "MS" || word == "US" || strings.HasPrefix(word, "FF")
+}
+
+// countsDays reports whether a pattern is a number of days or weeks, whose sign takes
+// the place of a digit.
+func countsDays(word string) bool {
+	return strings.HasSuffix(word, "DD") || word == "WW" || word == "IW"
 }
 
 // name formats the patterns that are words.
-func (t *timeFields) name(p templatePart) (string, bool) {
+func (t *timeFields) name(p *timeNode) (string, bool) {
 	pick := func(first bool, a, b string) (string, bool) {
 		if !first {
 			a = b
@@ -220,31 +160,46 @@ func (t *timeFields) name(p templatePart) (string, bool) {
 	case "TZM":
 		return fmt.Sprintf("%02d", abs(t.offset)/60%60), true
 	case "OF":
-		s := fmt.Sprintf("%s%02d", sign(t.offset), abs(t.offset)/3600)
+		width := 2
+		if p.fill {
+			width = 0
+		}
+		s := fmt.Sprintf("%s%0*d", sign(t.offset), width, abs(t.offset)/3600)
 		if m := abs(t.offset) / 60 % 60; m != 0 {
 			s += fmt.Sprintf(":%02d", m)
 		}
 		return s, true
-	}
-	if t.interval && t.month == 0 {
-		switch p.word {
-		case "MONTH", "MON", "RM":
+	case "MONTH":
+		return styleName(monthLong[t.month-1], p.raw, 9, p.fill || p.local), true
+	case "MON":
+		return styleName(monthLong[t.month-1][:3], p.raw, 0, true), true
+	case "DAY":
+		return styleName(dayLong[types.Weekday(t.days)], p.raw, 9, p.fill || p.local), true
+	case "DY":
+		return styleName(dayLong[types.Weekday(t.days)][:3], p.raw, 0, true), true
+	case "RM":
+		if t.month == 0 && t.year == 0 {
 			return "", true
 		}
-	}
-	switch p.word {
-	case "MONTH":
-		return styleName(monthLong[t.month-1], p.raw, 9, p.fill), true
-	case "MON":
-		return styleName(monthLong[t.month-1][:3], p.raw, 0, p.fill), true
-	case "DAY":
-		return styleName(dayLong[types.Weekday(t.days)], p.raw, 9, p.fill), true
-	case "DY":
-		return styleName(dayLong[types.Weekday(t.days)][:3], p.raw, 0, p.fill), true
-	case "RM":
-		return styleName(roman[t.month-1], p.raw, 4, p.fill), true
+		return styleName(romanDown[t.romanMonth()], p.raw, 4, p.fill), true
+	case "Q":
+		return "", t.month == 0
 	}
 	return "", false
+}
+
+// romanMonth is which of romanDown the month is. An interval may have none, or count
+// down.
+func (t *timeFields) romanMonth() int {
+	switch {
+	case t.month > 0:
+		return 12 - t.month
+	case t.month < 0:
+		return -1 - t.month
+	case t.year < 0:
+		return 11
+	}
+	return 0
 }
 
 func sign(v int64) string {
@@ -310,6 +265,9 @@ func (t *timeFields) number(word string) (int64, int) {
 	case "Q":
 		return int64(t.month-1)/3 + 1, 1
 	case "CC":
+		if t.interval {
+			return t.year / 100, 2
+		}
 		return ordinal(t.year, 100), 2
 	case "J":
 		return t.days + 2440588, 0
@@ -321,16 +279,23 @@ func (t *timeFields) number(word string) (int64, int) {
 // whole weeks.
 func (t *timeFields) yearNumber(word string) (int64, int) {
 	isoYear, isoWeek := types.ISOWeek(t.days)
+	shown := isoYear
+	if shown <= 0 {
+		shown = 1 - shown
+	}
 	yearDay := t.days - types.DaysFromCivil(t.year, 1, 1) + 1
+	if t.interval {
+		yearDay = (t.year*12+int64(t.month))*30 + int64(t.day)
+	}
 	switch word {
 	case "IYYY":
-		return isoYear, 4
+		return shown, 4
 	case "IYY":
-		return isoYear % 1000, 3
+		return shown % 1000, 3
 	case "IY":
-		return isoYear % 100, 2
+		return shown % 100, 2
 	case "I":
-		return isoYear % 10, 1
+		return shown % 10, 1
 	case "DDD":
 		return yearDay, 3
 	case "IDDD":
@@ -345,38 +310,29 @@ func (t *timeFields) yearNumber(word string) (int64, int) {
 	return 0, 0
 }
 
+// toChar is to_char of times and numbers.
 func toChar(x *row) (types.Value, error) {
 	t, template := x.typ(0), x.str(1)
 	switch t.Kind {
 	case types.Timestamp, types.TimestampTZ:
 		v := x.int(0)
-		if types.IsInfinite(v) {
+		if types.IsInfinite(v) || template == "" {
 			return types.NullValue, nil
 		}
-		f := localFields(x.f.ctx, v, t.Kind == types.TimestampTZ)
-		return strValue(f.format(x.template(template))), nil
+		s, err := localFields(x.f.ctx, v, t.Kind == types.TimestampTZ).format(x.timeTemplate(template))
+		return strValue(s), err
 	case types.IntervalK:
+		if template == "" {
+			return types.NullValue, nil
+		}
 		v := x.iv(0)
 		f := timeFields{interval: true, year: int64(v.Months / 12), month: int(v.Months % 12), day: int(v.Days),
 			hour: v.Micros / types.MicrosPerHour, min: v.Micros / types.MicrosPerMinute % 60,
 			sec: v.Micros / types.MicrosPerSecond % 60, us: v.Micros % types.MicrosPerSecond}
-		return strValue(f.format(x.template(template))), nil
+		s, err := f.format(x.timeTemplate(template))
+		return strValue(s), err
 	}
-	var d types.Decimal
-	var err error
-	switch t.Phys() {
-	case types.PhysInt:
-		d = types.DecimalFromInt(x.int(0))
-	case types.PhysFloat:
-		d, err = types.DecimalFromFloat(x.float(0), 64)
-	default:
-		d = x.dec(0)
-	}
-	if err != nil {
-		return types.NullValue, err
-	}
-	s, err := formatNumber(d, template)
-	return strValue(s), err
+	return numberToChar(x)
 }
 
 // dateFormat is Flink's date_format: Java's letters.

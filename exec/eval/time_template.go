@@ -7,24 +7,25 @@ import (
 	"github.com/millrace/millrace/internal/pgerr"
 )
 
-// scanKind says what a part of a template is to somebody who reads by it.
-type scanKind uint8
+// nodeKind says what a part of a template is to somebody who reads by it.
+type nodeKind uint8
 
 const (
-	scanField scanKind = iota
-	scanSpace
-	scanSeparator
-	scanText // one character
+	fieldNode nodeKind = iota
+	spaceNode
+	separatorNode
+	textNode // one character
 )
 
-// scanNode is a part of a template: a field, or one character.
-type scanNode struct {
-	kind scanKind
+// timeNode is a part of a template: a field, or one character.
+type timeNode struct {
+	kind nodeKind
 	scanWord
 	word    string // upper case
 	raw     string // as written
 	fill    bool   // FM
-	ordinal bool   // TH
+	local   bool   // TM
+	ordinal string // TH as written, or ""
 }
 
 // convention is how fields count days: Gregorian ones do not go with ISO weeks.
@@ -90,22 +91,25 @@ func prefixed(s string, words ...string) bool {
 	return false
 }
 
-// scanTemplate takes a template apart. In the standard's form, which jsonpath
+// parseTimeTemplate takes a template apart. In the standard's form, which jsonpath
 // knows, only some characters may separate fields.
-func scanTemplate(s string, standard bool) ([]scanNode, error) {
-	var nodes []scanNode
+func parseTimeTemplate(s string, standard bool) ([]timeNode, error) {
+	var nodes []timeNode
 	for s != "" {
-		fill := prefixed(s, "FM", "fm")
-		if fill || prefixed(s, "TM", "tm") {
+		fill, local := prefixed(s, "FM", "fm"), prefixed(s, "TM", "tm")
+		if fill || local {
 			if s = s[2:]; s == "" {
 				break
 			}
 		}
 		if word := timeKeyword(s); word != "" {
-			n := scanNode{word: strings.ToUpper(word), raw: word, fill: fill}
+			n := timeNode{word: strings.ToUpper(word), raw: word, fill: fill, local: local}
 			n.scanWord = scanWords[n.word]
 			s = s[len(word):]
-			if n.ordinal = prefixed(s, "TH", "th"); n.ordinal || prefixed(s, "SP") {
+			if prefixed(s, "TH", "th") {
+				n.ordinal = s[:2]
+			}
+			if n.ordinal != "" || prefixed(s, "SP") {
 				s = s[2:]
 			}
 			nodes = append(nodes, n)
@@ -119,14 +123,14 @@ func scanTemplate(s string, standard bool) ([]scanNode, error) {
 			s = s[1:]
 		}
 		_, size := utf8.DecodeRuneInString(s)
-		n := scanNode{kind: scanText, raw: s[:size]}
+		n := timeNode{kind: textNode, raw: s[:size]}
 		switch {
 		case standard && !strings.Contains("-./,':; ", n.raw):
 			return nil, pgerr.New(pgerr.InvalidDatetimeFormat, "invalid datetime format separator: \"%s\"", n.raw)
 		case standard && n.raw == " ", !standard && isSpaceByte(s[0]):
-			n.kind = scanSpace
+			n.kind = spaceNode
 		case standard, isSeparatorByte(s[0]):
-			n.kind = scanSeparator
+			n.kind = separatorNode
 		}
 		nodes, s = append(nodes, n), s[size:]
 	}
@@ -145,7 +149,7 @@ func timeKeyword(s string) string {
 
 // quotedNodes appends the characters up to the quote that ends s; rest is what
 // follows it.
-func quotedNodes(nodes []scanNode, s string) (_ []scanNode, rest string) {
+func quotedNodes(nodes []timeNode, s string) (_ []timeNode, rest string) {
 	for s != "" {
 		if s[0] == '"' {
 			return nodes, s[1:]
@@ -154,14 +158,14 @@ func quotedNodes(nodes []scanNode, s string) (_ []scanNode, rest string) {
 			s = s[1:]
 		}
 		_, size := utf8.DecodeRuneInString(s)
-		nodes = append(nodes, scanNode{kind: scanText, raw: s[:size]})
+		nodes = append(nodes, timeNode{kind: textNode, raw: s[:size]})
 		s = s[size:]
 	}
 	return nodes, s
 }
 
 // partsOf is what a template says something of.
-func partsOf(nodes []scanNode) (parts scanPart) {
+func partsOf(nodes []timeNode) (parts scanPart) {
 	for _, n := range nodes {
 		parts |= n.part
 	}
@@ -169,12 +173,12 @@ func partsOf(nodes []scanNode) (parts scanPart) {
 }
 
 // separated reports whether what follows node i cannot be taken for a part of it.
-func separated(nodes []scanNode, i int) bool {
-	if nodes[i].ordinal || i+1 == len(nodes) {
+func separated(nodes []timeNode, i int) bool {
+	if nodes[i].ordinal != "" || i+1 == len(nodes) {
 		return true
 	}
 	next := &nodes[i+1]
-	if next.kind == scanField {
+	if next.kind == fieldNode {
 		return !next.digits
 	}
 	return len(next.raw) != 1 || next.raw[0] < '0' || next.raw[0] > '9'
