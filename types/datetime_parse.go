@@ -116,7 +116,9 @@ func (p *dateParser) scan(s string) bool {
 			i += 1 + n
 		case c >= 'a' && c <= 'z' || c == '-' && s == "-infinity":
 			j := i + 1
-			for j < len(s) && (s[j] >= 'a' && s[j] <= 'z' || s[j] == '/' || s[j] == '_' || s[j] == '.') {
+			zone := false // of several parts, which may have more than letters
+			for j < len(s) && (s[j] >= 'a' && s[j] <= 'z' || s[j] == '/' || s[j] == '_' || s[j] == '.' || zone && s[j] > ' ') {
+				zone = zone || s[j] == '/'
 				j++
 			}
 			if !p.word(s[i:j]) {

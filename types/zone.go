@@ -16,6 +16,7 @@ type Zone struct {
 	name  string
 	loc   *time.Location // nil: fixed offset
 	fixed int64          // seconds east
+	dst   bool           // of a fixed offset: it is daylight-saving time
 	last  atomic.Pointer[zoneSpan]
 }
 
@@ -39,21 +40,12 @@ func (z *Zone) Fixed() bool {
 	return from.IsZero() && to.IsZero()
 }
 
-// zoneAbbreviations are offsets in minutes of the abbreviations that occur.
-var zoneAbbreviations = map[string]int64{
-	"utc": 0, "gmt": 0, "z": 0, "zulu": 0, "ut": 0, "wet": 0, "cet": 60, "cest": 120, "met": 60, "mest": 120, "bst": 60, "west": 60, "eet": 120,
-	"eest": 180, "msk": 180, "est": -300, "edt": -240, "cst": -360, "cdt": -300, "mst": -420, "mdt": -360,
-	"pst": -480, "pdt": -420, "akst": -540, "akdt": -480, "hst": -600, "jst": 540, "kst": 540, "ist": 120,
-	"aest": 600, "aedt": 660, "acst": 570, "awst": 480, "nzst": 720, "nzdt": 780,
-}
-
 // LoadZone finds a zone by IANA name, abbreviation or offset. With posix set a
 // bare offset such as '+05:30' counts west of Greenwich, as in AT TIME ZONE and
 // SET timezone; else east, as within a timestamp.
 func LoadZone(name string, posix bool) (*Zone, error) {
 	s := strings.TrimSpace(name)
-	low := strings.ToLower(s)
-	switch low {
+	switch strings.ToLower(s) {
 	case "utc", "z", "zulu", "default":
 		return UTC, nil
 	case "gmt":
@@ -61,8 +53,8 @@ func LoadZone(name string, posix bool) (*Zone, error) {
 	case "", "local":
 		return nil, pgerr.New(pgerr.InvalidParameterValue, "time zone %q not recognized", name)
 	}
-	if m, ok := zoneAbbreviations[low]; ok {
-		return FixedZone(strings.ToUpper(s), m*60), nil
+	if z := abbreviated(s); z != nil {
+		return z, nil
 	}
 	if off, ok := parseOffset(s); ok {
 		if posix {
@@ -86,22 +78,6 @@ func LoadZone(name string, posix bool) (*Zone, error) {
 		return nil, pgerr.New(pgerr.InvalidParameterValue, "time zone %q not recognized", name)
 	}
 	return &Zone{name: loc.String(), loc: loc}, nil
-}
-
-// canonicalZone capitalises europe/berlin as the zone files do.
-func canonicalZone(s string) string {
-	if s != strings.ToLower(s) || !strings.Contains(s, "/") {
-		return s
-	}
-	b := []byte(s)
-	for i := range b {
-		if i == 0 || b[i-1] == '/' || b[i-1] == '_' || b[i-1] == '-' {
-			if b[i] >= 'a' && b[i] <= 'z' {
-				b[i] -= 'a' - 'A'
-			}
-		}
-	}
-	return string(b)
 }
 
 // parseOffset reads +05, +0530, -05:30, +05:30:15 as seconds.
@@ -171,6 +147,14 @@ func (z *Zone) Abbreviation(utcMicros int64) string {
 	}
 	n, _ := time.Unix(FloorDiv(utcMicros, MicrosPerSecond), 0).In(z.loc).Zone()
 	return n
+}
+
+// DST reports whether it is daylight-saving time in the zone at a UTC time.
+func (z *Zone) DST(utcMicros int64) bool {
+	if z.loc == nil {
+		return z.dst
+	}
+	return time.Unix(FloorDiv(utcMicros, MicrosPerSecond), 0).In(z.loc).IsDST()
 }
 
 // ToLocal turns UTC into the zone's wall clock.

@@ -32,8 +32,6 @@ func (f *tableFunction) rows(args []types.Value) (known bool, err error) {
 		return true, f.array(name, args)
 	case "string_to_table", "regexp_split_to_table", "regexp_matches":
 		return true, f.split(name, args)
-	case "pg_timezone_names":
-		return true, f.row(types.Value{Bytes: "UTC"}, types.Value{Bytes: "UTC"}, types.Value{}, types.Value{})
 	case "pg_partition_ancestors", "pg_partition_tree":
 		return true, nil // there are no partitions
 	}

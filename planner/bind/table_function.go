@@ -77,8 +77,6 @@ func tableFunction(name string) []setFunction {
 		return []setFunction{setOverload(name, nil, named("word", text), named("catcode", text), named("barelabel", boolean), named("catdesc", text), named("baredesc", text))}
 	case "pg_options_to_table":
 		return []setFunction{setOverload(name, []types.Type{types.ArrayOf(types.Of(text))}, named("option_name", text), named("option_value", text))}
-	case "pg_timezone_names":
-		return []setFunction{setOverload(name, nil, named("name", text), named("abbrev", text), named("utc_offset", iv), named("is_dst", boolean))}
 	case "_pg_expandarray":
 		return []setFunction{setOverload(name, kinds(scalar.AnyArray), types.Field{Name: "x", Type: types.Of(scalar.AnyElement)}, named("n", i32))}
 	case "savepoint":
@@ -143,11 +141,29 @@ func (l *level) tableFunc(x *ast.TableFunc, left *bound) (*fromItem, error) {
 	return f, nil
 }
 
+// relationFunctions are the functions that give the rows of a relation of pg_catalog.
+var relationFunctions = map[string]string{
+	"pg_timezone_names": "pg_timezone_names", "pg_timezone_abbrevs": "pg_timezone_abbrevs", "pg_show_all_settings": "pg_settings",
+	"pg_cursor": "pg_cursors", "pg_prepared_statement": "pg_prepared_statements",
+}
+
+// relationRows reads a relation of pg_catalog.
+func (l *level) relationRows(name string, pos int) (logical.Node, error) {
+	rel, err := l.b.relation(ast.Path{{Value: "pg_catalog"}, {Value: name}})
+	if err != nil {
+		return nil, err
+	}
+	return l.b.scan(rel, name, pos)
+}
+
 // functionScan makes the node for a function in FROM: a set-returning one, or an
 // ordinary one that gives a single row.
 func (l *level) functionScan(name string, c *ast.Call, x *ast.TableFunc) (logical.Node, error) {
 	if isRecordFunction(name) {
 		return l.recordScan(name, c, x)
+	}
+	if rel := relationFunctions[name]; rel != "" && len(c.Args) == 0 && !x.Ordinality {
+		return l.relationRows(rel, int(c.Pos))
 	}
 	overloads := tableFunction(name)
 	if overloads == nil {
@@ -284,5 +300,5 @@ func SetReturning() []string {
 	return strings.Fields("generate_series unnest generate_subscripts regexp_split_to_table string_to_table regexp_matches " +
 		"jsonb_array_elements jsonb_array_elements_text jsonb_path_query jsonb_path_query_tz jsonb_object_keys jsonb_each jsonb_each_text jsonb_to_record jsonb_to_recordset " +
 		"jsonb_populate_record jsonb_populate_recordset pg_partition_ancestors " +
-		"pg_partition_tree pg_get_keywords pg_options_to_table pg_timezone_names _pg_expandarray savepoint")
+		"pg_partition_tree pg_get_keywords pg_options_to_table pg_timezone_names pg_timezone_abbrevs pg_show_all_settings _pg_expandarray savepoint")
 }

@@ -191,6 +191,8 @@ func TestRows(t *testing.T) {
 		{"pg_catalog.pg_type", "oid typname typlen typcategory typelem typarray", public("typname", "_int8"), "1016|_int8|-1|A|20|0"},
 		{"pg_catalog.pg_database", "datname encoding", nil, "millrace|6"},
 		{"pg_catalog.pg_settings", "setting unit vartype", public("name", "statement_timeout"), "0|ms|integer"},
+		{"pg_catalog.pg_timezone_names", "abbrev utc_offset is_dst", public("name", "Asia/Kolkata"), "IST|05:30:00|f"},
+		{"pg_catalog.pg_timezone_abbrevs", "utc_offset is_dst", public("abbrev", "EDT"), "-04:00:00|t"},
 		{"pg_catalog.pg_stat_activity", "datname client_addr client_port state", nil, "millrace|127.0.0.1|99|idle"},
 		{"information_schema.tables", "table_name table_type is_insertable_into", public("table_schema", "public"), "bid|BASE TABLE|NO\norders|BASE TABLE|YES\nv|VIEW|NO"},
 		{"information_schema.columns", "column_name ordinal_position is_nullable data_type numeric_precision numeric_scale character_maximum_length udt_name is_generated",

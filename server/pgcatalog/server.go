@@ -2,12 +2,14 @@ package pgcatalog
 
 import (
 	"crypto/tls"
+	"fmt"
 	"net"
-	"sort"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/millrace/millrace/server/session"
+	"github.com/millrace/millrace/types"
 )
 
 // serverProducers are the relations about the server, its roles and sessions.
@@ -25,6 +27,7 @@ func serverProducers(p map[string]producer) {
 	p["pg_catalog.pg_cursors"] = pgCursors
 	p["pg_catalog.pg_prepared_statements"] = pgPreparedStatements
 	p["pg_catalog.pg_timezone_names"] = pgTimezoneNames
+	p["pg_catalog.pg_timezone_abbrevs"] = pgTimezoneAbbrevs
 }
 
 // database and role are the names of the one database and the one role.
@@ -177,12 +180,31 @@ func pgPreparedStatements(q *query, out *Rows) error {
 	return nil
 }
 
-func pgTimezoneNames(_ *query, out *Rows) error {
-	out.Columns("name", "abbrev", "is_dst")
-	names := []string{"UTC", "GMT"}
-	sort.Strings(names)
-	for _, n := range names {
-		out.Add(n, n, false)
+// now is the time that the rows of time zones are of.
+func (q *query) now() int64 { return q.c.options.Clock.Now().UnixMicro() }
+
+func pgTimezoneNames(q *query, out *Rows) error {
+	out.Columns("name", "abbrev", "utc_offset", "is_dst")
+	now := q.now()
+	for _, name := range types.ZoneNames() {
+		z, err := types.LoadZone(name, true)
+		if err != nil {
+			return fmt.Errorf("list time zones: %w", err)
+		}
+		out.Add(name, z.Abbreviation(now), time.Duration(z.OffsetAt(now))*time.Second, z.DST(now))
+	}
+	return nil
+}
+
+func pgTimezoneAbbrevs(q *query, out *Rows) error {
+	out.Columns("abbrev", "utc_offset", "is_dst")
+	now := q.now()
+	for _, name := range types.ZoneAbbreviations() {
+		z, err := types.LoadZone(name, false)
+		if err != nil {
+			return fmt.Errorf("list abbreviations of time zones: %w", err)
+		}
+		out.Add(name, time.Duration(z.OffsetAt(now))*time.Second, z.DST(now))
 	}
 	return nil
 }
