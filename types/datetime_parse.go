@@ -405,7 +405,11 @@ func (p *dateParser) finish(now func() int64) (out parsedTime, err error) {
 		out.days = days
 		return out, nil
 	}
-	if p.kind == Time && len(p.numbers) == 0 && p.haveTime {
+	switch {
+	case p.kind != Time:
+	case !p.haveTime:
+		return out, errTime(p.kind, p.text)
+	case len(p.numbers) == 0:
 		return out, nil
 	}
 	return p.civil(out)

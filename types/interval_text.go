@@ -269,7 +269,7 @@ func (p *intervalParser) words(s, fields string) {
 			continue
 		case strings.HasPrefix(rest, "-") && frac == 0: // years-months
 			m, _, _, k := p.number(rest[1:])
-			if k == 0 || m < 0 || m > 11 {
+			if k == 0 || m < 0 || m > 11 || len(rest) > 1+k && !strings.Contains(" \t\n,", rest[1+k:2+k]) {
 				p.ok = false
 				return
 			}
@@ -291,6 +291,7 @@ func (p *intervalParser) words(s, fields string) {
 			unit = "second"
 			if rest != "" {
 				unit = "day" // '1 2:03:04'
+				p.ok = p.ok && (fields != "" || p.startsWithHours(rest))
 			} else if fields != "" {
 				unit = fields[strings.LastIndexByte(fields, ' ')+1:]
 			}
@@ -305,6 +306,17 @@ func (p *intervalParser) words(s, fields string) {
 		v, err := p.v.Neg()
 		p.v, p.overflow = v, p.overflow || err != nil
 	}
+}
+
+// startsWithHours reports whether s begins with a time of day or a number of hours.
+func (p *intervalParser) startsWithHours(s string) bool {
+	_, _, _, used := p.number(s)
+	rest := s[used:]
+	if strings.HasPrefix(rest, ":") {
+		return used > 0
+	}
+	unit, _, _ := strings.Cut(strings.TrimLeft(rest, " \t"), " ")
+	return intervalUnits[unit] == "hour"
 }
 
 // clock reads h:m[:s], m:s for MINUTE TO SECOND, whose first number is n.

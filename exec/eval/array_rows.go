@@ -2,6 +2,7 @@ package eval
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 
@@ -114,11 +115,14 @@ var arrayRows = map[string]rowFn{
 		return list(x, a.Elems)
 	}),
 	"trim_array": withArray(func(x *row, a types.ArrayValue) (types.Value, error) {
-		n := x.int(1)
-		if n < 0 || n > int64(len(a.Elems)) {
-			return types.NullValue, pgerr.New(pgerr.ArraySubscriptError, "number of elements to trim must be between 0 and %d", len(a.Elems))
+		n, length := x.int(1), 0
+		if len(a.Dims) > 0 {
+			length = a.Dims[0].Len
 		}
-		return list(x, a.Elems[:len(a.Elems)-int(n)])
+		if n < 0 || n > int64(length) {
+			return types.NullValue, pgerr.New(pgerr.ArraySubscriptError, "number of elements to trim must be between 0 and %d", length)
+		}
+		return firstOf(x, a, length-int(n))
 	}),
 	"string_to_array":       stringToArray,
 	"@>(anyarray,anyarray)": func(x *row) (types.Value, error) { return arrayContains(x, 0, 1) },
@@ -142,6 +146,19 @@ var arrayRows = map[string]rowFn{
 	"all ~~*": quantifiedText(matchLike(true, false), true), "all !~~*": quantifiedText(matchLike(true, true), true),
 	"any ~": quantifiedText(matchRegexp("", false), false), "any ~*": quantifiedText(matchRegexp("i", false), false),
 	"all ~": quantifiedText(matchRegexp("", false), true), "all !~": quantifiedText(matchRegexp("", true), true),
+}
+
+// firstOf is an array's first n elements in its first dimension.
+func firstOf(x *row, a types.ArrayValue, n int) (types.Value, error) {
+	if n == 0 {
+		return list(x, nil)
+	}
+	a.Elems = a.Elems[:len(a.Elems)/a.Dims[0].Len*n]
+	a.Dims[0].Len = n
+	for i := range a.Dims {
+		a.Dims[i].Lower = 1
+	}
+	return strValue(types.EncodeArray(x.elem(0), a)), nil
 }
 
 // arrayOf is ARRAY[…]; arrays as elements make one more dimension.
@@ -261,17 +278,25 @@ func arrayRemove(x *row) (types.Value, error) {
 	if x.null(0) {
 		return types.NullValue, nil
 	}
-	a, err := x.array(0)
-	var out []types.Value
-	for i := range a.Elems {
-		if types.CompareNullsLast(x.elem(0), &a.Elems[i], &x.v[1]) != 0 {
-			out = append(out, a.Elems[i])
-		}
-	}
+	a, err := x.flat(0, "removing elements from")
 	if err != nil {
 		return types.NullValue, err
 	}
-	return list(x, out)
+	a.Elems = slices.DeleteFunc(a.Elems, func(v types.Value) bool { return types.CompareNullsLast(x.elem(0), &v, &x.v[1]) == 0 })
+	if len(a.Elems) == 0 {
+		return list(x, nil)
+	}
+	a.Dims[0].Len = len(a.Elems)
+	return strValue(types.EncodeArray(x.elem(0), a)), nil
+}
+
+// flat is the array that argument i is, which has one dimension at the most.
+func (x *row) flat(i int, doing string) (types.ArrayValue, error) {
+	a, err := x.array(i)
+	if err == nil && len(a.Dims) > 1 {
+		err = pgerr.New(pgerr.FeatureNotSupported, "%s multidimensional arrays is not supported", doing)
+	}
+	return a, err
 }
 
 func arrayReplace(x *row) (types.Value, error) {
@@ -317,7 +342,7 @@ func arrayPosition(x *row) (types.Value, error) {
 	if x.null(0) {
 		return types.NullValue, nil
 	}
-	a, err := x.array(0)
+	a, err := x.flat(0, "searching for elements in")
 	if err != nil || len(a.Dims) == 0 {
 		return types.NullValue, err
 	}
@@ -336,7 +361,7 @@ func arrayPositions(x *row) (types.Value, error) {
 	if x.null(0) {
 		return types.NullValue, nil
 	}
-	a, err := x.array(0)
+	a, err := x.flat(0, "searching for elements in")
 	var out []types.Value
 	for i := range a.Elems {
 		if types.CompareNullsLast(x.elem(0), &a.Elems[i], &x.v[1]) == 0 {
@@ -362,6 +387,9 @@ func arrayFill(x *row) (types.Value, error) {
 	dims, err := x.array(1)
 	if err != nil {
 		return types.NullValue, err
+	}
+	if len(dims.Dims) > 1 {
+		return types.NullValue, pgerr.New(pgerr.ArraySubscriptError, "wrong number of array subscripts").WithDetail("Dimension array must be one dimensional.")
 	}
 	lower := types.ArrayValue{}
 	if len(x.v) > 2 {

@@ -276,7 +276,7 @@ func chr(x *row) (types.Value, error) {
 	case n == 0:
 		return types.NullValue, pgerr.New(pgerr.ProgramLimitExceeded, "null character not permitted")
 	case n < 0:
-		return types.NullValue, pgerr.New(pgerr.ProgramLimitExceeded, "character number must be positive")
+		return types.NullValue, pgerr.New(pgerr.InvalidParameterValue, "character number must be positive")
 	case n > unicode.MaxRune || n >= 0xd800 && n < 0xe000:
 		return types.NullValue, pgerr.New(pgerr.ProgramLimitExceeded, "requested character not valid for encoding: %d", n)
 	}
@@ -381,6 +381,18 @@ func unistr(x *row) (types.Value, error) {
 	return strValue(b.String()), nil
 }
 
+// formatWidth is the argument at i as a width of format; null is none.
+func (x *row) formatWidth(i int) (int, error) {
+	if i >= len(x.v) {
+		return 0, pgerr.New(pgerr.InvalidParameterValue, "too few arguments for format()")
+	}
+	if x.null(i) {
+		return 0, nil
+	}
+	n, err := types.ParseInt(x.text(i), types.Int32)
+	return int(n), err
+}
+
 // format is PostgreSQL's format(): %s %I %L %% with width, - and n$.
 func format(x *row) (types.Value, error) {
 	if x.null(0) {
@@ -419,8 +431,15 @@ func format(x *row) (types.Value, error) {
 		}
 		if i < len(s) && s[i] == '*' {
 			i++
-			if next < len(x.v) && x.typ(next).Phys() == types.PhysInt {
-				width = int(x.int(next))
+			if n := num(); n > 0 { // *n$
+				if next = n; i >= len(s) || s[i] != '$' {
+					return types.NullValue, pgerr.New(pgerr.InvalidParameterValue, "width argument position must be ended by \"$\"")
+				}
+				i++
+			}
+			var err error
+			if width, err = x.formatWidth(next); err != nil {
+				return types.NullValue, err
 			}
 			if next++; width < 0 {
 				left, width = true, -width

@@ -243,10 +243,15 @@ func truncKernel(e *scalar.Expr) kernel {
 		each(f.n, sel, func(i int) {
 			v, ok := truncTimestamp(field, a[i])
 			if out[i] = v; !ok {
-				c.fail(f, i, errField(types.Of(types.Timestamp), p.Value.Bytes, false))
+				c.fail(f, i, errTrunc(types.Of(types.Timestamp), field, p.Value.Bytes))
 			}
 		})
 	}
+}
+
+// errTrunc is the error of a field that date_trunc has not; written is how it was written.
+func errTrunc(t types.Type, field, written string) error {
+	return errField(t, written, field == "week" || strings.HasPrefix(field, "timezone"))
 }
 
 func knownField(field string) bool {

@@ -239,6 +239,9 @@ func extractAny(x *row) (types.Value, error) {
 		if err != nil {
 			return types.NullValue, err
 		}
+		if x.e.Type.Kind != types.Numeric { // to date_part it is a timestamp
+			return extractTimestamp(field, us, us, nil, types.Of(types.Timestamp))
+		}
 		switch f := fieldOf(field); f {
 		case "hour", "minute", "second", "milliseconds", "microseconds", "timezone", "timezone_hour", "timezone_minute":
 			return types.NullValue, errField(t, field, true)
@@ -259,7 +262,7 @@ func dateTrunc(x *row) (types.Value, error) {
 	if t.Kind == types.IntervalK {
 		v, ok := truncInterval(field, x.iv(1))
 		if !ok {
-			return types.NullValue, errField(t, x.str(0), false)
+			return types.NullValue, errTrunc(t, field, x.str(0))
 		}
 		return iv(v, nil)
 	}
@@ -276,7 +279,7 @@ func dateTrunc(x *row) (types.Value, error) {
 	}
 	r, ok := truncTimestamp(field, v)
 	if !ok {
-		return types.NullValue, errField(t, x.str(0), false)
+		return types.NullValue, errTrunc(t, field, x.str(0))
 	}
 	if zoned {
 		r = z.ToUTC(r)
