@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strconv"
@@ -20,6 +21,7 @@ import (
 type counting struct {
 	splits, rows int
 	endless      bool
+	behind       int64 // how far some rows are; 0: 40
 }
 
 func (c *counting) Schema() []connector.Column { return nil }
@@ -46,7 +48,7 @@ func (r *countingReader) Read(_ context.Context, out *batch.Batch, limit int) (c
 	for ; out.N < limit && (r.c.endless || r.at < r.c.rows); r.at++ {
 		when := int64(r.at)
 		if r.at%50 == 49 {
-			when -= 40
+			when -= cmp.Or(r.c.behind, 40)
 		}
 		for k, v := range []int64{int64(r.at % 97), when} {
 			out.Cols[k].Resize(out.N + 1)
@@ -213,18 +215,21 @@ func TestEveryRowArrivesOnce(t *testing.T) {
 }
 
 // A row is judged against the watermark of the rows before it, however they
-// were cut into batches.
+// were cut into batches, and although exchanges do not send each watermark.
 func TestLatenessDoesNotDependOnBatches(t *testing.T) {
-	for _, kind := range []graph.ExchangeKind{graph.Forward, graph.Hash} {
+	for _, kind := range []graph.ExchangeKind{graph.Forward, graph.Single, graph.Hash} {
 		for _, rows := range []int{1, 3, 64, 1024} {
-			f := newFactory(t, 1, 5000)
-			r, err := Start(context.Background(), chain(kind), Options{BatchRows: rows, Factory: f})
-			if err != nil {
-				t.Fatal(err)
-			}
-			ended(t, r)
-			if _, late := f.total("second"); late != 100 {
-				t.Errorf("batches of %d: %d late rows, want 100", rows, late)
+			for _, parallelism := range []int{1, 2} {
+				f := newFactory(t, 1, 5000)
+				f.source.behind = 12 // a little more than the watermark before them
+				r, err := Start(context.Background(), chain(kind), Options{Parallelism: parallelism, BatchRows: rows, Factory: f})
+				if err != nil {
+					t.Fatal(err)
+				}
+				ended(t, r)
+				if _, late := f.total("second"); late != 100 {
+					t.Errorf("%s, batches of %d, parallelism %d: %d late rows, want 100", kind, rows, parallelism, late)
+				}
 			}
 		}
 	}

@@ -76,6 +76,7 @@ type sourceTask struct {
 	sel     []uint16
 
 	watermark Watermark
+	told      Watermark // what exchanges have sent on of it
 	ended     bool
 	draining  bool
 	waiting   []control // barriers that wait for splits to catch up
@@ -103,7 +104,7 @@ type split struct {
 
 func (s *sourceTask) main(ctx context.Context) error {
 	defer s.close()
-	s.watermark = WatermarkMin
+	s.watermark, s.told = WatermarkMin, WatermarkMin
 	s.started = s.task.run.opt.Clock.Now()
 	s.out = batch.New(s.in.Layout, 0)
 	if err := s.open(ctx, s.in.Splits); err != nil {
@@ -148,7 +149,7 @@ func (s *sourceTask) main(ctx context.Context) error {
 			if err := s.advance(); err != nil {
 				return err
 			}
-			if err := s.node.flush(); err != nil {
+			if err := s.flush(); err != nil {
 				return err
 			}
 			if err := s.wait(ctx); err != nil {
@@ -357,7 +358,7 @@ func (s *sourceTask) deliver(sp *split) error {
 	for k := 0; k < live; k++ {
 		i := b.RowAt(k)
 		w := min(sp.state.Watermark, others)
-		if w > s.watermark && !times.IsNull(i) && times.Int[i] < w && !(k > from && b.Op(i) == batch.UpdateAfter) {
+		if w > s.told && !times.IsNull(i) && times.Int[i] < w && !(k > from && b.Op(i) == batch.UpdateAfter) {
 			if err := s.emit(b, from, k); err != nil {
 				return err
 			}
@@ -365,7 +366,7 @@ func (s *sourceTask) deliver(sp *split) error {
 			if err := s.advanceTo(w); err != nil {
 				return err
 			}
-			if err := s.node.flush(); err != nil {
+			if err := s.flush(); err != nil {
 				return err
 			}
 		}
@@ -380,6 +381,12 @@ func (s *sourceTask) deliver(sp *split) error {
 	s.marks.reached(sp.state.Watermark)
 	s.marks.least[s.task.index].Store(least)
 	return s.advanceTo(least)
+}
+
+// flush pushes out what exchanges hold back: rows, and then the watermark that they made.
+func (s *sourceTask) flush() error {
+	s.told = s.watermark
+	return s.node.flush()
 }
 
 // emit passes on the live rows [from, to) of b.
