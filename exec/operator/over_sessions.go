@@ -4,6 +4,7 @@ import (
 	"math"
 	"unsafe"
 
+	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
@@ -11,10 +12,14 @@ import (
 
 // overSessions is overChanges that finds the sessions of rows, and forgets the rows of
 // those that have closed. A row that makes a session which would have closed is
-// emitted still, for those above to find late, and forgotten next. Changelog modes: as
-// overChanges'.
+// emitted still, for those above to find late, and forgotten next; one that is taken
+// back after that is late here. Changelog modes: as overChanges'.
 type overSessions struct {
 	*overChanges
+	env   *Env
+	time  int   // the column that sessions go by
+	gap   int64 // of them
+	late  []uint16
 	end   int // of the results: the column of session_end
 	mark  exec.Watermark
 	due   minHeap[partitionEnd]
@@ -33,9 +38,11 @@ type partitionEnd struct {
 
 func (p partitionEnd) before(q partitionEnd) bool { return p.at < q.at }
 
-func newOverSessions(o *overChanges, spec *graph.OverWindow) *overSessions {
-	s := &overSessions{overChanges: o, end: spec.End - len(o.groups.slots), mark: exec.WatermarkMin,
+func newOverSessions(spec *graph.Over, env *Env, o *overChanges) *overSessions {
+	end := spec.Window.End - len(o.groups.slots)
+	s := &overSessions{overChanges: o, env: env, time: spec.Order[0].Column, gap: spec.Calls[end].Gap, end: end, mark: exec.WatermarkMin,
 		due: newMinHeap[partitionEnd](o.groups.rows.Table), next: state.NewVector[int64](o.groups.rows.Table)}
+	o.groups.late = s.isLate
 	o.computed = func(group uint32) { s.note(group, s.now.cols[s.end].Int[0]) }
 	o.groups.created = func(group uint32, _ unsafe.Pointer) { // of an id that another partition may have had
 		*s.nextOf(group) = noEnd
@@ -62,6 +69,25 @@ func (s *overSessions) note(group uint32, end int64) {
 	}
 	*next = end
 	s.due.push(partitionEnd{end, group})
+}
+
+// OnBatch implements exec.Operator.
+func (s *overSessions) OnBatch(port int, in *batch.Batch, out exec.Output) error {
+	s.late = s.late[:0]
+	if err := s.overChanges.OnBatch(port, in, out); err != nil {
+		return err
+	}
+	return reportLate(s.env, in, s.late)
+}
+
+// isLate reports whether a row that is not there may have been of a session that has
+// closed: even if it was all of it.
+func (s *overSessions) isLate(in *batch.Batch, row int) bool {
+	late := s.closed(saturatingAdd(in.Cols[s.time].Int[row], s.gap))
+	if late {
+		s.late = append(s.late, uint16(row))
+	}
+	return late
 }
 
 // OnWatermark implements exec.Operator.

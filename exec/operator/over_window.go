@@ -32,7 +32,7 @@ func newOverWindow(op *graph.Operator, env *Env, calls *over.Evaluator) (exec.Op
 		return nil, err
 	}
 	if spec.End >= len(env.Inputs[0]) {
-		return newOverSessions(o, spec), nil
+		return newOverSessions(op.Over, env, o), nil
 	}
 	w := &overWindow{overChanges: o, spec: spec, mark: exec.WatermarkMin, late: lateRows{env: env}}
 	g := o.groups

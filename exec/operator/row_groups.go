@@ -34,6 +34,9 @@ type rowGroups struct {
 	created func(group uint32, row unsafe.Pointer)
 	// touch is told of a group before its first change since settle.
 	touch func(group, list uint32) error
+	// late, if not nil, takes a row that is taken away although it is not there, and
+	// reports whether that is because it comes late.
+	late func(in *batch.Batch, row int) bool
 
 	epoch  uint32                  // a list that has seen it was touched since settle
 	words  []uint64                // copies of rows as they were
@@ -271,14 +274,18 @@ func (g *rowGroups) apply(in *batch.Batch) error {
 		i := in.RowAt(k)
 		id, list := g.ids[i], g.listOf(groups[i])
 		takes := in.Op(i).Retracts()
-		if takes && !g.isPresent(id) {
+		missing := takes && !g.isPresent(id)
+		if missing && (g.late == nil || !g.late(in, i)) {
 			g.counters.Unmatched++
+		}
+		if missing && g.lists.len(list) > 0 { // else it may have made the group, which goes again
 			continue
 		}
 		if err := g.touchOnce(g.groupIDs[i], list); err != nil {
 			return err
 		}
 		switch {
+		case missing:
 		case takes:
 			g.takeAway(id, list)
 		case g.spec.copies:
