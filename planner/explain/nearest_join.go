@@ -27,8 +27,8 @@ func (p *printer) nearestJoin(o *graph.Operator, add func(string, ...any)) {
 		add("match: the nearest with %s %s %s", l[a.Times[0]].Name, a.Match, r[a.Times[1]].Name)
 		if s := a.Sides; s[0].Expiry != nil {
 			p.asofKeeps(a, l, r, add)
-			p.lag(o, add)
 		}
+		p.lag(o, add)
 		if a.Timeless {
 			add("%s", timelessText("left"))
 		}

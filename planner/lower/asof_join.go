@@ -47,10 +47,10 @@ func (b *builder) asofJoin(n *logical.AsofJoin) (stream, error) {
 		t, spec.Sides[i] = j.sideTable(i)
 		o.Tables = append(o.Tables, t)
 	}
-	if err := j.expireBoth(spec, []*scalar.Expr{x, y}); err != nil {
+	if err := j.timesOf(spec, []*scalar.Expr{x, y}); err != nil {
 		return stream{}, err
 	}
-	if b.emitOnClose && spec.Sides[0].Expiry == nil && j.sides[0].hasTime() && !j.moves(1) {
+	if b.emitOnClose && !j.byTime && j.sides[0].hasTime() && !j.moves(1) {
 		spec.Timeless, j.timed = true, 0
 	}
 	o.Inputs = j.inputs()
@@ -58,31 +58,37 @@ func (b *builder) asofJoin(n *logical.AsofJoin) (stream, error) {
 	if !b.bounded {
 		o.Unbounded = j.asofUnbounded(spec)
 	}
-	return j.finishJoin(o, &spec.Output, "asof"+op+strconv.FormatBool(spec.Timeless)+exprsKey([]*scalar.Expr{column(spec.Times[0], x.Type, ""), column(spec.Times[1], x.Type, "")})), nil
+	return j.finishJoin(o, &spec.Output, "asof"+op+strconv.FormatBool(spec.Timeless)+strconv.FormatBool(j.byTime)+exprsKey([]*scalar.Expr{column(spec.Times[0], x.Type, ""), column(spec.Times[1], x.Type, "")})), nil
 }
 
-// expireBoth lets the watermark free rows if both sides only grow and both values
-// that are compared are event times, or such with something added.
-func (j *nearestJoin) expireBoth(spec *graph.AsofJoin, sides []*scalar.Expr) error {
-	if j.b.bounded {
+// timesOf finds out whether both values that are compared are event times, or such with
+// something added, and right rows only come. The watermark then makes left rows final and,
+// if these only come as well, frees rows. Left rows that change are kept, for as long as
+// the windows they are in may be open they may be taken back.
+func (j *nearestJoin) timesOf(spec *graph.AsofJoin, sides []*scalar.Expr) error {
+	grow := func(i int) bool { return j.b.modeOf(j.sides[i].s.op) == graph.AppendOnly }
+	if j.b.bounded || !grow(1) || !grow(0) && !(j.b.emitOnClose && spec.Back()) {
 		return nil
 	}
 	var shifts [2]int64
 	var attrs [2]attr
 	for i, x := range sides {
 		c, micros, ok := j.eventTime(x)
-		if !ok || j.b.modeOf(j.sides[i].s.op) != graph.AppendOnly {
+		if !ok {
 			return nil
 		}
 		shifts[i] = -micros // the event time is that much off the value
 		attrs[i] = j.sides[i].s.attrs[c-i*len(j.n.Left.Fields())]
 	}
+	j.byTime, j.lag = true, max(shifts[1]-shifts[0], 0)
 	j.time, _, _ = j.eventTime(sides[0])
 	for i := range sides {
 		if err := j.b.useTime(j.sides[i].s.op, attrs[i]); err != nil {
 			return err
 		}
-		spec.Sides[i].Expiry = &graph.Expiry{Column: spec.Times[i], Shift: shifts[i]}
+		if grow(0) {
+			spec.Sides[i].Expiry = &graph.Expiry{Column: spec.Times[i], Shift: shifts[i]}
+		}
 	}
 	return nil
 }
@@ -98,6 +104,8 @@ func (j *nearestJoin) asofUnbounded(spec *graph.AsofJoin) string {
 	switch {
 	case len(parts) == 0:
 		return ""
+	case j.byTime && spec.Sides[0].Expiry == nil:
+		return "it keeps all " + parts[0] + ": those of " + j.b.ops[j.sides[0].op].called + " may change at any time, and there is no state_ttl"
 	case spec.Sides[0].Expiry == nil:
 		return "it keeps all " + strings.Join(parts, " and all ") + ": no event time of both sides in the inequality and no state_ttl"
 	case !spec.Back():

@@ -15,8 +15,10 @@ import (
 // is chosen, and by itself in outer joins.
 type nearestJoin struct {
 	regularJoin
-	outer bool
-	time  int // the left column whose event time is compared, if the watermark frees rows
+	outer  bool
+	byTime bool  // event times of both sides are compared
+	time   int   // the left column whose event time it is then
+	lag    int64 // how far changes of left rows may be behind the watermark then
 }
 
 // newNearestJoin lowers both sides.
@@ -143,10 +145,10 @@ func (j *nearestJoin) finishJoin(o *operator, output *[]int, key string) stream 
 // may come.
 func (j *nearestJoin) keepLeft(o *operator, s stream) {
 	a := o.AsofJoin
-	if o.Mode == graph.AppendOnly || a == nil || a.Sides[0].Expiry == nil || !a.Back() {
+	if o.Mode == graph.AppendOnly || a == nil || !j.byTime || !a.Back() {
 		return
 	}
-	a.Lag = max(a.Sides[1].Expiry.Shift-a.Sides[0].Expiry.Shift, 0)
+	a.Lag = j.lag
 	for c, f := range j.sides[0].s.attrs {
 		x := s.exprs[c]
 		if x.Op != scalar.OpColumn || f.bound != "" && !f.window.attr.time {
