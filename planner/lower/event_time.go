@@ -84,7 +84,7 @@ func (b *builder) wantTime(n logical.Node, c int) {
 	case *logical.Project:
 		follow(n.Input, n.Exprs[c])
 	case *logical.Aggregate:
-		if c < len(n.Keys) {
+		if c < len(n.Keys) && !groupsByWindow(n) { // whose groups come when that closes
 			follow(n.Input, n.Keys[c])
 		}
 	case *logical.Union:
@@ -105,6 +105,12 @@ func (b *builder) wantTime(n logical.Node, c int) {
 			c -= width
 		}
 	}
+}
+
+// groupsByWindow reports whether a bound of a window is a key of n.
+func groupsByWindow(n *logical.Aggregate) bool {
+	in := n.Input.Fields()
+	return slices.ContainsFunc(n.Keys, func(k *scalar.Expr) bool { return k.Op == scalar.OpColumn && in[k.Column].WindowBound != "" })
 }
 
 // branches are the inputs of a union, in place. Where windows go by a column of it that
