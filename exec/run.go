@@ -158,6 +158,9 @@ func (r *Run) build(ctx context.Context) error {
 			r.connect(o, byOperator)
 		}
 	}
+	for _, t := range r.tasks {
+		t.endUnfed()
+	}
 	return nil
 }
 

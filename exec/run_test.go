@@ -214,6 +214,28 @@ func TestEveryRowArrivesOnce(t *testing.T) {
 	}
 }
 
+// TestInputsInFewerTasks unites what one task makes of a source with the source itself:
+// the others' part of that does not come, and holds back neither time nor the end.
+func TestInputsInFewerTasks(t *testing.T) {
+	g := chain(graph.Single)
+	fields, forward := g.Operators[0].Fields, graph.Exchange{Kind: graph.Forward}
+	g.Operators[2].ID = "one"
+	g.Operators = append(g.Operators,
+		graph.Operator{ID: "union", Kind: graph.UnionKind, Fields: fields, Inputs: []graph.Input{{Operator: 2, Exchange: forward}, {Operator: 0, Exchange: forward}}},
+		graph.Operator{ID: "second", Kind: graph.AggregateKind, Fields: fields, Inputs: []graph.Input{{Operator: 3, Exchange: graph.Exchange{Kind: graph.Hash, Keys: []int{0}}}}})
+	for parallelism := 1; parallelism <= 3; parallelism++ {
+		f := newFactory(t, 4, 500)
+		r, err := Start(context.Background(), g, Options{Parallelism: parallelism, Factory: f})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended(t, r)
+		if n, _ := f.total("second"); n != 4000 {
+			t.Errorf("parallelism %d: %d rows, want 4000", parallelism, n)
+		}
+	}
+}
+
 // A row is judged against the watermark of the rows before it, however they
 // were cut into batches, and although exchanges do not send each watermark.
 func TestLatenessDoesNotDependOnBatches(t *testing.T) {

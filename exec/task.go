@@ -57,6 +57,21 @@ func (t *task) addSender(sender *task, port int) int {
 	return t.box.addSender(sender)
 }
 
+// endUnfed ends the head's ports that nobody sends to: an input in fewer tasks goes
+// forward to the first ones alone.
+func (t *task) endUnfed() {
+	if t.box == nil {
+		return
+	}
+	head := t.nodes[0]
+	for p := range head.watermarks {
+		if !slices.Contains(t.ports, p) {
+			head.watermarks[p] = WatermarkMax
+			head.ends++
+		}
+	}
+}
+
 // main runs the task to its end. A panic in an operator fails this job only.
 func (t *task) main(ctx context.Context) (err error) {
 	defer func() {
