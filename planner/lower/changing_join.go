@@ -47,7 +47,9 @@ func (s *stream) hasWindow() bool {
 // side whose window has closed: nobody would hear of what they are joined with later.
 func (j *regularJoin) changingJoin(spec *graph.Join) error {
 	s := &j.sides[j.timed]
-	spec.Timeless = []int{1 - j.timed}
+	if !j.b.reads(s.s.op, j.sides[1-j.timed].s.op) {
+		spec.Timeless = []int{1 - j.timed}
+	}
 	for c, a := range s.s.attrs {
 		if a.bound == "" || !a.window.attr.time || s.place[c] < 0 {
 			continue
@@ -64,6 +66,29 @@ func (j *regularJoin) changingJoin(spec *graph.Join) error {
 		}
 	}
 	return nil
+}
+
+// reads reports whether op reads all that other does, and that comes with watermarks: what
+// other makes of a row is there then when the watermark that follows it comes from other.
+func (b *builder) reads(op, other int) bool {
+	from := b.sourcesOf(op, nil)
+	for _, i := range b.sourcesOf(other, nil) {
+		if !slices.Contains(from, i) || !b.hasWatermark(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// sourcesOf adds the operators below op that have no inputs to those found.
+func (b *builder) sourcesOf(op int, found []int) []int {
+	if len(b.ops[op].Inputs) == 0 && !slices.Contains(found, op) {
+		return append(found, op)
+	}
+	for _, in := range b.ops[op].Inputs {
+		found = b.sourcesOf(in.Operator, found)
+	}
+	return found
 }
 
 // carried is what is known of a column of the side whose time goes on.

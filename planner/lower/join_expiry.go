@@ -32,8 +32,15 @@ func (j *regularJoin) expire(spec *graph.Join) error {
 	return j.intervalJoin(spec)
 }
 
-// attrOf is what is known of x, over the side's input.
+// attrOf is what is known of x, over the side's input. A bound of a window is one
+// too where a null would be made something else: it is none.
 func (s *joinSide) attrOf(x *scalar.Expr) attr {
+	if x.Op == scalar.OpCase && len(x.Args) == 3 && x.Args[0].Op == scalar.OpIsNull && exprKey(x.Args[0].Args[0]) == exprKey(x.Args[2]) {
+		if a := s.attrOf(x.Args[2]); a.bound != "" {
+			return a
+		}
+		return attr{}
+	}
 	for i, e := range s.s.exprs {
 		if s.s.attrs[i] != (attr{}) && exprKey(e) == exprKey(x) {
 			return s.s.attrs[i]
