@@ -10,38 +10,46 @@ import (
 const checkpointColumns = "job_id, n, state, url, bytes, full_bytes, row_count, started, ended, failure"
 
 // PutCheckpoint records a checkpoint, or what has become of it, and forgets what has
-// long failed or been discarded.
+// long failed or been discarded. What cannot be written is kept: see record.
 func (s *Store) PutCheckpoint(ctx context.Context, c Checkpoint) error {
-	s.write.Lock()
-	defer s.write.Unlock()
-	err := s.inTx(ctx, func(tx *sql.Tx) error {
-		return s.execAll(ctx, tx, []write{
-			{"INSERT INTO checkpoints (" + checkpointColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) " +
-				"ON CONFLICT (job_id, n) DO UPDATE SET state = excluded.state, url = excluded.url, bytes = excluded.bytes, full_bytes = excluded.full_bytes, " +
-				"row_count = excluded.row_count, started = excluded.started, ended = excluded.ended, failure = excluded.failure",
-				[]any{c.JobID, c.N, c.State, c.URL, c.Bytes, c.FullBytes, c.Rows, micros(c.Started), micros(c.Ended), c.Failure}},
-			{"DELETE FROM checkpoints WHERE job_id = ? AND n <= ? AND state IN ('failed', 'discarded')", []any{c.JobID, c.N - int64(s.past)}},
-		})
-	})
-	if err != nil {
+	if err := s.record(ctx, note{checkpoint: &c}); err != nil {
 		return fmt.Errorf("record checkpoint %d of job %s: %w", c.N, c.JobID, err)
 	}
 	return nil
 }
 
+func (s *Store) putCheckpoint(ctx context.Context, tx *sql.Tx, c *Checkpoint) error {
+	return s.execAll(ctx, tx, []write{
+		{"INSERT INTO checkpoints (" + checkpointColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) " +
+			"ON CONFLICT (job_id, n) DO UPDATE SET state = excluded.state, url = excluded.url, bytes = excluded.bytes, full_bytes = excluded.full_bytes, " +
+			"row_count = excluded.row_count, started = excluded.started, ended = excluded.ended, failure = excluded.failure",
+			[]any{c.JobID, c.N, c.State, c.URL, c.Bytes, c.FullBytes, c.Rows, micros(c.Started), micros(c.Ended), c.Failure}},
+		{"DELETE FROM checkpoints WHERE job_id = ? AND n <= ? AND state IN ('failed', 'discarded')", []any{c.JobID, c.N - int64(s.past)}},
+	})
+}
+
 // Checkpoints lists a job's checkpoints, newest first; all jobs' for "".
 func (s *Store) Checkpoints(ctx context.Context, jobID string) ([]Checkpoint, error) {
-	return s.checkpoints(ctx, "WHERE job_id = ? OR ? = '' ORDER BY job_id, n DESC", jobID, jobID)
+	list, err := s.checkpoints(ctx, "WHERE job_id = ? OR ? = '' ORDER BY job_id, n DESC", jobID, jobID)
+	if err != nil {
+		return nil, err
+	}
+	return s.withOwedCheckpoints(list, jobID), nil
 }
 
 // NewestCheckpoint is the newest complete checkpoint of a job; ok is false when
 // there is none.
 func (s *Store) NewestCheckpoint(ctx context.Context, jobID string) (c Checkpoint, ok bool, err error) {
 	all, err := s.checkpoints(ctx, "WHERE job_id = ? AND state = 'complete' ORDER BY n DESC LIMIT 1", jobID)
-	if err != nil || len(all) == 0 {
+	if err != nil {
 		return Checkpoint{}, false, err
 	}
-	return all[0], true, nil
+	for _, c := range s.withOwedCheckpoints(all, jobID) {
+		if c.State == "complete" {
+			return c, true, nil
+		}
+	}
+	return Checkpoint{}, false, nil
 }
 
 func (s *Store) checkpoints(ctx context.Context, where string, args ...any) ([]Checkpoint, error) {
@@ -65,7 +73,8 @@ func (s *Store) checkpoints(ctx context.Context, where string, args ...any) ([]C
 
 // RemoveCheckpoint forgets one checkpoint.
 func (s *Store) RemoveCheckpoint(ctx context.Context, jobID string, n int64) error {
-	if err := s.exec(ctx, "DELETE FROM checkpoints WHERE job_id = ? AND n = ?", jobID, n); err != nil {
+	gone := func(o *note) bool { return o.checkpoint != nil && o.job() == jobID && o.checkpoint.N == n }
+	if err := s.remove(ctx, gone, "DELETE FROM checkpoints WHERE job_id = ? AND n = ?", jobID, n); err != nil {
 		return fmt.Errorf("forget checkpoint %d of job %s: %w", n, jobID, err)
 	}
 	return nil
@@ -73,34 +82,34 @@ func (s *Store) RemoveCheckpoint(ctx context.Context, jobID string, n int64) err
 
 // RemoveCheckpoints forgets all checkpoints of a job.
 func (s *Store) RemoveCheckpoints(ctx context.Context, jobID string) error {
-	if err := s.exec(ctx, "DELETE FROM checkpoints WHERE job_id = ?", jobID); err != nil {
+	gone := func(o *note) bool { return o.checkpoint != nil && o.job() == jobID }
+	if err := s.remove(ctx, gone, "DELETE FROM checkpoints WHERE job_id = ?", jobID); err != nil {
 		return fmt.Errorf("forget the checkpoints of job %s: %w", jobID, err)
 	}
 	return nil
 }
 
 // AddEvent adds a line to a job's history and drops the oldest ones beyond the
-// limit.
+// limit. What cannot be written is kept: see record.
 func (s *Store) AddEvent(ctx context.Context, e Event) error {
 	if e.At.IsZero() {
 		e.At = s.clock.Now()
 	}
-	s.write.Lock()
-	defer s.write.Unlock()
-	err := s.inTx(ctx, func(tx *sql.Tx) error {
-		var last int64
-		if err := tx.QueryRowContext(ctx, s.dialect.bind("SELECT COALESCE(MAX(seq), 0) FROM events WHERE job_id = ?"), e.JobID).Scan(&last); err != nil {
-			return err
-		}
-		return s.execAll(ctx, tx, []write{
-			{"INSERT INTO events (job_id, seq, at, kind, message) VALUES (?, ?, ?, ?, ?)", []any{e.JobID, last + 1, micros(e.At), e.Kind, e.Message}},
-			{"DELETE FROM events WHERE job_id = ? AND seq <= ?", []any{e.JobID, last + 1 - int64(s.events)}},
-		})
-	})
-	if err != nil {
+	if err := s.record(ctx, note{event: &e}); err != nil {
 		return fmt.Errorf("record event of job %s: %w", e.JobID, err)
 	}
 	return nil
+}
+
+func (s *Store) addEvent(ctx context.Context, tx *sql.Tx, e *Event) error {
+	var last int64
+	if err := tx.QueryRowContext(ctx, s.dialect.bind("SELECT COALESCE(MAX(seq), 0) FROM events WHERE job_id = ?"), e.JobID).Scan(&last); err != nil {
+		return err
+	}
+	return s.execAll(ctx, tx, []write{
+		{"INSERT INTO events (job_id, seq, at, kind, message) VALUES (?, ?, ?, ?, ?)", []any{e.JobID, last + 1, micros(e.At), e.Kind, e.Message}},
+		{"DELETE FROM events WHERE job_id = ? AND seq <= ?", []any{e.JobID, last + 1 - int64(s.events)}},
+	})
 }
 
 // Events lists a job's events, oldest first; all jobs' for "".
@@ -120,12 +129,13 @@ func (s *Store) Events(ctx context.Context, jobID string) ([]Event, error) {
 		e.At = fromMicros(at)
 		out = append(out, e)
 	}
-	return out, rows.Err()
+	return s.withOwedEvents(out, jobID), rows.Err()
 }
 
 // RemoveEvents forgets a job's history.
 func (s *Store) RemoveEvents(ctx context.Context, jobID string) error {
-	if err := s.exec(ctx, "DELETE FROM events WHERE job_id = ?", jobID); err != nil {
+	gone := func(o *note) bool { return o.event != nil && o.job() == jobID }
+	if err := s.remove(ctx, gone, "DELETE FROM events WHERE job_id = ?", jobID); err != nil {
 		return fmt.Errorf("forget the events of job %s: %w", jobID, err)
 	}
 	return nil

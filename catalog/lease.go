@@ -84,6 +84,9 @@ func (s *Store) RenewLease(ctx context.Context, ttl time.Duration) (Lease, error
 	s.mu.Lock()
 	s.lease = &l
 	s.mu.Unlock()
+	if err := s.settle(ctx); err != nil {
+		s.log.Error("record what has happened", "err", err)
+	}
 	return l, nil
 }
 

@@ -55,6 +55,7 @@ type Store struct {
 	mu      sync.RWMutex // guards what follows
 	current *Snapshot
 	lease   *Lease
+	owed    []note // replaced, never changed in place
 }
 
 // ErrNewer is the cause when a database was made by a newer Millrace.
@@ -74,6 +75,10 @@ func Open(ctx context.Context, url string, o Options) (*Store, error) {
 	}
 	if err != nil {
 		db.Close()
+		var lite interface{ Code() int }
+		if errors.As(err, &lite) && (lite.Code()&0xff == sqliteIOError || lite.Code()&0xff == sqliteFull) {
+			err = fmt.Errorf("%w: its disk may be full", err)
+		}
 		return nil, fmt.Errorf("open metadata %s: %w", d.shown, err)
 	}
 	return s, nil
@@ -345,8 +350,14 @@ func (s *Store) SetJobWanted(ctx context.Context, id, wanted string) error {
 	}})
 }
 
-// sqliteFull is SQLite's code of a disk without room.
-const sqliteFull = 13
+// SQLite's codes of what may pass; sqliteFull is a disk without room.
+const (
+	sqliteBusy       = 5
+	sqliteReadOnly   = 8
+	sqliteIOError    = 10
+	sqliteFull       = 13
+	sqliteCannotOpen = 14
+)
 
 // writeFault words the error of a write to the metadata database.
 func writeFault(err error) error {

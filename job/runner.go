@@ -423,12 +423,12 @@ func (r *runner) setState(ctx context.Context, state, failure string) {
 func (r *runner) event(ctx context.Context, kind, message string) {
 	e := catalog.Event{JobID: r.job.ID, At: r.m.opt.Clock.Now(), Kind: kind, Message: message}
 	if err := r.m.opt.Store.AddEvent(context.WithoutCancel(ctx), e); err != nil {
-		r.m.opt.Log.Error("record job event", "job", r.name(), "err", err)
+		r.m.opt.Log.Error("record job event", "job", r.name(), "kind", kind, "message", message, "err", err)
 	}
 }
 
 func (r *runner) recordCheckpoint(ctx context.Context, c catalog.Checkpoint) {
 	if err := r.m.opt.Store.PutCheckpoint(context.WithoutCancel(ctx), c); err != nil {
-		r.m.opt.Log.Error("record checkpoint", "job", r.name(), "n", c.N, "err", err)
+		r.m.opt.Log.Error("record checkpoint", "job", r.name(), "n", c.N, "state", c.State, "err", err)
 	}
 }
