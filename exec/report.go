@@ -1,6 +1,8 @@
 package exec
 
 import (
+	"strings"
+
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
 )
@@ -50,4 +52,11 @@ type SplitState struct {
 	Watermark Watermark `json:"watermark"`
 	Ended     bool      `json:"ended,omitempty"`
 	Rows      int64     `json:"rows"` // delivered so far
+}
+
+// Position is where the split stands, for people: what follows a space in its offset is
+// for the connector.
+func (s *SplitState) Position() string {
+	position, _, _ := strings.Cut(string(s.Offset), " ")
+	return position
 }

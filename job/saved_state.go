@@ -238,7 +238,7 @@ func (r *StateReader) readPositions(out *batch.Batch, limit int) {
 		if p.Watermark == exec.WatermarkMin || p.Watermark == math.MaxInt64 {
 			mark = types.NullValue
 		}
-		at := types.Value{Bytes: string(p.Offset)}
+		at := types.Value{Bytes: p.Position()}
 		if p.Offset == nil {
 			at = types.NullValue
 		}

@@ -80,7 +80,7 @@ func (s *Server) splitRows(out *pgcatalog.Rows) {
 			}
 		}
 		for _, p := range st.Splits {
-			out.Add(st.Job.ID, st.Job.Name, p.Operator, relation[p.Operator], p.ID, string(p.Offset), watermark(p.Watermark), p.Rows, p.Ended)
+			out.Add(st.Job.ID, st.Job.Name, p.Operator, relation[p.Operator], p.ID, p.Position(), watermark(p.Watermark), p.Rows, p.Ended)
 		}
 	}
 }

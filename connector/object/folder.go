@@ -64,20 +64,30 @@ func (f folder) List(ctx context.Context, prefix string) ([]object.Info, error) 
 }
 
 // GetRange reads part of a file; a file that is shorter gives ErrShort.
-func (f folder) GetRange(_ context.Context, name string, offset, length int64) ([]byte, error) {
-	file, err := os.Open(f.path(name))
+func (f folder) GetRange(ctx context.Context, name string, offset, length int64) ([]byte, error) {
+	return f.GetRangeOf(ctx, object.Info{Name: name}, offset, length)
+}
+
+// GetRangeOf implements object.Watchful: a file is another one if its size or the time
+// of its last change is. Only an info with a time says what it was.
+func (f folder) GetRangeOf(_ context.Context, info object.Info, offset, length int64) ([]byte, error) {
+	file, err := os.Open(f.path(info.Name))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("read %s: %w", name, object.ErrNotFound)
+		return nil, fmt.Errorf("read %s: %w", info.Name, object.ErrNotFound)
 	}
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
 	data := make([]byte, length)
-	if _, err := file.ReadAt(data, offset); err == io.EOF {
-		return nil, fmt.Errorf("read %s: %w", name, object.ErrShort)
-	} else if err != nil {
-		return nil, err
+	_, err = file.ReadAt(data, offset)
+	if now, e := file.Stat(); e != nil { // after it was read: it may be written to
+		return nil, e
+	} else if !info.Modified.IsZero() && (now.Size() != info.Size || !now.ModTime().Equal(info.Modified)) {
+		return nil, fmt.Errorf("read %s: %w", info.Name, object.ErrChanged)
 	}
-	return data, nil
+	if err == io.EOF {
+		return nil, fmt.Errorf("read %s: %w", info.Name, object.ErrShort)
+	}
+	return data, err
 }

@@ -4,8 +4,9 @@
 // As a source every file is a split, read from its start to its end. A file is
 // taken as complete when it is listed: write it elsewhere, or under a hidden
 // name, and move it into place. Names with an element that begins with a dot or
-// an underscore, or that end in .tmp, are hidden. It does not notice rows that
-// are appended to a file it has finished.
+// an underscore, or that end in .tmp, are hidden. A file that changes while it is
+// read is read on if what was read is still the same. What is appended to a file
+// that is finished is not noticed.
 //
 // As a sink every task writes files of its own. They become visible only once
 // the checkpoint that covers their rows is complete.

@@ -2,14 +2,19 @@ package object
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"strconv"
+	"strings"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/connector"
 	"github.com/millrace/millrace/format"
 	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/statestore/object"
 	"github.com/millrace/millrace/types"
 )
 
@@ -91,7 +96,7 @@ func (s *source) Splits(ctx context.Context) ([]connector.Split, error) {
 
 // Open starts to read a file at a byte of its decompressed content.
 func (s *source) Open(ctx context.Context, split connector.Split, offset []byte, want []int) (connector.Reader, error) {
-	r := &reader{source: s, name: split.ID}
+	r := &reader{source: s, name: split.ID, given: offset}
 	var fromFile []int
 	for k, w := range want {
 		switch s.spec.Columns[w].Metadata {
@@ -106,11 +111,12 @@ func (s *source) Open(ctx context.Context, split connector.Split, offset []byte,
 	}
 	r.decoder = s.dialect.decoder(s.columns, fromFile)
 	if offset != nil {
-		at, err := strconv.ParseInt(string(offset), 10, 64)
-		if err != nil || at < 0 {
+		at, mark, _ := strings.Cut(string(offset), " ")
+		n, err := strconv.ParseInt(at, 10, 64)
+		if err != nil || n < 0 {
 			return nil, fmt.Errorf("open %s: bad offset %q", split.ID, offset)
 		}
-		r.start = at
+		r.start, r.mark = n, mark
 	}
 	return r, nil
 }
@@ -132,7 +138,7 @@ func (s *source) CheckOffsets(ctx context.Context, splits []connector.Split, off
 		}
 		at, oldest := "0", "there is no file"
 		if offsets[i] != nil {
-			at = string(offsets[i])
+			at, _, _ = strings.Cut(string(offsets[i]), " ")
 		}
 		if len(list) > 0 {
 			oldest = fmt.Sprintf("the oldest there is is %q", list[0].ID)
@@ -142,20 +148,30 @@ func (s *source) CheckOffsets(ctx context.Context, splits []connector.Split, off
 	return nil
 }
 
+// contextBytes is how much of the content before a position tells whether a file is
+// still the one that was read up to there. What comes after it may be new: a damaged file
+// is replaced by the whole one, a short one by one that goes on.
+const contextBytes = 4096
+
+// triesMax is how often a file may change before it is given up.
+const triesMax = 5
+
 // reader reads one file. buf holds its content from byte start on, of which pos
-// bytes are dealt with.
+// bytes are dealt with; contextBytes of these stay, if there are as many.
 type reader struct {
 	source     *source
 	name       string
+	given      []byte // the offset to begin at
+	mark       string // of the content before it, "" if nobody knows
 	decoder    format.Decoder
 	stream     *stream
 	buf        []byte
 	start      int64
 	pos        int
-	end        bool  // the stream has no more
-	header     bool  // the header has been read
-	skipping   bool  // pos is in the middle of a row that was given up, which
-	skipFrom   int64 // begins here
+	end        bool   // the stream has no more
+	header     bool   // the header has been read
+	skipping   bool   // pos is in the middle of a row that was given up, which
+	skipFrom   []byte // begins at this offset
 	rows       batch.Batch
 	fileCols   []int
 	pathCols   []int
@@ -197,7 +213,7 @@ func (r *reader) Read(ctx context.Context, out *batch.Batch, max int) (connector
 		}
 		r.pos += n
 		if bad != nil && r.pos > 0 && r.buf[r.pos-1] != '\n' { // too long to be seen to its end
-			r.skipping, r.skipFrom = true, from+int64(bad.Start)
+			r.skipping, r.skipFrom = true, r.offset(r.pos-n+bad.Start)
 		}
 		if r.rows.N > 0 || bad != nil || n > 0 {
 			continue
@@ -265,11 +281,11 @@ func (r *reader) report(from int64, bad *format.BadRow) error {
 // begin opens the file and reads its header, which lies before any offset.
 func (r *reader) begin(ctx context.Context) error {
 	resume := r.start
-	stream, err := openStream(ctx, r.source.place, r.name, r.source.compression, 0)
-	if err != nil {
+	var err error
+	if r.stream, _, _, err = r.open(ctx, 0); err != nil {
 		return err
 	}
-	r.stream, r.start = stream, 0
+	r.start = 0
 	for !r.header {
 		n, done, err := r.decoder.Header(r.buf, r.end)
 		if err != nil {
@@ -281,33 +297,107 @@ func (r *reader) begin(ctx context.Context) error {
 			return err
 		}
 	}
-	if resume == 0 {
-		return nil
-	}
 	// The pieces read so far may hold the place to go on from.
 	if resume <= int64(len(r.buf)) {
-		r.pos = int(resume)
-		return nil
-	}
-	r.stream.close()
-	if r.stream, err = openStream(ctx, r.source.place, r.name, r.source.compression, resume); err != nil {
+		r.pos = max(r.pos, int(resume))
+	} else if err := r.goTo(ctx, resume); err != nil {
 		return err
 	}
-	r.start, r.pos, r.buf, r.end = resume, 0, r.buf[:0], false
+	if r.mark != "" && string(r.offset(r.pos)) != string(r.given) {
+		return errReplaced(r.name, resume)
+	}
+	return nil
+}
+
+// open opens the file anew and reads what comes before byte at, as far as it tells what
+// file it is, and perhaps more.
+func (r *reader) open(ctx context.Context, at int64) (s *stream, content []byte, end bool, err error) {
+	for range triesMax {
+		if s, content, end, err = r.tryOpen(ctx, at); !errors.Is(err, object.ErrChanged) {
+			return s, content, end, err
+		}
+	}
+	return nil, nil, false, errRestless(r.name)
+}
+
+func (r *reader) tryOpen(ctx context.Context, at int64) (s *stream, content []byte, end bool, err error) {
+	from := max(0, at-contextBytes)
+	if s, err = openStream(ctx, r.source.place, r.name, r.source.compression, from); err != nil {
+		return nil, nil, false, err
+	}
+	for err == nil && !end && from+int64(len(content)) < at {
+		content, end, err = s.more(ctx, content)
+	}
+	if have := from + int64(len(content)); err == nil && have < at {
+		err = errShortened(r.name, have, at)
+	}
+	if err != nil {
+		s.close()
+		return nil, nil, false, err
+	}
+	return s, content, end, nil
+}
+
+// goTo goes on at a byte that is not in the buffer.
+func (r *reader) goTo(ctx context.Context, at int64) error {
+	s, content, end, err := r.open(ctx, at)
+	if err != nil {
+		return err
+	}
+	r.stream.close()
+	r.stream, r.buf, r.end, r.start = s, content, end, max(0, at-contextBytes)
+	r.pos = int(at - r.start)
 	return nil
 }
 
 // fetch drops what is dealt with and reads on.
 func (r *reader) fetch(ctx context.Context) error {
-	if r.pos > 0 {
-		r.buf = r.buf[:copy(r.buf, r.buf[r.pos:])]
-		r.start, r.pos = r.start+int64(r.pos), 0
+	if drop := r.pos - contextBytes; drop > 0 {
+		r.buf = r.buf[:copy(r.buf, r.buf[drop:])]
+		r.start, r.pos = r.start+int64(drop), r.pos-drop
 	}
+	have := len(r.buf)
+	for range triesMax {
+		err := r.more(ctx)
+		if errors.Is(err, object.ErrChanged) {
+			err = r.reopen(ctx)
+		}
+		if !errors.Is(err, object.ErrChanged) && (err != nil || r.end || len(r.buf) > have) {
+			return err
+		}
+	}
+	return errRestless(r.name)
+}
+
+// more reads on. The end of a file that has changed since is none.
+func (r *reader) more(ctx context.Context) error {
 	buf, end, err := r.stream.more(ctx, r.buf)
 	if err != nil {
 		return err
 	}
-	r.buf, r.end = buf, end
+	if r.buf = buf; end {
+		if changed, err := r.stream.changed(ctx, r.source.place); err != nil || changed {
+			return cmp.Or(err, object.ErrChanged)
+		}
+	}
+	r.end = end
+	return nil
+}
+
+// reopen goes on with a file that has changed, if it is the same as far as it was read.
+func (r *reader) reopen(ctx context.Context) error {
+	at := r.start + int64(len(r.buf))
+	s, content, end, err := r.open(ctx, at)
+	if err != nil {
+		return err
+	}
+	r.stream.close()
+	r.stream, r.end = s, end
+	n := int(min(at, contextBytes))
+	if !bytes.Equal(content[:n], r.buf[len(r.buf)-n:]) {
+		return errReplaced(r.name, at)
+	}
+	r.buf = append(r.buf, content[n:]...)
 	return nil
 }
 
@@ -322,11 +412,25 @@ func (r *reader) Ready() <-chan struct{} { return nil }
 // Offset is the byte of the decompressed content behind the last row delivered,
 // or the beginning of a row that is being skipped.
 func (r *reader) Offset() []byte {
-	if r.skipping {
-		return strconv.AppendInt(nil, r.skipFrom, 10)
+	switch {
+	case r.stream == nil && r.given != nil:
+		return r.given
+	case r.skipping:
+		return r.skipFrom
 	}
-	return strconv.AppendInt(nil, r.start+int64(r.pos), 10)
+	return r.offset(r.pos)
 }
+
+// offset is that of byte pos of the buffer, with the checksum of what comes before it.
+func (r *reader) offset(pos int) []byte {
+	b := strconv.AppendInt(nil, r.start+int64(pos), 10)
+	if n := min(pos, contextBytes); n > 0 {
+		b = fmt.Appendf(b, " %08x", crc32.Checksum(r.buf[pos-n:pos], castagnoli))
+	}
+	return b
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Close frees the decompressor.
 func (r *reader) Close() error {

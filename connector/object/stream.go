@@ -20,28 +20,36 @@ const (
 	bucketChunk = 1 << 20
 )
 
-// rangeReader reads an object from an offset on, piece by piece. It knows how
-// long the object was when it was opened, and fails when that changes.
+// rangeReader reads an object from an offset on, piece by piece. It knows what the
+// object was when it was opened, and fails with object.ErrChanged once it is another.
 type rangeReader struct {
 	ctx   context.Context // of the call under way
 	store files
 	name  string
+	info  object.Info
 	pos   int64
-	size  int64
 	chunk int64
 	rest  []byte
 	// failed is why the store could not be read, which is no fault of the file's.
 	failed error
 }
 
+// get reads a part of the object.
+func (r *rangeReader) get(offset, length int64) ([]byte, error) {
+	if w, ok := r.store.(object.Watchful); ok {
+		return w.GetRangeOf(r.ctx, r.info, offset, length)
+	}
+	return r.store.GetRange(r.ctx, r.name, offset, length)
+}
+
 // Read implements io.Reader.
 func (r *rangeReader) Read(p []byte) (int, error) {
 	if len(r.rest) == 0 {
-		if r.pos >= r.size {
+		if r.pos >= r.info.Size {
 			return 0, io.EOF
 		}
-		want := min(r.chunk, r.size-r.pos)
-		data, err := r.store.GetRange(r.ctx, r.name, r.pos, want)
+		want := min(r.chunk, r.info.Size-r.pos)
+		data, err := r.get(r.pos, want)
 		switch {
 		case errors.Is(err, object.ErrNotFound):
 			return 0, errVanished(r.name)
@@ -51,7 +59,7 @@ func (r *rangeReader) Read(p []byte) (int, error) {
 			r.failed = fmt.Errorf("read %s at byte %d: %w", r.name, r.pos, err)
 			return 0, r.failed
 		case int64(len(data)) < want:
-			return 0, errShortened(r.name, r.pos+int64(len(data)), r.size)
+			return 0, errShortened(r.name, r.pos+int64(len(data)), r.info.Size)
 		}
 		r.rest = data
 		r.pos += int64(len(data))
@@ -69,6 +77,16 @@ func errVanished(name string) error {
 func errShortened(name string, have, want int64) error {
 	return pgerr.New(pgerr.UndefinedFile, "file %q has %d bytes, but byte %d is to be read: it was shortened or replaced", name, have, want).
 		Hint("Put the original file back: files must not change once they have been listed.")
+}
+
+func errReplaced(name string, at int64) error {
+	return pgerr.New(pgerr.UndefinedFile, "file %q is not the one that was read up to byte %d of its content: it was replaced", name, at).
+		Hint("Put the original file back: files must not change once they have been listed.")
+}
+
+func errRestless(name string) error {
+	return pgerr.New(pgerr.ObjectInUse, "file %q changes again and again while it is read", name).
+		Hint("Write files elsewhere, or under a name that begins with a dot, and move them into place when they are complete.")
 }
 
 // stat finds the object's size.
@@ -100,7 +118,7 @@ func openStream(ctx context.Context, p *place, name, compression string, offset 
 	if err != nil {
 		return nil, err
 	}
-	raw := &rangeReader{ctx: ctx, store: p.files, name: name, size: info.Size, chunk: bucketChunk}
+	raw := &rangeReader{ctx: ctx, store: p.files, name: name, info: info, chunk: bucketChunk}
 	if p.local {
 		raw.chunk = localChunk
 	}
@@ -188,6 +206,19 @@ func (s *stream) wrap(err error) error {
 		return s.raw.failed
 	}
 	return pgerr.New(pgerr.DataCorrupted, "file %q cannot be decompressed beyond byte %d of its content: %s", s.raw.name, s.offset, err).Wrap(err)
+}
+
+// changed reports whether the file is another one by now, if it is in a folder, where
+// that can be found out for nothing. One that is gone has been read.
+func (s *stream) changed(ctx context.Context, p *place) (bool, error) {
+	if !p.local {
+		return false, nil
+	}
+	list, err := p.files.List(ctx, s.raw.name)
+	if err != nil || len(list) == 0 {
+		return false, err
+	}
+	return list[0].Size != s.raw.info.Size || !list[0].Modified.Equal(s.raw.info.Modified), nil
 }
 
 func (s *stream) close() {

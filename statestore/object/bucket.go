@@ -93,6 +93,8 @@ func (b *Bucket) translate(what, name string, err error) error {
 		switch {
 		case r.Code == "NoSuchBucket":
 			return fmt.Errorf("%s %s: bucket %q does not exist", what, name, b.bucket)
+		case r.StatusCode == http.StatusPreconditionFailed:
+			return fmt.Errorf("%s %s: %w", what, name, ErrChanged)
 		case r.Code == "InvalidRange":
 			return fmt.Errorf("%s %s: %w", what, name, ErrShort)
 		case r.Code == "NoSuchKey" || r.StatusCode == http.StatusNotFound:
@@ -179,10 +181,22 @@ func (b *Bucket) read(ctx context.Context, name string, opt minio.GetObjectOptio
 
 // GetRange implements Store.
 func (b *Bucket) GetRange(ctx context.Context, name string, offset, length int64) ([]byte, error) {
+	return b.getRange(ctx, name, offset, length, minio.GetObjectOptions{})
+}
+
+// GetRangeOf implements Watchful.
+func (b *Bucket) GetRangeOf(ctx context.Context, info Info, offset, length int64) ([]byte, error) {
+	opt := minio.GetObjectOptions{}
+	if err := opt.SetMatchETag(info.ETag); err != nil {
+		return nil, fmt.Errorf("get %s: %w", info.Name, err)
+	}
+	return b.getRange(ctx, info.Name, offset, length, opt)
+}
+
+func (b *Bucket) getRange(ctx context.Context, name string, offset, length int64, opt minio.GetObjectOptions) ([]byte, error) {
 	if length == 0 {
 		return nil, nil
 	}
-	opt := minio.GetObjectOptions{}
 	end := offset + length - 1
 	if length < 0 {
 		end = 0

@@ -24,6 +24,13 @@ type Info struct {
 	Modified time.Time
 }
 
+// Watchful is a store whose objects others may replace while they are read.
+type Watchful interface {
+	// GetRangeOf is GetRange of the object that a List told of: ErrChanged if there is
+	// another one now.
+	GetRangeOf(ctx context.Context, info Info, offset, length int64) ([]byte, error)
+}
+
 // Store is a bucket with a prefix, or a folder. All methods may be called
 // concurrently. Names are relative, use slashes and contain no "..".
 type Store interface {
