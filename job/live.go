@@ -119,12 +119,14 @@ func (l *Live) barrier(ctx context.Context) error {
 	if err := l.run.Inject(ctx, exec.Barrier{Epoch: l.epoch, Time: l.m.opt.Clock.Now().UnixMicro()}, true); err != nil {
 		return err
 	}
-	return l.parts.discover(ctx, l.run)
+	l.parts.discover(l.parts.ctx, l.run)
+	return nil
 }
 
 // Close ends the query. The context that it was started with must be done by
 // then, so that nobody waits for the reader.
 func (l *Live) Close() {
 	l.run.Stop()
+	<-l.parts.discovered
 	l.account.Close()
 }

@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sort"
@@ -38,9 +39,12 @@ type parts struct {
 	timed   bool // some operator goes by event time
 	srcs    map[string]*sourcePart
 	sinks   map[string]connector.Sink
-	looked  time.Time // when new splits were last looked for
-	began   int64     // the time of the first epoch, in microseconds
-	live    *Live     // of a query without a job
+	follows bool      // some source may have new splits
+	looked  time.Time // when they were last looked for
+	// discovered is closed when that look is over.
+	discovered chan struct{}
+	began      int64 // the time of the first epoch, in microseconds
+	live       *Live // of a query without a job
 	// claimed is set once what the job was restored from is seen to.
 	claimed bool
 }
@@ -57,7 +61,8 @@ type sourcePart struct {
 // newParts opens the job's sources and sinks and lists their splits.
 func (m *Manager) newParts(ctx context.Context, r *runner, start *startingPoint, account *memory.Account) (*parts, error) {
 	p := &parts{ctx: ctx, m: m, r: r, start: start, opt: r.opt, slabs: m.slabs, account: account, srcs: map[string]*sourcePart{}, sinks: map[string]connector.Sink{},
-		timed: goesByTime(r.g), looked: m.opt.Clock.Now(), began: m.opt.Clock.Now().UnixMicro()}
+		timed: goesByTime(r.g), looked: m.opt.Clock.Now(), discovered: make(chan struct{}), began: m.opt.Clock.Now().UnixMicro()}
+	close(p.discovered)
 	for i := range r.g.Operators {
 		op := &r.g.Operators[i]
 		switch op.Kind {
@@ -133,7 +138,7 @@ func (p *parts) openSource(op *graph.Operator) error {
 	if _, err := sp.look(p.ctx); err != nil {
 		return err
 	}
-	p.srcs[op.ID] = sp
+	p.srcs[op.ID], p.follows = sp, p.follows || sp.source.Follows()
 	return nil
 }
 
@@ -161,33 +166,47 @@ func (s *sourcePart) reader(i, tasks int) int {
 	return i % tasks
 }
 
-// discover gives splits that have appeared to the run's tasks.
-func (p *parts) discover(ctx context.Context, run *exec.Run) error {
+// discover looks for splits that have appeared, and gives them to the run's tasks. It
+// waits neither for the store that lists them nor for the tasks.
+func (p *parts) discover(ctx context.Context, run *exec.Run) {
 	now := p.m.opt.Clock.Now()
-	if now.Sub(p.looked) < discoverInterval {
+	if now.Sub(p.looked) < discoverInterval || !p.follows {
+		return
+	}
+	select {
+	case <-p.discovered:
+	default:
+		return // the last look is not over
+	}
+	p.looked, p.discovered = now, make(chan struct{})
+	go func(done chan<- struct{}) { // whoever ends the run waits for it
+		defer close(done)
+		for id, s := range p.srcs {
+			if err := s.discover(ctx, run, p.opt.Parallelism); err != nil && ctx.Err() == nil && !errors.Is(err, exec.ErrStopped) {
+				p.m.opt.Log.Warn("look for new splits", "job", p.r.name(), "source", id, "err", err)
+			}
+		}
+	}(p.discovered)
+}
+
+// discover gives the splits of one source that have appeared to the run's tasks.
+func (s *sourcePart) discover(ctx context.Context, run *exec.Run, tasks int) error {
+	if !s.source.Follows() {
 		return nil
 	}
-	p.looked = now
-	for id, s := range p.srcs {
-		if !s.source.Follows() {
-			continue
-		}
-		first := len(s.splits)
-		fresh, err := s.look(ctx)
-		if err != nil {
-			p.m.opt.Log.Warn("look for new splits", "job", p.r.name(), "source", id, "err", err)
-			continue
-		}
-		tasks := p.opt.Parallelism
-		byTask := map[int][]exec.SplitState{}
-		for i, sp := range fresh {
-			task := s.reader(first+i, tasks)
-			byTask[task] = append(byTask[task], sp)
-		}
-		for task, splits := range byTask {
-			if err := run.AddSplits(ctx, id, task, splits); err != nil {
-				return err
-			}
+	first := len(s.splits)
+	fresh, err := s.look(ctx)
+	if err != nil {
+		return err
+	}
+	byTask := map[int][]exec.SplitState{}
+	for i, sp := range fresh {
+		task := s.reader(first+i, tasks)
+		byTask[task] = append(byTask[task], sp)
+	}
+	for task, splits := range byTask {
+		if err := run.AddSplits(ctx, s.spec.ID, task, splits); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -220,6 +220,7 @@ func (r *runner) begin(ctx context.Context, start *startingPoint) error {
 // end stops the run and gives up everything of the attempt.
 func (r *runner) end() {
 	r.run.Stop()
+	<-r.parts.discovered
 	if r.writing {
 		res := <-r.uploads // it fails at once, as its context is the attempt's
 		res.release()
@@ -324,9 +325,7 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 					again()
 				}
 			}
-			if err := r.parts.discover(ctx, r.run); err != nil {
-				return failed, err
-			}
+			r.parts.discover(ctx, r.run)
 		}
 		if err := r.inject(ctx); err != nil {
 			return failed, err
