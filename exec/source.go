@@ -113,6 +113,7 @@ func (s *sourceTask) main(ctx context.Context) error {
 	if err := s.letSilentTasksFirst(ctx); err != nil {
 		return err
 	}
+	s.task.steps.Add(1)
 	for n := 1; ctx.Err() == nil; n++ {
 		if n%turn == 0 {
 			s.task.pause()
@@ -503,6 +504,7 @@ func (s *sourceTask) end() error {
 
 // handleControl does what was asked without waiting for requests.
 func (s *sourceTask) handleControl(ctx context.Context) error {
+	s.task.steps.Add(2)
 	for {
 		select {
 		case c := <-s.control:
@@ -592,7 +594,9 @@ func (s *sourceTask) wait(ctx context.Context) error {
 			cases = append(cases, received(ready))
 		}
 	}
+	s.task.steps.Add(1)
 	chosen, v := s.task.await(cases)
+	s.task.steps.Add(1)
 	if chosen == 0 {
 		return ctx.Err()
 	}
@@ -600,8 +604,4 @@ func (s *sourceTask) wait(ctx context.Context) error {
 		return s.do(ctx, v.Interface().(control))
 	}
 	return nil
-}
-
-func received[T any](c <-chan T) reflect.SelectCase {
-	return reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(c)}
 }

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 )
 
 // task runs the operators of one stage for one share of the keys. It is driven
@@ -19,6 +20,7 @@ type task struct {
 	box    *mailbox
 	ports  []int // of each sender: the head's port it feeds
 	report Report
+	steps  atomic.Int64 // see Progress
 
 	// Of a task that a worker runs: how it is let go on and how it lets others, what it
 	// waits for besides messages, and which of that came, -1 for none, with what.
@@ -151,34 +153,36 @@ func (t *task) receive(ctx context.Context) error {
 				return ctx.Err()
 			}
 		}
-		switch msg.kind {
-		case batchMessage:
-			if err := head.onBatch(t.ports[sender], msg.batch); err != nil {
-				return err
-			}
-			msg.batch.Reset()
-			t.box.recycle(sender, msg.batch)
-		case watermarkMessage:
-			t.senderWatermarks[sender] = msg.watermark
-			if err := t.advance(t.ports[sender]); err != nil {
-				return err
-			}
-		case idleMessage:
-			t.senderIdle[sender] = msg.idle
-			if err := t.advance(t.ports[sender]); err != nil {
-				return err
-			}
-		case barrierMessage:
-			if err := t.onBarrier(sender, msg.barrier); err != nil {
-				return err
-			}
-		case endMessage:
-			if err := t.onEnd(sender); err != nil {
-				return err
-			}
+		if err := t.handle(sender, msg); err != nil {
+			return err
 		}
 	}
 	return ctx.Err()
+}
+
+// handle deals with a message.
+func (t *task) handle(sender int, msg message) error {
+	t.steps.Add(1)
+	defer t.steps.Add(1)
+	switch msg.kind {
+	case batchMessage:
+		if err := t.nodes[0].onBatch(t.ports[sender], msg.batch); err != nil {
+			return err
+		}
+		msg.batch.Reset()
+		t.box.recycle(sender, msg.batch)
+		return nil
+	case watermarkMessage:
+		t.senderWatermarks[sender] = msg.watermark
+		return t.advance(t.ports[sender])
+	case idleMessage:
+		t.senderIdle[sender] = msg.idle
+		return t.advance(t.ports[sender])
+	case barrierMessage:
+		return t.onBarrier(sender, msg.barrier)
+	default:
+		return t.onEnd(sender)
+	}
 }
 
 // advance merges the senders of one port.

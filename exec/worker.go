@@ -138,3 +138,7 @@ func (t *task) await(cases []reflect.SelectCase) (chosen int, received reflect.V
 		}
 	}
 }
+
+func received[T any](c <-chan T) reflect.SelectCase {
+	return reflect.SelectCase{Dir: reflect.SelectRecv, Chan: reflect.ValueOf(c)}
+}

@@ -2,6 +2,7 @@ package job
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -144,8 +145,9 @@ func (c *coordinator) uploaded(now time.Time, err error) {
 }
 
 // expire gives up the checkpoint whose barrier has been under way for too long,
-// and returns it. The barrier itself goes on through the job.
-func (c *coordinator) expire(now time.Time) (p *pendingBarrier, err error) {
+// and returns it. The barrier itself goes on through the job. why says what it waits
+// for, "" if nobody knows.
+func (c *coordinator) expire(now time.Time, why func() string) (p *pendingBarrier, err error) {
 	p = c.pending
 	if p == nil || p.checkpoint == 0 || p.expired || c.opt.CheckpointTimeout == 0 || now.Sub(p.started) <= c.opt.CheckpointTimeout {
 		return nil, nil
@@ -153,9 +155,21 @@ func (c *coordinator) expire(now time.Time) (p *pendingBarrier, err error) {
 	p.expired, c.first = true, false
 	c.failed++
 	err = fmt.Errorf("checkpoint %d did not pass through the job within %s", p.checkpoint, c.opt.CheckpointTimeout)
+	if w := why(); w != "" {
+		err = fmt.Errorf("%w: %s", err, w)
+	}
 	answer(p.requests, requestResult{err: err})
 	p.requests = nil
 	return p, err
+}
+
+// withdraw forgets the request that done is the answer to.
+func (c *coordinator) withdraw(done chan<- requestResult) {
+	is := func(q *request) bool { return q.done == done }
+	c.asked = slices.DeleteFunc(c.asked, is)
+	if c.pending != nil {
+		c.pending.requests = slices.DeleteFunc(c.pending.requests, is)
+	}
 }
 
 // tooManyFailed reports whether the job must restart because its checkpoints

@@ -16,12 +16,15 @@ import (
 //	begin             the attempt begins with a checkpoint
 //	report            a task reports on the barrier under way
 //	written, failed   the upload ends
+//	withdraw NAME     somebody wants it no longer
+//	stuck ID          the operator that the barrier waits for
 //	stop              the attempt ends
 type bench struct {
 	c     coordinator
 	begin time.Time
 	now   time.Time
 	asked map[string]chan requestResult
+	why   string
 	out   []string
 }
 
@@ -41,6 +44,10 @@ func (b *bench) run(t *testing.T, line string) {
 		done := make(chan requestResult, 1)
 		b.asked[w[1]] = done
 		b.c.asked = append(b.c.asked, &request{checkpoint: w[2] == "checkpoint" || w[2] == "final", catchUp: w[2] == "catch-up", final: w[2] == "final", done: done})
+	case "withdraw":
+		b.c.withdraw(b.asked[w[1]])
+	case "stuck":
+		b.why = w[1] + " is busy"
 	case "begin":
 		b.c.beginWithCheckpoint()
 	case "report":
@@ -61,7 +68,7 @@ func (b *bench) run(t *testing.T, line string) {
 	default:
 		t.Fatalf("unknown event %q", line)
 	}
-	if p, err := b.c.expire(b.now); p != nil {
+	if p, err := b.c.expire(b.now, func() string { return b.why }); p != nil {
 		b.say("expired: %s", err)
 	}
 	if d, ok := b.c.decide(b.now); ok {
@@ -137,6 +144,10 @@ func TestCoordinator(t *testing.T) {
 			`barrier 1 checkpoint 7; passed 1; barrier 2 checkpoint 8; passed 2; barrier 3 checkpoint 9; passed 3; barrier 4 checkpoint 10; passed 4; too many failed`},
 		{"a barrier that takes too long", with(func(o *Options) { o.TolerableFailed = 0 }), false, `at 10s; ask a checkpoint; at 70s; at 71s; report; report`,
 			`barrier 1 checkpoint 7; expired: checkpoint 7 did not pass through the job within 1m0s; too many failed; too many failed; passed 1; barrier 2 checkpoint 8; too many failed`},
+		{"it is told what a barrier waits for", ten, false, `at 10s; ask a checkpoint; at 20s; ask b checkpoint; stuck unnest; at 71s; withdraw b; report; report`,
+			`barrier 1 checkpoint 7; expired: checkpoint 7 did not pass through the job within 1m0s: unnest is busy; passed 1; barrier 2 checkpoint 8`},
+		{"who withdraws gets no answer", ten, false, `at 1s; ask a checkpoint; ask b final; withdraw a; withdraw b; report; report; written`,
+			`barrier 1 checkpoint 7; passed 1`},
 		{"no limit of time", with(func(o *Options) { o.CheckpointTimeout = 0 }), false, `at 10s; at 100h; report; report; written`,
 			`barrier 1 checkpoint 7; passed 1; barrier 2 checkpoint 8`},
 		{"one before the job is called ready", ten, true, `begin; ask a catch-up; report; report; at 1s; report; report; written; report; report`,

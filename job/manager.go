@@ -309,6 +309,10 @@ func (m *Manager) CatchUp(ctx context.Context, name string) error {
 // yet that a checkpoint could keep.
 const startPatience = 3 * time.Second
 
+// stopPatience is how long a STOP waits for the barrier of a last checkpoint while an
+// operator makes rows of one batch.
+const stopPatience = 2 * time.Second
+
 // Abandon ends a job's run as it is, whatever it waits for.
 func (m *Manager) Abandon(name string) {
 	if r := m.runner(name); r != nil {
@@ -318,8 +322,8 @@ func (m *Manager) Abandon(name string) {
 }
 
 // Stop ends a job's run after a last checkpoint, whose number it returns, and after its
-// sources were ended if drain is set. A job that is between two attempts, or whose
-// restore takes too long, has no last checkpoint, and 0 is returned.
+// sources were ended if drain is set. A job that is between two attempts, whose restore
+// takes too long or of which one batch does has no last checkpoint, and 0 is returned.
 func (m *Manager) Stop(ctx context.Context, name string, drain bool) (int64, error) {
 	return m.order(ctx, name, &stopOrder{drain: drain})
 }

@@ -52,11 +52,12 @@ type runner struct {
 	collected   []exec.Report
 	uncommitted []committable // pre-committed by barriers whose checkpoint failed
 	finishing   bool          // a final checkpoint is under way
+	injected    exec.Progress // how far the tasks were when the last barrier was sent
 }
 
 // stopOrder tells a runner to end its run after a last checkpoint.
 type stopOrder struct {
-	must       bool // not without one, even if the job is between two attempts
+	must       bool // not without one, even if the job is between two attempts, or one batch takes long
 	drain      bool // and after the sources were ended where they stand
 	checkpoint chan<- requestResult
 	settled    atomic.Bool // by whoever is first: the runner, or who gave it and withdraws it
@@ -316,7 +317,10 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 			}
 		case <-next:
 			next = r.m.opt.Clock.After(tick)
-			p, err := r.coord.expire(r.m.opt.Clock.Now())
+			if order != nil && r.endsAsItIs(ctx, order) {
+				return stopped, nil
+			}
+			p, err := r.coord.expire(r.m.opt.Clock.Now(), r.stuck)
 			if p != nil {
 				if err := r.checkpointFailed(ctx, p.checkpoint, p.started, err); err != nil {
 					return failed, err
@@ -333,6 +337,36 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 	}
 }
 
+// stuck says which operator the barrier under way waits for, "" if there is none that
+// makes rows of one batch all the time.
+func (r *runner) stuck() string {
+	operator, made := r.run.Stuck(r.injected)
+	if operator == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s was busy with one batch of its input all that time, and made %d rows of it", operator, made)
+}
+
+// endsAsItIs reports whether the job is to stop without a last checkpoint: one batch
+// becomes so many rows that the barrier would take long to pass.
+func (r *runner) endsAsItIs(ctx context.Context, o *stopOrder) bool {
+	p, patience := r.coord.pending, stopPatience
+	if t := r.opt.CheckpointTimeout; t > 0 {
+		patience = min(patience, t)
+	}
+	if o.must || o.drain || p == nil || r.m.opt.Clock.Now().Sub(p.started) < patience {
+		return false
+	}
+	why := r.stuck()
+	if why == "" || !o.settled.CompareAndSwap(false, true) {
+		return false
+	}
+	r.coord.withdraw(o.checkpoint)
+	o.checkpoint <- requestResult{}
+	r.event(ctx, "stopped", "without a last checkpoint, which could not pass: "+why)
+	return true
+}
+
 // inject sends the barrier that is due, if any.
 func (r *runner) inject(ctx context.Context) error {
 	d, ok := r.coord.decide(r.m.opt.Clock.Now())
@@ -342,6 +376,7 @@ func (r *runner) inject(ctx context.Context) error {
 	if d.checkpoint != 0 {
 		r.recordCheckpoint(ctx, catalog.Checkpoint{JobID: r.job.ID, N: d.checkpoint, State: "running", Started: r.m.opt.Clock.Now()})
 	}
+	r.injected = r.run.Progress()
 	return r.run.Inject(ctx, exec.Barrier{Epoch: d.epoch, Checkpoint: d.checkpoint, Time: r.m.opt.Clock.Now().UnixMicro(), Final: d.final}, d.catchUp)
 }
 

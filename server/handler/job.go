@@ -139,11 +139,21 @@ func (h *Handler) stopJob(st *ast.StopJob) plan {
 				return nil, notRunning(err, j, st.Name)
 			}
 			s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("savepoint %s is at %s", sp.Name, sp.URL))
-		} else if _, err := h.opt.Jobs.Stop(ctx, j.Name, st.Drain); err != nil && !errors.Is(err, job.ErrNotRunning) {
+		} else if err := h.endRun(ctx, s, j, st.Drain); err != nil && !errors.Is(err, job.ErrNotRunning) {
 			return nil, err
 		}
 		return session.Command("STOP JOB"), h.want(ctx, j, "stopped")
 	})
+}
+
+// endRun ends a job's run after a last checkpoint, and says so if it was without.
+func (h *Handler) endRun(ctx context.Context, s *session.Session, j *catalog.Job, drain bool) error {
+	n, err := h.opt.Jobs.Stop(ctx, j.Name, drain)
+	if err == nil && n == 0 {
+		s.SendNotice(session.Notice{Severity: "NOTICE", Error: *pgerr.New(pgerr.SuccessfulCompletion, "job %q has ended without a last checkpoint", j.Name).
+			WithDetail("It goes on from the checkpoint before.").Hint("SELECT * FROM millrace.job_events shows why.")})
+	}
+	return err
 }
 
 // want records what a job is to do from now on, and that it does it.
@@ -185,7 +195,7 @@ func (h *Handler) pauseJob(st *ast.PauseJob) plan {
 			return nil, err
 		}
 		if !st.Resume {
-			if _, err := h.opt.Jobs.Stop(ctx, j.Name, false); err != nil {
+			if err := h.endRun(ctx, s, j, false); err != nil {
 				return nil, notRunning(err, j, st.Name)
 			}
 			return session.Command(tag), h.want(ctx, j, "paused")

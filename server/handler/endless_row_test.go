@@ -1,0 +1,46 @@
+package handler_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// One row that becomes very many holds up the checkpoints of its own job only, whose
+// failure says why, and that job can be ended at once.
+func TestRowWithoutEnd(t *testing.T) {
+	c := start(t, "")
+	promptly := func(sql string) {
+		t.Helper()
+		began := time.Now()
+		c.exec(sql)
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("%s took %s", sql, took)
+		}
+	}
+	for _, from := range []string{`t, LATERAL generate_series(1, t.n) AS g`, `generate_series(1, 1000000000000) AS g`} {
+		c.exec(`CREATE TABLE t (n bigint) APPEND ONLY`, `CREATE TABLE u (n bigint) APPEND ONLY`, `CREATE SINK none (n bigint) WITH (connector = 'blackhole')`,
+			`CREATE JOB other WITH (checkpoint_interval = '100ms') AS INSERT INTO none SELECT n FROM u`,
+			`CREATE JOB j WITH (checkpoint_interval = '100ms', checkpoint_timeout = '1s') AS INSERT INTO none SELECT g FROM `+from,
+			`INSERT INTO t VALUES (1000000000000)`)
+		c.eventually(`SELECT count(*) > 0 FROM millrace.job_events WHERE job = 'j' AND kind = 'checkpoint_failed' AND message LIKE
+			'checkpoint % did not pass through the job within 1s: generate_series% was busy with one batch of its input all that time, and made % rows of it'`, "t")
+		n := c.one(`SELECT max(n) FROM millrace.checkpoints WHERE job = 'other' AND state = 'complete'`)
+		c.eventually(`SELECT max(n) > `+n+` FROM millrace.checkpoints WHERE job = 'other' AND state = 'complete'`, "t")
+		c.noticed()
+		promptly(`STOP JOB j`)
+		if told := c.noticed(); !strings.Contains(told, `job "j" has ended without a last checkpoint`) {
+			t.Errorf("STOP says: %s", told)
+		}
+		c.expect(`SELECT state FROM millrace.jobs WHERE name = 'j'`, "stopped")
+		c.eventually(`SELECT count(*) FROM millrace.job_events WHERE job = 'j' AND kind = 'stopped' AND message LIKE 'without a last checkpoint%generate_series%'`, "1")
+		c.exec(`RESUME JOB j`)
+		rows := `SELECT sum(output_rows) > 1000 FROM millrace.operators WHERE job = 'j'`
+		c.eventually(rows, "t")
+		promptly(`PAUSE JOB j`)
+		c.exec(`RESUME JOB j`)
+		c.eventually(rows, "t")
+		promptly(`DROP JOB j`)
+		c.exec(`DROP JOB other`, `DROP TABLE t`, `DROP TABLE u`, `DROP SINK none`)
+	}
+}
