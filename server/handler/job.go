@@ -132,6 +132,7 @@ func (h *Handler) stopJob(st *ast.StopJob) plan {
 			}
 			return nil, err
 		}
+		running := h.opt.Jobs.Running(j.Name)
 		if st.WithSavepoint {
 			spec := job.SavepointSpec{Name: st.Savepoint, To: st.To, Format: st.Format}
 			sp, err := h.opt.Jobs.StopWithSavepoint(ctx, j, spec, st.Drain)
@@ -142,7 +143,7 @@ func (h *Handler) stopJob(st *ast.StopJob) plan {
 		} else if err := h.endRun(ctx, s, j, st.Drain); err != nil && !errors.Is(err, job.ErrNotRunning) {
 			return nil, err
 		}
-		return session.Command("STOP JOB"), h.want(ctx, j, "stopped")
+		return session.Command("STOP JOB"), h.ended(ctx, j, "stopped", running)
 	})
 }
 
@@ -152,6 +153,16 @@ func (h *Handler) endRun(ctx context.Context, s *session.Session, j *catalog.Job
 	if err == nil && n == 0 {
 		s.SendNotice(session.Notice{Severity: "NOTICE", Error: *pgerr.New(pgerr.SuccessfulCompletion, "job %q has ended without a last checkpoint", j.Name).
 			WithDetail("It goes on from the checkpoint before.").Hint("SELECT * FROM millrace.job_events shows why.")})
+	}
+	return err
+}
+
+// ended records that a job's run was ended, and why. If that cannot be written, it goes on
+// where it was running: nothing has happened then.
+func (h *Handler) ended(ctx context.Context, j *catalog.Job, wanted string, running bool) error {
+	err := h.want(ctx, j, wanted)
+	if err != nil && running {
+		err = errors.Join(err, h.opt.Jobs.Start(j))
 	}
 	return err
 }
@@ -194,11 +205,11 @@ func (h *Handler) pauseJob(st *ast.PauseJob) plan {
 		if err != nil {
 			return nil, err
 		}
-		if !st.Resume {
+		if running := h.opt.Jobs.Running(j.Name); !st.Resume {
 			if err := h.endRun(ctx, s, j, false); err != nil {
 				return nil, notRunning(err, j, st.Name)
 			}
-			return session.Command(tag), h.want(ctx, j, "paused")
+			return session.Command(tag), h.ended(ctx, j, "paused", running)
 		}
 		if h.opt.Jobs.Running(j.Name) {
 			return nil, pgerr.New(pgerr.ObjectNotInPrerequisiteState, "job %q is running", j.Name).At(int(st.Name.Pos))
