@@ -55,6 +55,11 @@ func (e *expand) row(in *batch.Batch, i int, args []*batch.Column, out exec.Outp
 	if in.Op(i).Retracts() {
 		op = batch.Delete
 	}
+	if e.args.bad.report != nil { // of a job, whose other rows wait
+		if err := endless(&e.spec.Function, e.vals); err != nil {
+			return e.refuse(in, i, err)
+		}
+	}
 	n := int64(0)
 	known, err := functionRows(&e.spec.Function, e.args.now.eval, e.vals, func(vals ...types.Value) error {
 		n++

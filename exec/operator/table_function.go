@@ -1,6 +1,7 @@
 package operator
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/exec/eval"
@@ -139,6 +140,28 @@ func (f *tableFunction) timeSeries(args []types.Value, zero error) (err error) {
 		if err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// endless refuses a series of times that comes to no end.
+func endless(spec *graph.FunctionScan, args []types.Value) error {
+	own, isNull := args[:len(spec.Args)], func(v types.Value) bool { return v.Null }
+	if len(own) == 3 && spec.Args[2].Type.Phys() == types.PhysInterval && !slices.ContainsFunc(own, isNull) {
+		from, to, step := own[0].Int, own[1].Int, own[2].Interval.Cmp(types.Interval{})
+		switch some := step > 0 && from <= to || step < 0 && from >= to; {
+		case some && types.IsInfinite(from):
+			return pgerr.New(pgerr.InvalidParameterValue, "start value cannot be infinity")
+		case some && types.IsInfinite(to):
+			return pgerr.New(pgerr.InvalidParameterValue, "stop value cannot be infinity")
+		}
+	}
+	args = args[len(spec.Args):]
+	for i := range spec.Beside {
+		if err := endless(&spec.Beside[i], args); err != nil {
+			return err
+		}
+		args = args[len(spec.Beside[i].Args):]
 	}
 	return nil
 }

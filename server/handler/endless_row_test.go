@@ -44,3 +44,14 @@ func TestRowWithoutEnd(t *testing.T) {
 		c.exec(`DROP JOB other`, `DROP TABLE t`, `DROP TABLE u`, `DROP SINK none`)
 	}
 }
+
+// A series up to infinity would have no end: the row is a dead letter, and others go on.
+func TestSeriesWithoutEnd(t *testing.T) {
+	c := start(t, "")
+	c.exec(`CREATE TABLE t (id bigint, stop timestamp)`, `CREATE MATERIALIZED VIEW days AS SELECT id, count(*) AS n FROM t, LATERAL generate_series(timestamp '2026-01-01', t.stop, '1 day') AS d GROUP BY id`,
+		`INSERT INTO t VALUES (1, '2026-01-03'), (2, 'infinity'), (3, '-infinity'), (4, '2026-01-01'), (5, NULL)`, `FLUSH`)
+	c.expect(`SELECT * FROM days ORDER BY id`, "1 | 3", "4 | 1")
+	c.exec(`DELETE FROM t WHERE id < 4`, `FLUSH`)
+	c.expect(`SELECT * FROM days`, "4 | 1")
+	c.eventually(`SELECT error FROM millrace.dead_letters ORDER BY id`, "stop value cannot be infinity")
+}
