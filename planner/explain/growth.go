@@ -32,13 +32,18 @@ func Growths(g *graph.Graph, ttl int64) []Growth {
 			out = append(out, cross(o))
 			continue
 		}
+		if n := o.Multiplies(); n > 0 {
+			out = append(out, Growth{Severe: true, Message: fmt.Sprintf("each row that comes to %s becomes %.0f rows", o.ID, n),
+				Detail: "Rows behind it, and checkpoints, wait until all of them are through, also if a condition drops most of them.",
+				Hint:   "Compute what the series is for from the row itself, such as k BETWEEN 1 AND 10 for k IN (SELECT generate_series(1, 10)).", Pos: o.Pos})
+		}
 		perRow, perKey := 0, 0
 		why := ""
 		for t, b := range g.Bounds(i, ttl) {
 			if b.Kind != graph.NoBound {
 				continue
 			}
-			if keepsRows(o) {
+			if keepsRows(o) || o.Aggregate != nil && o.Aggregate.KeepsRows(t) {
 				perRow += o.Tables[t].RowBytes()
 			} else {
 				perKey += o.Tables[t].RowBytes()
@@ -108,6 +113,8 @@ func bounding(o *graph.Operator) string {
 		return "Compare event times of both sides, which have watermarks, in the inequality, or set state_ttl."
 	case o.Kind == graph.WindowAggregateKind:
 		return "Declare a watermark for the column that the windows go by."
+	case o.Aggregate != nil:
+		return "Group by a window that closes. With state_ttl, groups that are not written any more are forgotten, whole."
 	case o.TopN != nil, o.Over != nil:
 		return "Partition by a window that closes, or set state_ttl."
 	}

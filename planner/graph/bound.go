@@ -27,6 +27,7 @@ const (
 	ByGroup     BoundKind = "group"
 	ByView      BoundKind = "rows of the view"
 	OneRow      BoundKind = "one row"
+	ByConstants BoundKind = "constant rows"
 	NoBound     BoundKind = "unbounded"
 )
 
@@ -41,12 +42,32 @@ func (g *Graph) Bounds(i int, job int64) []Bound {
 			out[t] = Bound{Kind: ByTTL, TTL: ttl[t]}
 			continue
 		}
+		if o.Materialize == nil && g.ofConstants(o, t) {
+			out[t] = Bound{Kind: ByConstants}
+			continue
+		}
 		out[t] = g.bound(o, t, job)
 		if out[t].Kind == ByGroup && out[0].Kind == ByTTL {
 			out[t] = out[0]
 		}
 	}
 	return out
+}
+
+// ofConstants reports whether a table of o keeps nothing but rows that are constant.
+func (g *Graph) ofConstants(o *Operator, table int) bool {
+	switch {
+	case o.Join != nil && o.Join.Sides != nil, o.AsofJoin != nil, o.TemporalJoin != nil:
+		return g.constant(o.Inputs[table].Operator)
+	case o.LookupJoin != nil:
+		return g.constant(o.Inputs[1].Operator)
+	}
+	for _, in := range o.Inputs {
+		if !g.constant(in.Operator) {
+			return false
+		}
+	}
+	return len(o.Inputs) > 0
 }
 
 // bound is what bounds a table without a lifetime.
@@ -126,7 +147,7 @@ func (a *Aggregate) bound(o *Operator, table int) Bound {
 	switch {
 	case table == 0 && a.Global:
 		return Bound{Kind: OneRow}
-	case table > 0 && table <= len(a.Distincts):
+	case table > 0 && table <= len(a.Distincts) && !a.Retractable:
 		return Bound{Kind: NoBound, Why: "it keeps every different value: no window in the keys and no state_ttl"}
 	case table > 0 && !a.Retractable:
 		if a.First(table) || table > len(o.Tables)-1-len(a.Sketches) {
@@ -146,6 +167,13 @@ func (a *Aggregate) bound(o *Operator, table int) Bound {
 func (a *Aggregate) First(table int) bool {
 	list := table - 1 - len(a.Distincts)
 	return list >= 0 && list < len(a.Lists) && a.Lists[list].First != nil
+}
+
+// KeepsRows reports whether a table, of an append-only input, is a list of all rows of
+// each group.
+func (a *Aggregate) KeepsRows(table int) bool {
+	list := table - 1 - len(a.Distincts)
+	return list >= 0 && list < len(a.Lists) && a.Lists[list].Arrival && a.Lists[list].First == nil
 }
 
 // stringBytes is what a string of a row is taken to be long.
@@ -177,7 +205,7 @@ func (g *Graph) Crosses(o *Operator) bool {
 		return false
 	}
 	for i, in := range o.Inputs {
-		if g.Operators[in.Operator].Mode != AppendOnly || !o.Join.Sides[i].Expiry.never() {
+		if g.Operators[in.Operator].Mode != AppendOnly || g.constant(in.Operator) || !o.Join.Sides[i].Expiry.never() {
 			return false
 		}
 	}
