@@ -13,7 +13,7 @@ import (
 func newArrayAgg(c Call) Ordered {
 	elem := *c.Type.Elem
 	if c.Args[0].Kind == types.Array {
-		return func(rows Rows) (types.Value, error) { return arrayOfArrays(elem, rows) }
+		return func(rows Rows) (types.Value, error) { return arrayOfArrays(c, elem, rows) }
 	}
 	return func(rows Rows) (types.Value, error) {
 		n := int64(0)
@@ -23,12 +23,11 @@ func newArrayAgg(c Call) Ordered {
 		if n > types.ValueBytesMax/arrayElementBytesMin {
 			return types.NullValue, errTooLong("array_agg")
 		}
-		kept := c.Memory.Meter()
-		if err := c.Memory.Room(n * valueBytes); err != nil {
+		give, err := c.Memory.Hold(n * valueBytes)
+		if err != nil {
 			return types.NullValue, err
 		}
-		_ = kept.Set(n * valueBytes) // there was room
-		defer kept.Set(0)
+		defer give()
 		list := make([]types.Value, 0, n)
 		bytes := 0
 		for i := range rows.Len() {
@@ -54,9 +53,21 @@ const (
 	arrayElementBytesMin = 1
 )
 
-func arrayOfArrays(elem types.Type, rows Rows) (types.Value, error) {
+func arrayOfArrays(c Call, elem types.Type, rows Rows) (types.Value, error) {
 	var all types.ArrayValue
-	n, bytes := 0, 0
+	n, bytes, elems := 0, 0, int64(0)
+	for i := range rows.Len() {
+		v := rows.Arg(i, 0)
+		if bytes += len(v.Bytes) * int(rows.Copies(i)); bytes > types.ValueBytesMax {
+			return types.NullValue, errTooLong("array_agg")
+		}
+		elems += types.ListBytes(v.Bytes) * rows.Copies(i)
+	}
+	give, err := c.Memory.Hold(elems)
+	if err != nil {
+		return types.NullValue, err
+	}
+	defer give()
 	for i := range rows.Len() {
 		v := rows.Arg(i, 0)
 		if v.Null {
@@ -72,9 +83,6 @@ func arrayOfArrays(elem types.Type, rows Rows) (types.Value, error) {
 			return v, pgerr.New(pgerr.ArraySubscriptError, "cannot accumulate arrays of different dimensionality")
 		}
 		all.Dims = a.Dims
-		if bytes += len(v.Bytes) * int(rows.Copies(i)); bytes > types.ValueBytesMax {
-			return types.NullValue, errTooLong("array_agg")
-		}
 		for range rows.Copies(i) {
 			all.Elems = append(all.Elems, a.Elems...)
 			n++

@@ -2,26 +2,35 @@ package agg
 
 import "github.com/millrace/millrace/types"
 
-// jsonAgg collects values that are JSON already into an array.
-func jsonAgg(rows Rows) (types.Value, error) {
-	if rows.Len() == 0 {
-		return types.NullValue, nil
-	}
-	out := []byte{'['}
-	for i := range rows.Len() {
-		v := rows.Arg(i, 0)
-		if v.Null {
-			v.Bytes = "null"
+// newJSONAgg collects values that are JSON already into an array.
+func newJSONAgg(c Call) Ordered {
+	return func(rows Rows) (types.Value, error) {
+		if rows.Len() == 0 {
+			return types.NullValue, nil
 		}
-		for range rows.Copies(i) {
-			if err := fits("json_agg", len(out), len(v.Bytes)+2); err != nil {
-				return types.NullValue, err
+		value := func(i int) string {
+			v := rows.Arg(i, 0)
+			if v.Null {
+				return "null"
 			}
-			if len(out) > 1 {
-				out = append(out, ", "...)
-			}
-			out = append(out, v.Bytes...)
+			return v.Bytes
 		}
+		out, give, err := c.text(rows, func(i int) int { return len(value(i)) + len(", ") })
+		if err != nil {
+			return types.NullValue, err
+		}
+		defer give()
+		out.WriteByte('[')
+		for i := range rows.Len() {
+			v := value(i)
+			for range rows.Copies(i) {
+				if out.Len() > 1 {
+					out.WriteString(", ")
+				}
+				out.WriteString(v)
+			}
+		}
+		out.WriteByte(']')
+		return types.Value{Bytes: out.String()}, nil
 	}
-	return types.Value{Bytes: string(append(out, ']'))}, nil
 }

@@ -1,6 +1,8 @@
 package agg
 
 import (
+	"strings"
+
 	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/types"
@@ -39,12 +41,23 @@ func errTooLong(name string) error {
 	return pgerr.New(pgerr.ProgramLimitExceeded, "the result of %s is longer than %d bytes", name, types.ValueBytesMax)
 }
 
-// fits checks, as a result grows, that it may have n bytes more than have.
-func fits(name string, have, n int) error {
-	if have+n > types.ValueBytesMax {
-		return errTooLong(name)
+// text is what a result is written into that is made of strings. Row i adds at most
+// bytes(i) for each of its copies. What it takes is counted until give is called.
+func (c *Call) text(rows Rows, bytes func(i int) int) (out *strings.Builder, give func(), err error) {
+	n := int64(0)
+	for i := range rows.Len() {
+		one := int64(bytes(i))
+		if one > 0 && rows.Copies(i) > (types.ValueBytesMax-n)/one {
+			return nil, nil, errTooLong(c.Func)
+		}
+		n += one * rows.Copies(i)
 	}
-	return nil
+	if give, err = c.Memory.Hold(n); err != nil {
+		return nil, nil, err
+	}
+	out = &strings.Builder{}
+	out.Grow(int(n))
+	return out, give, nil
 }
 
 // NewOrdered returns what computes the call.
@@ -55,9 +68,9 @@ func NewOrdered(c Call) (Ordered, error) {
 	case "array_agg":
 		return newArrayAgg(c), nil
 	case "json_agg":
-		return jsonAgg, nil
+		return newJSONAgg(c), nil
 	case "json_object_agg":
-		return jsonObjectAgg, nil
+		return newJSONObjectAgg(c), nil
 	case "percentile_cont":
 		return newPercentile(c, percentileCont), nil
 	case "percentile_disc":

@@ -6,21 +6,12 @@ import "github.com/millrace/millrace/types"
 // value. Large ones ask before whether there is room, and count while they are there:
 // the query or job that has none is stopped, before it takes all memory at once.
 
-// heldMin is how long a value is that counts.
+// heldMin is how long a value is that is counted until the call of its row is over.
 const heldMin = 256 << 10
 
 // Hold counts n bytes, if they are many, until give is called. An error tells that there
 // is no room.
-func (c *Context) Hold(n int64) (give func(), err error) {
-	if n < heldMin {
-		return func() {}, nil
-	}
-	if err := c.Memory.Room(n); err != nil {
-		return func() {}, err
-	}
-	c.Memory.Add(n)
-	return func() { c.Memory.Add(-n) }, nil
-}
+func (c *Context) Hold(n int64) (give func(), err error) { return c.Memory.Hold(n) }
 
 // parseText reads a value, and counts what it takes meanwhile if the text is long.
 func (c *Context) parseText(t types.Type, text string, opt *types.ParseOptions) (types.Value, error) {

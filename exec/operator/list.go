@@ -57,6 +57,9 @@ type listColumn struct {
 	t   types.Type
 }
 
+// cellBytesMax is how much room for a result stays for the next one.
+const cellBytesMax = 1 << 20
+
 // crowd is how many rows a group may get before those that nobody wants go.
 const crowd = 64
 
@@ -329,7 +332,12 @@ func (l *list) settleOne(id uint32) error {
 		if err != nil {
 			return err
 		}
+		give, err := l.a.memory.Hold(int64(len(v.Bytes))) // beside its copy in the table
+		if err != nil {
+			return err
+		}
 		l.store(row, r, v)
+		give()
 	}
 	if len(l.orders) == 0 || l.order(id, 0).n == 0 {
 		l.clear(id)
@@ -340,6 +348,9 @@ func (l *list) settleOne(id uint32) error {
 // store writes a result into the group's row.
 func (l *list) store(row unsafe.Pointer, r *listReader, v types.Value) {
 	t := l.a.groups
+	if cap(l.cell.Arena) > cellBytesMax {
+		l.cell.Arena = nil
+	}
 	l.cell = batch.Column{Phys: t.Phys(r.acc.column), Arena: l.cell.Arena[:0]}
 	l.cell.Append(v)
 	l.one = append(l.one[:0], row)

@@ -184,6 +184,22 @@ func (s *Share) Room(n int64) error {
 	return a.Err()
 }
 
+// heldMin is how much is worth to be counted by Hold.
+const heldMin = 256 << 10
+
+// Hold counts n bytes, if they are many, until give is called. An error tells that there
+// is no room for them.
+func (s *Share) Hold(n int64) (give func(), err error) {
+	if n < heldMin {
+		return func() {}, nil
+	}
+	if err := s.Room(n); err != nil {
+		return func() {}, err
+	}
+	s.Add(n)
+	return func() { s.Add(-n) }, nil
+}
+
 func (s *Share) asks(n int64) string {
 	return fmt.Sprintf(" The part %s asked for %s more.", s.name, Size(n))
 }
