@@ -35,8 +35,6 @@ const (
 	codecColumns     = 3 // S2 of packed columns
 )
 
-var castagnoli = crc32.MakeTable(crc32.Castagnoli)
-
 // ErrDamaged is what an error is when bytes are not what was written, or are
 // gone.
 var ErrDamaged = errors.New("state is damaged")

@@ -156,6 +156,11 @@ func TestSegmentRoundTrip(t *testing.T) {
 	if list, _ := store.List(ctx, ""); len(list) != 1 || len(w.Objects()) != 1 || w.Objects()[0].Size != list[0].Size {
 		t.Errorf("objects %v, said %v", list, w.Objects())
 	}
+	for _, o := range w.Objects() {
+		if data, _, err := store.Get(ctx, o.Name); err != nil || Check(o.Name, data, o.Size, o.Checksum) != nil {
+			t.Errorf("object %s is not what is said of it: %v", o.Name, err)
+		}
+	}
 	for i, table := range tables {
 		var want []Request
 		for k, p := range pagesOf(uint64(i)) {

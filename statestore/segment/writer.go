@@ -22,6 +22,7 @@ type Writer struct {
 	prefix  string
 	enc     encoder
 	buf     []byte
+	sum     uint32 // of buf
 	number  int
 	written int64
 	objects []manifest.File
@@ -71,6 +72,7 @@ func (tw *TableWriter) Add(ctx context.Context, page []byte, rowBytes int) (mani
 	}
 	if len(w.buf) == 0 {
 		w.buf = append(w.buf, magic[:]...)
+		w.sum = crc32.Checksum(magic[:], castagnoli)
 	}
 	if tw.current < 0 {
 		tw.current = len(tw.t.Segments)
@@ -81,6 +83,7 @@ func (tw *TableWriter) Add(ctx context.Context, page []byte, rowBytes int) (mani
 	var sum uint32
 	w.buf, sum = w.enc.appendBlock(w.buf, page, rowBytes)
 	n := len(w.buf) - start
+	w.sum = joinChecksums(w.sum, blockChecksum, n)
 	tw.t.Segments[tw.current].Bytes += int64(n)
 	return manifest.Place{Segment: tw.current, Offset: int64(start), Length: n, Bytes: len(page), Checksum: sum}, nil
 }
@@ -108,16 +111,16 @@ func (w *Writer) flush(ctx context.Context) error {
 	if len(w.buf) == 0 {
 		return nil
 	}
-	name, sum := w.name(), crc32.Checksum(w.buf, castagnoli)
+	name := w.name()
 	if err := w.store.Create(ctx, name, w.buf); err != nil {
 		return fmt.Errorf("write segment %s: %w", name, err)
 	}
 	for _, tw := range w.open {
 		s := &tw.t.Segments[tw.current]
-		s.Size, s.Checksum = int64(len(w.buf)), sum
+		s.Size, s.Checksum = int64(len(w.buf)), w.sum
 		tw.current = -1
 	}
-	w.objects = append(w.objects, manifest.File{Name: name, Size: int64(len(w.buf)), Checksum: sum})
+	w.objects = append(w.objects, manifest.File{Name: name, Size: int64(len(w.buf)), Checksum: w.sum})
 	w.written += int64(len(w.buf))
 	w.open, w.buf = w.open[:0], w.buf[:0]
 	w.number++
