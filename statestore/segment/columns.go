@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // A page of rows is packed column by column, as words of 8 bytes: 2 bytes, how
@@ -27,40 +28,81 @@ func packable(page []byte, rowBytes int) bool {
 	return rowBytes > 0 && rowBytes%wordBytes == 0 && rowBytes/wordBytes <= rowWordsMax && len(page) > 0 && len(page)%rowBytes == 0
 }
 
-// packedMax is how long a page is at most when it is packed, and the room that
-// packing needs behind it.
+// packedMax is how long a page is at most when it is packed.
 func packedMax(page, words int) int {
-	return packedHeaderBytes + words*columnHeaderBytes + page + wordBytes
+	return packedHeaderBytes + words*columnHeaderBytes + page
 }
 
-// packColumns packs a page into dst, which has room for packedMax bytes, and
-// returns the part that is used.
-func packColumns(dst, page []byte, rowBytes int) []byte {
+// packing is how the columns of a page are packed. It may be used for one page after
+// another.
+type packing struct {
+	columns []packedColumn
+	bytes   int // of the packed page
+}
+
+type packedColumn struct {
+	low, high int64
+	width, at int // of a value; where the values begin
+}
+
+// blockRows is how many rows are read column by column at a time, so that they stay in
+// the nearest cache.
+func blockRows(rowBytes int) int { return max(8<<10/rowBytes, 1) }
+
+// measure finds out how a page is packed.
+func (p *packing) measure(page []byte, rowBytes int) {
 	words, rows := rowBytes/wordBytes, len(page)/rowBytes
-	binary.LittleEndian.PutUint16(dst, uint16(words))
-	at := packedHeaderBytes
-	for column := range words {
-		cells := page[column*wordBytes:]
-		low, high := int64(math.MaxInt64), int64(math.MinInt64)
-		for i := 0; i < len(cells); i += rowBytes {
-			v := int64(binary.LittleEndian.Uint64(cells[i:]))
-			low, high = min(low, v), max(high, v)
-		}
-		width := (bits.Len64(uint64(high)-uint64(low)) + 7) / 8
-		dst[at] = byte(width)
-		binary.LittleEndian.PutUint64(dst[at+1:], uint64(low))
-		at += columnHeaderBytes
-		if width == 0 {
-			continue
-		}
-		// hot: what a value writes beyond its width, the next one overwrites.
-		out := dst[at : at+rows*width+wordBytes]
-		for i, o := 0, 0; i < len(cells); i, o = i+rowBytes, o+width {
-			binary.LittleEndian.PutUint64(out[o:], binary.LittleEndian.Uint64(cells[i:])-uint64(low))
-		}
-		at += rows * width
+	p.columns = slices.Grow(p.columns[:0], words)[:words]
+	for c := range p.columns {
+		p.columns[c] = packedColumn{low: math.MaxInt64, high: math.MinInt64}
 	}
-	return dst[:at]
+	for step := blockRows(rowBytes) * rowBytes; len(page) > 0; page = page[min(step, len(page)):] {
+		block := page[:min(step, len(page))]
+		for c := range p.columns {
+			low, high := p.columns[c].low, p.columns[c].high
+			for i := c * wordBytes; i < len(block); i += rowBytes {
+				v := int64(binary.LittleEndian.Uint64(block[i:]))
+				low, high = min(low, v), max(high, v)
+			}
+			p.columns[c].low, p.columns[c].high = low, high
+		}
+	}
+	p.bytes = packedHeaderBytes
+	for c := range p.columns {
+		col := &p.columns[c]
+		col.width = (bits.Len64(uint64(col.high)-uint64(col.low)) + 7) / 8
+		col.at = p.bytes + columnHeaderBytes
+		p.bytes = col.at + rows*col.width
+	}
+}
+
+// append packs the page that was measured behind dst.
+// hot: what a value writes beyond its width, the next one overwrites, or the header of
+// the next column, which is written last.
+func (p *packing) append(dst, page []byte, rowBytes int) []byte {
+	dst = grow(dst, p.bytes+wordBytes)
+	out := dst[len(dst) : len(dst)+p.bytes+wordBytes]
+	for step, done := blockRows(rowBytes), 0; len(page) > 0; done += step {
+		block := page[:min(step*rowBytes, len(page))]
+		page = page[len(block):]
+		for c := range p.columns {
+			width, low := p.columns[c].width, uint64(p.columns[c].low)
+			if width == 0 {
+				continue
+			}
+			to := out[p.columns[c].at+done*width:]
+			for i, o := c*wordBytes, 0; i < len(block); i, o = i+rowBytes, o+width {
+				binary.LittleEndian.PutUint64(to[o:], binary.LittleEndian.Uint64(block[i:])-low)
+			}
+		}
+	}
+	binary.LittleEndian.PutUint16(out, uint16(len(p.columns)))
+	for _, c := range p.columns {
+		header := out[c.at-columnHeaderBytes:]
+		header[0] = byte(c.width)
+		binary.LittleEndian.PutUint64(header[1:], uint64(c.low))
+	}
+	return dst[:len(dst)+p.bytes]
 }
 
 // unpackColumns is the way back, into a page that has the length it had. packed

@@ -18,9 +18,9 @@ const (
 // of it where there is little to gain, so that less does not pay.
 type compressor struct{ skip int }
 
-// tries reports whether the next page is to be compressed.
-func (c *compressor) tries(plain []byte) bool {
-	if c.skip == 0 || len(plain) < skipBytesMin {
+// tries reports whether the next page, of so many bytes, is to be compressed.
+func (c *compressor) tries(n int) bool {
+	if c.skip == 0 || n < skipBytesMin {
 		return true
 	}
 	c.skip--
@@ -37,13 +37,11 @@ func (c *compressor) append(dst, plain []byte) []byte {
 	return dst[:len(dst)+n]
 }
 
-// appendLiteral is the S2 form of bytes that are not compressed: their length, and one
-// literal.
-func appendLiteral(dst, plain []byte) []byte {
+// appendLiteral begins the S2 form of n bytes that are not compressed, which are to
+// follow: their length, and one literal.
+func appendLiteral(dst []byte, n int) []byte {
 	const literal4 = 63 << 2 // its length less one follows in 4 bytes
-	dst = grow(dst, s2.MaxEncodedLen(len(plain)))
-	dst = binary.AppendUvarint(dst, uint64(len(plain)))
+	dst = binary.AppendUvarint(dst, uint64(n))
 	dst = append(dst, literal4)
-	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(plain)-1))
-	return append(dst, plain...)
+	return binary.LittleEndian.AppendUint32(dst, uint32(n-1))
 }

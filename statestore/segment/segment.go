@@ -46,6 +46,7 @@ func newDecoder(parallel int) (*zstd.Decoder, error) {
 
 // encoder makes blocks of pages, one at a time.
 type encoder struct {
+	packing      packing
 	packed       []byte
 	rows, others compressor // of pages of rows, and of others
 }
@@ -58,15 +59,9 @@ func (e *encoder) appendBlock(dst, page []byte, rowBytes int) ([]byte, uint32) {
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(page)))
 	switch {
 	case packable(page, rowBytes):
-		e.packed = slices.Grow(e.packed[:0], packedMax(len(page), rowBytes/wordBytes))
-		packed := packColumns(e.packed[:cap(e.packed)], page, rowBytes)
 		dst[start] = codecColumns
-		if e.rows.tries(packed) {
-			dst = e.rows.append(dst, packed)
-		} else {
-			dst = appendLiteral(dst, packed)
-		}
-	case e.others.tries(page):
+		dst = e.appendPacked(dst, page, rowBytes)
+	case e.others.tries(len(page)):
 		dst = e.others.append(dst, page)
 	default:
 		dst = append(grow(dst, len(page)), page...)
@@ -78,6 +73,16 @@ func (e *encoder) appendBlock(dst, page []byte, rowBytes int) ([]byte, uint32) {
 	}
 	sum := crc32.Checksum(dst[start:], castagnoli)
 	return binary.LittleEndian.AppendUint32(dst, sum), sum
+}
+
+// appendPacked appends the S2 form of a page's packed columns.
+func (e *encoder) appendPacked(dst, page []byte, rowBytes int) []byte {
+	e.packing.measure(page, rowBytes)
+	if !e.rows.tries(e.packing.bytes) {
+		return e.packing.append(appendLiteral(dst, e.packing.bytes), page, rowBytes)
+	}
+	e.packed = e.packing.append(e.packed[:0], page, rowBytes)
+	return e.rows.append(dst, e.packed)
 }
 
 // grow makes room for n more bytes: segments are large, so it at least doubles

@@ -67,7 +67,8 @@ func TestColumns(t *testing.T) {
 		if err := decodeBlock(nil, block, got, sum); err != nil || !bytes.Equal(got, page) {
 			t.Fatalf("page %d: %v", i, err)
 		}
-		packed := packColumns(make([]byte, packedMax(len(page), rowBytes[i]/8)), page, rowBytes[i])
+		e.packing.measure(page, rowBytes[i])
+		packed := e.packing.append(nil, page, rowBytes[i])
 		for n := range len(packed) {
 			if unpackColumns(got, slices.Concat(packed[:n:n], make([]byte, wordBytes))[:n]) == nil {
 				t.Fatalf("page %d: %d bytes of %d are taken", i, n, len(packed))
