@@ -2,7 +2,9 @@ package object
 
 import (
 	"errors"
+	"io"
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,10 +13,21 @@ import (
 // meanwhile.
 const window = 4 << 20
 
+// directBytes is what disks want memory, place and length to be multiples of, of what
+// they are to take by themselves.
+const directBytes = 4 << 10
+
 // writeDurably writes data to a new file and syncs it. Of large data the system's cache
-// keeps nothing: nobody reads a checkpoint soon, and a gigabyte of them every few seconds
-// would cost the memory it pushes out, and the time to touch what takes its place.
+// keeps nothing, and sees nothing where that is possible: nobody reads a checkpoint soon,
+// and a gigabyte of them every few seconds would cost the copies, the memory it pushes
+// out, and the time to touch what takes its place.
 func writeDurably(f *os.File, data []byte) error {
+	if len(data) > window {
+		var err error
+		if data, err = writeDirect(f, data); err != nil {
+			return err
+		}
+	}
 	if len(data) <= window {
 		if _, err := f.Write(data); err != nil {
 			return err
@@ -42,6 +55,32 @@ func writeDurably(f *os.File, data []byte) error {
 	}
 	forget(f, 0, len(data))
 	return nil
+}
+
+// writeDirect writes data to a new file past the system's cache, and returns what is left
+// to be written: less than directBytes, or all of it where the file system does not do
+// that, or not with data that lies there.
+func writeDirect(f *os.File, data []byte) (rest []byte, err error) {
+	if uintptr(unsafe.Pointer(unsafe.SliceData(data)))%directBytes != 0 {
+		return data, nil
+	}
+	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	if err != nil {
+		return data, nil
+	}
+	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETFL, flags|unix.O_DIRECT); err != nil {
+		return data, nil
+	}
+	n := len(data) &^ (directBytes - 1)
+	_, err = f.Write(data[:n])
+	if _, e := unix.FcntlInt(f.Fd(), unix.F_SETFL, flags); err == nil {
+		err = e
+	}
+	if errors.Is(err, unix.EINVAL) { // it takes none, or larger multiples
+		_, err := f.Seek(0, io.SeekStart)
+		return data, err
+	}
+	return data[n:], err
 }
 
 // syncRange syncs a window's data. A failure is told once, here or by Sync; a file
