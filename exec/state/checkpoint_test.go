@@ -265,3 +265,23 @@ func TestUploadsFollowChanges(t *testing.T) {
 		t.Errorf("%d segments of %d bytes hold %d bytes", len(m.Segments), size, live)
 	}
 }
+
+// TestFullSegmentsStay has small segments of a table put together when there are many,
+// and large ones, of which not fewer would come, left as they are.
+func TestFullSegmentsStay(t *testing.T) {
+	base := &manifest.Table{}
+	for i := range 3 * segmentsMax {
+		n := int64(30 << 20)
+		if i%3 == 0 {
+			n = 100 << 10
+		}
+		base.Segments = append(base.Segments, manifest.Segment{Name: fmt.Sprint(i), Size: n, Bytes: n})
+		base.Pages = append(base.Pages, manifest.Place{Segment: i, Length: int(n), Bytes: int(n)})
+	}
+	drop := rewrite(base, func(bool, int) bool { return true })
+	for i := range base.Segments {
+		if small := i%3 == 0; drop[i] != small {
+			t.Errorf("segment %d of %d bytes is rewritten: %v", i, base.Segments[i].Size, drop[i])
+		}
+	}
+}

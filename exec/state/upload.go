@@ -18,8 +18,10 @@ const (
 	// rewriteBytesMax bounds what an upload adds to its own to empty old segments.
 	rewriteBytesMax = 64 << 20
 	// segmentsMax is how many segments a table may refer to before the emptiest
-	// are rewritten whatever they still hold.
-	segmentsMax = 64
+	// are rewritten if they still hold no more than mergeBytesMax: of two that hold
+	// more, two would come.
+	segmentsMax   = 64
+	mergeBytesMax = 16 << 20
 )
 
 // uploads is what is known of a table's checkpoints. The table's goroutine seals,
@@ -213,7 +215,7 @@ func rewrite(base *manifest.Table, clean func(strings bool, i int) bool) map[int
 		if live[i] == 0 {
 			continue
 		}
-		if live[i] > budget || live[i]*2 >= base.Segments[i].Bytes && used <= segmentsMax {
+		if live[i] > min(budget, mergeBytesMax) || live[i]*2 >= base.Segments[i].Bytes && used <= segmentsMax {
 			continue
 		}
 		drop[i] = true
