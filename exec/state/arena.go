@@ -17,7 +17,8 @@ import (
 // page. If there are pages worth it, of which rows have too little, it goes over
 // the rows again and copies the strings of those pages into new ones; the old pages
 // are given up at the seal that follows. Pages of a table that only grows stay as
-// they are: to copy them would be to write them to the next checkpoint again.
+// they are: to copy them would be to write them to the next checkpoint again. If no row
+// can have given a string up, there is nothing to count.
 type arena struct {
 	ret      *retention
 	pages    []arenaPage
@@ -25,6 +26,7 @@ type arena struct {
 	last     int   // the page that takes small strings, -1: none
 	used     int   // bytes in pages
 	baseline int   // bytes in pages after the last collection
+	dropped  bool  // there may be strings of no row since the last collection began
 
 	shared []batch.View // places of strings that many rows have, by hash; nil: none yet
 
@@ -144,6 +146,10 @@ func (t *Table) collect(n int) {
 		if a.used < 2*a.baseline+collectBytesMin || len(a.emptied) > 0 {
 			return
 		}
+		if !a.dropped {
+			a.baseline = a.used
+			return
+		}
 		a.count()
 	}
 	for until := a.next + RowID(max(8*n, collectRowsMin)); a.next < until && a.next < t.end; a.next++ {
@@ -167,7 +173,7 @@ func (t *Table) collect(n int) {
 
 // count begins a collection.
 func (a *arena) count() {
-	a.counting, a.next = true, 0
+	a.counting, a.dropped, a.next = true, false, 0
 	for i := range a.pages {
 		a.pages[i].live, a.pages[i].counts = 0, i != a.last && a.pages[i].base != nil
 	}

@@ -11,6 +11,9 @@ import (
 // setValue puts row i of c into a row's column k (keys first).
 func (t *Table) setValue(row unsafe.Pointer, k int, c *batch.Column, i int) {
 	s := &t.slots[k]
+	if s.phys == types.PhysBytes {
+		t.strings.dropped = true // what the slot had, or that of a key of no row
+	}
 	if c.IsNull(i) {
 		s.setNull(row, true)
 		clear(unsafe.Slice((*byte)(unsafe.Add(row, s.off)), s.phys.RowWidth()))
@@ -87,6 +90,7 @@ func (t *Table) writeStrings(s *slot, rows []unsafe.Pointer, c *batch.Column, se
 		*(*uint64)(unsafe.Add(row, nulls)) &^= mask
 		v, at := c.BytesAt(int(i)), (*batch.View)(unsafe.Add(row, off))
 		if int(at.Len) != len(v) || string(t.Bytes(*at)) != string(v) {
+			t.strings.dropped = t.strings.dropped || at.Len > 0
 			*at = t.strings.store(v, t.version)
 		}
 	}

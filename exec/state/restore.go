@@ -206,7 +206,7 @@ func (t *Table) adopt(s *Snapshot) {
 			t.strings.free = append(t.strings.free, i)
 		}
 	}
-	t.strings.baseline = t.strings.used
+	t.strings.baseline, t.strings.dropped = t.strings.used, true
 	t.end, t.live, t.version = s.end, s.live, 2
 }
 

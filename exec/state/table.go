@@ -248,7 +248,10 @@ func (t *Table) Bytes(v batch.View) []byte { return viewBytes(t.strings.pages, v
 // StoreBytes keeps a copy of p and returns what to put in a row's string slot. A
 // string that no slot of a row holds is forgotten sooner or later; two slots must
 // not share one.
-func (t *Table) StoreBytes(p []byte) batch.View { return t.strings.store(p, t.version) }
+func (t *Table) StoreBytes(p []byte) batch.View {
+	t.strings.dropped = true // what the slot had
+	return t.strings.store(p, t.version)
+}
 
 // alloc makes a row of zeros that is live and belongs to a key group.
 func (t *Table) alloc(group uint64) (RowID, unsafe.Pointer) {
@@ -298,11 +301,13 @@ func (t *Table) Delete(id RowID) {
 	*(*RowID)(unsafe.Add(row, 8)) = t.free
 	t.free = id
 	t.live--
+	t.strings.dropped = true
 }
 
 // Renew makes all columns of a row but its keys what they are in a new one.
 func (t *Table) Renew(id RowID) unsafe.Pointer {
 	row := t.Write(id)
+	t.strings.dropped = true
 	for i := t.keys; i < len(t.slots); i++ {
 		s := &t.slots[i]
 		s.setNull(row, false)
