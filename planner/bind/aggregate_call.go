@@ -64,7 +64,7 @@ func (l *level) aggregateCall(name string, x *ast.Call) (*scalar.Aggregate, erro
 	if x.IgnoreNulls { // what FILTER says in more words
 		filter := ast.Expr(&ast.IsTest{X: x.Args[0], Test: "null", Not: true})
 		if x.Filter != nil {
-			filter = &ast.Binary{Op: "and", L: filter, R: x.Filter}
+			filter = &ast.Binary{Op: "and", L: x.Filter, R: filter}
 		}
 		c := *x
 		c.Filter, c.IgnoreNulls = filter, false

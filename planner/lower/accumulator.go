@@ -70,7 +70,7 @@ func (x *aggregation) output(o *operator, a scalar.Aggregate) (int, error) {
 	in := reading{op: x.s.op, arg: -1, filter: -1, distinct: -1}
 	if a.Filter != nil {
 		e := scalar.Substitute(a.Filter, x.s.exprs)
-		in.filter = f.argument(x.b, x.s.op, e, attr{})
+		in.filter = f.argument(x.b, x.s.op, e, attr{}, -1)
 		in.suffix = " filter (" + x.b.text(x.s.op, e) + ")"
 	}
 	if how, ok := listings[name]; ok && (f.agg.Retractable || !how.changing) {
@@ -92,7 +92,7 @@ func (x *aggregation) output(o *operator, a scalar.Aggregate) (int, error) {
 	}
 	if len(a.Args) == 1 {
 		e := scalar.Substitute(a.Args[0], x.s.exprs)
-		in.arg, in.text, in.typ = f.argument(x.b, x.s.op, e, attr{}), x.b.text(x.s.op, e), e.Type
+		in.arg, in.text, in.typ = f.argument(x.b, x.s.op, e, attr{}, in.filter), x.b.text(x.s.op, e), e.Type
 		if a.Distinct && !copiesMakeNoDifference[name] {
 			f.distinct(&in)
 		}
@@ -126,7 +126,7 @@ var copiesMakeNoDifference = map[string]bool{"min": true, "max": true, "bool_and
 func (x *aggregation) approximate(o *operator, a scalar.Aggregate, in reading) int {
 	f := o.family
 	e := scalar.Substitute(a.Args[0], x.s.exprs)
-	in.arg, in.text, in.typ = f.argument(x.b, x.s.op, e, attr{}), x.b.text(x.s.op, e), e.Type
+	in.arg, in.text, in.typ = f.argument(x.b, x.s.op, e, attr{}, in.filter), x.b.text(x.s.op, e), e.Type
 	name := "approx_count_distinct(" + in.text + ")" + in.suffix
 	if f.agg.Retractable {
 		f.distinct(&in)

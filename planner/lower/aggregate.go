@@ -20,6 +20,7 @@ type family struct {
 	keys     int
 	project  *operator
 	args     map[string]int // columns of project
+	readers  map[int][]int  // the filters before those who read a column, -1 for none
 	keyNames []string
 	time     types.Type // of the window bounds
 }
@@ -188,9 +189,9 @@ func (x *aggregation) newOperator(onClose bool) *operator {
 		names = append(names, b.text(s.op, e))
 	}
 	p := b.newProject(stream{op: s.op, exprs: x.exprs, names: names, attrs: x.attrs})
-	f := &family{keys: len(x.exprs), project: p, args: map[string]int{}}
+	f := &family{keys: len(x.exprs), project: p, args: map[string]int{}, readers: map[int][]int{}}
 	for i, e := range x.exprs {
-		f.args[exprKey(e)] = i
+		f.args[exprKey(e)], f.readers[i] = i, []int{-1}
 		f.keyNames = append(f.keyNames, p.origins[i])
 	}
 	in := b.add(p, "")
@@ -208,7 +209,7 @@ func (x *aggregation) newOperator(onClose bool) *operator {
 	under := b.ops[s.op].called
 	by := strings.Join(f.keyNames, ", ")
 	if w := x.window; w != nil {
-		at := f.argument(b, s.op, w.time, w.attr)
+		at := f.argument(b, s.op, w.time, w.attr, -1)
 		o.Kind = graph.WindowAggregateKind
 		o.WindowAggregate = &graph.WindowAggregate{Aggregate: spec, TimeColumn: at, Spec: w.spec, OnClose: onClose}
 		f.window, f.agg, f.time = o.WindowAggregate, &o.WindowAggregate.Aggregate, w.time.Type
@@ -328,15 +329,17 @@ func (x *aggregation) unbounded() string {
 	return "one row per group for ever: no window in the keys and no state_ttl"
 }
 
-// argument returns the column of the family's projection that computes e, and
-// adds it when it is not there.
-func (f *family) argument(b *builder, op int, e *scalar.Expr, a attr) int {
+// argument returns the column of the family's projection that computes e, for the
+// rows that pass the filter, and adds it when it is not there.
+func (f *family) argument(b *builder, op int, e *scalar.Expr, a attr, filter int) int {
 	key := exprKey(e)
-	if at, ok := f.args[key]; ok && scalar.VolatilityOf(e) != scalar.Volatile {
-		return at
+	at, ok := f.args[key]
+	if !ok || scalar.VolatilityOf(e) == scalar.Volatile {
+		at = b.projectColumn(f.project, e, b.text(op, e), a)
+		f.args[key] = at
 	}
-	f.args[key] = b.projectColumn(f.project, e, b.text(op, e), a)
-	return f.args[key]
+	f.readers[at] = append(f.readers[at], filter)
+	return at
 }
 
 // outputs asks the operator for the node's aggregates.

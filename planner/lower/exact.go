@@ -116,7 +116,7 @@ func isSupplement(fn string) bool {
 func (x *aggregation) greatestScale(f *family, in reading) int {
 	e := f.project.Project.Exprs[in.arg]
 	s := &scalar.Expr{Op: scalar.OpCall, Func: "scale(numeric)", Type: types.Of(types.Int32), Args: []*scalar.Expr{e}, Pos: e.Pos}
-	in.arg, in.text, in.typ = f.argument(x.b, x.s.op, s, attr{}), "scale("+in.text+")", s.Type
+	in.arg, in.text, in.typ = f.argument(x.b, x.s.op, s, attr{}, in.filter), "scale("+in.text+")", s.Type
 	if in.distinct >= 0 {
 		in.filter = f.agg.Distincts[in.distinct].Filters[in.mask]
 		in.distinct, in.mask = -1, 0
@@ -137,7 +137,7 @@ func (x *aggregation) pairs(o *operator, a scalar.Aggregate, name string, in rea
 	for i, e := range a.Args {
 		e = scalar.Substitute(e, x.s.exprs)
 		args[i] = in
-		args[i].arg, args[i].text, args[i].typ = f.argument(x.b, x.s.op, e, attr{}), x.b.text(x.s.op, e), e.Type
+		args[i].arg, args[i].text, args[i].typ = f.argument(x.b, x.s.op, e, attr{}, in.filter), x.b.text(x.s.op, e), e.Type
 	}
 	y, z := args[0], args[1]
 	both := y

@@ -12,6 +12,11 @@ import (
 
 // finish settles what grew while branches were lowered and numbers the operators.
 func (b *builder) finish() (*graph.Graph, error) {
+	for _, o := range b.ops {
+		if o.family != nil {
+			o.family.guardArguments()
+		}
+	}
 	if err := b.currentWatermarks(); err != nil {
 		return nil, err
 	}

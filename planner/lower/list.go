@@ -148,7 +148,9 @@ func (x *aggregation) text(e *scalar.Expr) string {
 	return x.b.text(x.s.op, scalar.Substitute(e, x.s.exprs))
 }
 
-func (c *listCall) argument(e *scalar.Expr) int { return c.f.argument(c.x.b, c.x.s.op, e, attr{}) }
+func (c *listCall) argument(e *scalar.Expr) int {
+	return c.f.argument(c.x.b, c.x.s.op, e, attr{}, c.filter)
+}
 
 // distinct reports whether copies count once. Where they make no difference they
 // may count, so that DISTINCT is nothing of its own.
@@ -347,7 +349,7 @@ func (f *family) notNull(b *builder, column, filter int) int {
 	if filter >= 0 {
 		e = &scalar.Expr{Op: scalar.OpAnd, Type: boolean, Pos: -1, Args: []*scalar.Expr{f.project.Project.Exprs[filter], e}}
 	}
-	return f.argument(b, f.project.Inputs[0].Operator, e, attr{})
+	return f.argument(b, f.project.Inputs[0].Operator, e, attr{}, -1)
 }
 
 // list returns which of the family's lists l is, and adds it when it is not there.

@@ -45,7 +45,7 @@ func (s *stream) accumulators(out *graph.WindowCall, w *scalar.WindowCall, r rec
 	var t types.Type
 	if len(w.Args) == 1 {
 		x := scalar.Substitute(w.Args[0], s.exprs)
-		acc.Arg, t = s.include(x), x.Type
+		acc.Arg, t = s.argument(x, filter), x.Type
 	}
 	out.Func = r.output
 	if exactness(false, r, t) == paired {
@@ -67,7 +67,7 @@ func (s *stream) accumulators(out *graph.WindowCall, w *scalar.WindowCall, r rec
 func (s *stream) pairAccumulators(out *graph.WindowCall, w *scalar.WindowCall, name string, filter int) {
 	var args [2]int
 	for i, a := range w.Args {
-		args[i] = s.include(scalar.Substitute(a, s.exprs))
+		args[i] = s.argument(scalar.Substitute(a, s.exprs), filter)
 	}
 	float := types.Of(types.Float64)
 	y := graph.Accumulator{Arg: args[0], With: []int{args[1]}, Filter: filter, Distinct: -1}
@@ -125,6 +125,6 @@ func (s *stream) listCall(out *graph.WindowCall, w *scalar.WindowCall, how listi
 	}
 	for i, a := range args {
 		x := asJSON(how.fn, scalar.Substitute(a, s.exprs), i)
-		out.Args = append(out.Args, s.include(x))
+		out.Args = append(out.Args, s.argument(x, filter))
 	}
 }
