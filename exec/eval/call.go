@@ -62,6 +62,8 @@ func compileSpecial(e *scalar.Expr, fn *scalar.Function, args []node, ctx *Conte
 		c := &coalesceNode{args: args}
 		c.out.Phys = e.Type.Phys()
 		return c, nil
+	case "nullif":
+		return compileNullIf(e, args, ctx)
 	case "if":
 		c := &caseNode{conds: args[:1], thens: args[1:2], otherwise: args[2]}
 		c.out.Phys = e.Type.Phys()

@@ -10,12 +10,6 @@ import (
 )
 
 var otherRows = map[string]rowFn{
-	"nullif": func(x *row) (types.Value, error) {
-		if !x.null(0) && !x.null(1) && types.Compare(x.typ(0), &x.v[0], &x.v[1]) == 0 {
-			return types.NullValue, nil
-		}
-		return x.v[0], nil
-	},
 	"greatest":              func(x *row) (types.Value, error) { return extreme(x, 1), nil },
 	"least":                 func(x *row) (types.Value, error) { return extreme(x, -1), nil },
 	"num_nulls":             numNulls,

@@ -142,6 +142,9 @@ func (l *level) quantified(x *ast.Quantified) (*scalar.Expr, error) {
 			return nil, err
 		}
 	}
+	if err := l.b.likeOperator(op, args); err != nil {
+		return nil, err
+	}
 	c, _ := choose(scalar.Operators(word+" "+op), exprs2types(args), false)
 	if c == nil {
 		return nil, pgerr.New(pgerr.UndefinedFunction, "operator does not exist: %s %s %s", bare(args[0].Type), x.Op, bare(*args[1].Type.Elem)).At(int(x.Pos)).
@@ -152,6 +155,24 @@ func (l *level) quantified(x *ast.Quantified) (*scalar.Expr, error) {
 		return nil, err
 	}
 	return l.b.withText(e, l.b.inner(args[0], precOther+1)+" "+x.Op+" "+word+"("+args[1].Text+")", precOther), nil
+}
+
+// likeOperator gives a value and an array, whose elements are of another type, the
+// types in which the operator compares the two.
+func (b *binder) likeOperator(op string, args []*scalar.Expr) (err error) {
+	elem := *args[1].Type.Elem
+	if args[0].Type.Kind == elem.Kind {
+		return nil
+	}
+	c, _ := choose(scalar.Operators(op), []types.Type{args[0].Type, elem}, true)
+	if c == nil || scalar.IsPseudo(c.params[0].Kind) {
+		return nil
+	}
+	if args[0], err = b.coerce(args[0], c.params[0], implicit); err != nil {
+		return err
+	}
+	args[1], err = b.coerce(args[1], types.ArrayOf(c.params[1]), implicit)
+	return err
 }
 
 func (l *level) isTest(x *ast.IsTest) (*scalar.Expr, error) {

@@ -218,6 +218,9 @@ func (b *binder) callFunction(name, form string, args []*scalar.Expr, pos int) (
 	if err := b.checkAlike(name, args, pos); err != nil {
 		return nil, err
 	}
+	if name == "nullif" && len(args) == 2 {
+		return b.nullif(args, pos)
+	}
 	if name == "timestampadd" || name == "timestampdiff" {
 		if err := b.timeUnit(args); err != nil {
 			return nil, err
@@ -266,13 +269,18 @@ func (b *binder) checkAlike(name string, args []*scalar.Expr, pos int) error {
 	case "coalesce", "greatest", "least":
 		_, err := b.commonType(args, upper(name))
 		return err
-	case "nullif":
-		if len(args) == 2 {
-			_, err := b.operator("=", "=", args, pos)
-			return err
-		}
 	}
 	return nil
+}
+
+// nullif compares as = does, and is of the type that its first argument has there.
+func (b *binder) nullif(args []*scalar.Expr, pos int) (*scalar.Expr, error) {
+	eq, err := b.operator("=", "=", args, pos)
+	if err != nil {
+		return nil, err
+	}
+	e := &scalar.Expr{Op: scalar.OpCall, Func: scalar.Functions("nullif")[0].Key, Args: eq.Args, Type: eq.Args[0].Type, Pos: pos}
+	return b.withText(e, callText("nullif", "", args), precAtom), nil
 }
 
 func callText(name, form string, args []*scalar.Expr) string {

@@ -28,13 +28,12 @@ func (l *level) in(x *ast.In) (*scalar.Expr, error) {
 		return nil, err
 	}
 	texts := b.texts(list)
-	var e *scalar.Expr
-	all := append([]*scalar.Expr{left}, list...)
-	if t, at := common(exprs2types(all)); at < 0 {
-		e, err = b.inConstants(left, list, bare(t), pos)
-		if err != nil {
-			return nil, err
-		}
+	if err := b.alike(left, list); err != nil {
+		return nil, err
+	}
+	e, err := b.inConstants(left, list, pos)
+	if err != nil {
+		return nil, err
 	}
 	if e == nil {
 		var parts []*scalar.Expr
@@ -54,13 +53,54 @@ func (l *level) in(x *ast.In) (*scalar.Expr, error) {
 	return b.withText(e, b.inner(left, precLike+1)+" "+op+" ("+texts+")", precLike), nil
 }
 
-// inConstants makes the one-node form, or nil when the list does not allow it.
-func (b *binder) inConstants(left *scalar.Expr, list []*scalar.Expr, t types.Type, pos int) (*scalar.Expr, error) {
-	if t.Kind == types.Unknown {
+// alike gives what reads no column in a list, if it is more than one value, the type
+// that all of it has in common with the left side, as PostgreSQL does: it compares
+// the left side with an array of these.
+func (b *binder) alike(left *scalar.Expr, list []*scalar.Expr) error {
+	all, at := []*scalar.Expr{left}, []int{}
+	for i, v := range list {
+		reads := false
+		if scalar.Walk(v, func(e *scalar.Expr) { reads = reads || e.Op == scalar.OpColumn }); !reads {
+			all, at = append(all, v), append(at, i)
+		}
+	}
+	t, differs := common(exprs2types(all))
+	if len(at) < 2 || differs >= 0 || t.Kind == types.Array || t.Kind == types.Row {
+		return nil
+	}
+	if t = bare(t); t.Kind == types.Unknown {
 		t = types.Of(types.Text)
 	}
-	if _, ok := scalar.Comparison("=", t); !ok || t.Kind == types.Array || t.Kind == types.Row {
+	for _, i := range at {
+		v, err := b.coerce(list[i], t, implicit)
+		if err != nil {
+			return err
+		}
+		list[i] = v
+	}
+	return nil
+}
+
+// inConstants makes the one-node form of a list of constants, or nil when the
+// comparisons with each of them are not of one type.
+func (b *binder) inConstants(left *scalar.Expr, list []*scalar.Expr, pos int) (*scalar.Expr, error) {
+	t, differs := common(exprs2types(append([]*scalar.Expr{left}, list...)))
+	if t = bare(t); t.Kind == types.Unknown {
+		t = types.Of(types.Text)
+	}
+	if _, ok := scalar.Comparison("=", t); !ok || differs >= 0 || t.Kind == types.Array || t.Kind == types.Row {
 		return nil, nil
+	}
+	seen := map[types.Kind]bool{}
+	for _, v := range list {
+		if seen[v.Type.Kind] {
+			continue
+		}
+		seen[v.Type.Kind] = true
+		c, _ := choose(scalar.Operators("="), []types.Type{left.Type, v.Type}, true)
+		if c == nil || c.params[0].Kind == c.params[1].Kind && c.params[0].Kind != t.Kind {
+			return nil, nil
+		}
 	}
 	for _, v := range list {
 		if v.Op != scalar.OpConst {
