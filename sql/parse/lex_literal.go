@@ -71,8 +71,8 @@ func (l *lexer) escape(b *strings.Builder) bool {
 	c := l.peek(0)
 	l.i++
 	switch c {
-	case 'b', 'f', 'n', 'r', 't', 'v':
-		b.WriteByte("\b\f\n\r\t\v"[strings.IndexByte("bfnrtv", c)])
+	case 'b', 'f', 'n', 'r', 't':
+		b.WriteByte("\b\f\n\r\t"[strings.IndexByte("bfnrt", c)])
 	case 'x':
 		v, n := l.digits(16, 2)
 		if n == 0 {
