@@ -2,6 +2,14 @@ package eval
 
 import "github.com/millrace/millrace/types"
 
+// jsonItem is j[n], which j -> n is too, but a scalar has no elements here.
+func jsonItem(j string, n int64) (string, bool) {
+	if j == "" || j[0] != '[' {
+		return "", false
+	}
+	return types.JSONElement(j, n)
+}
+
 // jsonMember is j[p]: a member of an object, or the element of an array whose
 // place p is.
 func jsonMember(j, p string) (string, bool) {
@@ -12,7 +20,7 @@ func jsonMember(j, p string) (string, bool) {
 	if err != nil {
 		return "", false
 	}
-	return types.JSONElement(j, int64(n))
+	return jsonItem(j, int64(n))
 }
 
 // subscripts is x[i]… with an index per dimension; null if they are more or fewer

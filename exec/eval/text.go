@@ -195,7 +195,9 @@ func slicerOf(e *scalar.Expr, fn *scalar.Function) slicer {
 		return jsonSlicer(func(c *call, i int, s string) (string, bool) { return jsonMember(s, c.cols[1].Str(i)) })
 	case "->(jsonb,text)":
 		return jsonSlicer(func(c *call, i int, s string) (string, bool) { return types.JSONField(s, c.cols[1].Str(i)) })
-	case "->(jsonb,integer)", "subscript(jsonb,integer)":
+	case "subscript(jsonb,integer)":
+		return jsonSlicer(func(c *call, i int, s string) (string, bool) { return jsonItem(s, c.cols[1].Int[i]) })
+	case "->(jsonb,integer)":
 		return jsonSlicer(func(c *call, i int, s string) (string, bool) { return types.JSONElement(s, c.cols[1].Int[i]) })
 	case "regexp_extract(text,text,integer)", "regexp_extract(text,text)":
 		return extractSlicer(e)
