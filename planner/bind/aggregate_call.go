@@ -54,7 +54,7 @@ func (l *level) aggregateCall(name string, x *ast.Call) (*scalar.Aggregate, erro
 			return nil, err
 		}
 		a.OrderBy = []scalar.SortKey{k}
-	} else if err := l.aggregateOrder(a, order); err != nil {
+	} else if err := l.aggregateOrder(a, args, order); err != nil {
 		return nil, err
 	}
 	if err := comparable(a, args); err != nil {
@@ -122,8 +122,8 @@ func checkAggregateForm(name string, x *ast.Call) error {
 }
 
 // aggregateOrder binds the ORDER BY within a call. With DISTINCT it must name
-// arguments.
-func (l *level) aggregateOrder(a *scalar.Aggregate, order []ast.OrderItem) error {
+// arguments, which args are as they are written: the call may have cast them.
+func (l *level) aggregateOrder(a *scalar.Aggregate, args []*scalar.Expr, order []ast.OrderItem) error {
 	for i := range order {
 		e, err := l.typed(order[i].X)
 		if err != nil {
@@ -132,7 +132,10 @@ func (l *level) aggregateOrder(a *scalar.Aggregate, order []ast.OrderItem) error
 		if err := orderable(e); err != nil {
 			return err
 		}
-		if a.Distinct && !slices.ContainsFunc(a.Args, func(x *scalar.Expr) bool { return exprEqual(x, e) }) {
+		named := func(x *scalar.Expr) bool { return exprEqual(x, e) }
+		if at := slices.IndexFunc(args, named); a.Distinct && at >= 0 {
+			e = a.Args[at]
+		} else if a.Distinct && !slices.ContainsFunc(a.Args, named) {
 			return pgerr.New(pgerr.InvalidColumnReference, "in an aggregate with DISTINCT, ORDER BY expressions must appear in argument list").At(e.Pos)
 		}
 		a.OrderBy = append(a.OrderBy, sortKey(e, &order[i]))
