@@ -154,9 +154,22 @@ func decimalLog(x *row) (types.Value, error)   { return logOf(x.dec(0), x.dec(1)
 
 func logOf(base, d types.Decimal) (types.Value, error) {
 	for _, v := range []types.Decimal{base, d} {
-		if v, err, done := logDomain(v); done {
-			return v, err
+		if v.Special == types.DecimalNaN {
+			return decValue(v), nil
 		}
+	}
+	for _, v := range []types.Decimal{base, d} {
+		if v.Sign() <= 0 {
+			return types.NullValue, errLog(v.Sign())
+		}
+	}
+	switch {
+	case base.Special != 0 && d.Special != 0:
+		return decValue(types.Decimal{Special: types.DecimalNaN}), nil
+	case base.Special != 0:
+		return decValue(types.Zero), nil
+	case d.Special != 0:
+		return decValue(d), nil
 	}
 	lb := bigLn(bigOf(base))
 	if lb.Sign() == 0 {
@@ -168,10 +181,13 @@ func logOf(base, d types.Decimal) (types.Value, error) {
 
 func decimalPower(x *row) (types.Value, error) {
 	a, b := x.dec(0), x.dec(1)
-	if a.Special|b.Special != 0 {
+	special := func() (types.Value, error) {
 		v := math.Pow(a.Float64(), b.Float64())
 		d, err := types.DecimalFromFloat(v, 64)
 		return decValue(d), err
+	}
+	if a.Special == types.DecimalNaN || b.Special == types.DecimalNaN {
+		return special()
 	}
 	whole, err := b.Trunc(0)
 	if err != nil {
@@ -183,6 +199,8 @@ func decimalPower(x *row) (types.Value, error) {
 		return types.NullValue, errPower("zero raised to a negative power is undefined")
 	case a.Sign() < 0 && !integer:
 		return types.NullValue, errPower("a negative number raised to a non-integer power yields a complex result")
+	case a.Special|b.Special != 0:
+		return special()
 	case a.IsZero():
 		d := types.Zero
 		if b.IsZero() {

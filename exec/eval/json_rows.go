@@ -209,9 +209,9 @@ func buildObject(x *row) (types.Value, error) {
 		if x.null(i) {
 			return types.NullValue, pgerr.New(pgerr.InvalidParameterValue, "argument %d: key must not be null", i+1)
 		}
-		k := x.text(i)
-		if x.typ(i).Kind == types.Bool {
-			k = strconv.FormatBool(x.v[i].Bool)
+		k, err := jsonKey(x, i)
+		if err != nil {
+			return types.NullValue, err
 		}
 		j, err := jsonOf(x, x.typ(i+1), x.v[i+1])
 		if err != nil {
@@ -220,6 +220,23 @@ func buildObject(x *row) (types.Value, error) {
 		keys, items = append(keys, k), append(items, j)
 	}
 	return jsonValue(types.NewJSONObject(keys, items)), nil
+}
+
+// jsonKey is argument i as a member's name.
+func jsonKey(x *row, i int) (string, error) {
+	switch t := x.typ(i); t.Kind {
+	case types.Array, types.Row, types.JSONB:
+		return "", pgerr.New(pgerr.InvalidParameterValue, "key value must be scalar, not array, composite, or json")
+	case types.Bool:
+		return strconv.FormatBool(x.v[i].Bool), nil
+	case types.Timestamp, types.TimestampTZ:
+		j, err := jsonOf(x, t, x.v[i])
+		if err != nil {
+			return "", err
+		}
+		return j.Str, nil
+	}
+	return x.text(i), nil
 }
 
 func buildArray(x *row) (types.Value, error) {
@@ -426,32 +443,46 @@ func jsonObject(x *row) (types.Value, error) {
 	}
 	var keys []string
 	var items []*types.JSON
-	item := func(v types.Value) {
-		if v.Null {
-			items = append(items, &types.JSON{})
-			return
+	member := func(k, v types.Value) error {
+		if k.Null {
+			return pgerr.New(pgerr.NullValueNotAllowed, "null value not allowed for object key")
 		}
-		items = append(items, &types.JSON{Kind: types.JSONString, Str: v.Bytes})
+		j := &types.JSON{}
+		if !v.Null {
+			j = &types.JSON{Kind: types.JSONString, Str: v.Bytes}
+		}
+		keys, items = append(keys, k.Bytes), append(items, j)
+		return nil
 	}
 	if len(x.v) > 1 {
 		b, err := x.list(types.Of(types.Text), x.str(1))
 		if err != nil {
 			return types.NullValue, err
 		}
-		if len(a.Elems) != len(b.Elems) {
+		switch {
+		case len(a.Dims) > 1 || len(a.Dims) != len(b.Dims):
+			return types.NullValue, pgerr.New(pgerr.ArraySubscriptError, "wrong number of array subscripts")
+		case len(a.Elems) != len(b.Elems):
 			return types.NullValue, pgerr.New(pgerr.ArraySubscriptError, "mismatched array dimensions")
 		}
 		for i := range a.Elems {
-			keys = append(keys, a.Elems[i].Bytes)
-			item(b.Elems[i])
+			if err := member(a.Elems[i], b.Elems[i]); err != nil {
+				return types.NullValue, err
+			}
 		}
 	} else {
-		if len(a.Elems)%2 != 0 {
+		switch {
+		case len(a.Dims) > 2:
+			return types.NullValue, pgerr.New(pgerr.ArraySubscriptError, "wrong number of array subscripts")
+		case len(a.Dims) == 2 && a.Dims[1].Len != 2:
+			return types.NullValue, pgerr.New(pgerr.ArraySubscriptError, "array must have two columns")
+		case len(a.Elems)%2 != 0:
 			return types.NullValue, pgerr.New(pgerr.ArraySubscriptError, "array must have even number of elements")
 		}
 		for i := 0; i < len(a.Elems); i += 2 {
-			keys = append(keys, a.Elems[i].Bytes)
-			item(a.Elems[i+1])
+			if err := member(a.Elems[i], a.Elems[i+1]); err != nil {
+				return types.NullValue, err
+			}
 		}
 	}
 	return jsonValue(types.NewJSONObject(keys, items)), nil

@@ -127,7 +127,7 @@ var numberRows = map[string]rowFn{
 		return widthBucket(x.float(0), x.float(1), x.float(2), x.int(3))
 	},
 	"width_bucket(numeric,numeric,numeric,integer)": func(x *row) (types.Value, error) {
-		return widthBucket(x.dec(0).Float64(), x.dec(1).Float64(), x.dec(2).Float64(), x.int(3))
+		return decimalBucket(x.dec(0), x.dec(1), x.dec(2), x.int(3))
 	},
 }
 
@@ -177,9 +177,10 @@ func errPower(what string) error { return pgerr.New(pgerr.InvalidArgumentForPowe
 func floatPower(x *row) (types.Value, error) {
 	a, b := x.float(0), x.float(1)
 	switch {
+	case math.IsNaN(a) || math.IsNaN(b): // but 1 to NaN, or NaN to 0, is 1
 	case a == 0 && b < 0:
 		return types.NullValue, errPower("zero raised to a negative power is undefined")
-	case a < 0 && !math.IsInf(a, 0) && b != math.Floor(b):
+	case a < 0 && b != math.Floor(b):
 		return types.NullValue, errPower("a negative number raised to a non-integer power yields a complex result")
 	}
 	r := math.Pow(a, b)
@@ -274,28 +275,6 @@ func factorial(x *row) (types.Value, error) {
 		r, err = r.Mul(types.DecimalFromInt(i))
 	}
 	return decValue(r), err
-}
-
-func widthBucket(v, lo, hi float64, n int64) (types.Value, error) {
-	code := pgerr.Code("2201G")
-	switch {
-	case n <= 0:
-		return types.NullValue, pgerr.New(code, "count must be greater than zero")
-	case math.IsNaN(v) || math.IsNaN(lo) || math.IsNaN(hi):
-		return types.NullValue, pgerr.New(code, "operand, lower bound, and upper bound cannot be NaN")
-	case lo == hi:
-		return types.NullValue, pgerr.New(code, "lower bound cannot equal upper bound")
-	}
-	if lo > hi {
-		v, lo, hi = -v, -lo, -hi
-	}
-	switch {
-	case v < lo:
-		return intValue(0), nil
-	case v >= hi:
-		return intValue(n + 1), nil
-	}
-	return intValue(int64(float64(n)*(v-lo)/(hi-lo)) + 1), nil
 }
 
 // degreesFn is floatFn for functions of an angle in degrees, of which infinity is

@@ -144,8 +144,14 @@ func (l *level) aggregateOrder(a *scalar.Aggregate, args []*scalar.Expr, order [
 }
 
 // comparable checks that the arguments have the operators that the aggregate
-// goes by.
+// goes by, and that the names of an object's members are scalars.
 func comparable(a *scalar.Aggregate, args []*scalar.Expr) error {
+	if name, _, _ := strings.Cut(a.Func, "("); strings.HasSuffix(name, "_object_agg") {
+		switch a.Args[0].Type.Kind {
+		case types.Array, types.Row, types.JSONB:
+			return pgerr.New(pgerr.InvalidParameterValue, "key value must be scalar, not array, composite, or json").At(args[0].Pos)
+		}
+	}
 	if !a.Distinct && !strings.HasPrefix(a.Func, "approx_count_distinct(") {
 		return nil
 	}

@@ -161,8 +161,12 @@ func (c *listCall) distinct() bool { return c.call.Distinct && !c.how.one && !c.
 func asJSON(fn string, e *scalar.Expr, i int) *scalar.Expr {
 	switch {
 	case fn == "json_object_agg" && i == 0:
-		if e.Type.Kind == types.Text {
+		switch e.Type.Kind {
+		case types.Text:
 			return e
+		case types.Timestamp, types.TimestampTZ: // as JSON writes them
+			path := &scalar.Expr{Op: scalar.OpConst, Type: types.ArrayOf(types.Of(types.Text)), Value: &types.Value{Bytes: types.EncodeList(types.Of(types.Text), nil)}, Pos: -1}
+			return &scalar.Expr{Op: scalar.OpCall, Func: "#>>(jsonb,text[])", Type: types.Of(types.Text), Args: []*scalar.Expr{asJSON(fn, e, 1), path}, Pos: e.Pos}
 		}
 		return &scalar.Expr{Op: scalar.OpCast, Type: types.Of(types.Text), Args: []*scalar.Expr{e}, Pos: e.Pos}
 	case (fn == "json_agg" || fn == "json_object_agg") && e.Type.Kind != types.JSONB:
