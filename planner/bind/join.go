@@ -140,12 +140,12 @@ func (l *level) joinCondition(x *ast.Join, left *bound, right *fromItem, sc *sco
 	if x.On == nil {
 		return nil, sc, nil
 	}
-	at := &level{b: l.b, ctes: l.ctes, outer: l.outer, scope: sc}
+	at := &level{b: l.b, ctes: l.ctes, outer: l.outer, scope: sc, pending: l.pending}
 	cond, err := at.filter(x.On, "JOIN/ON")
 	if err != nil {
 		return nil, nil, err
 	}
-	l.pending = append(l.pending, at.pending...)
+	l.pending = at.pending
 	return cond, sc, nil
 }
 
