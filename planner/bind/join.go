@@ -250,7 +250,16 @@ func (l *level) joinNode(left *bound, right *fromItem, x *ast.Join, cond *scalar
 			return nil, pgerr.New(pgerr.InvalidColumnReference, "invalid reference to FROM-clause entry from the right side of a %s join", upper(x.Kind)).
 				At(right.args[0].Pos).WithDetail("The combining JOIN type must be INNER or LEFT for a LATERAL reference.")
 		}
-		return &logical.Apply{Kind: kind, Input: left.node, Sub: right.node, Args: right.args, Condition: cond, Out: out, Pos: right.args[0].Pos}, nil
+		a := &logical.Apply{Kind: kind, Input: left.node, Sub: right.node, Args: right.args, Out: out, Pos: right.args[0].Pos}
+		if cond == nil || !hasQuery(cond) {
+			a.Condition = cond
+			return a, nil
+		}
+		at := &level{b: l.b, ctes: l.ctes, outer: l.outer, scope: sc, pending: l.pending}
+		if kind == logical.LeftApply {
+			return at.lateralOn(a, cond)
+		}
+		return at.joinedWhere(a, cond)
 	}
 	kind := logical.InnerJoin
 	switch x.Kind {
@@ -270,11 +279,48 @@ func (l *level) joinNode(left *bound, right *fromItem, x *ast.Join, cond *scalar
 	if kind != logical.InnerJoin {
 		return at.outerJoin(j, cond)
 	}
-	n, err := at.plant(j, cond)
+	return at.joinedWhere(j, cond)
+}
+
+// joinedWhere keeps of the rows of an inner join those for which a condition with
+// subqueries is true.
+func (l *level) joinedWhere(joined logical.Node, cond *scalar.Expr) (logical.Node, error) {
+	n, err := l.plant(joined, cond)
 	if err != nil {
 		return nil, err
 	}
-	return prefix(&logical.Filter{Input: n, Predicate: cond}, len(out)), nil
+	return prefix(&logical.Filter{Input: n, Predicate: cond}, len(joined.Fields())), nil
+}
+
+// lateralOn makes a condition with subqueries a part of what a LATERAL join that
+// keeps rows without a partner joins to each row of its left side.
+func (l *level) lateralOn(a *logical.Apply, cond *scalar.Expr) (logical.Node, error) {
+	width := len(a.Input.Fields())
+	cond, err := l.b.rewrite(cond, func(x *scalar.Expr) (*scalar.Expr, error) {
+		if x.Op != scalar.OpColumn && x.Op != scalar.OpOuter {
+			return nil, nil
+		}
+		c := *x
+		if x.Op == scalar.OpColumn && x.Column >= width {
+			c.Column -= width
+			return &c, nil
+		}
+		c.Op, c.Column = scalar.OpOuter, slices.IndexFunc(a.Args, func(have *scalar.Expr) bool { return exprEqual(have, x) })
+		if c.Column < 0 {
+			c.Column = len(a.Args)
+			a.Args = append(a.Args, x)
+		}
+		return &c, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	n, err := l.plant(a.Sub, cond)
+	if err != nil {
+		return nil, err
+	}
+	a.Sub = prefix(&logical.Filter{Input: n, Predicate: cond}, len(a.Sub.Fields()))
+	return a, nil
 }
 
 // outerJoin is a join that keeps rows without a partner, with subqueries in its
