@@ -151,6 +151,7 @@ func (s *selection) aggregate() error {
 	if len(s.sel.GroupBy) == 0 && s.have == nil && len(s.aggs.list) == 0 && !s.aggs.asked && !s.sel.GroupItems {
 		return nil
 	}
+	repeated := s.repeatedQueries()
 	if s.window != nil && s.window.rowtime {
 		at, err := s.addKey(s.windowColumn(2, s.window.pos))
 		if err != nil {
@@ -166,8 +167,7 @@ func (s *selection) aggregate() error {
 	if err := s.plantKeys(); err != nil {
 		return err
 	}
-	var inside []*scalar.Expr
-	inside = append(inside, s.aggs.keys...)
+	inside := append(slices.Clone(s.aggs.keys), repeated...)
 	for i := range s.aggs.list {
 		a := &s.aggs.list[i]
 		inside = append(inside, a.Args...)
@@ -228,6 +228,46 @@ func (s *selection) aggregate() error {
 		return s.addFilter(s.have)
 	}
 	return nil
+}
+
+// repeatedQueries are the subqueries outside of aggregates that repeat one in a group
+// key, which they are made to refer to.
+func (s *selection) repeatedQueries() []*scalar.Expr {
+	queries := func(list []*scalar.Expr) (found []*scalar.Expr) {
+		for _, e := range list {
+			walk(e, func(x *scalar.Expr) bool {
+				if x.Op == opQuery {
+					found = append(found, x)
+				}
+				return true
+			})
+		}
+		return found
+	}
+	keys := queries(s.aggs.keys)
+	if len(keys) == 0 {
+		return nil
+	}
+	var repeated []*scalar.Expr
+	for _, x := range slices.Backward(queries(s.outside())) { // inner ones first
+		if i := slices.IndexFunc(keys, func(k *scalar.Expr) bool { return s.sameQuery(k, x) }); i >= 0 {
+			x.Column = keys[i].Column
+			repeated = append(repeated, x)
+		}
+	}
+	return repeated
+}
+
+// outside are the query's expressions over groups: those outside of aggregates.
+func (s *selection) outside() []*scalar.Expr {
+	out := []*scalar.Expr{s.have, s.keep}
+	for i := range s.items {
+		out = append(out, s.items[i].expr)
+	}
+	for _, k := range slices.Concat(s.order, s.on) {
+		out = append(out, k.expr)
+	}
+	return out
 }
 
 // completeKeys adds the columns that a primary key among the group keys

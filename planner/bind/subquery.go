@@ -24,6 +24,14 @@ type pendingQuery struct {
 	outerCount int
 	typ        types.Type
 	text       string
+	query      *ast.Query // as it was written, nil where that is not all
+}
+
+// sameQuery reports whether two expressions stand for subqueries of this level that
+// were written in the same words, over the same values.
+func (l *level) sameQuery(x, y *scalar.Expr) bool {
+	p, q := l.pending[x.Column], l.pending[y.Column]
+	return p == q || p.query != nil && q.query != nil && p.kind == q.kind && exprsEqual(x.Args, y.Args) && ast.PrintQuery(p.query) == ast.PrintQuery(q.query)
 }
 
 // query binds a subquery of an expression.
@@ -56,7 +64,7 @@ func (l *level) exists(x *ast.Exists) (*scalar.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.wait(&pendingQuery{kind: logical.ExistsApply, node: node, typ: boolType, text: "exists(subquery)"}, o, nil, x.Pos), nil
+	return l.wait(&pendingQuery{kind: logical.ExistsApply, node: node, typ: boolType, text: "exists(subquery)", query: x.Query}, o, nil, x.Pos), nil
 }
 
 // subquery binds a scalar subquery or ARRAY(subquery).
@@ -69,7 +77,7 @@ func (l *level) subquery(x *ast.Subquery) (*scalar.Expr, error) {
 	if len(fields) != 1 {
 		return nil, pgerr.New(pgerr.SyntaxError, "subquery must return only one column").At(int(x.Pos))
 	}
-	p := &pendingQuery{kind: logical.ScalarApply, node: node, typ: fields[0].Type, text: "(subquery)"}
+	p := &pendingQuery{kind: logical.ScalarApply, node: node, typ: fields[0].Type, text: "(subquery)", query: x.Query}
 	if x.Array {
 		p.kind, p.text = logical.ArrayApply, "array(subquery)"
 		if p.typ.Kind != types.Array {
@@ -126,7 +134,7 @@ func (l *level) anyQuery(x ast.Expr, op string, all bool, q *ast.Query, pos ast.
 	if err != nil {
 		return nil, err
 	}
-	p := &pendingQuery{kind: logical.AnyApply, node: node, typ: boolType, text: ls[0].Text + " " + op + " any(subquery)"}
+	p := &pendingQuery{kind: logical.AnyApply, node: node, typ: boolType, text: ls[0].Text + " " + op + " any(subquery)", query: q}
 	if all {
 		p.kind, p.text = logical.AllApply, ls[0].Text+" "+op+" all(subquery)"
 	}
