@@ -59,6 +59,8 @@ func (l *level) expr(x ast.Expr) (*scalar.Expr, error) {
 		return l.fieldAccess(x)
 	case *ast.Collate:
 		return l.collate(x)
+	case directArg:
+		return l.directArg(x)
 	case *ast.Default:
 		return nil, pgerr.New(pgerr.SyntaxError, "DEFAULT is not allowed in this context").At(int(x.Pos))
 	case *ast.Star:

@@ -218,8 +218,11 @@ func (s *selection) aggregate() error {
 		}
 	}
 	if s.aggs.sets != nil {
-		s.node = s.aggs.union(n, s.id)
+		s.node = s.aggs.union(s.b, n, s.id)
 	} else {
+		for i, call := range s.aggs.list {
+			s.aggs.list[i] = s.b.withDirect(call, nil)
+		}
 		s.node = s.aggs.build(n, s.id)
 	}
 	s.takeID()

@@ -174,10 +174,10 @@ func (a *aggregation) groupingColumn(x *scalar.Expr) (*scalar.Expr, error) {
 
 // union makes one aggregation for each grouping set and puts them together: each
 // has its state, whose id does not depend on the other sets.
-func (a *aggregation) union(in logical.Node, id string) logical.Node {
+func (a *aggregation) union(b *binder, in logical.Node, id string) logical.Node {
 	u := &logical.Union{}
 	for _, set := range a.sets {
-		u.All = append(u.All, a.branch(in, set, id))
+		u.All = append(u.All, a.branch(b, in, set, id))
 	}
 	u.Out = slices.Clone(u.All[0].Fields())
 	for i := range u.Out {
@@ -198,13 +198,21 @@ func (a *aggregation) union(in logical.Node, id string) logical.Node {
 }
 
 // branch is the aggregation of one grouping set, with nulls for the other keys.
-func (a *aggregation) branch(in logical.Node, set groupingSet, id string) logical.Node {
-	one := &aggregation{list: a.list}
-	for _, k := range set {
-		one.keys = append(one.keys, a.keys[k])
-		if id != "" {
-			id += " " + a.keys[k].Text
+func (a *aggregation) branch(b *binder, in logical.Node, set groupingSet, id string) logical.Node {
+	one := &aggregation{}
+	var missing []*scalar.Expr
+	for i, k := range a.keys {
+		if !slices.Contains(set, i) {
+			missing = append(missing, k)
+			continue
 		}
+		one.keys = append(one.keys, k)
+		if id != "" {
+			id += " " + k.Text
+		}
+	}
+	for _, call := range a.list {
+		one.list = append(one.list, b.withDirect(call, missing))
 	}
 	agg := one.build(in, id)
 	p := &logical.Project{Input: agg}

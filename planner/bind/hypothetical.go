@@ -1,10 +1,45 @@
 package bind
 
 import (
+	"slices"
+
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/scalar"
 	"github.com/millrace/millrace/sql/ast"
 )
+
+// opDirect stands around a direct argument, which is null in the grouping sets that it
+// is not in, where the rows of a group are not. It never leaves this package.
+const opDirect scalar.Op = "bind.direct"
+
+// directArg is a direct argument as a part of what a call stands for.
+type directArg struct{ ast.Expr }
+
+// directArg binds one.
+func (l *level) directArg(x directArg) (*scalar.Expr, error) {
+	e, err := l.expr(x.Expr)
+	if err != nil || e.Op == scalar.OpConst {
+		return e, err
+	}
+	return l.b.withText(&scalar.Expr{Op: opDirect, Args: []*scalar.Expr{e}, Type: e.Type, Pos: e.Pos}, e.Text, l.b.precOf(e)), nil
+}
+
+// withDirect is an aggregate with its direct arguments for groups in which the missing
+// group keys are null.
+func (b *binder) withDirect(call scalar.Aggregate, missing []*scalar.Expr) scalar.Aggregate {
+	call.Filter, _ = b.rewrite(call.Filter, func(x *scalar.Expr) (*scalar.Expr, error) {
+		if x.Op != opDirect {
+			return nil, nil
+		}
+		return b.rewrite(x.Args[0], func(x *scalar.Expr) (*scalar.Expr, error) {
+			if !slices.ContainsFunc(missing, func(k *scalar.Expr) bool { return exprEqual(k, x) }) {
+				return nil, nil
+			}
+			return b.nullOf(x.Type, x.Pos), nil
+		})
+	})
+	return call
+}
 
 // isHypothetical reports whether WITHIN GROUP makes a hypothetical-set aggregate
 // of a window function: what it would be for a row that the group does not have.
@@ -90,7 +125,7 @@ func (h hypothesis) value(name string) ast.Expr {
 // with equal, that it may also be its equal in all of them.
 func (h hypothesis) before(i int, equal bool) ast.Expr {
 	it := &h.x.WithinGroup[i]
-	k, a, op := it.X, h.x.Args[i], "<"
+	k, a, op := it.X, ast.Expr(directArg{h.x.Args[i]}), "<"
 	if it.Desc {
 		op = ">"
 	}
