@@ -5,6 +5,7 @@ import (
 
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/types"
 )
 
 // unique reports whether n has at most one row for given values of by.
@@ -13,7 +14,7 @@ func unique(n logical.Node, by []*scalar.Expr) bool {
 	case *logical.Scan:
 		for _, k := range n.Relation.PrimaryKey {
 			at := slices.Index(n.Columns, k)
-			if at < 0 || !slices.ContainsFunc(by, func(x *scalar.Expr) bool { return isColumn(x, at) }) {
+			if at < 0 || !slices.ContainsFunc(by, func(x *scalar.Expr) bool { return gives(x, at) }) {
 				return false
 			}
 		}
@@ -33,7 +34,7 @@ func unique(n logical.Node, by []*scalar.Expr) bool {
 		return unique(n.Input, under)
 	case *logical.Aggregate:
 		for i := range n.Keys {
-			if !slices.ContainsFunc(by, func(x *scalar.Expr) bool { return isColumn(x, i) }) {
+			if !slices.ContainsFunc(by, func(x *scalar.Expr) bool { return gives(x, i) }) {
 				return false
 			}
 		}
@@ -55,6 +56,28 @@ func unique(n logical.Node, by []*scalar.Expr) bool {
 		if n.Kind != logical.CrossApply && n.Kind != logical.LeftApply {
 			return unique(n.Input, ofColumns(by, 0, len(n.Input.Fields())))
 		}
+	}
+	return false
+}
+
+// gives reports whether column c has one value for a given x: that is the column, or
+// a cast that keeps its values apart.
+func gives(x *scalar.Expr, c int) bool {
+	for x.Op == scalar.OpCast && x.Func != "try" && keepsApart(x.Args[0].Type, x.Type) {
+		x = x.Args[0]
+	}
+	return isColumn(x, c)
+}
+
+// keepsApart reports whether a cast of numbers has other results of other ones.
+func keepsApart(from, to types.Type) bool {
+	switch to.Kind {
+	case types.Int32, types.Int64:
+		return from.IsInteger()
+	case types.Numeric:
+		return from.IsInteger() || from.Kind == types.Numeric && !to.HasPrecision
+	case types.Float64:
+		return from.Kind == types.Int16 || from.Kind == types.Int32 || from.Kind == types.Float32
 	}
 	return false
 }
