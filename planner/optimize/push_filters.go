@@ -1,6 +1,7 @@
 package optimize
 
 import (
+	"reflect"
 	"slices"
 
 	"github.com/millrace/millrace/planner/logical"
@@ -20,11 +21,8 @@ func push(n logical.Node, conds []*scalar.Expr) logical.Node {
 		return pushProject(n, conds)
 	case *logical.Union:
 		c := *n
-		c.All = nil
-		down, stay := split(conds, isMovable)
-		for _, in := range n.All {
-			c.All = append(c.All, push(in, down))
-		}
+		var stay []*scalar.Expr
+		c.All, stay = pushBranches(n.All, conds)
 		return filtered(&c, stay)
 	case *logical.Window:
 		width := len(n.Input.Fields())
@@ -82,9 +80,9 @@ func push(n logical.Node, conds []*scalar.Expr) logical.Node {
 		c.Left, c.Right = push(n.Left, left), push(n.Right, nil)
 		return filtered(&c, stay)
 	case *logical.SetOp:
-		down, stay := split(conds, isMovable)
 		c := *n
-		c.Left, c.Right = push(n.Left, down), push(n.Right, down)
+		sides, stay := pushBranches(n.Inputs(), conds)
+		c.Left, c.Right = sides[0], sides[1]
 		return filtered(&c, stay)
 	case *logical.Apply:
 		width := len(n.Input.Fields())
@@ -104,6 +102,50 @@ func pushProject(n *logical.Project, conds []*scalar.Expr) logical.Node {
 	c := *n
 	c.Input = push(n.Input, down)
 	return filtered(&c, stay)
+}
+
+// pushBranches moves conditions into branches, but where that would make several of
+// the different values that branches share, each with conditions of its own.
+func pushBranches(branches []logical.Node, conds []*scalar.Expr) (out []logical.Node, stay []*scalar.Expr) {
+	down, stay := split(conds, isMovable)
+	pushed := func(down []*scalar.Expr) (out []logical.Node) {
+		for _, in := range branches {
+			out = append(out, push(in, down))
+		}
+		return out
+	}
+	if out = pushed(down); len(down) > 0 && parts(branches, out) {
+		return pushed(nil), conds
+	}
+	return out, stay
+}
+
+// parts reports whether what is grouped without aggregates alike in several of the
+// branches before is not so after.
+func parts(before, after []logical.Node) bool {
+	var was, is []*logical.Aggregate
+	for i := range before {
+		was, is = append(was, distincts(before[i])...), append(is, distincts(after[i])...)
+	}
+	for i := range was {
+		for j := range i {
+			if reflect.DeepEqual(was[i], was[j]) && !reflect.DeepEqual(is[i], is[j]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// distincts are the aggregations in n that compute nothing.
+func distincts(n logical.Node) (list []*logical.Aggregate) {
+	if g, ok := n.(*logical.Aggregate); ok && len(g.Aggregates) == 0 {
+		list = append(list, g)
+	}
+	for _, in := range n.Inputs() {
+		list = append(list, distincts(in)...)
+	}
+	return list
 }
 
 // pushJoin moves conditions to the sides they are about. A condition on the
