@@ -2,6 +2,7 @@ package bind
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/internal/pgerr"
@@ -237,6 +238,30 @@ func readsWindow(n logical.Node) bool {
 	return slices.ContainsFunc(n.Inputs(), readsWindow)
 }
 
+// ofOuterWindow reports whether the rows of a subquery are those of one window, by a
+// bound that is an outer value. What it aggregates then is grouped by that window.
+func ofOuterWindow(n logical.Node) bool {
+	switch n := n.(type) {
+	case *logical.Filter:
+		in, found := n.Input.Fields(), false
+		for _, c := range scalar.Conjuncts(n.Predicate) {
+			if walk(c, func(x *scalar.Expr) bool { return x.Op != scalar.OpOuter }) {
+				continue
+			}
+			if c.Op != scalar.OpCall || !strings.HasPrefix(c.Func, "=(") {
+				return false
+			}
+			for i, x := range c.Args {
+				found = found || x.Op == scalar.OpColumn && in[x.Column].WindowBound != "" && c.Args[1-i].Op == scalar.OpOuter
+			}
+		}
+		return found || ofOuterWindow(n.Input)
+	case *logical.Project:
+		return ofOuterWindow(n.Input)
+	}
+	return false
+}
+
 // closes checks that a query that emits when windows close has windows that do.
 func closes(n logical.Node, pos int) error {
 	switch n := n.(type) {
@@ -249,7 +274,7 @@ func closes(n logical.Node, pos int) error {
 				end = end || in[k.Column].WindowBound == "end"
 			}
 		}
-		if !start && !end && readsWindow(n.Input) {
+		if !start && !end && readsWindow(n.Input) && !(len(n.Keys) == 0 && ofOuterWindow(n.Input)) {
 			return pgerr.New(pgerr.FeatureNotSupported, "EMIT ON WINDOW CLOSE needs every aggregation to be grouped by a window").At(pos).
 				Hint("Group by window_start and window_end of TUMBLE, HOP or CUMULATE.")
 		}
