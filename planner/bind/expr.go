@@ -94,6 +94,18 @@ func (l *level) typed(x ast.Expr) (*scalar.Expr, error) {
 	return l.b.coerce(e, types.Of(types.Text), implicit)
 }
 
+func (l *level) typedAll(list []ast.Expr) ([]*scalar.Expr, error) {
+	out := make([]*scalar.Expr, len(list))
+	for i, x := range list {
+		e, err := l.typed(x)
+		if err != nil {
+			return nil, err
+		}
+		out[i] = e
+	}
+	return out, nil
+}
+
 // condition binds a boolean; what names it in the error message.
 func (l *level) condition(x ast.Expr, what string) (*scalar.Expr, error) {
 	e, err := l.expr(x)

@@ -161,9 +161,7 @@ func (s *selection) aggregate() error {
 			s.aggs.sets[i] = set.with(groupingSet{at})
 		}
 	}
-	if s.aggs.sets == nil {
-		s.completeKeys()
-	}
+	s.completeKeys()
 	if err := s.plantKeys(); err != nil {
 		return err
 	}
@@ -278,15 +276,7 @@ func (s *selection) outside() []*scalar.Expr {
 func (s *selection) completeKeys() {
 	for i := range s.dependents {
 		d := &s.dependents[i]
-		complete := len(d.primary) > 0
-		for _, p := range d.primary {
-			found := false
-			for _, k := range s.aggs.keys {
-				found = found || k.Op == scalar.OpColumn && k.Column == p
-			}
-			complete = complete && found
-		}
-		d.grouped = complete
+		d.grouped = len(d.primary) > 0 && !slices.ContainsFunc(d.primary, func(c int) bool { return !s.inEachSet(c) })
 	}
 	any := false
 	for _, d := range s.dependents {
@@ -299,22 +289,24 @@ func (s *selection) completeKeys() {
 		s.usedColumns(e, func(x *scalar.Expr) {
 			for _, d := range s.dependents {
 				if d.grouped && x.Column >= d.first && x.Column < d.end {
-					_, _ = s.addKey(x)
+					if at, err := s.addKey(x); err == nil {
+						for i, set := range s.aggs.sets {
+							s.aggs.sets[i] = set.with(groupingSet{at})
+						}
+					}
 				}
 			}
 		})
 	}
-	for i := range s.items {
-		use(s.items[i].expr)
+	for _, e := range s.outside() {
+		use(e)
 	}
-	for i := range s.order {
-		use(s.order[i].expr)
-	}
-	for i := range s.on {
-		use(s.on[i].expr)
-	}
-	use(s.have)
-	use(s.keep)
+}
+
+// inEachSet reports whether rows are grouped by a column in every grouping set.
+func (s *selection) inEachSet(column int) bool {
+	at := slices.IndexFunc(s.aggs.keys, func(k *scalar.Expr) bool { return k.Op == scalar.OpColumn && k.Column == column })
+	return at >= 0 && !slices.ContainsFunc(s.aggs.sets, func(set groupingSet) bool { return !slices.Contains(set, at) })
 }
 
 // usedColumns calls f for the columns of e that no group key covers.

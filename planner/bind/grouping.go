@@ -128,25 +128,52 @@ func (s *selection) rollupOrCube(g *ast.GroupItem) ([]groupingSet, error) {
 	return all, nil
 }
 
-// grouping binds GROUPING(…).
+// grouping binds GROUPING(…). Like an aggregate, it is of the innermost query whose
+// columns it is over.
 func (l *level) grouping(x *ast.Call) (*scalar.Expr, error) {
-	pos := int(x.Pos)
+	if len(x.Args) > groupingArgsMax {
+		return nil, pgerr.New(pgerr.TooManyArguments, "GROUPING must have fewer than %d arguments", groupingArgsMax+1).At(int(x.Pos))
+	}
+	if l.outer == nil {
+		return l.ownGrouping(x)
+	}
+	t := l.tryOut()
+	args, err := l.typedAll(x.Args)
+	owner := t.innermost()
+	if err != nil {
+		return nil, err
+	}
+	if owner == l {
+		return l.groupingOf(args, int(x.Pos))
+	}
+	if l.b.rebound++; l.b.rebound > reboundMax {
+		return nil, pgerr.New(pgerr.StatementTooComplex, "more than %d aggregates of outer queries", reboundMax).At(int(x.Pos))
+	}
+	t.undo()
+	e, err := owner.ownGrouping(x)
+	if err != nil {
+		return nil, err
+	}
+	return l.carryIn(owner, e), nil
+}
+
+// ownGrouping binds one that is of this level.
+func (l *level) ownGrouping(x *ast.Call) (*scalar.Expr, error) {
+	args, err := l.typedAll(x.Args)
+	if err != nil {
+		return nil, err
+	}
+	return l.groupingOf(args, int(x.Pos))
+}
+
+func (l *level) groupingOf(args []*scalar.Expr, pos int) (*scalar.Expr, error) {
 	switch {
 	case l.aggs == nil:
 		return nil, pgerr.New(pgerr.GroupingError, "grouping operations are not allowed in %s", l.clauseName()).At(pos)
-	case l.inAgg:
+	case l.argument:
 		return nil, pgerr.New(pgerr.GroupingError, "aggregate function calls cannot contain grouping operations").At(pos)
-	case len(x.Args) > groupingArgsMax:
-		return nil, pgerr.New(pgerr.TooManyArguments, "GROUPING must have fewer than %d arguments", groupingArgsMax+1).At(pos)
 	}
-	e := &scalar.Expr{Op: opGrouping, Type: types.Of(types.Int32), Pos: pos}
-	for _, a := range x.Args {
-		arg, err := l.typed(a)
-		if err != nil {
-			return nil, err
-		}
-		e.Args = append(e.Args, arg)
-	}
+	e := &scalar.Expr{Op: opGrouping, Type: types.Of(types.Int32), Args: args, Pos: pos}
 	l.aggs.asked = true
 	return l.b.withText(e, "grouping("+l.b.texts(e.Args)+")", precAtom), nil
 }
