@@ -38,14 +38,6 @@ func (h *Handler) insertOrUpdate(ctx context.Context, s *session.Session, o *out
 		o.add(fresh, int64(fresh.Live()))
 		return nil
 	}
-	seen := map[table.Ref]bool{}
-	for _, r := range refs {
-		if seen[r] {
-			return pgerr.New(pgerr.CardinalityViolation, "ON CONFLICT DO UPDATE command cannot affect row a second time").
-				Hint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values.")
-		}
-		seen[r] = true
-	}
 	sel := make([]uint16, len(found))
 	for i, k := range found {
 		sel[i] = uint16(in.RowAt(k))
@@ -55,6 +47,9 @@ func (h *Handler) insertOrUpdate(ctx context.Context, s *session.Session, o *out
 	both := &batch.Batch{N: old.N, Cols: append(append([]*batch.Column(nil), old.Cols...), proposed.Cols...)}
 	next, err := h.conflictRows(ctx, s, b.OnConflict, both, params)
 	if err != nil {
+		return err
+	}
+	if err := oncePerRow(refs, next); err != nil {
 		return err
 	}
 	if next.Live() == 0 {
@@ -73,6 +68,23 @@ func (h *Handler) insertOrUpdate(ctx context.Context, s *session.Session, o *out
 		return err
 	}
 	o.add(inOrder(b.Relation, in, found, fresh, next), int64(fresh.Live()+next.Live()))
+	return nil
+}
+
+// oncePerRow refuses to propose a row for an existing one that has been updated by one
+// before. Row i of next, where it is selected, is the new one of refs[i].
+func oncePerRow(refs []table.Ref, next *batch.Batch) error {
+	updated, k := map[table.Ref]bool{}, 0
+	for i, r := range refs {
+		if updated[r] {
+			return pgerr.New(pgerr.CardinalityViolation, "ON CONFLICT DO UPDATE command cannot affect row a second time").
+				Hint("Ensure that no rows proposed for insertion within the same command have duplicate constrained values.")
+		}
+		if k < next.Live() && next.RowAt(k) == i {
+			updated[r] = true
+			k++
+		}
+	}
 	return nil
 }
 
