@@ -62,6 +62,9 @@ func (b *binder) onConflict(ins *ast.Insert, rel *catalog.Relation, e env) (*OnC
 		return nil, pgerr.New(pgerr.SyntaxError, "ON CONFLICT DO UPDATE requires inference specification or constraint name").At(pos).
 			Hint("For example, ON CONFLICT (column_name).")
 	}
+	if err := b.conflictPredicate(oc, rel); err != nil {
+		return nil, err
+	}
 	out := &OnConflict{DoUpdate: oc.DoUpdate, Constraint: constraint}
 	if !oc.DoUpdate {
 		return out, nil
@@ -95,6 +98,23 @@ func (b *binder) onConflict(ins *ast.Insert, rel *catalog.Relation, e env) (*OnC
 	}
 	out.Rows, err = l.conflictRows(out, rel)
 	return out, err
+}
+
+// conflictPredicate checks the condition behind ON CONFLICT (columns): of an index of
+// some rows, of which there are none here. One of all rows serves any.
+func (b *binder) conflictPredicate(oc *ast.OnConflict, rel *catalog.Relation) error {
+	if oc.Predicate == nil {
+		return nil
+	}
+	l := &level{b: b, scope: tableScope(rel, nil)}
+	l.clause = "index predicates"
+	if _, err := l.expr(oc.Predicate); err != nil {
+		return err
+	}
+	if len(l.pending) > 0 {
+		return pgerr.New(pgerr.FeatureNotSupported, "cannot use subquery in index predicate").At(int(oc.Predicate.Offset()))
+	}
+	return nil
 }
 
 // conflictRows computes the new rows of ON CONFLICT DO UPDATE over given rows, the

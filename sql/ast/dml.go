@@ -73,6 +73,7 @@ type Target struct {
 type OnConflict struct {
 	At
 	Columns    []Name
+	Predicate  Expr // of the index that is meant, nil for none
 	Constraint string
 	DoUpdate   bool
 	Set        []Assignment

@@ -38,6 +38,7 @@ func (p *printer) onConflict(c *OnConflict) {
 	if len(c.Columns) > 0 {
 		p.put(" ")
 		p.names(c.Columns)
+		p.where(c.Predicate)
 	}
 	p.flag(c.Constraint != "", " ON CONSTRAINT "+QuoteName(c.Constraint))
 	if !c.DoUpdate {

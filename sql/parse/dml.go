@@ -48,7 +48,7 @@ func (p *parser) insertInto() *ast.Insert {
 	return s
 }
 
-// onConflict takes ON CONFLICT [(cols)] DO NOTHING | DO UPDATE SET ….
+// onConflict takes ON CONFLICT [(cols) [WHERE …]] DO NOTHING | DO UPDATE SET ….
 func (p *parser) onConflict() *ast.OnConflict {
 	c := &ast.OnConflict{At: ast.At{Pos: p.here()}}
 	p.expect("on", "conflict")
@@ -57,8 +57,8 @@ func (p *parser) onConflict() *ast.OnConflict {
 		c.Constraint = p.name().Value
 	case p.cur().is("("):
 		c.Columns = p.names()
-		if p.cur().isWord("where") {
-			p.unsupported(p.cur(), "ON CONFLICT with a predicate")
+		if p.accept("where") {
+			c.Predicate = p.expr()
 		}
 	}
 	p.expect("do")
