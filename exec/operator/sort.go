@@ -13,6 +13,7 @@ import (
 	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/scalar"
 	"github.com/millrace/millrace/types"
 )
 
@@ -57,10 +58,44 @@ func newSort(op *graph.Operator, env *Env) (exec.Operator, error) {
 		return nil, pgerr.NotSupported(-1, "ORDER BY or LIMIT over endless data")
 	}
 	s := &sorter{spec: op.Sort, layout: layoutOf(op.Fields), valued: valuedTypes(op.Fields), rows: env.BatchRows, keep: -1, sel: []uint16{}, held: env.Memory.Meter()}
-	if op.Sort.Limit >= 0 && op.Sort.Limit < math.MaxInt32 && op.Sort.Skip < math.MaxInt32 {
-		s.keep = int(op.Sort.Limit + op.Sort.Skip)
+	if op.Sort.LimitBy != nil || op.Sort.SkipBy != nil {
+		spec := *op.Sort
+		var err error
+		if spec.Limit, err = rowCount(spec.LimitBy, -1, "LIMIT", pgerr.InvalidRowCountInLimit, op, env); err != nil {
+			return nil, err
+		}
+		if spec.Skip, err = rowCount(spec.SkipBy, 0, "OFFSET", pgerr.InvalidRowCountInOffset, op, env); err != nil {
+			return nil, err
+		}
+		s.spec = &spec
+	}
+	if s.spec.Limit >= 0 && s.spec.Limit < math.MaxInt32 && s.spec.Skip < math.MaxInt32 {
+		s.keep = int(s.spec.Limit + s.spec.Skip)
 	}
 	return s, nil
+}
+
+// rowCount is the value of LIMIT or OFFSET; null stands for absent.
+func rowCount(x *scalar.Expr, absent int64, clause string, code pgerr.Code, op *graph.Operator, env *Env) (int64, error) {
+	if x == nil {
+		return absent, nil
+	}
+	p, err := compileProgram([]*scalar.Expr{x}, op.ID, env, nil)
+	if err != nil {
+		return 0, err
+	}
+	cols, _, err := p.run(&batch.Batch{N: 1})
+	if err != nil {
+		return 0, err
+	}
+	switch v := cols[0].Value(0); {
+	case v.Null:
+		return absent, nil
+	case v.Int < 0:
+		return 0, pgerr.New(code, "%s must not be negative", clause).At(x.Pos)
+	default:
+		return v.Int, nil
+	}
 }
 
 // OnBatch implements exec.Operator.

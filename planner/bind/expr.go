@@ -61,6 +61,8 @@ func (l *level) expr(x ast.Expr) (*scalar.Expr, error) {
 		return l.collate(x)
 	case directArg:
 		return l.directArg(x)
+	case countValue:
+		return l.carryIn(x.at, x.e), nil
 	case *ast.Default:
 		return nil, pgerr.New(pgerr.SyntaxError, "DEFAULT is not allowed in this context").At(int(x.Pos))
 	case *ast.Star:

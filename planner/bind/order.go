@@ -59,8 +59,8 @@ func sortKey(x *scalar.Expr, it *ast.OrderItem) scalar.SortKey {
 // sortAndLimit adds ORDER BY, LIMIT and OFFSET to a node. A continuous query has
 // no order to keep, so that an ORDER BY alone falls away, unless it is that of an
 // array.
-func (b *binder) sortAndLimit(n logical.Node, keys []scalar.SortKey, q *ast.Query, mode queryMode) (logical.Node, error) {
-	l := &level{b: b}
+func (b *binder) sortAndLimit(n logical.Node, keys []scalar.SortKey, q *ast.Query, e env, own *scope, mode queryMode) (logical.Node, error) {
+	l := &level{b: b, ctes: e.ctes, outer: e.outer, scope: own}
 	limit, err := l.rowCount(q.Limit, "LIMIT")
 	if err != nil {
 		return nil, err
@@ -103,15 +103,18 @@ func (l *level) rowCount(x ast.Expr, clause string) (*scalar.Expr, error) {
 		return nil, nil
 	}
 	l.clause = clause
-	if c := firstColumn(x); c != nil {
-		return nil, pgerr.New(pgerr.InvalidColumnReference, "argument of %s must not contain variables", clause).At(int(c.Pos))
-	}
 	e, err := l.expr(x)
 	if err != nil {
 		return nil, err
 	}
-	if len(l.pending) > 0 {
-		return nil, pgerr.NotSupported(int(x.Offset()), "a subquery in "+clause)
+	var column *scalar.Expr
+	scalar.Walk(e, func(x *scalar.Expr) {
+		if x.Op == scalar.OpColumn && column == nil {
+			column = x
+		}
+	})
+	if column != nil {
+		return nil, pgerr.New(pgerr.InvalidColumnReference, "argument of %s must not contain variables", clause).At(column.Pos)
 	}
 	if !l.b.canCoerce(e.Type, types.Of(types.Int64), assignment) || e.Type.Kind != types.Unknown && !e.Type.IsNumber() {
 		return nil, pgerr.New(pgerr.DatatypeMismatch, "argument of %s must be type bigint, not type %s", clause, e.Type).At(e.Pos)

@@ -124,7 +124,7 @@ func (s *selection) project() error {
 	if err != nil {
 		return err
 	}
-	if s.node, err = s.b.sortAndLimit(s.node, keys, s.q, s.mode); err != nil {
+	if s.node, err = s.b.sortAndLimit(s.node, keys, s.q, env{ctes: s.ctes, outer: s.outer}, s.scope, s.mode); err != nil {
 		return err
 	}
 	switch {

@@ -78,6 +78,9 @@ func (b *binder) queryNode(q *ast.Query, e env, mode queryMode) (logical.Node, e
 	if err != nil {
 		return nil, err
 	}
+	if hasSubquery(q.Limit) || hasSubquery(q.Skip) {
+		return b.countedByQuery(q, e, mode)
+	}
 	if sel, ok := q.Body.(*ast.Select); ok {
 		return b.selectBlock(sel, q, e, mode)
 	}
@@ -94,7 +97,7 @@ func (b *binder) queryNode(q *ast.Query, e env, mode queryMode) (logical.Node, e
 	if err != nil {
 		return nil, err
 	}
-	return b.sortAndLimit(node, keys, q, mode)
+	return b.sortAndLimit(node, keys, q, e, scopeOf(node, "", ""), mode)
 }
 
 // withQueries puts the WITH queries in scope, each seeing those before it, or with

@@ -402,12 +402,15 @@ type WindowAggregate struct {
 	OnClose    bool               `json:"on_close"`
 }
 
-// Sort orders by columns; Limit and Skip are -1 and 0 when absent.
+// Sort orders by columns; Limit and Skip are -1 and 0 when absent. Where they depend
+// on outer values they are absent, and LimitBy and SkipBy say what they are.
 type Sort struct {
-	Keys     []SortKey `json:"keys"`
-	Limit    int64     `json:"limit"`
-	Skip     int64     `json:"skip"`
-	WithTies bool      `json:"with_ties,omitempty"`
+	Keys     []SortKey    `json:"keys"`
+	Limit    int64        `json:"limit"`
+	Skip     int64        `json:"skip"`
+	WithTies bool         `json:"with_ties,omitempty"`
+	LimitBy  *scalar.Expr `json:"limit_by,omitempty"`
+	SkipBy   *scalar.Expr `json:"skip_by,omitempty"`
 }
 
 // SortKey is one column of an order.

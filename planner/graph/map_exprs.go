@@ -42,6 +42,10 @@ func (op *Operator) mapExprs(f func(*scalar.Expr) *scalar.Expr) {
 		op.Filter = &Filter{Predicate: one(op.Filter.Predicate)}
 	case op.Project != nil:
 		op.Project = &Project{Exprs: all(op.Project.Exprs), Time: one(op.Project.Time)}
+	case op.Sort != nil:
+		s := *op.Sort
+		s.LimitBy, s.SkipBy = one(s.LimitBy), one(s.SkipBy)
+		op.Sort = &s
 	case op.Join != nil:
 		j := *op.Join
 		j.LeftKeys, j.RightKeys, j.Residual = all(j.LeftKeys), all(j.RightKeys), one(j.Residual)

@@ -195,6 +195,13 @@ func (c *checker) spec() error {
 		if o.Sort.Limit < -1 || o.Sort.Skip < 0 {
 			return errors.New("negative limit")
 		}
+		for _, x := range []*scalar.Expr{o.Sort.LimitBy, o.Sort.SkipBy} {
+			if x != nil {
+				if err := checkExpr(x, 0, 0); err != nil {
+					return err
+				}
+			}
+		}
 		return errors.Join(c.order(o.Sort.Keys), c.like(0))
 	case TopNKind:
 		return c.topN(o.TopN)

@@ -193,15 +193,10 @@ func (b *builder) sort(n *logical.Sort) (stream, error) {
 		return stream{}, err
 	}
 	spec := &graph.Sort{Limit: -1, WithTies: n.WithTies}
-	if n.Limit != nil {
-		if spec.Limit, err = count(n.Limit, "LIMIT", pgerr.InvalidRowCountInLimit, -1); err != nil {
-			return stream{}, err
-		}
-	}
-	if n.Skip != nil {
-		if spec.Skip, err = count(n.Skip, "OFFSET", pgerr.InvalidRowCountInOffset, 0); err != nil {
-			return stream{}, err
-		}
+	if readsOuter(n.Limit) || readsOuter(n.Skip) {
+		spec.LimitBy, spec.SkipBy = n.Limit, n.Skip
+	} else if err := constantLimits(n, spec); err != nil {
+		return stream{}, err
 	}
 	if !b.bounded {
 		return stream{}, refuseSort(n, spec)
@@ -218,6 +213,24 @@ func (b *builder) sort(n *logical.Sort) (stream, error) {
 	}
 	out := b.identity(b.add(o, ""))
 	return stream{op: out.op, exprs: out.exprs[:width], names: s.names[:width], attrs: out.attrs[:width]}, nil
+}
+
+func readsOuter(x *scalar.Expr) bool {
+	found := false
+	scalar.Walk(x, func(e *scalar.Expr) { found = found || e.Op == scalar.OpOuter })
+	return found
+}
+
+func constantLimits(n *logical.Sort, spec *graph.Sort) (err error) {
+	if n.Limit != nil {
+		if spec.Limit, err = count(n.Limit, "LIMIT", pgerr.InvalidRowCountInLimit, -1); err != nil {
+			return err
+		}
+	}
+	if n.Skip != nil {
+		spec.Skip, err = count(n.Skip, "OFFSET", pgerr.InvalidRowCountInOffset, 0)
+	}
+	return err
 }
 
 func refuseSort(n *logical.Sort, spec *graph.Sort) error {
