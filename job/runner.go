@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -53,6 +54,7 @@ type runner struct {
 	uncommitted []committable // pre-committed by barriers whose checkpoint failed
 	finishing   bool          // a final checkpoint is under way
 	injected    exec.Progress // how far the tasks were when the last barrier was sent
+	lastPart    uint64        // epochs beyond it have all of the input, which has ended for good
 }
 
 // stopOrder tells a runner to end its run after a last checkpoint.
@@ -198,7 +200,7 @@ func (r *runner) begin(ctx context.Context, start *startingPoint) error {
 	}
 	r.reports = make(chan exec.Report, 1024)
 	r.uploads = make(chan uploadResult, 1)
-	r.uncommitted, r.collected, r.finishing, r.writing = nil, nil, false, false
+	r.uncommitted, r.collected, r.finishing, r.writing, r.lastPart = nil, nil, false, false, math.MaxUint64
 	run, err := exec.Start(ctx, r.g, exec.Options{
 		Parallelism: r.opt.Parallelism, BatchRows: r.opt.BatchRows, Factory: p,
 		OnReport: func(rep exec.Report) { r.reports <- rep }, Watermarks: start.watermarks,
@@ -307,6 +309,9 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 			r.opt, r.coord.opt = o, o
 		case <-ended:
 			ended = nil
+			if order == nil && !r.g.Expires(r.opt.StateTTL.Microseconds()) { // else rows may come or go still
+				r.lastPart = r.coord.epoch
+			}
 			if !r.finishing && (r.view == nil || order != nil) {
 				r.finishing = true
 				var done chan<- requestResult = make(chan requestResult, 1)
@@ -441,7 +446,7 @@ func (r *runner) publish(epoch uint64, reports []exec.Report) {
 	slot := r.m.opt.Slots.Slot()
 	slot.Enter()
 	defer slot.Leave()
-	r.view.publish(epoch, viewParts(reports))
+	r.view.publish(epoch, viewParts(reports), epoch > r.lastPart)
 }
 
 // setState records what the job is doing.

@@ -26,6 +26,7 @@ type View struct {
 	serial  uint64            // counts what was published
 	parts   []*state.Snapshot // one per task
 	changed chan struct{}     // closed at the next publication, or when the view goes
+	ended   bool              // no epoch beyond this one has other rows, as the input has ended for good
 	gone    bool
 	fault   error // why there are no rows, and none will come by themselves
 	spec    *graph.Materialize
@@ -38,12 +39,12 @@ func newView() *View { return &View{changed: make(chan struct{}), indexes: map[s
 func (v *View) setSpec(spec *graph.Materialize) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.spec = spec
+	v.spec, v.ended = spec, false
 }
 
-// publish replaces what readers see, once the indexes know it too. The view takes
-// over the snapshots.
-func (v *View) publish(epoch uint64, parts []*state.Snapshot) {
+// publish replaces what readers see, once the indexes know it too. ended tells that
+// the rows will not change any more. The view takes over the snapshots.
+func (v *View) publish(epoch uint64, parts []*state.Snapshot, ended bool) {
 	v.indexing.Lock()
 	defer v.indexing.Unlock()
 	indexes := v.advance(parts)
@@ -54,7 +55,7 @@ func (v *View) publish(epoch uint64, parts []*state.Snapshot) {
 		return
 	}
 	old := v.parts
-	v.epoch, v.parts, v.indexes, v.fault = epoch, parts, indexes, nil
+	v.epoch, v.parts, v.indexes, v.ended, v.fault = epoch, parts, indexes, ended, nil
 	v.serial++
 	close(v.changed)
 	v.changed = make(chan struct{})
@@ -96,6 +97,7 @@ type Cut struct {
 	Parts []*state.Snapshot
 
 	serial uint64
+	ended  bool // no other epoch follows
 	view   *View
 }
 
@@ -104,6 +106,9 @@ func (c *Cut) Release() { releaseAll(c.Parts) }
 
 // ErrViewGone says that a view was dropped, or its server is shutting down.
 var ErrViewGone = errors.New("the materialized view is gone")
+
+// ErrViewEnded says that the rows of a view will not change any more.
+var ErrViewEnded = errors.New("the input of the materialized view has ended")
 
 // Read returns the newest sealed epoch; it waits for the first one.
 func (v *View) Read(ctx context.Context) (*Cut, error) { return v.Next(ctx, nil) }
@@ -125,7 +130,8 @@ func (v *View) Next(ctx context.Context, after *Cut) (*Cut, error) {
 }
 
 // Changed returns the newest sealed epoch if it is another one than that of the
-// cut given, else a channel that is closed when there may be one.
+// cut given, else a channel that is closed when there may be one. There will be none
+// after one with ErrViewEnded.
 func (v *View) Changed(after *Cut) (*Cut, <-chan struct{}, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -134,10 +140,12 @@ func (v *View) Changed(after *Cut) (*Cut, <-chan struct{}, error) {
 		return nil, nil, ErrViewGone
 	case v.fault != nil:
 		return nil, nil, v.fault
+	case after != nil && after.ended:
+		return nil, nil, ErrViewEnded
 	case v.parts == nil || after != nil && after.serial == v.serial:
 		return nil, v.changed, nil
 	}
-	c := &Cut{Epoch: v.epoch, Spec: v.spec, Parts: append([]*state.Snapshot(nil), v.parts...), serial: v.serial, view: v}
+	c := &Cut{Epoch: v.epoch, Spec: v.spec, Parts: append([]*state.Snapshot(nil), v.parts...), serial: v.serial, ended: v.ended, view: v}
 	for _, p := range c.Parts {
 		p.Retain()
 	}
@@ -192,7 +200,7 @@ func (m *Manager) show(ctx context.Context, j *catalog.Job) {
 		v.fail(pgerr.New(pgerr.ObjectNotInPrerequisiteState, "materialized view %q has no rows: its job is %s", j.Name, j.State).Hint("RESUME JOB %s starts it.", j.Name))
 	default:
 		v.setSpec(spec)
-		v.publish(epoch, parts)
+		v.publish(epoch, parts, false)
 	}
 }
 

@@ -67,7 +67,7 @@ func TestLookupWhilePublishing(t *testing.T) {
 		for i, row := range rows {
 			*(*int64)(unsafe.Add(row, table.Column(0))) = in[1].Int[i]
 		}
-		v.publish(epoch+1, []*state.Snapshot{table.Seal(epoch + 1)})
+		v.publish(epoch+1, []*state.Snapshot{table.Seal(epoch + 1)}, false)
 		time.Sleep(100 * time.Microsecond)
 	}
 	close(stop)
@@ -129,7 +129,7 @@ func TestIndexesThatNobodyReadsAreGivenUp(t *testing.T) {
 				*(*int64)(unsafe.Add(row, table.Column(0))) = int64(epoch)<<32 + int64(i)
 			}
 		}
-		v.publish(epoch, []*state.Snapshot{table.Seal(epoch)})
+		v.publish(epoch, []*state.Snapshot{table.Seal(epoch)}, false)
 	}
 	publish()
 	c, err := v.Read(t.Context())
@@ -181,7 +181,7 @@ func TestIndexStaysWhicheverTaskReportsFirst(t *testing.T) {
 			op := exec.OperatorSnapshot{Task: task, View: true, Tables: map[string]*state.Snapshot{"": tables[task].Seal(epoch + 1)}}
 			reports = append(reports, exec.Report{Task: task, Operators: []exec.OperatorSnapshot{{}, op}})
 		}
-		v.publish(epoch+1, viewParts(reports))
+		v.publish(epoch+1, viewParts(reports), false)
 		for i := range reports {
 			reports[i].Release()
 		}

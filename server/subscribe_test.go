@@ -229,3 +229,39 @@ func TestSubscribeSkipsTheSnapshot(t *testing.T) {
 		t.Errorf("v: %s %v, %v, want the insert of 3", op, id, err)
 	}
 }
+
+// TestSubscriptionsEndWithTheirInput follows a view whose input ends, and a query over
+// it, to the end.
+func TestSubscriptionsEndWithTheirInput(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn := start(t)
+	for _, sql := range []string{
+		`CREATE MATERIALIZED VIEW v AS SELECT g, count(*) AS n FROM generate_series(1, 3) g GROUP BY g`,
+		`CREATE SOURCE auctions WITH (connector = 'nexmark', stream = 'auction', events = '1000')`,
+		`CREATE MATERIALIZED VIEW w AS SELECT count(*) AS n FROM auctions`,
+	} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	for _, c := range []struct{ relation, want string }{
+		{"v", "1\t1\n2\t1\n3\t1"},
+		{"(SELECT g + 1 AS g FROM v)", "2\n3\n4"},
+		{"w", "60"},
+	} {
+		f := &follower{rows: map[string]int{}}
+		var b strings.Builder
+		if _, err := conn.PgConn().CopyTo(ctx, &b, "COPY (SUBSCRIBE TO "+c.relation+" WITH (progress = true)) TO STDOUT"); err != nil {
+			t.Fatalf("%s: %v", c.relation, err)
+		}
+		for line := range strings.Lines(b.String()) {
+			if err := f.apply(strings.TrimSuffix(line, "\n")); err != nil {
+				t.Fatalf("%s: %v", c.relation, err)
+			}
+		}
+		if f.String() != c.want {
+			t.Fatalf("%s: the changes come to\n%s\nwant\n%s", c.relation, f, c.want)
+		}
+	}
+}

@@ -192,6 +192,8 @@ func (v *viewChanges) Next(ctx context.Context) (*batch.Batch, error) {
 		v.in.Reset()
 		sealed, ready, err := v.f.step(v.in, batch.RowsDefault)
 		switch {
+		case errors.Is(err, job.ErrViewEnded):
+			return nil, nil
 		case errors.Is(err, job.ErrViewGone):
 			return nil, pgerr.New(pgerr.UndefinedTable, "materialized view %q is gone", v.name).Wrap(err)
 		case err != nil:

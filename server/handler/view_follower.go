@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"errors"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
@@ -234,6 +235,9 @@ type viewReader struct {
 func (r *viewReader) Read(_ context.Context, out *batch.Batch, limit int) (connector.Status, error) {
 	sealed, ready, err := r.f.step(out, limit)
 	r.ready = ready
+	if errors.Is(err, job.ErrViewEnded) {
+		return connector.End, nil
+	}
 	if err != nil {
 		return connector.End, err
 	}
