@@ -23,6 +23,7 @@ type overChanges struct {
 	windowed bool
 	computed func(group uint32)
 	part     over.Partition
+	times    sessionTimes
 	limit    int
 	fold     int
 	pending  int
@@ -58,7 +59,7 @@ func newOverChanges(op *graph.Operator, env *Env, calls *over.Evaluator) (*overC
 		return nil, err
 	}
 	spec := op.Over
-	o := &overChanges{calls: calls, limit: env.BatchRows, fold: env.CoalesceRows}
+	o := &overChanges{calls: calls, times: newSessionTimes(op, env), limit: env.BatchRows, fold: env.CoalesceRows}
 	if o.groups, err = newRowGroups(op, env, tables[0], rowGroupsSpec{keys: spec.Keys, order: spec.Order, retractable: true,
 		rowKey: spec.RowKey, copies: spec.Copies}); err != nil {
 		return nil, err
@@ -83,8 +84,9 @@ func newOverChanges(op *graph.Operator, env *Env, calls *over.Evaluator) (*overC
 
 // OnBatch implements exec.Operator.
 func (o *overChanges) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
-	if in.Live() == 0 {
-		return nil
+	in, err := o.times.leaveOut(in)
+	if err != nil || in.Live() == 0 {
+		return err
 	}
 	if err := o.groups.apply(in); err != nil {
 		return err

@@ -22,6 +22,7 @@ type overFinished struct {
 	out    *batch.Batch
 	width  int
 	bad    badRows
+	times  sessionTimes
 	names  []string // of the calls
 }
 
@@ -51,7 +52,7 @@ func newOver(op *graph.Operator, env *Env) (exec.Operator, error) {
 	layout := layoutOf(env.Inputs[0])
 	o := &overFinished{calls: calls, keys: len(spec.Keys), order: len(spec.Order), width: len(layout), out: batch.New(layoutOf(op.Fields), 0),
 		sorter: &sorter{spec: sort, layout: layout, valued: valuedTypes(env.Inputs[0]), rows: env.BatchRows, keep: -1}}
-	o.bad = newBadRows(op.ID, env, env.Inputs[0])
+	o.bad, o.times = newBadRows(op.ID, env, env.Inputs[0]), newSessionTimes(op, env)
 	for _, f := range op.Fields[len(layout):] {
 		o.names = append(o.names, f.Name)
 	}
@@ -67,8 +68,11 @@ func (o *overFinished) OnBatch(_ int, in *batch.Batch, _ exec.Output) error {
 	if err := insertsOnly(in); err != nil {
 		return err
 	}
-	o.sorter.add(in)
-	return nil
+	in, err := o.times.leaveOut(in)
+	if err == nil {
+		o.sorter.add(in)
+	}
+	return err
 }
 
 // OnEnd implements exec.Operator.

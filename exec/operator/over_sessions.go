@@ -54,6 +54,28 @@ func newOverSessions(spec *graph.Over, env *Env, o *overChanges) *overSessions {
 	return s
 }
 
+// sessionTimes leaves out the rows without a time where an operator finds sessions.
+type sessionTimes struct {
+	bad    badRows
+	column int // of the time; -1: there are no sessions
+	live   []uint16
+}
+
+func newSessionTimes(op *graph.Operator, env *Env) sessionTimes {
+	t := sessionTimes{bad: newBadRows(op.ID, env, env.Inputs[0]), column: -1}
+	if calls := op.Over.Calls; len(calls) > 0 && calls[0].Func == "session_start" {
+		t.column = calls[0].Args[0]
+	}
+	return t
+}
+
+func (t *sessionTimes) leaveOut(in *batch.Batch) (*batch.Batch, error) {
+	if t.column < 0 {
+		return in, nil
+	}
+	return t.bad.leaveOutTimeless(in, t.column, &t.live)
+}
+
 func (s *overSessions) nextOf(group uint32) *int64 {
 	for s.next.Len() <= int(group) {
 		s.next.Add(noEnd)

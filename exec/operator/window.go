@@ -149,6 +149,19 @@ func (w *windowExpand) fillWindow(n int64, times []int64) {
 	}
 }
 
+// leaveOutTimeless is in without the rows that have no finite time, whose window nobody
+// can tell. live holds the selection.
+func (b *badRows) leaveOutTimeless(in *batch.Batch, column int, live *[]uint16) (*batch.Batch, error) {
+	if *live == nil {
+		*live = []uint16{}
+	}
+	var err error
+	if *live, err = b.selectTimes((*live)[:0], in, column); err != nil || len(*live) == in.Live() {
+		return in, err
+	}
+	return &batch.Batch{N: in.N, Sel: *live, Ops: in.Ops, Cols: in.Cols}, nil
+}
+
 // selectTimes appends the live rows that have a finite time. The others are
 // counted, and reported if anybody asks for bad rows.
 func (b *badRows) selectTimes(dst []uint16, in *batch.Batch, column int) ([]uint16, error) {
@@ -158,6 +171,9 @@ func (b *badRows) selectTimes(dst []uint16, in *batch.Batch, column int) ([]uint
 		if t := times.Int[i]; t <= timeLimit && t >= -timeLimit && !times.IsNull(i) {
 			dst = append(dst, uint16(i))
 			continue
+		}
+		if in.Op(i).Retracts() {
+			continue // what it takes back was as bad, and has been told
 		}
 		b.counters.BadRows++
 		if b.report == nil {

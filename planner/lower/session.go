@@ -67,11 +67,6 @@ func (b *builder) sessionRows(s stream) (stream, error) {
 	for _, c := range read {
 		in.exprs, in.names, in.attrs = append(in.exprs, under.exprs[c]), append(in.names, under.names[c]), append(in.attrs, under.attrs[c])
 	}
-	null := &scalar.Expr{Op: scalar.OpIsNull, Type: types.Of(types.Bool), Args: []*scalar.Expr{w.time}, Pos: -1, Text: w.name + " is null"}
-	in, err := b.filtered(in, &scalar.Expr{Op: scalar.OpNot, Type: types.Of(types.Bool), Args: []*scalar.Expr{null}, Pos: -1, Text: w.name + " is not null"})
-	if err != nil {
-		return stream{}, err
-	}
 	var by []*scalar.Expr
 	for _, x := range w.partition {
 		i := in.include(x)

@@ -160,6 +160,37 @@ func TestFailOnBadExpression(t *testing.T) {
 	same(t, "dead letters", s.query(`SELECT count(*) FROM millrace.dead_letters`), "1")
 }
 
+// TestRowsWithoutTime has rows that have no window told once each, in whichever way
+// sessions are found, and taken in when they get a time.
+func TestRowsWithoutTime(t *testing.T) {
+	s := start(t)
+	s.query(`CREATE TABLE e (id int, ts timestamp, WATERMARK FOR ts AS ts) APPEND ONLY`)
+	s.query(`CREATE TABLE c (id int PRIMARY KEY, k int, ts timestamp)`)
+	const sessions = ` FROM SESSION(e, ts, INTERVAL '3' SECOND) GROUP BY window_start, window_end`
+	s.query(`CREATE MATERIALIZED VIEW counted AS SELECT window_start, count(*) AS n` + sessions)
+	s.query(`CREATE MATERIALIZED VIEW listed AS SELECT window_start, array_agg(id) AS ids` + sessions)
+	s.query(`CREATE MATERIALIZED VIEW closed AS SELECT window_start, array_agg(id) AS ids` + sessions + ` EMIT ON WINDOW CLOSE`)
+	const changing = ` AS SELECT k, window_start, count(*) AS n FROM SESSION(TABLE c PARTITION BY k, DESCRIPTOR(ts), INTERVAL '3' SECOND) GROUP BY k, window_start`
+	s.query(`CREATE MATERIALIZED VIEW changing` + changing)
+	s.query(`CREATE MATERIALIZED VIEW strict WITH (bad_data = 'fail')` + changing)
+	s.query(`INSERT INTO e VALUES (1, '2024-01-01 00:00:01'), (2, NULL), (3, 'infinity')`)
+	s.query(`INSERT INTO c VALUES (1, 1, '2024-01-01 00:00:01'), (2, 1, NULL), (3, 1, '2024-01-01 00:00:02')`)
+	s.state("strict", "failed")
+	s.query(`UPDATE c SET ts = '2024-01-01 00:00:03' WHERE id = 2`)
+	s.query(`DELETE FROM c WHERE id = 3`)
+	s.query(`FLUSH`)
+	same(t, "rows", s.query(`SELECT * FROM changing`), "1|2024-01-01 00:00:01|2")
+	same(t, "listed rows", s.query(`SELECT ids FROM listed`), "{1}")
+	for _, job := range []string{"counted", "listed", "closed", "changing"} {
+		s.checkpoint(job)
+		want := []string{`22004|the row has no time for its window: column "ts" is null`}
+		if job != "changing" {
+			want = append(want, `22008|the row has no window: column "ts" is infinite`)
+		}
+		same(t, "dead letters of "+job, s.query(`SELECT code, error FROM millrace.dead_letters WHERE job = '`+job+`' ORDER BY code`), want...)
+	}
+}
+
 // TestLateRows has rows behind the watermark kept.
 func TestLateRows(t *testing.T) {
 	s := start(t)
