@@ -204,17 +204,32 @@ type Dropped struct {
 // DropRelation removes a relation. What depends on it is removed too with
 // cascade, else named in the error (2BP01).
 func (t *Tx) DropRelation(id string, cascade bool) (Dropped, error) {
+	return t.DropRelations([]string{id}, cascade)
+}
+
+// DropRelations removes relations together, which may depend on each other.
+func (t *Tx) DropRelations(ids []string, cascade bool) (Dropped, error) {
 	var d Dropped
 	err := t.do(func(s *Snapshot) ([]write, error) {
 		d = Dropped{}
-		r := s.relations[id]
-		if r == nil {
-			return nil, gone(id)
+		var all []*Relation
+		for _, id := range ids {
+			r := s.relations[id]
+			if r == nil {
+				return nil, gone(id)
+			}
+			all = append(all, r)
 		}
 		var lines []string
-		collect(s, r, &d, &lines)
-		if len(lines) > 0 && !cascade {
-			return nil, pgerr.New(pgerr.DependentObjectsStillExist, "cannot drop %s %s because other objects depend on it", r.Kind, r.Name).
+		for _, r := range all {
+			collect(s, r, all, &d, &lines)
+		}
+		if r := all[0]; len(lines) > 0 && !cascade {
+			e := pgerr.New(pgerr.DependentObjectsStillExist, "cannot drop %s %s because other objects depend on it", r.Kind, r.Name)
+			if len(all) > 1 {
+				e = pgerr.New(pgerr.DependentObjectsStillExist, "cannot drop desired object(s) because other objects depend on them")
+			}
+			return nil, e.
 				WithDetail("%s", strings.Join(lines, "\n")).Hint("Use DROP ... CASCADE to drop the dependent objects too.")
 		}
 		var w []write
@@ -232,13 +247,16 @@ func (t *Tx) DropRelation(id string, cascade bool) (Dropped, error) {
 	return d, err
 }
 
-// collect gathers what goes with r, and a line for each thing that is not part
-// of it.
-func collect(s *Snapshot, r *Relation, d *Dropped, lines *[]string) {
+// collect gathers what goes with r, and a line for each thing that is not part of it
+// and not among those that are dropped anyway.
+func collect(s *Snapshot, r *Relation, anyway []*Relation, d *Dropped, lines *[]string) {
 	if slices.Contains(d.Relations, r) {
 		return
 	}
-	depends := func(kind, name string) {
+	depends := func(x *Relation, kind, name string) {
+		if x != nil && slices.Contains(anyway, x) {
+			return
+		}
 		d.Dependents = append(d.Dependents, kind+" "+name)
 		*lines = append(*lines, fmt.Sprintf("%s %s depends on %s %s", kind, name, r.Kind, r.Name))
 	}
@@ -249,8 +267,8 @@ func collect(s *Snapshot, r *Relation, d *Dropped, lines *[]string) {
 	}
 	for _, x := range s.Readers(r.ID) {
 		if !slices.Contains(d.Relations, x) {
-			depends(string(x.Kind), x.Name)
-			collect(s, x, d, lines)
+			depends(x, string(x.Kind), x.Name)
+			collect(s, x, anyway, d, lines)
 		}
 	}
 	for _, j := range s.JobsOn(r.ID) {
@@ -259,18 +277,18 @@ func collect(s *Snapshot, r *Relation, d *Dropped, lines *[]string) {
 		}
 		d.Jobs = append(d.Jobs, j)
 		if v := s.relations[j.ViewID]; v != nil {
-			depends(string(v.Kind), v.Name)
-			collect(s, v, d, lines)
+			depends(v, string(v.Kind), v.Name)
+			collect(s, v, anyway, d, lines)
 			continue
 		}
-		depends("job", j.Name)
+		depends(nil, "job", j.Name)
 	}
 }
 
 // Dependents says, in a line for each, what depends on a relation beside its indexes:
 // "view v depends on table t".
 func (s *Snapshot) Dependents(r *Relation) (lines []string) {
-	collect(s, r, &Dropped{}, &lines)
+	collect(s, r, nil, &Dropped{}, &lines)
 	return lines
 }
 
@@ -287,7 +305,7 @@ func (t *Tx) RenameRelation(id, name string) error {
 		}
 		var d Dropped
 		var lines []string
-		collect(s, r, &d, &lines)
+		collect(s, r, nil, &d, &lines)
 		if len(lines) > 0 {
 			return nil, pgerr.New(pgerr.DependentObjectsStillExist, "cannot rename %s %s because other objects name it", r.Kind, r.Name).
 				WithDetail("%s", strings.Join(lines, "\n"))

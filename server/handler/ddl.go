@@ -3,6 +3,7 @@ package handler
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/catalog"
@@ -235,16 +236,44 @@ func (h *Handler) drop(st *ast.Drop) plan {
 		default:
 			return nil, pgerr.NotSupported(int(st.Pos), tag)
 		}
-		for _, path := range st.Names {
-			if err := h.dropRelation(s, st, path); err != nil {
-				return nil, err
-			}
-		}
-		return session.Command(tag), nil
+		return session.Command(tag), h.dropRelations(s, st)
 	})
 }
 
-func (h *Handler) dropRelation(s *session.Session, st *ast.Drop, path ast.Path) error {
+// dropRelations drops relations together, since they may depend on each other.
+func (h *Handler) dropRelations(s *session.Session, st *ast.Drop) error {
+	w := h.work(s)
+	var ids []string
+	for _, path := range st.Names {
+		r, err := h.toDrop(s, st, path)
+		if err != nil {
+			return err
+		}
+		if r != nil && !slices.Contains(ids, r.ID) {
+			ids = append(ids, r.ID)
+		}
+	}
+	if len(ids) == 0 {
+		return nil
+	}
+	dropped, err := w.names.DropRelations(ids, st.Cascade)
+	if err != nil {
+		return pgerr.From(err).At(int(st.Names[0].Offset()))
+	}
+	for _, r := range dropped.Relations {
+		if slices.Contains(ids, r.ID) && r.Kind == catalog.Index && len(r.Unique) > 0 {
+			if err := w.dropUniqueIndex(r); err != nil {
+				return err
+			}
+		}
+	}
+	tellCascade(s, dropped.Dependents)
+	w.after = append(w.after, func(ctx context.Context) error { h.dispose(ctx, s, dropped); return nil })
+	return nil
+}
+
+// toDrop finds a relation that DROP names; it is nil if there need be none.
+func (h *Handler) toDrop(s *session.Session, st *ast.Drop, path ast.Path) (*catalog.Relation, error) {
 	w := h.work(s)
 	schema, name := "public", path.Last().Value
 	if len(path) > 1 {
@@ -254,7 +283,7 @@ func (h *Handler) dropRelation(s *session.Session, st *ast.Drop, path ast.Path) 
 	if r == nil {
 		if st.IfExists {
 			s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("%s %q does not exist, skipping", st.Kind, name))
-			return nil
+			return nil, nil
 		}
 		code := pgerr.UndefinedTable
 		if st.Kind == ast.IndexKind {
@@ -262,26 +291,15 @@ func (h *Handler) dropRelation(s *session.Session, st *ast.Drop, path ast.Path) 
 		}
 		e := pgerr.New(code, "%s %q does not exist", st.Kind, name).At(int(path.Offset()))
 		if near := w.names.Snapshot().NearRelation(schema, name); near != "" {
-			return e.Hint("Perhaps you meant %q.", near)
+			return nil, e.Hint("Perhaps you meant %q.", near)
 		}
-		return e
+		return nil, e
 	}
 	if string(r.Kind) != string(st.Kind) {
-		return pgerr.New(pgerr.WrongObjectType, "%q is not a %s", name, st.Kind).At(int(path.Offset())).
+		return nil, pgerr.New(pgerr.WrongObjectType, "%q is not a %s", name, st.Kind).At(int(path.Offset())).
 			Hint("Use DROP %s to remove it.", strings.ToUpper(string(r.Kind)))
 	}
-	dropped, err := w.names.DropRelation(r.ID, st.Cascade)
-	if err != nil {
-		return pgerr.From(err).At(int(path.Offset()))
-	}
-	if r.Kind == catalog.Index && len(r.Unique) > 0 {
-		if err := w.dropUniqueIndex(r); err != nil {
-			return err
-		}
-	}
-	tellCascade(s, dropped.Dependents)
-	w.after = append(w.after, func(ctx context.Context) error { h.dispose(ctx, s, dropped); return nil })
-	return nil
+	return r, nil
 }
 
 // tellCascade says what else a DROP … CASCADE removed, as PostgreSQL words it.
