@@ -67,18 +67,34 @@ func targetColumn(rel *catalog.Relation, n ast.Name) (int, error) {
 	return 0, e
 }
 
-// targets are the columns that an INSERT gives, in its order. Without a list they
-// are all that can be given.
-func targets(rel *catalog.Relation, names []ast.Name) ([]int, error) {
-	var out []int
+// targets are the columns that an INSERT of n values gives: those listed, which must be
+// given in full, or without a list the first ones. at tells where a value is.
+func targets(rel *catalog.Relation, names []ast.Name, listed []int, n int, at func(int) int) ([]int, error) {
 	if len(names) == 0 {
-		for i := range rel.Columns {
-			if rel.Columns[i].Generated == "" {
-				out = append(out, i)
-			}
-		}
-		return out, nil
+		listed = unlisted(rel, n)
 	}
+	switch {
+	case n > len(listed):
+		return nil, pgerr.New(pgerr.SyntaxError, "INSERT has more expressions than target columns").At(at(len(listed)))
+	case n < len(listed) && len(names) > 0:
+		return nil, pgerr.New(pgerr.SyntaxError, "INSERT has more target columns than expressions").At(int(names[n].Pos))
+	}
+	return listed[:n], nil
+}
+
+// unlisted are the columns that n values are for without a list: all, or the first of
+// those that can be given.
+func unlisted(rel *catalog.Relation, n int) (out []int) {
+	for i := range rel.Columns {
+		if rel.Columns[i].Generated == "" || n >= len(rel.Columns) {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// listed are the columns of an INSERT's column list.
+func listed(rel *catalog.Relation, names []ast.Name) (out []int, err error) {
 	seen := map[int]bool{}
 	for _, n := range names {
 		c, err := targetColumn(rel, n)
@@ -156,7 +172,7 @@ type source struct {
 
 // insertSource binds the rows of an INSERT, cast to the columns they go to.
 func (b *binder) insertSource(ins *ast.Insert, rel *catalog.Relation, e env) (*source, error) {
-	cols, err := targets(rel, ins.Columns)
+	given, err := listed(rel, ins.Columns)
 	if err != nil {
 		return nil, err
 	}
@@ -169,13 +185,14 @@ func (b *binder) insertSource(ins *ast.Insert, rel *catalog.Relation, e env) (*s
 	}
 	q := ins.Query
 	if v, ok := q.Body.(*ast.Values); ok && q.With == nil && len(q.OrderBy) == 0 && q.Limit == nil && q.Skip == nil {
-		return b.insertValues(v, ins, rel, cols, e)
+		return b.insertValues(v, ins, rel, given, e)
 	}
 	node, err := b.queryNode(q, e, queryMode{keepUnknown: true})
 	if err != nil {
 		return nil, err
 	}
-	if cols, err = b.arity(ins, cols, len(node.Fields()), func(i int) int { return outputExpr(node, i).Pos }); err != nil {
+	cols, err := targets(rel, ins.Columns, given, len(node.Fields()), func(i int) int { return outputExpr(node, i).Pos })
+	if err != nil {
 		return nil, err
 	}
 	if err := refuseGenerated(rel, ins, cols); err != nil {
@@ -214,23 +231,11 @@ func refuseGenerated(rel *catalog.Relation, ins *ast.Insert, cols []int) error {
 	return nil
 }
 
-// arity compares the number of values with that of columns. Only a column list
-// must be given in full.
-func (b *binder) arity(ins *ast.Insert, cols []int, n int, at func(int) int) ([]int, error) {
-	switch {
-	case n > len(cols):
-		return nil, pgerr.New(pgerr.SyntaxError, "INSERT has more expressions than target columns").At(at(len(cols)))
-	case n < len(cols) && len(ins.Columns) > 0:
-		return nil, pgerr.New(pgerr.SyntaxError, "INSERT has more target columns than expressions").At(int(ins.Columns[n].Pos))
-	}
-	return cols[:n], nil
-}
-
 // insertValues binds INSERT … VALUES, where DEFAULT is allowed and each literal
 // takes its column's type.
-func (b *binder) insertValues(v *ast.Values, ins *ast.Insert, rel *catalog.Relation, cols []int, e env) (*source, error) {
+func (b *binder) insertValues(v *ast.Values, ins *ast.Insert, rel *catalog.Relation, listed []int, e env) (*source, error) {
 	l := &level{b: b, ctes: e.ctes, clause: "VALUES"}
-	cols, err := b.arity(ins, cols, len(v.Rows[0]), func(i int) int { return int(v.Rows[0][i].Offset()) })
+	cols, err := targets(rel, ins.Columns, listed, len(v.Rows[0]), func(i int) int { return int(v.Rows[0][i].Offset()) })
 	if err != nil {
 		return nil, err
 	}
