@@ -199,13 +199,13 @@ func (d *Decoder) checkHeader() error {
 
 // add appends the current line's values to the batch.
 func (d *Decoder) add() error {
-	switch {
-	case len(d.values) > len(d.fields):
+	if len(d.values) > len(d.fields) {
 		return d.fail(-1, pgerr.New(pgerr.BadCopyFileFormat, "extra data after last expected column"))
-	case len(d.values) < len(d.fields):
-		return d.fail(-1, pgerr.New(pgerr.BadCopyFileFormat, "missing data for column %q", d.fields[len(d.values)].Name))
 	}
 	for i, f := range d.fields {
+		if i == len(d.values) {
+			return d.fail(-1, pgerr.New(pgerr.BadCopyFileFormat, "missing data for column %q", f.Name))
+		}
 		v := types.NullValue
 		if !d.isNull[i] {
 			var err error

@@ -77,6 +77,7 @@ func TestDecode(t *testing.T) {
 		{text, "1\ta\n\\.\nrubbish", `(1,"a")`},
 		{text, "1\tx\\\\\n2\ty\n", `(1,"x\\")(2,"y")`},
 		{text, "1\n", `!22P04 missing data for column "s"`},
+		{text, "x\n", `!22P02 invalid input syntax for type bigint: "x"`},
 		{text, "1\ta\tb\n", "!22P04 extra data after last expected column"},
 		{text, "x\ta\n", `!22P02 invalid input syntax for type bigint: "x"`},
 		{text, "1\t\xff\n", `!22021 invalid byte sequence for encoding "UTF8"`},
