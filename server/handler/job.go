@@ -373,12 +373,23 @@ func (h *Handler) flush() plan {
 			if err != nil && failed == nil && readsOwn(j) {
 				failed = fmt.Errorf("flush job %s: %w", j.Name, err)
 			}
+			warnFailed(s, h.opt.Catalog.Snapshot().JobByID(j.ID))
 		}
 		if failed != nil {
 			return nil, failed
 		}
 		return session.Command("FLUSH"), nil
 	})
+}
+
+// warnFailed warns whoever wants a job's output if the job, which may be nil, has failed
+// for good.
+func warnFailed(s *session.Session, j *catalog.Job) {
+	if j == nil || j.State != "failed" {
+		return
+	}
+	n := pgerr.New(pgerr.Warning, "job %q has failed, and its output is not brought up to date", j.Name).WithDetail("%s", j.Failure).Hint("RESUME JOB %s starts it again.", j.Name)
+	s.SendNotice(session.Notice{Severity: "WARNING", Error: *n})
 }
 
 // readsOwn reports whether a job reads a table of Millrace's own.

@@ -353,7 +353,7 @@ func (r *rows) pullNext(ctx context.Context) (*batch.Batch, error) {
 	case r.err != nil:
 		return nil, r.cause(r.err)
 	}
-	r.parts.tellLeftOut()
+	r.parts.tellWarnings()
 	return nil, nil
 }
 
@@ -380,7 +380,7 @@ func (r *rows) next(ctx context.Context) (*batch.Batch, error) {
 	case b := <-r.out: // sent before the end
 		return b, nil
 	default:
-		r.parts.tellLeftOut()
+		r.parts.tellWarnings()
 		return nil, nil
 	}
 }

@@ -232,6 +232,17 @@ func (p *boundedParts) open(op *graph.Operator) (connector.Source, error) {
 	return finite{src}, nil
 }
 
+// viewRows is what readers of a materialized view see. A view that the transaction makes
+// has no job yet.
+func (h *Handler) viewRows(s *session.Session, relation string) (*job.View, error) {
+	v, err := h.opt.Jobs.View(relation)
+	if r := h.Snapshot(s).RelationByID(relation); err != nil && r != nil && h.opt.Catalog.Snapshot().RelationByID(relation) == nil {
+		return nil, pgerr.New(pgerr.ObjectNotInPrerequisiteState, "materialized view %q has no rows yet: this transaction makes it", r.Name).
+			Hint("COMMIT starts the job that computes them.")
+	}
+	return v, err
+}
+
 // cut is the view's rows for this statement.
 func (p *boundedParts) cut(relation string) (*job.Cut, error) {
 	if p.parent != nil {
@@ -242,7 +253,7 @@ func (p *boundedParts) cut(relation string) (*job.Cut, error) {
 	if c := p.cuts[relation]; c != nil {
 		return c, nil
 	}
-	v, err := p.h.opt.Jobs.View(relation)
+	v, err := p.h.viewRows(p.s, relation)
 	if err != nil {
 		return nil, err
 	}
@@ -285,10 +296,17 @@ func (p *boundedParts) undecodable(r *catalog.Relation) func(connector.BadRow) e
 	}
 }
 
-// tellLeftOut warns of the rows that the query's sources could not decode.
-func (p *boundedParts) tellLeftOut() {
+// tellWarnings warns of what the result lacks: the rows that the query's sources could
+// not decode, and what views have missed since their jobs failed.
+func (p *boundedParts) tellWarnings() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	names := p.h.opt.Catalog.Snapshot()
+	for _, id := range slices.Sorted(maps.Keys(p.cuts)) {
+		if r := names.RelationByID(id); r != nil {
+			warnFailed(p.s, names.JobByID(r.JobID))
+		}
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.bad)) {
 		b := p.bad[name]
 		n := pgerr.New(pgerr.Warning, "%d rows of %q could not be decoded and are left out", b.rows, name).

@@ -70,8 +70,8 @@ func (h *Handler) prepareSubscribe(s *session.Session, p *session.Prepared, st *
 				fields[i] = logical.Field{Name: c.Name, Type: c.Type}
 			}
 			p.Live, p.Columns = true, changeColumns(fields)
-			p.Plan = planFunc(func(ctx context.Context, _ *session.Session, _ []types.Value) (*session.Result, error) {
-				return h.subscribeView(ctx, r, p.Columns, opt)
+			p.Plan = planFunc(func(ctx context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
+				return h.subscribeView(ctx, s, r, p.Columns, opt)
 			})
 			return nil
 		}
@@ -169,8 +169,8 @@ type viewChanges struct {
 	in   *batch.Batch
 }
 
-func (h *Handler) subscribeView(ctx context.Context, r *catalog.Relation, columns []session.Column, opt subscribeOptions) (*session.Result, error) {
-	view, err := h.opt.Jobs.View(r.ID)
+func (h *Handler) subscribeView(ctx context.Context, s *session.Session, r *catalog.Relation, columns []session.Column, opt subscribeOptions) (*session.Result, error) {
+	view, err := h.viewRows(s, r.ID)
 	if err != nil {
 		return nil, err
 	}
