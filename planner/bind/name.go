@@ -53,11 +53,10 @@ func figure(x ast.Expr) (string, int) {
 		if x.Array {
 			return "array", 2
 		}
-		if s, ok := x.Query.Body.(*ast.Select); ok && len(s.Items) > 0 {
-			if s.Items[0].Alias != nil {
-				return s.Items[0].Alias.Value, 2
-			}
-			return figure(s.Items[0].X)
+		return firstName(x.Query.Body)
+	case *ast.Star: // as a value
+		if n := len(x.Qualifier); n > 0 {
+			return x.Qualifier[n-1].Value, 2
 		}
 	case *ast.Collate:
 		return figure(x.X)
@@ -65,6 +64,30 @@ func figure(x ast.Expr) (string, int) {
 		if x.Op == "at time zone" {
 			return "timezone", 2
 		}
+	}
+	return "", 0
+}
+
+// firstName is the name of a query's first column, as figure's. What * stands for is not
+// known here.
+func firstName(q ast.SetExpr) (string, int) {
+	switch q := q.(type) {
+	case *ast.Select:
+		if len(q.Items) == 0 {
+			break
+		}
+		if a := q.Items[0].Alias; a != nil {
+			return a.Value, 2
+		}
+		if _, ok := q.Items[0].X.(*ast.Star); !ok {
+			return figureName(q.Items[0].X), 2
+		}
+	case *ast.SetOp:
+		return firstName(q.L)
+	case *ast.Values:
+		return columnName(0), 2
+	case *ast.Nested:
+		return firstName(q.Query.Body)
 	}
 	return "", 0
 }
