@@ -49,15 +49,41 @@ func acosd(f float64) float64 {
 	return math.Acos(f) / math.Acos(0.5) * 60
 }
 
-// cotd is exact where the cotangent is a whole number.
-func cotd(d float64) float64 {
-	switch d = math.Mod(d, 180); {
-	case d == 90, d == -90:
-		return 0
-	case d == 45, d == -135:
-		return 1
-	case d == 135, d == -45:
-		return -1
+// quarter takes an angle to the first quarter of the circle. The tangent has its sign there.
+func quarter(d float64) (q, sign float64) {
+	q, sign = math.Mod(d, 360), 1
+	if q < 0 {
+		q, sign = -q, -sign
 	}
-	return sind(d+90) / sind(d)
+	if q > 180 {
+		q, sign = 360-q, -sign
+	}
+	if q > 90 {
+		q, sign = 180-q, -sign
+	}
+	return q, sign
+}
+
+// tand is exact where the tangent is a whole number or infinite, and never minus zero.
+func tand(d float64) float64 {
+	switch q, sign := quarter(d); q {
+	case 0:
+		return 0
+	case 45:
+		return sign
+	default:
+		return sign * sind(q) / sind(90-q)
+	}
+}
+
+// cotd is exact where the cotangent is a whole number or infinite, and never minus zero.
+func cotd(d float64) float64 {
+	switch q, sign := quarter(d); q {
+	case 90:
+		return 0
+	case 45:
+		return sign
+	default:
+		return sign * sind(90-q) / math.Copysign(sind(q), q)
+	}
 }

@@ -311,17 +311,3 @@ func sind(d float64) float64 {
 	}
 	return sign * math.Sin(d*math.Pi/180)
 }
-
-// tand is exact where the tangent is a whole number or has none.
-func tand(d float64) float64 {
-	switch d = math.Mod(d, 180); {
-	case d == 0:
-		return 0
-	case d == 45, d == -135:
-		return 1
-	case d == 135, d == -45:
-		return -1
-	}
-	c := sind(d + 90)
-	return sind(d) / c
-}
