@@ -24,6 +24,7 @@ type Decoder struct {
 	pos      int
 	scan     int // where in pending the search for the row's end goes on
 	quoted   bool
+	end      string // of each line; "" before the first
 	batch    *batch.Batch
 	taken    bool
 	line     int // where the row that is decoded begins; a row's number in binary
@@ -150,10 +151,15 @@ func (d *Decoder) nextLine() (line []byte, ok bool, err error) {
 				return nil, false, nil
 			}
 			i++
-		case ch == '\n' && !d.quoted:
+		case (ch == '\n' || ch == '\r') && !d.quoted:
+			if ch == '\r' && i+1 == len(d.pending) && !d.finished {
+				d.scan = i
+				return nil, false, nil
+			}
 			line = d.pending[d.pos:i]
-			d.pos, d.scan = i+1, i+1
-			return bytes.TrimSuffix(line, []byte{'\r'}), true, nil
+			end, err := d.lineEnd(d.pending[i:])
+			d.pos, d.scan = i+end, i+end
+			return line, true, err
 		}
 	}
 	d.scan = len(d.pending)
@@ -167,7 +173,30 @@ func (d *Decoder) nextLine() (line []byte, ok bool, err error) {
 	}
 	line = d.pending[d.pos:]
 	d.pos = len(d.pending)
-	return bytes.TrimSuffix(line, []byte{'\r'}), true, nil
+	return line, true, nil
+}
+
+// lineEnd is how long the end of a line is that data begins with. All lines end as the
+// first one does.
+func (d *Decoder) lineEnd(data []byte) (int, error) {
+	end := string(data[:1])
+	if bytes.HasPrefix(data, []byte("\r\n")) {
+		end = "\r\n"
+	}
+	if d.end == "" {
+		d.end = end
+	}
+	if end == d.end {
+		return len(end), nil
+	}
+	sign, name := `\n`, "newline"
+	if end[0] == '\r' && d.end != "\r" {
+		sign, name = `\r`, "carriage return"
+	}
+	if d.options.Format == CSV {
+		return 0, d.fail(-1, pgerr.New(pgerr.BadCopyFileFormat, "unquoted %s found in data", name).Hint("Use quoted CSV field to represent %s.", name))
+	}
+	return 0, d.fail(-1, pgerr.New(pgerr.BadCopyFileFormat, "literal %s found in data", name).Hint("Use \"%s\" to represent %s.", sign, name))
 }
 
 // fail tells where in the data an error is; field is -1 for a whole line.
