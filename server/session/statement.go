@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/sql/parse"
 	"github.com/millrace/millrace/types"
 )
 
@@ -262,7 +264,15 @@ func (s *Session) show(st *ast.Show) (*Result, error) {
 	}
 	value, err := s.Variable(st.Variable)
 	if err != nil {
-		return nil, pgerr.From(err).At(int(st.Pos))
+		e := pgerr.From(err).At(int(st.Pos))
+		names := parse.ShowLists()
+		for _, v := range s.Variables() {
+			names = append(names, v.Name)
+		}
+		if near := catalog.Near(st.Variable, names); near != "" {
+			e.Hint("Perhaps you meant SHOW %s.", near)
+		}
+		return nil, e
 	}
 	result.Rows = TextRows(columns, [][]string{{value}})
 	return result, nil

@@ -1,6 +1,7 @@
 package parse
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/pgerr"
@@ -45,6 +46,12 @@ func (p *parser) endsAt(n int) bool {
 	return t.kind == endOfInput || t.is(";")
 }
 
+// ShowLists are what SHOW lists all of.
+func ShowLists() []string {
+	return []string{"jobs", "tables", "sources", "sinks", "views", "materialized views", "indexes", "databases", "schemas", "functions",
+		"secrets", "connections", "savepoints", "roles", "users", "cursors", "sessions"}
+}
+
 // showList takes SHOW TABLES and its like, with FROM|IN schema and LIKE.
 func (p *parser) showList(s *ast.Show) bool {
 	words := 1
@@ -52,10 +59,7 @@ func (p *parser) showList(s *ast.Show) bool {
 	if p.ahead("materialized", "views") {
 		words, kind = 2, "materialized views"
 	}
-	switch kind {
-	case "jobs", "tables", "sources", "sinks", "views", "materialized views", "indexes", "databases", "schemas", "functions",
-		"secrets", "connections", "savepoints", "roles", "users", "cursors", "sessions":
-	default:
+	if !slices.Contains(ShowLists(), kind) {
 		return false
 	}
 	if next := p.peek(words); p.cur().kind != identifier || !p.endsAt(words) && !next.isAny("from", "in", "like") {
