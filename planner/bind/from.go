@@ -58,11 +58,7 @@ func (l *level) tableExpr(te ast.TableExpr, left *bound) (*fromItem, error) {
 	case *ast.TableFunc:
 		return l.tableFunc(te, left)
 	case *ast.Join:
-		b, err := l.join(te)
-		if err != nil {
-			return nil, err
-		}
-		return &fromItem{node: b.node, scope: b.scope}, nil
+		return l.joinItem(te, left)
 	case *ast.MatchRecognize:
 		return nil, pgerr.NotSupported(int(te.Pos), "MATCH_RECOGNIZE")
 	}
@@ -328,6 +324,9 @@ func (l *level) derived(x *ast.Derived, left *bound) (*fromItem, error) {
 	if x.Lateral && left != nil {
 		o = l.lateral(left)
 		e.outer = o
+	}
+	if !x.Lateral {
+		defer l.hideLeft()()
 	}
 	node, err := l.b.queryNode(x.Query, e, queryMode{})
 	if err != nil {

@@ -24,6 +24,53 @@ func (l *level) join(x *ast.Join) (*bound, error) {
 	return j, l.b.columnAliases(j.scope, x.Alias)
 }
 
+// joinItem binds a join that is an item of FROM. What is lateral in it may refer to
+// the items to the left of the join, its conditions and all else in it may not.
+func (l *level) joinItem(x *ast.Join, left *bound) (*fromItem, error) {
+	if left == nil || !hasLateral(x) {
+		b, err := l.join(x)
+		if err != nil {
+			return nil, err
+		}
+		return &fromItem{node: b.node, scope: b.scope}, nil
+	}
+	o, outer, lefts := l.lateral(left), l.outer, l.lefts
+	l.outer, l.lefts = o, append(slices.Clone(lefts), o.from)
+	b, err := l.join(x)
+	l.outer, l.lefts = outer, lefts
+	if err != nil {
+		return nil, err
+	}
+	return &fromItem{node: b.node, scope: b.scope, args: o.args}, nil
+}
+
+// hasLateral reports whether an item of a join may be lateral.
+func hasLateral(te ast.TableExpr) bool {
+	switch te := te.(type) {
+	case *ast.Join:
+		return hasLateral(te.L) || hasLateral(te.R)
+	case *ast.Derived:
+		return te.Lateral
+	case *ast.TableFunc:
+		return true
+	}
+	return false
+}
+
+// hideLeft makes the names to the left of the joins around mean nothing until show
+// is called.
+func (l *level) hideLeft() (show func()) {
+	scopes := make([]*scope, len(l.lefts))
+	for i, at := range l.lefts {
+		scopes[i], at.scope = at.scope, nil
+	}
+	return func() {
+		for i, at := range l.lefts {
+			at.scope = scopes[i]
+		}
+	}
+}
+
 // under is the scope of a parenthesised join with an alias, which hides the names
 // of what is joined: its columns are those that * has.
 func (s *scope) under(alias string) *scope {
@@ -140,6 +187,7 @@ func (l *level) joinCondition(x *ast.Join, left *bound, right *fromItem, sc *sco
 	if x.On == nil {
 		return nil, sc, nil
 	}
+	defer l.hideLeft()()
 	at := &level{b: l.b, ctes: l.ctes, outer: l.outer, scope: sc, pending: l.pending}
 	cond, err := at.filter(x.On, "JOIN/ON")
 	if err != nil {

@@ -62,9 +62,11 @@ type outer struct {
 
 // level is one SELECT while its expressions are being bound.
 type level struct {
-	b      *binder
-	ctes   *cteScope
-	outer  *outer // nil at the top
+	b     *binder
+	ctes  *cteScope
+	outer *outer // nil at the top
+	// lefts are the items to the left of the joins of FROM that are being bound.
+	lefts  []*level
 	scope  *scope
 	clause string // "WHERE" …, for messages
 	// aggs collects aggregates; nil where they are not allowed.

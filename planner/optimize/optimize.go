@@ -24,7 +24,7 @@ func Node(n logical.Node, opts Options) logical.Node { return optimize(n, opts) 
 func optimize(n logical.Node, opts Options) logical.Node {
 	n = fold(n, opts)
 	n = flattenUnions(n)
-	n = expandAll(gatherNested(n))
+	n = expandAll(leftDeep(gatherNested(n)))
 	n = pushFilters(n)
 	n = mergeProjects(n)
 	return prune(n)
@@ -34,7 +34,7 @@ func optimize(n logical.Node, opts Options) logical.Node {
 func continuous(n logical.Node, opts Options) logical.Node {
 	n = fold(n, opts)
 	n = flattenUnions(n)
-	n = unnest(decorrelate(gatherArrays(n)))
+	n = unnest(decorrelate(leftDeep(gatherArrays(n))))
 	n = pushFilters(n)
 	n = orderJoins(n)
 	n = mergeProjects(n)
