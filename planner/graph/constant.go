@@ -28,6 +28,9 @@ func (g *Graph) rowsMax(i int) float64 {
 	}
 	n := g.rowsMax(o.Inputs[0].Operator)
 	for _, in := range o.Inputs[1:] {
+		if math.IsInf(n, 1) { // as of nearly all: what many joins share is looked at once
+			return n
+		}
 		switch more := g.rowsMax(in.Operator); o.Kind {
 		case UnionKind, SetOpKind:
 			n += more
