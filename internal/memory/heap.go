@@ -2,6 +2,7 @@ package memory
 
 import (
 	"math"
+	"runtime"
 	"runtime/debug"
 	"runtime/metrics"
 )
@@ -21,6 +22,15 @@ func newHeap() heap {
 func (h *heap) read() (objects, live int64) {
 	metrics.Read(h.samples)
 	return int64(h.samples[0].Value.Uint64()), int64(h.samples[1].Value.Uint64())
+}
+
+// objectsAreGarbage collects, and reports whether a look that found the process over its
+// limit would not any more.
+func (h *heap) objectsAreGarbage(s *seen, outside int64) bool {
+	runtime.GC()
+	objects, live := h.read()
+	s.used, s.live = outside+objects, outside+live
+	return !s.over()
 }
 
 const (

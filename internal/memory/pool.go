@@ -177,7 +177,11 @@ func (p *Pool) look() time.Duration {
 	for _, a := range list {
 		seen.holders = append(seen.holders, a.sample(seen.now))
 	}
-	if v := seen.victim(); v >= 0 {
+	v := seen.victim()
+	if v >= 0 && !seen.overdrawn() && p.heap.objectsAreGarbage(&seen, outside) {
+		v = -1 // what the last collection found in use was somebody's who has ended since
+	}
+	if v >= 0 {
 		p.stop(seen.holders[v].account, seen)
 	}
 	return min(lookMax, max(lookMin, time.Duration(float64(p.opt.Limit-seen.used)/fastest*float64(time.Second))))

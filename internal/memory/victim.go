@@ -31,8 +31,11 @@ type seen struct {
 // over reports whether the process holds more than it may: what is live counts, unless
 // even the collector is late.
 func (s *seen) over() bool {
-	return s.live > s.limit*15/16 && s.used > s.limit*15/16 || float64(s.used) > overdraft*float64(s.limit)
+	return s.live > s.limit*15/16 && s.used > s.limit*15/16 || s.overdrawn()
 }
+
+// overdrawn reports whether nobody waits for the collector any more.
+func (s *seen) overdrawn() bool { return float64(s.used) > overdraft*float64(s.limit) }
 
 // full reports whether nothing should come that stays: there is still a little room
 // before somebody must be stopped.
