@@ -20,6 +20,16 @@ func unique(n logical.Node, by []*scalar.Expr) bool {
 		}
 		return len(n.Relation.PrimaryKey) > 0
 	case *logical.Filter:
+		switch in := n.Input.(type) {
+		case *logical.Project: // it might as well be below
+			c := *in
+			c.Input = &logical.Filter{Input: in.Input, Predicate: scalar.Substitute(n.Predicate, in.Exprs)}
+			return unique(&c, by)
+		case *logical.Over:
+			if top := filteredOver(n, in); top != logical.Node(n) {
+				return unique(top, by)
+			}
+		}
 		for _, x := range scalar.Conjuncts(n.Predicate) { // a column that equals a constant is given
 			if inner := innerSide(x); inner != nil {
 				by = append(slices.Clone(by), inner)
