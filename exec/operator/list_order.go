@@ -3,6 +3,7 @@ package operator
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"slices"
 	"unsafe"
 
@@ -11,8 +12,8 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
-// listOrder orders the rows of a list. No two of them are equal in it, unless
-// their difference is one that SQL does not see.
+// listOrder orders the rows of a list. Those whose difference is one that SQL does
+// not see, as of 1 and 1.0, are ordered by how they look, which a restart keeps.
 type listOrder struct {
 	l    *list
 	keys []orderKey
@@ -47,6 +48,24 @@ func newListOrder(l *list, o graph.ListOrder) *listOrder {
 }
 
 func (o *listOrder) compare(a, b uint32) int {
+	if c := o.compareValues(a, b); c != 0 {
+		return c
+	}
+	x, y := o.l.values.read(a), o.l.values.read(b)
+	for _, k := range o.keys {
+		c := &o.l.columns[k.column]
+		if o.l.values.IsNull(x, c.key) {
+			continue
+		}
+		if c := compareLooks(o.l.values, c.t, unsafe.Add(x, c.off), unsafe.Add(y, c.off)); c != 0 {
+			return c
+		}
+	}
+	return 0
+}
+
+// compareValues is what SQL sees of the order.
+func (o *listOrder) compareValues(a, b uint32) int {
 	x, y := o.l.values.read(a), o.l.values.read(b)
 	for _, k := range o.keys {
 		if c := o.l.compareColumn(k, x, y); c != 0 {
@@ -94,6 +113,22 @@ func compareSlots(t *table, of types.Type, a, b unsafe.Pointer) int {
 		return types.CompareBytes(of, string(x), string(y))
 	}
 	return cmp.Compare(*(*int64)(a), *(*int64)(b))
+}
+
+// compareLooks orders two values that are equal.
+func compareLooks(t *table, of types.Type, a, b unsafe.Pointer) int {
+	switch of.Phys() {
+	case types.PhysFloat:
+		return cmp.Compare(math.Float64bits(*(*float64)(b)), math.Float64bits(*(*float64)(a))) // -0 first
+	case types.PhysDecimal:
+		return cmp.Compare((*types.Decimal)(a).Scale, (*types.Decimal)(b).Scale)
+	case types.PhysInterval:
+		x, y := (*types.Interval)(a), (*types.Interval)(b)
+		return cmp.Or(cmp.Compare(x.Months, y.Months), cmp.Compare(x.Days, y.Days))
+	case types.PhysBytes:
+		return bytes.Compare(t.Bytes(*(*batch.View)(a)), t.Bytes(*(*batch.View)(b)))
+	}
+	return 0
 }
 
 // few is up to how many rows are put into an order, or taken out, one by one.
@@ -240,11 +275,12 @@ type rowView struct {
 	counts []int64
 }
 
-// rowsOf are the rows of a group that r counts, in its order. The result is valid
-// until the next call.
+// rowsOf are the rows of a group that r counts, in its order. DISTINCT and modes have
+// those that are equal as one. The result is valid until the next call.
 func (l *list) rowsOf(r *listReader, group uint32) *rowView {
 	v := &l.view
 	*v = rowView{l: l, read: r.acc.spec.List, off: l.counts[r.acc.spec.List.Mask], first: len(l.columns) - len(l.spec.Args), ids: v.ids[:0], counts: v.counts[:0]}
+	once := v.read.Distinct || r.acc.spec.Func == "mode"
 	for _, id := range l.lists.of(l.order(group, r.order)) {
 		n := *(*int64)(unsafe.Add(l.values.read(id), v.off))
 		if n <= 0 {
@@ -252,6 +288,12 @@ func (l *list) rowsOf(r *listReader, group uint32) *rowView {
 		}
 		if v.read.Distinct {
 			n = 1
+		}
+		if last := len(v.ids) - 1; once && last >= 0 && l.orders[r.order].compareValues(v.ids[last], id) == 0 {
+			if !v.read.Distinct {
+				v.counts[last] += n
+			}
+			continue
 		}
 		v.ids, v.counts = append(v.ids, id), append(v.counts, n)
 	}

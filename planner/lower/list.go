@@ -373,9 +373,8 @@ func (f *family) list(l graph.List) int {
 // tablesOfLists is the state of the family's lists and sketches.
 func (f *family) tablesOfLists(keys []graph.Column, local int) (out []graph.Table) {
 	bigint := types.Of(types.Int64)
-	for i, l := range f.agg.Lists {
-		t := graph.Table{Name: l.Name, Local: local + len(l.Args), Keys: slices.Clone(keys)}
-		t.Exact = !slices.ContainsFunc(f.agg.Accumulators, func(a graph.Accumulator) bool { return a.List != nil && a.List.List == i && a.List.Distinct })
+	for _, l := range f.agg.Lists {
+		t := graph.Table{Name: l.Name, Local: local + len(l.Args), Keys: slices.Clone(keys), Exact: true}
 		add := func(name string, typ types.Type) {
 			t.Keys = append(t.Keys, graph.Column{Name: unusedColumn(t.Keys, name), Type: typ})
 		}
