@@ -49,6 +49,7 @@ type dateParser struct {
 	month        int
 	haveTime, pm bool
 	am, bc, doy  bool
+	dated        bool // the zone's offset depends on the day
 	micros       int64
 	zone         *Zone
 	special      string
@@ -194,6 +195,7 @@ func (p *dateParser) word(w string) bool {
 			return false
 		}
 		p.zone = z
+		p.dated = !z.Fixed() && abbreviated(w) == nil
 	}
 	return true
 }
@@ -407,6 +409,8 @@ func (p *dateParser) finish(now func() int64) (out parsedTime, err error) {
 	}
 	switch {
 	case p.kind != Time:
+	case p.dated && len(p.numbers) == 0:
+		return out, errTime(p.kind, p.text)
 	case !p.haveTime:
 		return out, errTime(p.kind, p.text)
 	case len(p.numbers) == 0:

@@ -77,13 +77,14 @@ var intervalUnits = map[string]string{
 type intervalParser struct {
 	v            Interval
 	ok, overflow bool
+	given        map[string]bool // the units there have been
 }
 
 // ParseInterval reads an interval: '1 day 02:03', '1-2', 'P1DT2H', '3 hours ago'.
 // fields is the qualifier of INTERVAL 'x' MINUTE or DAY TO SECOND, "" for none;
 // precision the digits of seconds, -1 for all.
 func ParseInterval(s, fields string, precision int32) (Interval, error) {
-	p := &intervalParser{ok: true}
+	p := &intervalParser{ok: true, given: map[string]bool{}}
 	text := strings.ToLower(strings.TrimSpace(s))
 	if strings.HasPrefix(text, "p") {
 		p.iso8601(strings.ToUpper(text[1:]))
@@ -93,7 +94,7 @@ func ParseInterval(s, fields string, precision int32) (Interval, error) {
 	if p.overflow {
 		return Interval{}, pgerr.New("22015", "interval field value out of range: %q", s)
 	}
-	if !p.ok || text == "" {
+	if !p.ok {
 		return Interval{}, pgerr.New(pgerr.InvalidDatetimeFormat, "invalid input syntax for type interval: %q", s)
 	}
 	return p.v.truncate(fields, precision), nil
@@ -244,17 +245,24 @@ func (p *intervalParser) number(s string) (n int64, frac float64, neg bool, used
 	return n, frac, neg, i
 }
 
-// words reads PostgreSQL's and the SQL standard's forms.
+// ignored is what may stand between the parts of an interval.
+const ignored = " \t\n\v\f\r!\"#$%&'()*,/:;<=>?@[\\]^_`{|}~"
+
+// words reads PostgreSQL's and the SQL standard's forms. A unit may occur once, and
+// a time of day is hours, minutes and all of seconds.
 func (p *intervalParser) words(s, fields string) {
 	ago := false
-	if t, ok := strings.CutSuffix(s, "ago"); ok {
-		s, ago = t, true
-	}
-	s = strings.TrimPrefix(s, "@")
 	for {
-		s = strings.TrimLeft(s, " \t\n,")
+		s = strings.TrimLeft(s, ignored)
 		if s == "" || !p.ok {
 			break
+		}
+		if t, ok := strings.CutPrefix(s, "ago"); ok {
+			s, ago = t, true
+			continue
+		}
+		if s[0] == '-' || s[0] == '+' {
+			s = s[:1] + strings.TrimLeft(s[1:], " \t\n")
 		}
 		n, frac, neg, used := p.number(s)
 		if used == 0 {
@@ -264,6 +272,7 @@ func (p *intervalParser) words(s, fields string) {
 		rest := s[used:]
 		switch {
 		case strings.HasPrefix(rest, ":"):
+			p.once("hour", "minute", "second", "millisecond", "microsecond")
 			used += p.clock(s, n, neg, fields)
 			s = s[min(used, len(s)):]
 			continue
@@ -276,6 +285,7 @@ func (p *intervalParser) words(s, fields string) {
 			if neg {
 				m = -m
 			}
+			p.once("month")
 			p.add(n, 0, "year")
 			p.add(m, 0, "month")
 			s = rest[1+k:]
@@ -286,37 +296,49 @@ func (p *intervalParser) words(s, fields string) {
 		for j < len(rest) && rest[j] >= 'a' && rest[j] <= 'z' {
 			j++
 		}
-		unit := rest[:j]
-		if unit == "" { // bare number: the qualifier's last field, or seconds
-			unit = "second"
-			if rest != "" {
-				unit = "day" // '1 2:03:04'
-				p.ok = p.ok && (fields != "" || p.startsWithHours(rest))
-			} else if fields != "" {
-				unit = fields[strings.LastIndexByte(fields, ' ')+1:]
+		unit := intervalUnits[rest[:j]]
+		if j == 0 { // bare number: the qualifier's last field, or seconds
+			last := fields[strings.LastIndexByte(fields, ' ')+1:]
+			switch unit = "second"; {
+			case rest != "": // '1 2:03:04'
+				unit = "day"
+				p.ok = p.ok && p.startsWithHours(rest, last)
+			case last != "":
+				unit = last
 			}
-			p.add(n, frac, unit)
-			s = rest
-			continue
 		}
-		p.add(n, frac, intervalUnits[unit])
+		p.once(unit)
+		if unit == "second" && frac != 0 {
+			p.once("millisecond", "microsecond")
+		}
+		p.add(n, frac, unit)
 		s = rest[j:]
 	}
+	p.ok = p.ok && len(p.given) > 0
 	if ago {
 		v, err := p.v.Neg()
 		p.v, p.overflow = v, p.overflow || err != nil
 	}
 }
 
-// startsWithHours reports whether s begins with a time of day or a number of hours.
-func (p *intervalParser) startsWithHours(s string) bool {
+// once notes units, of which none may have been before.
+func (p *intervalParser) once(units ...string) {
+	for _, u := range units {
+		p.ok = p.ok && !p.given[u]
+		p.given[u] = true
+	}
+}
+
+// startsWithHours reports whether s begins with a time of day or a number of hours,
+// which a number that ends the text is if last says so.
+func (p *intervalParser) startsWithHours(s, last string) bool {
 	_, _, _, used := p.number(s)
 	rest := s[used:]
 	if strings.HasPrefix(rest, ":") {
 		return used > 0
 	}
 	unit, _, _ := strings.Cut(strings.TrimLeft(rest, " \t"), " ")
-	return intervalUnits[unit] == "hour"
+	return used > 0 && (intervalUnits[unit] == "hour" || rest == "" && last == "hour")
 }
 
 // clock reads h:m[:s], m:s for MINUTE TO SECOND, whose first number is n.
