@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"strconv"
+	"strings"
 
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/scalar"
@@ -45,13 +46,19 @@ func (b *binder) number(e *scalar.Expr, x *ast.Literal) (*scalar.Expr, error) {
 	}
 	d, err := types.ParseDecimal(x.Text)
 	// PostgreSQL has a decimal for 1e300 and 1e-300 too. Here a double is what
-	// such numbers are for.
-	if f, ferr := strconv.ParseFloat(x.Text, 64); ferr == nil && (err != nil || d.Float64() != f) {
+	// such numbers are for, if they are written like that; other decimals are
+	// rounded to the digits there are, and what does not fit then is an error.
+	exponent := strings.ContainsAny(x.Text, "eE")
+	if f, ferr := strconv.ParseFloat(x.Text, 64); ferr == nil && exponent && (err != nil || d.Float64() != f) {
 		e.Type, e.Value.Float = types.Of(types.Float64), f
 		return b.withText(e, strconv.FormatFloat(f, 'g', -1, 64), prec), nil
 	}
 	if err != nil {
-		return nil, pgerr.From(err).At(int(x.Pos))
+		e := pgerr.From(err).At(int(x.Pos))
+		if !exponent {
+			return nil, e.Hint("With an exponent, as in 1e40, such a number is double precision.")
+		}
+		return nil, e
 	}
 	e.Type, e.Value.Dec = types.Of(types.Numeric), d
 	return b.withText(e, d.String(), prec), nil
