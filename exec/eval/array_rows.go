@@ -144,8 +144,10 @@ var arrayRows = map[string]rowFn{
 	"any ~~*": quantifiedText(matchLike(true, false), false), "any !~~*": quantifiedText(matchLike(true, true), false),
 	"all ~~": quantifiedText(matchLike(false, false), true), "all !~~": quantifiedText(matchLike(false, true), true),
 	"all ~~*": quantifiedText(matchLike(true, false), true), "all !~~*": quantifiedText(matchLike(true, true), true),
-	"any ~": quantifiedText(matchRegexp("", false), false), "any ~*": quantifiedText(matchRegexp("i", false), false),
+	"any ~": quantifiedText(matchRegexp("", false), false), "any !~": quantifiedText(matchRegexp("", true), false),
+	"any ~*": quantifiedText(matchRegexp("i", false), false), "any !~*": quantifiedText(matchRegexp("i", true), false),
 	"all ~": quantifiedText(matchRegexp("", false), true), "all !~": quantifiedText(matchRegexp("", true), true),
+	"all ~*": quantifiedText(matchRegexp("i", false), true), "all !~*": quantifiedText(matchRegexp("i", true), true),
 }
 
 // firstOf is an array's first n elements in its first dimension.

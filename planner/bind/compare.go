@@ -135,7 +135,7 @@ func (l *level) quantified(x *ast.Quantified) (*scalar.Expr, error) {
 	}
 	if args[1].Type.Kind == types.Unknown {
 		elem := bare(args[0].Type)
-		if elem.Kind == types.Unknown {
+		if elem.Kind == types.Unknown || elem.Kind == types.Char && strings.Contains(op, "~") {
 			elem = types.Of(types.Text)
 		}
 		if args[1], err = l.b.coerce(args[1], types.ArrayOf(elem), implicit); err != nil {
