@@ -234,29 +234,35 @@ func (s *selection) aggregate() error {
 // repeatedQueries are the subqueries outside of aggregates that repeat one in a group
 // key, which they are made to refer to.
 func (s *selection) repeatedQueries() []*scalar.Expr {
-	queries := func(list []*scalar.Expr) (found []*scalar.Expr) {
-		for _, e := range list {
-			walk(e, func(x *scalar.Expr) bool {
-				if x.Op == opQuery {
-					found = append(found, x)
-				}
-				return true
-			})
-		}
-		return found
+	if keys := queriesIn(s.aggs.keys); len(keys) > 0 {
+		return s.repeat(s.outside(), keys)
 	}
-	keys := queries(s.aggs.keys)
-	if len(keys) == 0 {
-		return nil
-	}
-	var repeated []*scalar.Expr
-	for _, x := range slices.Backward(queries(s.outside())) { // inner ones first
-		if i := slices.IndexFunc(keys, func(k *scalar.Expr) bool { return s.sameQuery(k, x) }); i >= 0 {
-			x.Column = keys[i].Column
+	return nil
+}
+
+// repeat makes the subqueries in list that repeat one of others refer to that one,
+// and gives those.
+func (s *selection) repeat(list, others []*scalar.Expr) (repeated []*scalar.Expr) {
+	for _, x := range slices.Backward(queriesIn(list)) { // inner ones first
+		if i := slices.IndexFunc(others, func(k *scalar.Expr) bool { return s.sameQuery(k, x) }); i >= 0 {
+			x.Column = others[i].Column
 			repeated = append(repeated, x)
 		}
 	}
 	return repeated
+}
+
+// queriesIn are the subqueries in expressions, outer ones first.
+func queriesIn(list []*scalar.Expr) (found []*scalar.Expr) {
+	for _, e := range list {
+		walk(e, func(x *scalar.Expr) bool {
+			if x.Op == opQuery {
+				found = append(found, x)
+			}
+			return true
+		})
+	}
+	return found
 }
 
 // outside are the query's expressions over groups: those outside of aggregates.

@@ -42,6 +42,9 @@ func (s *selection) bindDistinctOn() error {
 		if err != nil {
 			return err
 		}
+		for _, o := range s.order {
+			s.repeat([]*scalar.Expr{k.expr}, queriesIn([]*scalar.Expr{s.keyExpr(o)}))
+		}
 		e := s.keyExpr(k)
 		if _, ok := scalar.Comparison("=", e.Type); !ok {
 			return pgerr.New(pgerr.UndefinedFunction, "could not identify an equality operator for type %s", bare(e.Type)).At(e.Pos)

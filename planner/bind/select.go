@@ -269,6 +269,11 @@ func (s *selection) orderKey(x ast.Expr, clause string) (orderKey, error) {
 	if err != nil {
 		return orderKey{}, err
 	}
+	if s.sel.Distinct || len(s.sel.DistinctOn) > 0 {
+		for i := range s.items {
+			s.repeat([]*scalar.Expr{e}, queriesIn([]*scalar.Expr{s.items[i].expr}))
+		}
+	}
 	for i := range s.items {
 		if exprEqual(s.items[i].expr, e) {
 			return orderKey{item: i}, nil
