@@ -260,7 +260,7 @@ func (d *definition) defaults() error {
 		if ref := firstColumn(c.Default); ref != nil {
 			return pgerr.New(pgerr.FeatureNotSupported, "cannot use column reference in DEFAULT expression").At(int(ref.Pos))
 		}
-		e, err := d.plain(&level{b: d.b, clause: "DEFAULT expressions"}, c.Default)
+		e, err := (&level{b: d.b, clause: "DEFAULT expressions"}).plain(c.Default)
 		if err != nil {
 			return err
 		}
@@ -278,7 +278,7 @@ func (d *definition) defaults() error {
 }
 
 // plain binds an expression without subqueries.
-func (d *definition) plain(l *level, x ast.Expr) (*scalar.Expr, error) {
+func (l *level) plain(x ast.Expr) (*scalar.Expr, error) {
 	e, err := l.expr(x)
 	if err != nil {
 		return nil, err
@@ -312,7 +312,7 @@ func (d *definition) generated() error {
 		}
 		at := d.find(c.Name.Value)
 		col := &d.rel.Columns[at]
-		e, err := d.plain(&level{b: d.b, scope: relationScope(fields), clause: "column generation expressions"}, c.Generated)
+		e, err := (&level{b: d.b, scope: relationScope(fields), clause: "column generation expressions"}).plain(c.Generated)
 		if err != nil {
 			return err
 		}
@@ -397,7 +397,7 @@ func (d *definition) watermark() error {
 	for i, c := range d.rel.Columns {
 		fields[i] = logical.Field{Name: c.Name, Type: c.Type, Origin: c.Name}
 	}
-	e, err := d.plain(&level{b: d.b, scope: relationScope(fields), clause: "watermark expressions"}, w.X)
+	e, err := (&level{b: d.b, scope: relationScope(fields), clause: "watermark expressions"}).plain(w.X)
 	if err != nil {
 		return err
 	}

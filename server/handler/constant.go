@@ -25,8 +25,3 @@ func evaluateConstant(x *scalar.Expr) (types.Value, bool) {
 
 // parsedType is a type as the syntax tree has it.
 func parsedType(t types.Type) (ast.TypeName, error) { return parse.Type(t.String()) }
-
-func castTo(x ast.Expr, t ast.TypeName) ast.Expr {
-	c := &ast.Cast{X: x, Type: t}
-	return c
-}

@@ -211,22 +211,11 @@ func (h *Handler) Evaluate(ctx context.Context, s *session.Session, args []ast.E
 	if len(args) == 0 {
 		return nil, nil
 	}
-	sel := &ast.Select{}
-	for i, x := range args {
-		if i < len(want) && want[i].Kind != types.Invalid && want[i].Kind != types.Unknown {
-			t, err := parsedType(want[i])
-			if err != nil {
-				return nil, err
-			}
-			x = castTo(x, t)
-		}
-		sel.Items = append(sel.Items, ast.SelectItem{X: x})
-	}
-	b, err := bind.Query(&ast.Query{Body: sel}, h.bindOptions(s, nil))
+	values, err := bind.Arguments(args, want, h.bindOptions(s, nil))
 	if err != nil {
 		return nil, err
 	}
-	rows, err := h.gather(ctx, s, b.Root, nil)
+	rows, err := h.gather(ctx, s, values, nil)
 	if err != nil {
 		return nil, err
 	}
