@@ -2,6 +2,7 @@ package bind
 
 import (
 	"math"
+	"slices"
 
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/scalar"
@@ -200,6 +201,9 @@ func widenConst(e *scalar.Expr, t types.Type) *scalar.Expr {
 // are untyped literals.
 func (b *binder) commonType(exprs []*scalar.Expr, what string) (types.Type, error) {
 	t, at := common(exprs2types(exprs))
+	if at >= 0 && t.Kind == types.Row && exprs[at].Type.Kind == types.Row {
+		return t, pgerr.NotSupported(exprs[at].Pos, what+" of rows whose fields have different types").Hint("Cast the fields so that each has one type.")
+	}
 	if at >= 0 {
 		return t, pgerr.New(pgerr.DatatypeMismatch, "%s types %s and %s cannot be matched", what, bare(t), bare(exprs[at].Type)).At(exprs[at].Pos)
 	}
@@ -239,9 +243,14 @@ func common(list []types.Type) (t types.Type, at int) {
 				t = types.ArrayOf(e)
 				continue
 			}
-			if n.Kind != types.Row {
-				same = false
+			if n.Kind == types.Row {
+				ok := false
+				if t, ok = commonRow(t, n); !ok {
+					return t, i
+				}
+				continue
 			}
+			same = false
 			continue
 		}
 		if scalar.Category(n.Kind) != scalar.Category(t.Kind) {
@@ -264,6 +273,37 @@ func common(list []types.Type) (t types.Type, at int) {
 		}
 	}
 	return t, -1
+}
+
+// commonRow finds the type of rows that shows the values of both types as they are,
+// which PostgreSQL's records do, as each has types of its own. The names are t's.
+func commonRow(t, n types.Type) (types.Type, bool) {
+	if len(t.Fields) == 0 || len(t.Fields) != len(n.Fields) {
+		return t, len(t.Fields) == 0
+	}
+	t.Fields = slices.Clone(t.Fields)
+	for i := range t.Fields {
+		f, g := t.Fields[i].Type, n.Fields[i].Type
+		exact := func(t types.Type) bool { return t.IsInteger() || t.Kind == types.Numeric }
+		text := func(t types.Type) bool { return t.Kind == types.Text || t.Kind == types.Varchar }
+		ok := true
+		switch {
+		case f.Equal(g):
+		case f.Kind == types.Row && g.Kind == types.Row:
+			f, ok = commonRow(f, g)
+		case f.Kind == g.Kind && f.Kind != types.Char && f.Kind != types.Array:
+			f = bare(f)
+		case exact(f) && exact(g) || text(f) && text(g):
+			f, _ = common([]types.Type{f, g})
+		default:
+			return t, false
+		}
+		if !ok {
+			return t, false
+		}
+		t.Fields[i].Type = f
+	}
+	return t, true
 }
 
 // bare drops a type's modifiers.
