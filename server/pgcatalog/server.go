@@ -160,7 +160,7 @@ func pgCursors(q *query, out *Rows) error {
 	}
 	out.Columns("name", "statement", "is_holdable", "is_binary", "is_scrollable", "creation_time")
 	for _, c := range q.s.Cursors() {
-		out.Add(c.Name, c.SQL, c.Holdable, false, c.Scroll, c.At)
+		out.Add(c.Name, c.SQL, c.Holdable, c.Binary, c.Scroll, c.At)
 	}
 	return nil
 }

@@ -110,9 +110,9 @@ func (c *conn) statement(st ast.Parsed, last bool) error {
 		return err
 	}
 	if run.Columns != nil && run.Result.CopyIn == nil && run.Result.CopyOut == nil {
-		c.send(rowDescription(run.Columns, nil))
+		c.send(rowDescription(run.Columns, run.Formats))
 	}
-	tag, err := c.stream(run, nil)
+	tag, err := c.stream(run, run.Formats)
 	if err != nil {
 		return err
 	}

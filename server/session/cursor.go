@@ -33,6 +33,7 @@ type Portal struct {
 	// kept is what a SCROLL cursor has read, nil of all others.
 	kept   *kept
 	hold   bool
+	binary bool
 	tx     *Tx
 	number int64
 	at     time.Time
@@ -94,6 +95,7 @@ type CursorInfo struct {
 	Name     string
 	SQL      string
 	Holdable bool
+	Binary   bool
 	// Scroll says that it can go back.
 	Scroll bool
 	At     time.Time
@@ -104,7 +106,7 @@ func (s *Session) Cursors() []CursorInfo {
 	var out []CursorInfo
 	for name, p := range s.portals {
 		if p.cursor {
-			out = append(out, CursorInfo{name, p.sql, p.hold, p.kept != nil, p.at})
+			out = append(out, CursorInfo{name, p.sql, p.hold, p.binary, p.kept != nil, p.at})
 		}
 	}
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })
@@ -144,7 +146,7 @@ func (s *Session) declare(ctx context.Context, st *ast.DeclareCursor, text ast.P
 		return nil, err
 	}
 	s.portalsMade++
-	portal := &Portal{Name: st.Name.Value, Prepared: p, Run: run, sql: text.Text, cursor: true, hold: st.Hold,
+	portal := &Portal{Name: st.Name.Value, Prepared: p, Run: run, sql: text.Text, cursor: true, hold: st.Hold, binary: st.Binary,
 		tx: s.tx, number: s.portalsMade, at: s.clock.Now()}
 	if st.Scroll {
 		portal.kept = newKept(run)
@@ -176,6 +178,9 @@ func (s *Session) fetch(r *Run, st *ast.Fetch) (*Result, error) {
 		return nil, err
 	}
 	r.Columns = p.Prepared.Columns
+	if p.binary {
+		r.Formats = []int16{1}
+	}
 	if !st.Move {
 		return &Result{Tag: "FETCH", CountRows: true, Rows: rows}, nil
 	}

@@ -17,6 +17,9 @@ type Run struct {
 	Columns []Column
 	Live    bool
 	Result  *Result
+	// Formats are the result format codes that a binary cursor asks for where the
+	// protocol says none.
+	Formats []int16
 
 	s      *Session
 	ctx    context.Context

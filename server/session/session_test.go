@@ -121,7 +121,7 @@ func TestStatementsOfTheSession(t *testing.T) {
 		{"COMMIT AND CHAIN", "[COMMIT]"},
 		{"ROLLBACK", "[ROLLBACK]"},
 		{"START TRANSACTION; SET LOCAL application_name = 'l'; SAVEPOINT x; SET application_name = 'm'; ROLLBACK TO SAVEPOINT x; SHOW application_name; END",
-			"[BEGIN][SET][SAVEPOINT][SET][ROLLBACK]l [SHOW][COMMIT]"},
+			"[START TRANSACTION][SET][SAVEPOINT][SET][ROLLBACK]l [SHOW][COMMIT]"},
 		{"SHOW application_name", " [SHOW]"},
 		{"SAVEPOINT b", "!25P01 SAVEPOINT can only be used in transaction blocks"},
 		{"PREPARE p (int, text) AS SELECT $1; EXECUTE p(1, 'x')", "!42601 wrong number of parameters for prepared statement \"p\""},

@@ -164,12 +164,16 @@ func (s *Session) rollback() {
 func (s *Session) transaction(ctx context.Context, st *ast.Transaction) (*Result, error) {
 	switch st.Verb {
 	case "begin":
+		tag := "BEGIN"
+		if st.Start {
+			tag = "START TRANSACTION"
+		}
 		if s.tx.Explicit {
 			s.Notice("WARNING", pgerr.ActiveSQLTransaction, "there is already a transaction in progress")
-			return Command("BEGIN"), nil
+			return Command(tag), nil
 		}
 		s.tx.Explicit = true
-		return Command("BEGIN"), s.setModes(st.Modes)
+		return Command(tag), s.setModes(st.Modes)
 	case "commit":
 		return s.end(ctx, "COMMIT", st.Chain)
 	default:

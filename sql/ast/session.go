@@ -23,6 +23,7 @@ type (
 	Transaction struct {
 		stmtNode
 		Verb  string // "begin", "commit", "rollback"
+		Start bool   // START TRANSACTION
 		Modes string // as written
 		Chain bool
 	}

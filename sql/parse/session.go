@@ -15,7 +15,7 @@ func (p *parser) transaction() ast.Statement {
 	if verb == "" {
 		verb = t.text
 	}
-	s := placed(pos, &ast.Transaction{Verb: verb})
+	s := placed(pos, &ast.Transaction{Verb: verb, Start: t.text == "start"})
 	switch t.text {
 	case "start":
 		p.expect("transaction")

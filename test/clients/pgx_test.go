@@ -198,6 +198,20 @@ func TestPortals(t *testing.T) {
 	}
 }
 
+// TestBinaryCursor reads a cursor whose values come as bytes in a simple query too.
+func TestBinaryCursor(t *testing.T) {
+	s := start(t, server.Options{})
+	c := connect(t, s)
+	results, err := c.PgConn().Exec(bg(), "BEGIN; DECLARE b BINARY CURSOR FOR SELECT 66051, 'a'::text; FETCH b; COMMIT").ReadAll()
+	if err != nil || len(results) != 4 {
+		t.Fatal(len(results), err)
+	}
+	r := results[2]
+	if got := fmt.Sprintf("%d %q", r.FieldDescriptions[0].Format, r.Rows); got != `1 [["\x00\x01\x02\x03" "a"]]` {
+		t.Error(got)
+	}
+}
+
 func TestCancel(t *testing.T) {
 	s := start(t, server.Options{})
 	c, other := connect(t, s), connect(t, s)
