@@ -24,6 +24,7 @@ type apply struct {
 	args    program
 	compare *program
 	where   *predicate
+	when    *predicate
 	run     func(g *graph.Graph, working *WorkingRows, take func(b *batch.Batch) error) error
 	memo    map[string]*batch.Batch
 	held    memory.Meter
@@ -31,6 +32,7 @@ type apply struct {
 	limit   int
 	out     *batch.Batch
 	sel     []uint16
+	asking  []uint16
 }
 
 // memoMax and memoBytesMax bound the answers kept.
@@ -44,7 +46,7 @@ func newApply(op *graph.Operator, env *Env) (exec.Operator, error) {
 		return nil, pgerr.NotSupported(-1, "a subquery here")
 	}
 	a := &apply{spec: op.Apply, fields: op.Fields, width: len(env.Inputs[0]), run: env.Subquery, memo: map[string]*batch.Batch{}, held: env.Memory.Meter(),
-		limit: env.BatchRows, out: batch.New(layoutOf(op.Fields), 0), sel: []uint16{}}
+		limit: env.BatchRows, out: batch.New(layoutOf(op.Fields), 0), sel: []uint16{}, asking: []uint16{}}
 	var err error
 	if a.args, err = compileProgram(op.Apply.Args, op.ID, env, env.Inputs[0]); err != nil {
 		return nil, err
@@ -56,37 +58,59 @@ func newApply(op *graph.Operator, env *Env) (exec.Operator, error) {
 		}
 		a.compare = &p
 	}
-	if op.Apply.Condition != nil {
-		p, err := compilePredicate(op.Apply.Condition, op.ID, env, nil)
-		if err != nil {
-			return nil, err
-		}
-		a.where = &p
+	if a.where, err = optionalPredicate(op.Apply.Condition, op.ID, env); err != nil {
+		return nil, err
 	}
-	return a, nil
+	a.when, err = optionalPredicate(op.Apply.When, op.ID, env)
+	return a, err
+}
+
+// optionalPredicate compiles a condition, nil for none.
+func optionalPredicate(x *scalar.Expr, operator string, env *Env) (*predicate, error) {
+	if x == nil {
+		return nil, nil
+	}
+	p, err := compilePredicate(x, operator, env, nil)
+	return &p, err
 }
 
 // OnBatch implements exec.Operator.
 func (a *apply) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
-	args, sel, err := a.args.run(in)
+	rows := &batch.Batch{N: in.N, Sel: in.Sel, Cols: in.Cols} // those that ask for the answer
+	if a.when != nil {
+		kept, err := a.when.selectRows(in, a.asking)
+		if err != nil {
+			return fmt.Errorf("evaluate when a subquery is asked for: %w", err)
+		}
+		a.asking, rows.Sel = kept[:0], kept
+	}
+	args, sel, err := a.args.run(rows)
 	if err != nil {
 		return fmt.Errorf("evaluate a subquery's arguments: %w", err)
 	}
+	rows.Sel = sel
 	// The subquery runs in between: what belongs to this batch is copied first.
-	rows := &batch.Batch{N: in.N, Sel: sel, Cols: in.Cols}
 	vals := make([][]types.Value, rows.Live())
 	for k := range vals {
 		for _, c := range args {
 			vals[k] = append(vals[k], c.Value(rows.RowAt(k)))
 		}
 	}
-	for k := range vals {
-		sub, err := a.answer(vals[k])
-		if err != nil {
-			return err
-		}
-		if err := a.combine(in, rows.RowAt(k), sub, out); err != nil {
-			return err
+	for i, k := 0, 0; i < in.Live(); i++ {
+		row := in.RowAt(i)
+		if k < len(vals) && rows.RowAt(k) == row {
+			sub, err := a.answer(vals[k])
+			if err != nil {
+				return err
+			}
+			if err := a.combine(in, row, sub, out); err != nil {
+				return err
+			}
+			k++
+		} else if a.when != nil {
+			if err := a.add(in, row, types.NullValue); err != nil {
+				return err
+			}
 		}
 		if a.out.N >= a.limit {
 			if err := a.flush(out); err != nil {

@@ -166,20 +166,12 @@ func (s *selection) aggregate() error {
 		return err
 	}
 	inside := append(slices.Clone(s.aggs.keys), repeated...)
+	by := askedIn(append(s.outside(), s.aggs.keys...)...)
 	for i := range s.aggs.list {
-		a := &s.aggs.list[i]
-		inside = append(inside, a.Args...)
-		if a.Filter != nil {
-			inside = append(inside, a.Filter)
-		}
-		for _, k := range a.OrderBy {
-			inside = append(inside, k.X)
-		}
+		by.inAggregate(&s.aggs.list[i], func(x *scalar.Expr) { inside = append(inside, x) })
 	}
-	n, err := s.plant(s.node, inside...)
-	if err != nil {
-		return err
-	}
+	n := s.plantAsked(s.node, by, inside...)
+	var err error
 	for i := range s.items {
 		if s.items[i].expr, err = s.regroup(s.items[i].expr); err != nil {
 			return err

@@ -333,10 +333,7 @@ func (l *level) joinNode(left *bound, right *fromItem, x *ast.Join, cond *scalar
 // joinedWhere keeps of the rows of an inner join those for which a condition with
 // subqueries is true.
 func (l *level) joinedWhere(joined logical.Node, cond *scalar.Expr) (logical.Node, error) {
-	n, err := l.plant(joined, cond)
-	if err != nil {
-		return nil, err
-	}
+	n := l.plantAsked(joined, askedByFilter(cond), cond)
 	return prefix(&logical.Filter{Input: n, Predicate: cond}, len(joined.Fields())), nil
 }
 
@@ -363,10 +360,7 @@ func (l *level) lateralOn(a *logical.Apply, cond *scalar.Expr) (logical.Node, er
 	if err != nil {
 		return nil, err
 	}
-	n, err := l.plant(a.Sub, cond)
-	if err != nil {
-		return nil, err
-	}
+	n := l.plantAsked(a.Sub, askedByFilter(cond), cond)
 	a.Sub = prefix(&logical.Filter{Input: n, Predicate: cond}, len(a.Sub.Fields()))
 	return a, nil
 }
@@ -397,16 +391,25 @@ func (l *level) outerJoin(j *logical.Join, cond *scalar.Expr) (logical.Node, err
 	if refused != nil {
 		return nil, refused
 	}
-	c := *j
+	c, asked := *j, askedByJoin(cond)
 	for i := len(onLeft) - 1; i >= 0; i-- {
-		c.Left = l.apply(c.Left, onLeft[i])
+		x := onLeft[i]
+		c.Left = l.apply(c.Left, x, asked, asked.when(x.Column, func(cond *scalar.Expr) bool {
+			cols := scalar.Columns(cond)
+			return computable(cond) && (len(cols) == 0 || cols[len(cols)-1] < width)
+		}))
 	}
 	wider := len(c.Left.Fields()) - width
 	for i := len(onRight) - 1; i >= 0; i-- {
 		for k, a := range onRight[i].Args {
 			onRight[i].Args[k] = l.b.shift(a, -width)
 		}
-		c.Right = l.apply(c.Right, onRight[i])
+		x := onRight[i]
+		when := asked.when(x.Column, func(cond *scalar.Expr) bool {
+			cols := scalar.Columns(cond)
+			return computable(cond) && (len(cols) == 0 || cols[0] >= width)
+		})
+		c.Right = l.apply(c.Right, x, asked, l.b.shift(when, -width))
 	}
 	done := append(append([]*scalar.Expr(nil), onLeft...), onRight...)
 	var err error

@@ -76,7 +76,7 @@ type level struct {
 	// of theirs.
 	argument bool
 	pending  []*pendingQuery
-	planted  map[int]int // pending query → column of the node it was planted on
+	planted  map[int]plantedQuery // by pending query
 	window   *groupWindow
 	srf      []*pendingFunction
 	overs    *overs // collects window function calls; nil where they are not allowed

@@ -92,10 +92,7 @@ func (s *selection) bindWhere() error {
 
 func (s *selection) addFilter(p *scalar.Expr) error {
 	width := len(s.node.Fields())
-	n, err := s.plant(s.node, p)
-	if err != nil {
-		return err
-	}
+	n := s.plantAsked(s.node, askedByFilter(p), p)
 	s.node = &logical.Filter{Input: n, Predicate: p}
 	if len(n.Fields()) > width {
 		s.node = prefix(s.node, width)

@@ -203,6 +203,11 @@ func (l *level) columnsOf(x *ast.Subquery, want int) ([]*scalar.Expr, error) {
 // plant puts an Apply over node for each subquery in the expressions and turns
 // what stood for them, in place, into columns.
 func (l *level) plant(node logical.Node, exprs ...*scalar.Expr) (logical.Node, error) {
+	return l.plantAsked(node, askedIn(exprs...), exprs...), nil
+}
+
+// plantAsked is plant for expressions that ask for the subqueries' answers as told.
+func (l *level) plantAsked(node logical.Node, by *asked, exprs ...*scalar.Expr) logical.Node {
 	for _, e := range exprs {
 		var waiting []*scalar.Expr
 		walk(e, func(x *scalar.Expr) bool {
@@ -215,27 +220,57 @@ func (l *level) plant(node logical.Node, exprs ...*scalar.Expr) (logical.Node, e
 		// One that stands in several places, as the operand of BETWEEN does, has become
 		// a column in all of them by the second.
 		for i := len(waiting) - 1; i >= 0; i-- {
-			if waiting[i].Op == opQuery {
-				node = l.apply(node, waiting[i])
-			}
+			node = l.plantOne(node, by, waiting[i])
 		}
 	}
-	return node, nil
+	return node
 }
 
-// apply adds the Apply for one subquery, once for each node.
-func (l *level) apply(node logical.Node, x *scalar.Expr) logical.Node {
-	width := len(node.Fields())
+// plantOne plants a subquery unless it has been. Over finished data those that decide
+// whether it is asked for go first; elsewhere the order is in the names of what is kept.
+func (l *level) plantOne(node logical.Node, by *asked, x *scalar.Expr) logical.Node {
+	if x.Op != opQuery {
+		return node
+	}
+	if id := x.Column; !l.b.opts.Continuous && !by.waits[id] {
+		by.waits[id] = true // one that stands in several places may decide about itself
+		for _, y := range by.deciding(id) {
+			if y.Op == opQuery && !by.waits[y.Column] {
+				node = l.plantOne(node, by, y)
+			}
+		}
+		delete(by.waits, id)
+		if x.Op != opQuery {
+			return node
+		}
+	}
+	return l.apply(node, x, by, by.when(x.Column, computable))
+}
+
+// plantedQuery is a subquery that has its Apply.
+type plantedQuery struct {
+	column int // of the node it was planted on
+	apply  *logical.Apply
+	asked  *asked
+}
+
+// apply adds the Apply for one subquery that is asked for when a condition is true, nil
+// for always, once for each node.
+func (l *level) apply(node logical.Node, x *scalar.Expr, by *asked, when *scalar.Expr) logical.Node {
 	id := x.Column
 	p := l.pending[id]
+	width := len(node.Fields())
 	become := func(c int) {
 		*x = scalar.Expr{Op: scalar.OpColumn, Column: c, Type: p.typ, Text: p.text, Pos: x.Pos}
 	}
-	if c, ok := l.planted[id]; ok && c < width {
-		become(c)
+	if q, ok := l.planted[id]; ok && q.column < width {
+		if q.asked != by { // also for others
+			q.apply.When = nil
+		}
+		become(q.column)
 		return node
 	}
-	a := &logical.Apply{Kind: p.kind, Input: node, Sub: p.node, Args: x.Args[:p.outerCount], Pos: x.Pos}
+	a := &logical.Apply{Kind: p.kind, Input: node, Sub: p.node, Args: x.Args[:p.outerCount], When: when, Pos: x.Pos}
 	if len(x.Args) > p.outerCount {
 		a.Compare, _ = l.b.rewrite(x.Args[p.outerCount], func(s *scalar.Expr) (*scalar.Expr, error) {
 			if s.Op != opSub {
@@ -248,9 +283,9 @@ func (l *level) apply(node logical.Node, x *scalar.Expr) logical.Node {
 	}
 	a.Out = append(append([]logical.Field(nil), node.Fields()...), logical.Field{Name: "?column?", Type: p.typ, Origin: p.text})
 	if l.planted == nil {
-		l.planted = map[int]int{}
+		l.planted = map[int]plantedQuery{}
 	}
-	l.planted[id] = width
+	l.planted[id] = plantedQuery{width, a, by}
 	become(width)
 	return a
 }

@@ -370,6 +370,9 @@ func (p *printer) bounded(o *graph.Operator, add func(string, ...any)) {
 		for i, a := range o.Apply.Args {
 			add("argument %d: %s", i, Expr(a, p.input(o, 0).Fields))
 		}
+		if w := o.Apply.When; w != nil {
+			add("where: %s", Expr(w, p.input(o, 0).Fields))
+		}
 		for _, line := range Graph(o.Apply.Sub) {
 			add("| %s", line)
 		}

@@ -27,6 +27,7 @@ type Apply struct {
 	Args      []*scalar.Expr    `json:"args,omitempty"`
 	Compare   *scalar.Expr      `json:"compare,omitempty"`
 	Condition *scalar.Expr      `json:"condition,omitempty"`
+	When      *scalar.Expr      `json:"when,omitempty"`
 }
 
 // Recursive gives the rows of Initial, then, until there are none, those of Step

@@ -52,7 +52,7 @@ func (op *Operator) mapExprs(f func(*scalar.Expr) *scalar.Expr) {
 		op.Join = &j
 	case op.Apply != nil:
 		a := *op.Apply
-		a.Args, a.Compare, a.Condition = all(a.Args), one(a.Compare), one(a.Condition)
+		a.Args, a.Compare, a.Condition, a.When = all(a.Args), one(a.Compare), one(a.Condition), one(a.When)
 		op.Apply = &a
 	case op.FunctionScan != nil:
 		op.FunctionScan = op.FunctionScan.mapArgs(all)

@@ -304,7 +304,7 @@ func (c *checker) bounded() error {
 		if len(o.Fields) != want {
 			return fmt.Errorf("%d columns for %d", len(o.Fields), want)
 		}
-		return errors.Join(c.exprs(a.Args, l, len(a.Args)), optionalExpr(a.Compare, l+sub), optionalExpr(a.Condition, l+sub))
+		return errors.Join(c.exprs(a.Args, l, len(a.Args)), optionalExpr(a.Compare, l+sub), optionalExpr(a.Condition, l+sub), optionalExpr(a.When, l))
 	case FunctionScanKind:
 		return c.functionScan(o.FunctionScan, 0, len(o.Fields))
 	case ExpandKind:

@@ -35,6 +35,9 @@ type Apply struct {
 	Args  []*scalar.Expr
 	// Compare, for any and all, is over Input's columns followed by Sub's.
 	Compare *scalar.Expr
+	// When, not for cross and left, is over Input's columns: for rows for which it is not
+	// true nobody asks for the result, and it is not computed. Nil is always.
+	When *scalar.Expr
 	// Condition, for cross and left, is over Input's columns followed by Sub's;
 	// nil is true.
 	Condition *scalar.Expr

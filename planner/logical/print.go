@@ -82,6 +82,9 @@ func Describe(n Node) string {
 		if n.Compare != nil {
 			s += " compare " + ExprString(n.Compare)
 		}
+		if n.When != nil {
+			s += " when " + ExprString(n.When)
+		}
 		if n.Condition != nil {
 			s += " on " + ExprString(n.Condition)
 		}

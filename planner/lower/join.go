@@ -99,7 +99,7 @@ func (b *builder) apply(n *logical.Apply) (stream, error) {
 	}
 	o := &operator{
 		Operator: graph.Operator{Kind: graph.ApplyKind, Inputs: []graph.Input{single(s.op)}, Mode: graph.AppendOnly,
-			Apply: &graph.Apply{Kind: n.Kind, Sub: sub, Args: n.Args, Compare: n.Compare, Condition: n.Condition}},
+			Apply: &graph.Apply{Kind: n.Kind, Sub: sub, Args: n.Args, Compare: n.Compare, Condition: n.Condition, When: n.When}},
 		base: "apply(" + string(n.Kind) + ")", pos: -1, called: b.ops[s.op].called,
 	}
 	return b.finished(o, n.Out), nil

@@ -32,7 +32,7 @@ func optimize(n logical.Node, opts Options) logical.Node {
 
 // continuous optimizes a query that follows changes.
 func continuous(n logical.Node, opts Options) logical.Node {
-	n = fold(n, opts)
+	n = guardApplies(fold(n, opts))
 	n = flattenUnions(n)
 	n = unnest(decorrelate(leftDeep(gatherArrays(n))))
 	n = pushFilters(n)

@@ -250,7 +250,7 @@ func pruneApply(n *logical.Apply, need []bool) (logical.Node, []int) {
 	all := make([]bool, width+len(n.Sub.Fields()))
 	copy(all, need[:width])
 	mark(all, n.Args...)
-	mark(all, n.Compare, n.Condition)
+	mark(all, n.Compare, n.Condition, n.When)
 	input, to := pruneNode(n.Input, all[:width])
 	left := len(input.Fields())
 	both := append([]int(nil), to...)
@@ -259,7 +259,7 @@ func pruneApply(n *logical.Apply, need []bool) (logical.Node, []int) {
 	}
 	c := *n
 	c.Input, c.Sub = input, exactly(n.Sub, everything(n.Sub))
-	c.Args, c.Compare, c.Condition, c.Out = nil, moved(n.Compare, both), moved(n.Condition, both), nil
+	c.Args, c.Compare, c.Condition, c.When, c.Out = nil, moved(n.Compare, both), moved(n.Condition, both), moved(n.When, to), nil
 	for _, a := range n.Args {
 		c.Args = append(c.Args, moved(a, to))
 	}

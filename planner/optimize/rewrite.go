@@ -164,7 +164,7 @@ func mapExprs(n logical.Node, f func(*scalar.Expr) *scalar.Expr) logical.Node {
 		return &c
 	case *logical.Apply:
 		c := *n
-		c.Args, c.Compare, c.Condition = all(n.Args), optional(n.Compare), optional(n.Condition)
+		c.Args, c.Compare, c.Condition, c.When = all(n.Args), optional(n.Compare), optional(n.Condition), optional(n.When)
 		return &c
 	}
 	return n
