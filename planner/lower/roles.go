@@ -50,6 +50,7 @@ func giveRoles(ops []*operator, group []int) error {
 	for _, i := range alike(ops, group) {
 		ops[i].Role += way(ops, i)
 	}
+	numberTwins(ops, group)
 	taken := map[string]bool{}
 	for _, i := range group {
 		o := ops[i]

@@ -3,6 +3,7 @@ package upgrade
 import (
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/millrace/millrace/internal/pgerr"
@@ -129,7 +130,7 @@ func (c *comparison) byID() {
 // that means the same came or went, and with it the need to tell them apart.
 func (c *comparison) byRole() {
 	c.pairs(func(o, n *graph.Operator) (bool, string) {
-		if o.Kind != n.Kind || base(o) != base(n) || o.Role == n.Role {
+		if o.Kind != n.Kind || base(o) != base(n) || o.Role == n.Role || isTwin(o) || isTwin(n) {
 			return false, ""
 		}
 		same := slices.Equal(c.old.feeds[o.ID], c.new.feeds[n.ID])
@@ -138,6 +139,14 @@ func (c *comparison) byRole() {
 		}
 		return same, "it was called " + o.ID
 	})
+}
+
+// isTwin reports whether an operator is another one over again, with a number in its role:
+// it came or went, not the one that it is like.
+func isTwin(o *graph.Operator) bool {
+	i := strings.LastIndexByte(o.Role, '#')
+	_, err := strconv.Atoi(o.Role[i+1:])
+	return i >= 0 && err == nil
 }
 
 // bySink matches operators whose roles differ in the relation alone that they feed, if
