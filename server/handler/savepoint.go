@@ -154,7 +154,7 @@ func (h *Handler) restoreJob(text string, st *ast.RestoreJob) plan {
 		case j.ViewID != "":
 			note = "its rows are those of that point, and follow from there"
 		case done.Again != "":
-			noticeBags(s, done.Plan.Graph)
+			noticeStaying(s, done.Plan.Graph)
 			note = "what it wrote after that point is written again, " + done.Again
 		}
 		s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("job %s runs as %s; %s", j.Name, done.Job.ID, note))
@@ -171,14 +171,20 @@ func noticeVerdicts(s *session.Session, plan *upgrade.Plan) {
 	}
 }
 
-// noticeBags tells about own tables in which what is written again does not take
-// the place of what was written before: changes go by whole rows there.
-func noticeBags(s *session.Session, g *graph.Graph) {
+// noticeStaying tells about own tables in which what is written again does not take
+// the place of all that was written before: rows that the job does not write again,
+// and in tables without a key, where changes go by whole rows, any.
+func noticeStaying(s *session.Session, g *graph.Graph) {
 	for i := range g.Operators {
 		op := &g.Operators[i]
-		if op.Kind == graph.SinkKind && op.Sink.Connector == "" && op.Sink.PrimaryKey == nil && op.Mode != graph.AppendOnly {
-			s.Notice("WARNING", pgerr.Warning, fmt.Sprintf("table %s has no primary key: rows written after that point stay in it beside those that are written again", op.Sink.Relation))
+		if op.Kind != graph.SinkKind || op.Sink.Connector != "" || op.Mode == graph.AppendOnly {
+			continue
 		}
+		e := pgerr.New(pgerr.Warning, "table %s keeps rows that the job wrote after that point where they are not written again", op.Sink.Relation)
+		if op.Sink.PrimaryKey == nil {
+			e = pgerr.New(pgerr.Warning, "table %s has no primary key: rows written after that point stay in it beside those that are written again", op.Sink.Relation)
+		}
+		s.SendNotice(session.Notice{Severity: "WARNING", Error: *e.Hint("For a table with the query's rows and no others, drop the job, TRUNCATE the table and create the job anew.")})
 	}
 }
 
