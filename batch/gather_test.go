@@ -5,14 +5,14 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
 // Random gathers, with columns reused, against values copied one by one.
 func TestAppendFromAgainstValues(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 2))
 	value := func(p types.Phys) types.Value {
 		if r.IntN(4) == 0 {

@@ -4,16 +4,16 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
-	"time"
 	"unsafe"
 
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
 // Random mixtures of batches whose strings lie in fixed arenas and in their own,
 // against values; fixed arenas stay as they are.
 func TestAppendSharingAgainstValues(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 2))
 	const text = "0123456789abcdef"
 	fixed := [2][]byte{[]byte(text), []byte(text)[1:]}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/millrace/millrace/test/random"
 )
 
 // follower applies a subscription's changes to what it has.
@@ -115,8 +117,7 @@ func lines(ctx context.Context, t *testing.T, conn *pgx.Conn, sql string) string
 func TestSubscribersReachTheContent(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	conn := start(t)
 	exec := func(sql string) {

@@ -4,14 +4,14 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"testing"
-	"time"
+
+	"github.com/millrace/millrace/test/random"
 )
 
 // TestDecimalSum adds and takes away random numerics up to the greatest, and compares
 // the sum, its text and what it is made of with big integers.
 func TestDecimalSum(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	for _, scale := range []int32{0, 2, 9} {
 		var sum Decimal

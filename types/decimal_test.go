@@ -4,7 +4,8 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"testing"
-	"time"
+
+	"github.com/millrace/millrace/test/random"
 )
 
 func randomU128(r *rand.Rand) u128 {
@@ -21,7 +22,7 @@ func randomU128(r *rand.Rand) u128 {
 }
 
 func TestUint128AgainstBig(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	for range 50_000 {
 		a, b := randomU128(r), randomU128(r)

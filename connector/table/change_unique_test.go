@@ -6,9 +6,9 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/test/random"
 )
 
 func second() Unique { return Unique{Name: "second", Columns: []int{1}} }
@@ -165,8 +165,7 @@ func TestConstraintsOfANewTable(t *testing.T) {
 // TestConstraintsAgainstAModel adds and drops constraints over the same columns among
 // changes, in transactions and not, and opens the store again now and then.
 func TestConstraintsAgainstAModel(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	dir := t.TempDir()
 	s := open(t, dir)

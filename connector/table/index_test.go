@@ -8,9 +8,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -101,8 +101,7 @@ func TestIndexFindsRowsWhoseEndIsUndecided(t *testing.T) {
 // TestIndexesEqualScans compares the two in cuts of every age, while transactions
 // succeed and fail, and after the store was opened again.
 func TestIndexesEqualScans(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -198,8 +197,7 @@ func between(t testing.TB, n *Snapshot, table string, rng *rand.Rand) (got, want
 // TestOrderedLookupsGoOnWhileRowsChange reads an old cut row by row in the order of an
 // index while its rows change, and the index is given up in the middle.
 func TestOrderedLookupsGoOnWhileRowsChange(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	s := open(t, t.TempDir())
 	must(t, s.Create(bg(), keyed("t")))

@@ -13,6 +13,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/connector"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -107,9 +108,9 @@ func (f *follower) catchUp(t *testing.T, s *Store, max int) string {
 // bytes beyond what was acknowledged, compaction, restarts in the middle of
 // snapshots and of transactions, against a plain map.
 func TestModel(t *testing.T) {
+	seed := random.Seed(t)
 	for round := range 15 {
-		seed := rand.Uint64()
-		if !t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { runModel(t, rand.New(rand.NewPCG(seed, 0)), round) }) {
+		if !t.Run(fmt.Sprint(round), func(t *testing.T) { runModel(t, rand.New(rand.NewPCG(seed, uint64(round))), round) }) {
 			return
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/connector"
 	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -266,7 +267,7 @@ func TestTransactionsMakeTables(t *testing.T) {
 // TestTransactionModel runs random transactions against a map: what they see,
 // what they refuse, what is left after savepoints and commits.
 func TestTransactionModel(t *testing.T) {
-	seed := rand.Uint64()
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	s := open(t, t.TempDir())
 	must(t, s.Create(bg(), keyed("a")))

@@ -3,15 +3,14 @@ package agg
 import (
 	"math/rand/v2"
 	"testing"
-	"time"
 
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
 // TestDivCount compares the short way with types' division.
 func TestDivCount(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	for range 100_000 {
 		d := types.DecimalFromInt(int64(rng.Uint64() >> rng.IntN(64)))

@@ -8,6 +8,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -15,8 +16,7 @@ import (
 // what the same function gives when that argument is a column, whatever rows are
 // selected.
 func TestConstantArguments(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	berlin, err := types.LoadZone("Europe/Berlin", false)
 	if err != nil {

@@ -4,10 +4,10 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -22,7 +22,7 @@ func randomText(r *rand.Rand, letters []rune, most int) string {
 // TestLoweredWords compares with making the lower case, characters beyond ASCII
 // and broken ones included.
 func TestLoweredWords(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	for range 200_000 {
 		words := []string{randomText(r, []rune("abik"), 4), randomText(r, []rune("abik1"), 6)}
@@ -45,7 +45,7 @@ func TestLoweredWords(t *testing.T) {
 // TestPackedWords compares short words in a column with the same one by one: strings
 // that differ in a bit or in their length, and at the end of the column's text.
 func TestPackedWords(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	for range 2000 {
 		var words []string
@@ -95,7 +95,7 @@ func TestPackedWords(t *testing.T) {
 
 // TestFindBytes compares the searches with those of package strings.
 func TestFindBytes(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	letters := []rune("ab/=_\x80\x81\xff")
 	for range 200_000 {
@@ -220,7 +220,7 @@ func checkLogic(t *testing.T, e *scalar.Expr, in *batch.Batch) {
 // TestDecimalConstants compares products and comparisons with a constant with
 // those of single numbers.
 func TestDecimalConstants(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	number := func() types.Decimal {
 		d := types.DecimalFromInt(r.Int64N(1<<(1+r.IntN(62))) - 1<<r.IntN(20))

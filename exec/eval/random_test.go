@@ -5,9 +5,9 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -17,7 +17,7 @@ func TestRandomAgainstPostgres(t *testing.T) {
 		t.Skip("short: starts a server")
 	}
 	conn := connect(t)
-	seed := uint64(time.Now().UnixNano())
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 3))
 	number := func() string {
 		s := fmt.Sprint(r.Int64N(1 << r.IntN(50)))

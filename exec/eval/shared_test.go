@@ -5,10 +5,10 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -88,8 +88,7 @@ func TestSharedExpressionsAreComputedOnce(t *testing.T) {
 // TestSharedAtRandom compares expressions that share with each alone, over rows
 // that a filter chose, with and without what it found out.
 func TestSharedAtRandom(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	var text func(depth int) *scalar.Expr
 	truth := func(depth int) *scalar.Expr {

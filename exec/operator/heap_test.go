@@ -4,10 +4,10 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -16,8 +16,7 @@ type heapInt int
 func (a heapInt) before(b heapInt) bool { return a < b }
 
 func TestMinHeap(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	table, err := state.NewTable(graph.Table{Keys: []graph.Column{{Name: "k", Type: types.Of(types.Int64)}}}, state.Options{})
 	if err != nil {

@@ -19,7 +19,7 @@ func TestHeldRowsModel(t *testing.T) {
 	seed := random.Seed(t)
 	for i, op := range []string{"over k, v, e; ; ; copies onclose e", "over k, v, e; ; ; copies onclose e after", "over k; ; ; key k onclose e", "over k, e; ; ; key k,e onclose e"} {
 		t.Run(op, func(t *testing.T) {
-			for round := range 20 {
+			for round := range random.Rounds(20) {
 				checkHeldRows(t, op, rand.New(rand.NewPCG(seed, uint64(100*i+round))))
 			}
 		})

@@ -4,10 +4,10 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -23,8 +23,7 @@ type idListsModel struct {
 // TestIDLists changes lists of all lengths beside slices: from none to those longer
 // than any piece of a Vector and back, whose blocks others take.
 func TestIDLists(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	slabs := state.NewSlabs(state.SlabOptions{})
 	defer slabs.Close()
 	table, err := state.NewTable(graph.Table{Keys: []graph.Column{{Name: "k", Type: types.Of(types.Int64)}}}, state.Options{Slabs: slabs})

@@ -5,9 +5,9 @@ import (
 	"maps"
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -22,8 +22,7 @@ type expiryCase struct {
 // TestJoinExpiry joins rows that come on time while rows are forgotten: nothing may
 // be missing, and what is forgotten must be gone.
 func TestJoinExpiry(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	const ever = 1_000_000_000_000
 	byTime := func(side int) func(int, []types.Value, int64) bool {
 		return func(port int, row []types.Value, w int64) bool { return port == side && row[2].Int < w }
@@ -41,7 +40,7 @@ func TestJoinExpiry(t *testing.T) {
 	}
 	for i, kind := range []string{"inner", "left", "right", "full", "semi", "anti"} {
 		for k, c := range cases {
-			for round := range 4 {
+			for round := range random.Rounds(4) {
 				rng := rand.New(rand.NewPCG(seed, uint64(100*i+10*k+round)))
 				checkExpiry(t, fmt.Sprintf("join %s on 1 by %s", kind, c.sides), c, rng)
 			}

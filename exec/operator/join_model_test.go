@@ -7,26 +7,25 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
 // TestJoinModel runs random changelogs of both sides through joins of all kinds
 // and compares what comes out with a naive join of the rows that are left.
 func TestJoinModel(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	number := uint64(0)
 	for _, kind := range []string{"inner", "left", "right", "full", "semi", "anti"} {
 		for _, keys := range []int{0, 1, 2} {
 			for _, sides := range []string{"key 1, key 1", "copies, copies", "key 0, copies", "copies, key 0", "number, number", "key 1, number", "number, copies"} {
 				for _, where := range []string{"", " where v < w"} {
 					op := fmt.Sprintf("join %s on %d by %s%s", kind, keys, sides, where)
-					for range 2 {
+					for range random.Rounds(2) {
 						number++
 						checkJoin(t, op, rand.New(rand.NewPCG(seed, number)))
 					}

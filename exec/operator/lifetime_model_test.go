@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"github.com/millrace/millrace/test/random"
 )
 
 // ttlRun is a random run: rows of small keys and values, in epochs at random times.
@@ -83,10 +85,9 @@ func (x ttlRun) result(t *testing.T, text string) map[string]int {
 
 // each runs f for many random runs.
 func eachRun(t *testing.T, sides int, deletes bool, f func(x ttlRun)) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 0))
-	for range 20 {
+	for range random.Rounds(20) {
 		f(randomRun(r, sides, deletes))
 	}
 }

@@ -7,11 +7,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -33,8 +33,7 @@ const modelArrivals = modelLists + ", array_agg(v), string_agg(s) filter f, firs
 // TestModel runs random changelogs through aggregates and compares what their
 // output adds up to with a recomputation from the rows that are left.
 func TestModel(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	ops := []string{
 		"aggregate retract by k: ", "aggregate by k, j: ", "aggregate retract by j: ", "aggregate retract : ", "aggregate : ", "aggregate retract by k, j: ",
 		"window_aggregate retract tumble(ts,10) by k: ", "window_aggregate on close tumble(ts,10,3) by k: ", "window_aggregate on close retract tumble(ts,10) by : ",
@@ -56,7 +55,7 @@ func TestModel(t *testing.T) {
 		}
 		for n, c := range calls {
 			t.Run(fmt.Sprint(op[:strings.Index(op, ":")], n), func(t *testing.T) {
-				for round := range 4 {
+				for round := range random.Rounds(4) {
 					checkModel(t, op+c, rand.New(rand.NewPCG(seed, uint64(100*i+10*n+round))))
 				}
 			})

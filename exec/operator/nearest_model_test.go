@@ -225,7 +225,7 @@ func (x *nearestRun) tell(port int, side *graph.JoinSide, t *graph.Table) {
 // eachNearest runs f for some seeds of each head.
 func eachNearest(t *testing.T, heads []string, f func(t *testing.T, head string, rng *rand.Rand)) {
 	seed := random.Seed(t)
-	rounds := max(2, 120/len(heads))
+	rounds := random.Rounds(max(2, 120/len(heads)))
 	for i, head := range heads {
 		t.Run(head[strings.LastIndex(head, "\n")+1:], func(t *testing.T) {
 			for round := range rounds {

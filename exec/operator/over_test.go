@@ -8,11 +8,11 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -135,8 +135,7 @@ func (s *script) parseBound(unit scalar.FrameUnit, number, kind string) scalar.B
 // TestOverModel compares what window functions over changes, and over rows that
 // pass, add up to with the same functions over what is left, as finished data.
 func TestOverModel(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	const calls = "row_number(), rank(), dense_rank(), lag(v), lead(s), sum(v), count(), max(s) rows 2 preceding 1 following, min(v) rows 0 first 1 preceding, " +
 		"sum(v) groups 1 preceding 0 current exclude group, sum(v) range 0 first 0 last exclude current row, first_value(s) rows 1 preceding 1 following exclude ties, last_value(v), " +
 		"string_agg(s) rows 2 preceding 1 following, array_agg(v) groups 1 preceding 0 current exclude ties, string_agg(s)"
@@ -148,7 +147,7 @@ func TestOverModel(t *testing.T) {
 		"k; ; ; copies onclose ts", "id; ; ; key id onclose ts", "id; ; ; key id, ts onclose ts after",
 		"k; ts; session_start(ts), session_end(ts); key id window session_end(ts) after", "j; ts; session_start(ts), session_end(ts); copies window session_end(ts) after"} {
 		t.Run(op, func(t *testing.T) {
-			for round := range 5 {
+			for round := range random.Rounds(5) {
 				checkOver(t, op, rand.New(rand.NewPCG(seed, uint64(100*i+round))), 30+round*60)
 			}
 		})

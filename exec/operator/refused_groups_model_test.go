@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -42,14 +42,13 @@ func ordinary(rng *rand.Rand, k string, at int64) []types.Value {
 // leave nothing behind, whatever happens in between, and what has no value meanwhile
 // is told.
 func TestRefusedGroupsModel(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	calls := "count(*), sum(n), avg(n), sum(b), avg(b), sum(v), stddev_samp(n), stddev_samp(b), sum(distinct n), sum(n) filter f, min(n), sum(i), avg(i), sum(i) filter f, sum(distinct i), var_samp(n), var_samp(b), percentile_cont(0.4; i), array_agg(b order by n), first_value(i order by n), last_value(b order by n desc), any_value(n)"
 	for i, op := range []string{"aggregate retract by k: ", "aggregate retract : ", "window_aggregate retract tumble(ts,10) by k: ", "window_aggregate retract hop(ts,10,4) by k: ",
 		"window_aggregate cumulate(ts,12,4) by k: "} {
 		op = strings.Replace(op, "te cumulate", "te retract cumulate", 1)
 		t.Run(strings.TrimSpace(op), func(t *testing.T) {
-			for round := range 3 {
+			for round := range random.Rounds(3) {
 				rng := rand.New(rand.NewPCG(seed, uint64(10*i+round)))
 				checkRefused(t, rng, op+calls)
 			}
@@ -189,7 +188,7 @@ func TestRefusedLists(t *testing.T) {
 		}
 	}
 	want := plain.run(t, mode{batch: 1024, tasks: []int{1}, coalesce: 1})
-	for _, m := range []mode{{batch: 64, tasks: []int{1}, coalesce: 1 << 20}, {batch: 64, tasks: []int{2, 1, 3}, restart: true, coalesce: 1 << 20}} {
+	for _, m := range []mode{{batch: 256, tasks: []int{1}, coalesce: 1 << 20}, {batch: 64, tasks: []int{2, 1, 3}, restart: true, coalesce: 1 << 20}} {
 		clear(told)
 		got := s.run(t, m)
 		if !maps.Equal(got.total, want.total) || !maps.Equal(told, map[string]bool{"z": true}) {
@@ -197,7 +196,7 @@ func TestRefusedLists(t *testing.T) {
 		}
 	}
 	s.refused = nil
-	if got := s.run(t, mode{batch: 64, tasks: []int{1}, coalesce: 1 << 20}); !strings.Contains(got.text, "is longer than") {
+	if got := s.run(t, mode{batch: 256, tasks: []int{1}, coalesce: 1 << 20}); !strings.Contains(got.text, "is longer than") {
 		t.Errorf("without a policy the output is\n%.500s", got.text)
 	}
 }

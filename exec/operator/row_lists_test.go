@@ -4,20 +4,19 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
 // TestRowLists changes lists of all lengths beside sorted slices: from none to long
 // ones and back, whose blocks others take.
 func TestRowLists(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	x := &listsModel{t: t, r: rand.New(rand.NewPCG(seed, 0)), want: map[uint32][]entry{}}
 	bigint := types.Of(types.Int64)
 	made, err := state.NewTable(graph.Table{Keys: []graph.Column{{Name: "k", Type: bigint}, {Name: "v", Type: bigint}}}, state.Options{})

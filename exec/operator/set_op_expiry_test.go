@@ -74,7 +74,7 @@ func TestSetOpModelExpiry(t *testing.T) {
 		{"except all", func(l, r int) int { return max(l-r, 0) }},
 	} {
 		for k, shift := range []int64{-1, 0, 999_999} {
-			for round := range 6 {
+			for round := range random.Rounds(6) {
 				rng := rand.New(rand.NewPCG(seed, uint64(100*i+10*k+round)))
 				m := &setOpModel{copies: c.copies, shift: shift, counts: map[setOpRow]*[2]int{}, total: map[setOpRow]int{}}
 				checkSetOpExpiry(t, fmt.Sprintf("set_op %s expire v %d", c.op, shift), m, rng)

@@ -9,10 +9,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -80,8 +80,7 @@ const topNInput = "input id bigint, k text, j bigint, v bigint, d numeric, s tex
 // TestTopNModel runs random changelogs through top-N and deduplication and
 // compares what their output adds up to with the rows that are left, sorted.
 func TestTopNModel(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	for i, op := range []string{
 		"k; v desc; row_number 1 3 numbered", "k; v desc; row_number 1 3", "k, j; v; row_number 1 1", "j; s desc, v; row_number 1 1", "; v nulls_first; row_number 2 5",
 		"k; v; rank 1 2 numbered", "k; v; dense_rank 2 3 numbered", "k; d desc; row_number 1 2 ties", "k; f desc; dense_rank 1 2", "; s; row_number 1 0",
@@ -91,7 +90,7 @@ func TestTopNModel(t *testing.T) {
 		"k; d desc; row_number 1 2 ties retract", "j; s; rank 1 3 retract", "; f; row_number 3 3 retract key id", "k; ; row_number 1 2 retract",
 	} {
 		t.Run(op, func(t *testing.T) {
-			for round := range 6 {
+			for round := range random.Rounds(6) {
 				checkTopN(t, op, rand.New(rand.NewPCG(seed, uint64(100*i+round))), 40+round*150)
 			}
 		})

@@ -19,7 +19,7 @@ func TestUpsertModel(t *testing.T) {
 	const one, two = "input v bigint, k text, n float\n", "input v bigint, k text, n bigint\n"
 	for i, head := range []string{one + "upsert by k", one + "upsert each by k", two + "upsert by n, k", two + "upsert each by n, k", "bounded\n" + one + "upsert by k"} {
 		t.Run(head, func(t *testing.T) {
-			for round := range 20 {
+			for round := range random.Rounds(20) {
 				checkUpsert(t, head, rand.New(rand.NewPCG(seed, uint64(100*i+round))))
 			}
 		})

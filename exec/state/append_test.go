@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -38,7 +39,7 @@ func TestAppend(t *testing.T) {
 	defer table.Close()
 	rng := rand.New(rand.NewPCG(3, 4))
 	want := map[RowID][]types.Value{}
-	for epoch := range uint64(40) {
+	for epoch := range uint64(random.Rounds(40)) {
 		n := 1 + rng.IntN(700)
 		b, sel := appendedRows(rng, kinds, n), []uint16{}
 		for i := range n {

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
@@ -14,6 +13,7 @@ import (
 	"github.com/millrace/millrace/statestore/manifest"
 	"github.com/millrace/millrace/statestore/object"
 	"github.com/millrace/millrace/statestore/segment"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -48,10 +48,9 @@ func throughMetadata(t testing.TB, m *manifest.Table) *manifest.Table {
 // TestCheckpointsAgainstModel runs a table through checkpoints, some of which
 // fail, restores it from each one that was completed, and goes on from some.
 func TestCheckpointsAgainstModel(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	seed := random.Seed(t)
 	for _, c := range keyCases {
 		t.Run(c.name, func(t *testing.T) {
-			t.Logf("seed %d", seed)
 			slabs := NewSlabs(SlabOptions{})
 			defer slabs.Close()
 			opt := Options{Slabs: slabs, PageBytes: 4096}

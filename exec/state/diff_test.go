@@ -2,10 +2,10 @@ package state
 
 import (
 	"testing"
-	"time"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/test/random"
 )
 
 // modelRows reads state rows as entries of a model.
@@ -75,10 +75,9 @@ func checkDiff(t *testing.T, old, now []*Snapshot, was, want model) {
 }
 
 func TestDiffAgainstModel(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	seed := random.Seed(t)
 	for _, c := range keyCases {
 		t.Run(c.name, func(t *testing.T) {
-			t.Logf("seed %d", seed)
 			d := newDriver(t, seed, Options{PageBytes: 4096}, c.kinds, c.draw)
 			old, was := d.table.Seal(1), d.want.clone()
 			for range 30 {

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"slices"
 	"testing"
-	"time"
 
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -66,10 +66,9 @@ type keyedPlace struct {
 }
 
 func TestLookupAgainstScan(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	seed := random.Seed(t)
 	for _, c := range keyCases {
 		t.Run(c.name, func(t *testing.T) {
-			t.Logf("seed %d", seed)
 			d := newDriver(t, seed, Options{PageBytes: 4096}, c.kinds, c.draw)
 			for range 3 {
 				d.step()
@@ -87,7 +86,7 @@ func TestLookupAgainstScan(t *testing.T) {
 			}
 			older := old
 			older.Retain()
-			for generation := uint64(1); generation <= 30; generation++ {
+			for generation := uint64(1); generation <= uint64(random.Rounds(30)); generation++ {
 				for range d.rng.IntN(4) {
 					d.step()
 				}
@@ -98,7 +97,7 @@ func TestLookupAgainstScan(t *testing.T) {
 					}
 					checkLookup(t, x, old, generation, d.rng.IntN)
 					checkLookup(t, x, now, generation+1, d.rng.IntN)
-					if generation%10 == 0 {
+					if generation%5 == 0 {
 						checkLookup(t, x, older, generation-1, d.rng.IntN) // it is too old for x
 					}
 				}

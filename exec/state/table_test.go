@@ -5,11 +5,11 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -292,10 +292,9 @@ var keyCases = []struct {
 }
 
 func TestTableAgainstModel(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
+	seed := random.Seed(t)
 	for _, c := range keyCases {
 		t.Run(c.name, func(t *testing.T) {
-			t.Logf("seed %d", seed)
 			slabs := NewSlabs(SlabOptions{})
 			defer slabs.Close()
 			d := newDriver(t, seed, Options{Slabs: slabs, PageBytes: 4096}, c.kinds, c.draw)

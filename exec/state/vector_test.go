@@ -3,9 +3,9 @@ package state
 import (
 	"math/rand/v2"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -16,8 +16,7 @@ func TestVector(t *testing.T) {
 		a uint64
 		b uint32
 	}
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 0))
 	slabs := NewSlabs(SlabOptions{})
 	defer slabs.Close()

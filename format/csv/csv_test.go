@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/format"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -129,8 +130,7 @@ func TestWantedColumnsOnly(t *testing.T) {
 // TestRoundTrip writes random texts, reads them back, and has encoding/csv read
 // them too.
 func TestRoundTrip(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	columns := []format.Column{{Name: "b", Type: types.Of(types.Text)}, {Name: "x,\"y", Type: types.Of(types.Text)}}
 	for round := range 3000 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/format"
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/types"
 )
 
@@ -215,8 +216,7 @@ func TestOverlongRowIsReportedAndPassed(t *testing.T) {
 
 // TestEncoderWritesJSON holds the encoder against encoding/json.
 func TestEncoderWritesJSON(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	columns := []format.Column{{Name: "te\"xt", Type: types.Of(types.Text)}, {Name: "n", Type: types.Of(types.Int64)}}
 	for range 2000 {

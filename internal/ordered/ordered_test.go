@@ -6,7 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
-	"time"
+
+	"github.com/millrace/millrace/test/random"
 )
 
 type modelPair struct {
@@ -29,8 +30,7 @@ func randomKey(rng *rand.Rand) string {
 }
 
 func TestTreeEqualsModel(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	var model []modelPair
 	var b Batch

@@ -3,31 +3,22 @@ package bind
 import (
 	"errors"
 	"flag"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/sql/parse"
+	"github.com/millrace/millrace/test/random"
 )
 
-var (
-	mutateSeed  = flag.Uint64("mutate-seed", 0, "seed of TestMutatedStatements, 0 for a new one")
-	mutateCount = flag.Int("mutate-count", 4000, "statements of TestMutatedStatements")
-)
+var mutateCount = flag.Int("mutate-count", 4000, "statements of TestMutatedStatements")
 
 // TestMutatedStatements swaps words and expressions between statements that are
 // right and binds what still parses: errors are for people, trees are sound.
 func TestMutatedStatements(t *testing.T) {
-	seed := *mutateSeed
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
-	}
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 1))
+	r := random.New(t)
 	var statements, words []string
 	files, _ := filepath.Glob("testdata/*")
 	more, _ := filepath.Glob("../../sql/parse/testdata/*/*")

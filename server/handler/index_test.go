@@ -5,7 +5,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/millrace/millrace/test/random"
 )
 
 // plan is EXPLAIN of a query.
@@ -14,8 +15,7 @@ func (c *client) plan(query string) string {
 }
 
 func TestPointReadsEqualScans(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	c := start(t, "")
 	c.exec(`CREATE TABLE t (id int PRIMARY KEY, k text, n bigint)`,
@@ -86,8 +86,7 @@ func TestPointReadsEqualScans(t *testing.T) {
 // TestPointReadsOfTablesEqualScans reads own tables by key and by index, in and
 // out of transactions, while rows come and go.
 func TestPointReadsOfTablesEqualScans(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	c := start(t, "")
 	c.exec(`CREATE TABLE t (a int, b bigint, k varchar(10), n numeric, x double precision, PRIMARY KEY (a, b))`, `CREATE INDEX ON t (k, n)`, `CREATE INDEX ON t (x)`)

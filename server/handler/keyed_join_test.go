@@ -5,14 +5,14 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/millrace/millrace/test/random"
 )
 
 // TestKeyedJoinsEqualScans joins a small side with relations that an index finds rows
 // of, in and out of transactions, while rows come and go, and after a restart.
 func TestKeyedJoinsEqualScans(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	c := start(t, "")
 	c.exec(`CREATE TABLE big (id bigint PRIMARY KEY, k varchar(10), n numeric(8,2))`, `CREATE INDEX ON big (k, n DESC)`,

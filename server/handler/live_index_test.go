@@ -5,14 +5,15 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"github.com/millrace/millrace/test/random"
 )
 
 // TestIndexesEqualScansOfRunningJobs reads a view both ways in one statement, hence in
 // one epoch, while its job changes every row of it again and again, restarts, gets
 // more tasks, and goes back to a savepoint.
 func TestIndexesEqualScansOfRunningJobs(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	c := start(t, "")
 	c.exec(`CREATE SOURCE bid WITH (connector = 'nexmark', stream = 'bid', rows_per_second = '20000')`,

@@ -5,14 +5,14 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
+
+	"github.com/millrace/millrace/test/random"
 )
 
 // TestSubqueriesByIndexEqualScans looks rows up for the values of the query around a
 // subquery, nulls among them.
 func TestSubqueriesByIndexEqualScans(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	rng := rand.New(rand.NewPCG(seed, 0))
 	c := start(t, "")
 	c.exec(`CREATE TABLE big (id int PRIMARY KEY, k text, n numeric, c char(4))`, `CREATE INDEX big_kn ON big (k, n DESC)`, `CREATE INDEX big_n ON big (n)`,

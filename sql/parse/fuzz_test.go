@@ -10,6 +10,7 @@ import (
 
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/test/random"
 )
 
 // seeds adds the statements of the test data to a fuzz target's corpus.
@@ -89,8 +90,7 @@ func checkStatements(t *testing.T, sql string) {
 // TestBrokenStatements makes the same checks on statements of the test data with
 // a few tokens changed, which reaches further than bytes do.
 func TestBrokenStatements(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 3))
 	statements := statementData(t)
 	for range 4000 {

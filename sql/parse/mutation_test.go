@@ -12,6 +12,7 @@ import (
 	pgparser "github.com/wasilibs/go-pgquery/parser"
 
 	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/test/random"
 )
 
 // postgresVerdict is nil when PostgreSQL's grammar takes sql, else its message
@@ -28,8 +29,7 @@ func postgresVerdict(sql string) (message string, offset int, ok bool) {
 // TestMutations breaks queries by one token and compares verdict, message and
 // position with PostgreSQL's.
 func TestMutations(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 2))
 	queries := catalogQueries(t)
 	same, differ, refused := 0, 0, 0

@@ -10,6 +10,7 @@ import (
 	pgquery "github.com/wasilibs/go-pgquery"
 
 	"github.com/millrace/millrace/sql/ast"
+	"github.com/millrace/millrace/test/random"
 )
 
 var (
@@ -58,8 +59,7 @@ func postgresTree(expression string) (string, error) {
 // grammar: what PostgreSQL reads in the expression, it must also read in our tree
 // written with every parenthesis, and in its canonical print.
 func TestPrecedence(t *testing.T) {
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	accepted := 0
 	for range 3000 {

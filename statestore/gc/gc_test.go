@@ -4,7 +4,8 @@ import (
 	"math/rand/v2"
 	"reflect"
 	"testing"
-	"time"
+
+	"github.com/millrace/millrace/test/random"
 )
 
 func TestPlan(t *testing.T) {
@@ -53,8 +54,7 @@ func TestRetain(t *testing.T) {
 // TestPlanNeverDeletesWhatIsReferred takes random histories of checkpoints, each
 // referring to segments of itself and of the one before.
 func TestPlanNeverDeletesWhatIsReferred(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	for range 200 {
 		stored := map[string]bool{}

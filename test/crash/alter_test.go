@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/millrace/millrace/test/random"
 	"github.com/millrace/millrace/test/servers"
 )
 
@@ -29,8 +30,7 @@ func TestAlterTableAfterKills(t *testing.T) {
 	if _, err := read(ctx, p.URL(), `CREATE TABLE t (id int PRIMARY KEY, c0 int)`); err != nil {
 		t.Fatal(err)
 	}
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
+	seed := random.Seed(t)
 	r := rand.New(rand.NewPCG(seed, 1))
 	column, id := 0, 0 // the newest that are certain
 	for range rounds() {

@@ -33,3 +33,13 @@ func New(t testing.TB) *rand.Rand {
 	t.Helper()
 	return rand.New(rand.NewPCG(Seed(t), 0))
 }
+
+// Rounds is how often a test of made-up input goes on of the n times it does: a
+// fifth of them with -short, which is how tests run where each step is slow, as
+// under the race detector.
+func Rounds(n int) int {
+	if testing.Short() {
+		return max(1, n/5)
+	}
+	return n
+}
