@@ -147,7 +147,7 @@ func (c *coordinator) uploaded(now time.Time, err error) {
 // expire gives up the checkpoint whose barrier has been under way for too long,
 // and returns it. The barrier itself goes on through the job. why says what it waits
 // for, "" if nobody knows.
-func (c *coordinator) expire(now time.Time, why func() string) (p *pendingBarrier, err error) {
+func (c *coordinator) expire(now time.Time, why string) (p *pendingBarrier, err error) {
 	p = c.pending
 	if p == nil || p.checkpoint == 0 || p.expired || c.opt.CheckpointTimeout == 0 || now.Sub(p.started) <= c.opt.CheckpointTimeout {
 		return nil, nil
@@ -155,8 +155,8 @@ func (c *coordinator) expire(now time.Time, why func() string) (p *pendingBarrie
 	p.expired, c.first = true, false
 	c.failed++
 	err = fmt.Errorf("checkpoint %d did not pass through the job within %s", p.checkpoint, c.opt.CheckpointTimeout)
-	if w := why(); w != "" {
-		err = fmt.Errorf("%w: %s", err, w)
+	if why != "" {
+		err = fmt.Errorf("%w: %s", err, why)
 	}
 	answer(p.requests, requestResult{err: err})
 	p.requests = nil

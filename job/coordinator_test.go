@@ -68,7 +68,7 @@ func (b *bench) run(t *testing.T, line string) {
 	default:
 		t.Fatalf("unknown event %q", line)
 	}
-	if p, err := b.c.expire(b.now, func() string { return b.why }); p != nil {
+	if p, err := b.c.expire(b.now, b.why); p != nil {
 		b.say("expired: %s", err)
 	}
 	if d, ok := b.c.decide(b.now); ok {

@@ -53,8 +53,8 @@ type runner struct {
 	collected   []exec.Report
 	uncommitted []committable // pre-committed by barriers whose checkpoint failed
 	finishing   bool          // a final checkpoint is under way
-	injected    exec.Progress // how far the tasks were when the last barrier was sent
-	lastPart    uint64        // epochs beyond it have all of the input, which has ended for good
+	watched     progressWatch
+	lastPart    uint64 // epochs beyond it have all of the input, which has ended for good
 }
 
 // stopOrder tells a runner to end its run after a last checkpoint.
@@ -322,10 +322,11 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 			}
 		case <-next:
 			next = r.m.opt.Clock.After(tick)
+			r.watch()
 			if order != nil && r.endsAsItIs(ctx, order) {
 				return stopped, nil
 			}
-			p, err := r.coord.expire(r.m.opt.Clock.Now(), r.stuck)
+			p, err := r.coord.expire(r.m.opt.Clock.Now(), r.watched.stuck)
 			if p != nil {
 				if err := r.checkpointFailed(ctx, p.checkpoint, p.started, err); err != nil {
 					return failed, err
@@ -342,28 +343,40 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 	}
 }
 
-// stuck says which operator the barrier under way waits for, "" if there is none that
-// makes rows of one batch all the time.
-func (r *runner) stuck() string {
-	operator, made := r.run.Stuck(r.injected)
-	if operator == "" {
-		return ""
+// progressWatch is what keeps the barrier under way, if that is one batch.
+type progressWatch struct {
+	since time.Time
+	then  exec.Progress // how far the tasks were then
+	stuck string        // which operator was with one batch from the look before to the last one
+}
+
+// watch looks now and then for an operator that makes rows of one batch all the time. The
+// batch may have come before the barrier was sent or, when that waits at a source, after.
+func (r *runner) watch() {
+	now := r.m.opt.Clock.Now()
+	if r.coord.pending == nil || now.Sub(r.watched.since) < r.patience() {
+		return
 	}
-	return fmt.Sprintf("%s was busy with one batch of its input all that time, and made %d rows of it", operator, made)
+	stuck := ""
+	if operator, made := r.run.Stuck(r.watched.then); operator != "" {
+		stuck = fmt.Sprintf("%s was busy with one batch of its input for %s, and made %d rows of it", operator, now.Sub(r.watched.since).Round(time.Second/10), made)
+	}
+	r.watched = progressWatch{since: now, then: r.run.Progress(), stuck: stuck}
+}
+
+// patience is how long nobody minds that a barrier has not passed.
+func (r *runner) patience() time.Duration {
+	if t := r.opt.CheckpointTimeout; t > 0 {
+		return min(stopPatience, t)
+	}
+	return stopPatience
 }
 
 // endsAsItIs reports whether the job is to stop without a last checkpoint: one batch
 // becomes so many rows that the barrier would take long to pass.
 func (r *runner) endsAsItIs(ctx context.Context, o *stopOrder) bool {
-	p, patience := r.coord.pending, stopPatience
-	if t := r.opt.CheckpointTimeout; t > 0 {
-		patience = min(patience, t)
-	}
-	if o.must || o.drain || p == nil || r.m.opt.Clock.Now().Sub(p.started) < patience {
-		return false
-	}
-	why := r.stuck()
-	if why == "" || !o.settled.CompareAndSwap(false, true) {
+	why := r.watched.stuck
+	if o.must || o.drain || r.coord.pending == nil || why == "" || !o.settled.CompareAndSwap(false, true) {
 		return false
 	}
 	r.coord.withdraw(o.checkpoint)
@@ -381,7 +394,7 @@ func (r *runner) inject(ctx context.Context) error {
 	if d.checkpoint != 0 {
 		r.recordCheckpoint(ctx, catalog.Checkpoint{JobID: r.job.ID, N: d.checkpoint, State: "running", Started: r.m.opt.Clock.Now()})
 	}
-	r.injected = r.run.Progress()
+	r.watched = progressWatch{since: r.m.opt.Clock.Now(), then: r.run.Progress()}
 	return r.run.Inject(ctx, exec.Barrier{Epoch: d.epoch, Checkpoint: d.checkpoint, Time: r.m.opt.Clock.Now().UnixMicro(), Final: d.final}, d.catchUp)
 }
 

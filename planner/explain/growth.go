@@ -2,6 +2,7 @@ package explain
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/millrace/millrace/planner/graph"
@@ -31,6 +32,9 @@ func Growths(g *graph.Graph, ttl int64) []Growth {
 		if g.Crosses(o) {
 			out = append(out, cross(o))
 			continue
+		}
+		if g.Pairs(o) {
+			out = append(out, pairs(g, o))
 		}
 		if n := o.Multiplies(); n > 0 {
 			out = append(out, Growth{Severe: true, Message: fmt.Sprintf("each row that comes to %s becomes %.0f rows", o.ID, n),
@@ -102,6 +106,18 @@ func cross(o *graph.Operator) Growth {
 	return Growth{Severe: true, Message: "the join of two streams has no equality in its condition: every row meets every row of the other side, for ever",
 		Detail: fmt.Sprintf("A million rows on each side are 1000000000000 pairs. The state of %s grows by about %d bytes per row, %s per million input rows.", o.ID, bytes, megabytes(bytes)),
 		Hint:   "Join by an equality, or within an interval: a.ts BETWEEN b.ts - INTERVAL '1 hour' AND b.ts.", Pos: o.Pos}
+}
+
+// pairs warns of a join without a condition of sides that may have many rows.
+func pairs(g *graph.Graph, o *graph.Operator) Growth {
+	many := "A million rows on each side are 1000000000000 pairs."
+	for i, in := range o.Inputs {
+		if n := g.RowsMax(in.Operator); !math.IsInf(n, 1) {
+			many = fmt.Sprintf("Each row of %s is paired with %.0f rows.", g.Operators[o.Inputs[1-i].Operator].ID, n)
+		}
+	}
+	return Growth{Severe: true, Message: fmt.Sprintf("the join %s has no condition: every row of one side is paired with every row of the other", o.ID),
+		Detail: many, Hint: "Join by an equality.", Pos: o.Pos}
 }
 
 // bounding says how the state of an operator can be bounded.

@@ -211,3 +211,22 @@ func (g *Graph) Crosses(o *Operator) bool {
 	}
 	return true
 }
+
+// Pairs reports whether the operator pairs all rows of its sides, neither of which is known
+// to have few.
+func (g *Graph) Pairs(o *Operator) bool {
+	return o.Join != nil && len(o.Join.LeftKeys) == 0 && o.Join.Residual == nil && !o.Join.AtEnd &&
+		o.Join.Kind != logical.SemiJoin && o.Join.Kind != logical.AntiJoin && !g.few(o.Inputs[0].Operator) && !g.few(o.Inputs[1].Operator)
+}
+
+// few reports whether an operator's rows are few at any time.
+func (g *Graph) few(i int) bool {
+	o := &g.Operators[i]
+	switch {
+	case o.Aggregate != nil && len(o.Aggregate.Keys) == 0, o.TopN != nil && len(o.TopN.Keys) == 0 && o.TopN.To <= fewRows:
+		return true
+	case o.Kind == FilterKind, o.Kind == ProjectKind, o.Kind == ConsolidateKind, o.Kind == UpsertKind:
+		return g.few(o.Inputs[0].Operator)
+	}
+	return g.constant(i)
+}

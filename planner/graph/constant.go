@@ -12,11 +12,11 @@ import (
 const fewRows = 1e6
 
 // constant reports whether an operator emits a few constant rows and nothing else, ever.
-func (g *Graph) constant(i int) bool { return g.rowsMax(i) <= fewRows }
+func (g *Graph) constant(i int) bool { return g.RowsMax(i) <= fewRows }
 
-// rowsMax is about how many rows an operator emits at the most: infinitely many if it
+// RowsMax is about how many rows an operator emits at the most: infinitely many if it
 // reads any source.
-func (g *Graph) rowsMax(i int) float64 {
+func (g *Graph) RowsMax(i int) float64 {
 	o := &g.Operators[i]
 	switch {
 	case o.Values != nil:
@@ -26,12 +26,12 @@ func (g *Graph) rowsMax(i int) float64 {
 	case len(o.Inputs) == 0:
 		return math.Inf(1)
 	}
-	n := g.rowsMax(o.Inputs[0].Operator)
+	n := g.RowsMax(o.Inputs[0].Operator)
 	for _, in := range o.Inputs[1:] {
 		if math.IsInf(n, 1) { // as of nearly all: what many joins share is looked at once
 			return n
 		}
-		switch more := g.rowsMax(in.Operator); o.Kind {
+		switch more := g.RowsMax(in.Operator); o.Kind {
 		case UnionKind, SetOpKind:
 			n += more
 		default: // joins

@@ -24,7 +24,7 @@ func TestRowWithoutEnd(t *testing.T) {
 			`CREATE JOB j WITH (checkpoint_interval = '100ms', checkpoint_timeout = '1s') AS INSERT INTO none SELECT g FROM `+from,
 			`INSERT INTO t VALUES (1000000000000)`)
 		c.eventually(`SELECT count(*) > 0 FROM millrace.job_events WHERE job = 'j' AND kind = 'checkpoint_failed' AND message LIKE
-			'checkpoint % did not pass through the job within 1s: generate_series% was busy with one batch of its input all that time, and made % rows of it'`, "t")
+			'checkpoint % did not pass through the job within 1s: generate_series% was busy with one batch of its input for %s, and made % rows of it'`, "t")
 		n := c.one(`SELECT max(n) FROM millrace.checkpoints WHERE job = 'other' AND state = 'complete'`)
 		c.eventually(`SELECT max(n) > `+n+` FROM millrace.checkpoints WHERE job = 'other' AND state = 'complete'`, "t")
 		c.noticed()
@@ -43,6 +43,22 @@ func TestRowWithoutEnd(t *testing.T) {
 		promptly(`DROP JOB j`)
 		c.exec(`DROP JOB other`, `DROP TABLE t`, `DROP TABLE u`, `DROP SINK none`)
 	}
+}
+
+// CREATE waits for the rows of a view no longer than statement_timeout, and a job whose first
+// rows meet too many others can be ended: here the barrier was sent before they came.
+func TestViewOfTooManyPairs(t *testing.T) {
+	c := start(t, "")
+	c.exec(`CREATE TABLE t (id int PRIMARY KEY)`, `INSERT INTO t SELECT generate_series(1, 3000)`, `SET statement_timeout = '1s'`,
+		`CREATE MATERIALIZED VIEW v AS SELECT count(*) FROM t a, t b, t c`)
+	if told := c.noticed(); !strings.Contains(told, "rows of its new views are not waited for") || !strings.Contains(told, "has no condition: every row of one side is paired with every row of the other") {
+		t.Errorf("CREATE says: %s", told)
+	}
+	c.exec(`SET statement_timeout = '60s'`, `PAUSE JOB v`)
+	if told := c.noticed(); !strings.Contains(told, `has ended without a last checkpoint`) {
+		t.Errorf("PAUSE says: %s", told)
+	}
+	c.exec(`DROP MATERIALIZED VIEW v`)
 }
 
 // A series up to infinity would have no end: the row is a dead letter, and others go on.

@@ -41,12 +41,20 @@ func (r *Run) Context() context.Context { return r.ctx }
 // statement_timeout.
 func (r *Run) arm() {
 	r.s.watch(r.cancel)
-	if d := r.s.vars.duration("statement_timeout"); d > 0 && r.timer == nil {
-		cancel := r.cancel
-		r.timer = time.AfterFunc(d, func() {
-			cancel(pgerr.New(pgerr.QueryCanceled, "canceling statement due to statement timeout"))
-		})
+	if r.timer == nil {
+		r.timer = r.s.timeOut(r.cancel)
 	}
+}
+
+// timeOut starts statement_timeout, if there is one.
+func (s *Session) timeOut(cancel context.CancelCauseFunc) *time.Timer {
+	d := s.vars.duration("statement_timeout")
+	if d <= 0 {
+		return nil
+	}
+	return time.AfterFunc(d, func() {
+		cancel(pgerr.New(pgerr.QueryCanceled, "canceling statement due to statement timeout"))
+	})
 }
 
 // Suspend is called when the client is to decide whether it wants more.

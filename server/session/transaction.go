@@ -143,6 +143,9 @@ func (s *Session) carryOut(ctx context.Context, tx *Tx) error {
 	defer cancel(nil)
 	s.watch(cancel)
 	defer s.watch(nil)
+	if timer := s.timeOut(cancel); timer != nil {
+		defer timer.Stop()
+	}
 	if err := s.handler.Commit(ctx, s, tx); err != nil {
 		return translate(ctx, err)
 	}
