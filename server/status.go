@@ -86,12 +86,16 @@ func (s *Server) splitRows(out *pgcatalog.Rows) {
 }
 
 func (s *Server) deadLetterRows(out *pgcatalog.Rows) error {
-	ids := map[string]string{}
+	jobs := map[string]*catalog.Job{}
 	for _, j := range s.store.Snapshot().Jobs() {
-		ids[j.Name] = j.ID
+		jobs[j.Name] = j
 	}
 	return s.letters.Scan(func(l deadletter.Letter) bool {
-		out.Add(int64(l.Number), l.Time, text(ids[l.Job]), text(l.Job), text(l.Operator), text(l.Relation), l.Code, l.Error, string(l.Raw), text(l.Split), text(l.Offset))
+		id := ""
+		if j := jobs[l.Job]; j != nil && !l.Time.Before(j.Created) { // else it is of another one of that name
+			id = j.ID
+		}
+		out.Add(int64(l.Number), l.Time, text(id), text(l.Job), text(l.Operator), text(l.Relation), l.Code, l.Error, string(l.Raw), text(l.Split), text(l.Offset))
 		return true
 	})
 }

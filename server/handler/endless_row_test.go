@@ -69,5 +69,8 @@ func TestSeriesWithoutEnd(t *testing.T) {
 	c.expect(`SELECT * FROM days ORDER BY id`, "1 | 3", "4 | 1")
 	c.exec(`DELETE FROM t WHERE id < 4`, `FLUSH`)
 	c.expect(`SELECT * FROM days`, "4 | 1")
-	c.eventually(`SELECT error FROM millrace.dead_letters ORDER BY id`, "stop value cannot be infinity")
+	letters := `SELECT error, job_id = (SELECT id FROM millrace.jobs WHERE name = 'days') FROM millrace.dead_letters ORDER BY id`
+	c.eventually(letters, "stop value cannot be infinity | t")
+	c.exec(`DROP MATERIALIZED VIEW days`, `CREATE MATERIALIZED VIEW days AS SELECT id FROM t`)
+	c.expect(letters, "stop value cannot be infinity | -") // it is of another job
 }
