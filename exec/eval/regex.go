@@ -222,62 +222,6 @@ func translateBracket(b *strings.Builder, p string) (int, error) {
 	return 0, errRegexp("brackets [] not balanced")
 }
 
-// similarToRegexp rewrites an SQL regular expression, as similar_to_escape does.
-// A pair of escape-double-quote markers makes the middle a group.
-func similarToRegexp(p, escape string) (string, error) {
-	if len([]rune(escape)) > 1 {
-		return "", pgerr.New(pgerr.InvalidEscapeSequence, "invalid escape string").Hint("Escape string must be empty or one character.")
-	}
-	var b strings.Builder
-	b.WriteString("^(?:")
-	quotes := 0
-	class := false
-	for i := 0; i < len(p); {
-		if escape != "" && strings.HasPrefix(p[i:], escape) && (!class || escape != "^") {
-			i += len(escape)
-			if i == len(p) {
-				break
-			}
-			if p[i] == '"' && !class {
-				quotes++
-				b.WriteString(map[int]string{1: "){1,1}?(", 2: "){1,1}(?:"}[min(quotes, 2)])
-			} else {
-				b.WriteString(regexp.QuoteMeta(p[i : i+1]))
-			}
-			i++
-			continue
-		}
-		switch c := p[i]; {
-		case class:
-			class = c != ']'
-			if c == '\\' {
-				b.WriteByte('\\')
-			}
-			b.WriteByte(c)
-		case c == '[':
-			class = true
-			b.WriteByte(c)
-		case c == '%':
-			b.WriteString(".*")
-		case c == '_':
-			b.WriteByte('.')
-		case c == '(':
-			b.WriteString("(?:")
-		case c == '\\' || c == '.' || c == '^' || c == '$':
-			b.WriteByte('\\')
-			b.WriteByte(c)
-		default:
-			b.WriteByte(c)
-		}
-		i++
-	}
-	if quotes == 1 {
-		b.WriteString("){1,1}(?:")
-	}
-	b.WriteString(")$")
-	return b.String(), nil
-}
-
 const regexpCacheMax = 256
 
 // regexp compiles a pattern once per call node.

@@ -17,7 +17,7 @@ var regexpRows = map[string]rowFn{
 	"similar to":                func(x *row) (types.Value, error) { return similarTo(x, false) },
 	"not similar to":            func(x *row) (types.Value, error) { return similarTo(x, true) },
 	"similar_to_escape":         similarToEscape,
-	"substring(text,text)":      func(x *row) (types.Value, error) { return regexpSubstring(x, x.str(1)) },
+	"substring(text,text)":      func(x *row) (types.Value, error) { return regexpSubstring(x, x.str(0), x.str(1)) },
 	"substring(text,text,text)": substringSimilar,
 	"regexp_replace":            regexpReplace,
 	"regexp_match":              regexpMatch,
@@ -57,46 +57,13 @@ func (x *row) notGlobal(name string, i int) error {
 	return nil
 }
 
-func similarTo(x *row, not bool) (types.Value, error) {
-	escape := `\`
-	if len(x.v) > 2 {
-		escape = x.str(2)
-	}
-	p, err := similarToRegexp(x.str(1), escape)
-	if err != nil {
-		return types.NullValue, err
-	}
-	re, err := x.regexp(p, "")
-	if err != nil {
-		return types.NullValue, err
-	}
-	return boolValue(re.MatchString(x.str(0)) != not), nil
-}
-
-func similarToEscape(x *row) (types.Value, error) {
-	escape := `\`
-	if len(x.v) > 1 {
-		escape = x.str(1)
-	}
-	s, err := similarToRegexp(x.str(0), escape)
-	return strValue(s), err
-}
-
-func substringSimilar(x *row) (types.Value, error) {
-	p, err := similarToRegexp(x.str(1), x.str(2))
-	if err != nil {
-		return types.NullValue, err
-	}
-	return regexpSubstring(x, strings.ReplaceAll(p, "){1,1}?(", ")("))
-}
-
-// regexpSubstring is the first group of the first match, or all of it.
-func regexpSubstring(x *row, pattern string) (types.Value, error) {
+// regexpSubstring is the first group of the first match in s, or all of it.
+func regexpSubstring(x *row, s, pattern string) (types.Value, error) {
 	re, err := x.regexp(pattern, "")
 	if err != nil {
 		return types.NullValue, err
 	}
-	m := re.FindStringSubmatchIndex(x.str(0))
+	m := re.FindStringSubmatchIndex(s)
 	if m == nil {
 		return types.NullValue, nil
 	}
@@ -106,7 +73,7 @@ func regexpSubstring(x *row, pattern string) (types.Value, error) {
 	if m[0] < 0 {
 		return types.NullValue, nil
 	}
-	return strValue(x.str(0)[m[0]:m[1]]), nil
+	return strValue(s[m[0]:m[1]]), nil
 }
 
 // regexpReplace is regexp_replace(s, pattern, with[, start[, n]][, flags]): it

@@ -27,6 +27,7 @@ const (
 	SubstringError               Code = "22011"
 	DivisionByZero               Code = "22012"
 	SequenceLimitExceeded        Code = "2200H"
+	InvalidUseOfEscapeCharacter  Code = "2200C"
 	InvalidTimeZone              Code = "22009"
 	InvalidEscapeSequence        Code = "22025"
 	InvalidRegularExpression     Code = "2201B"
