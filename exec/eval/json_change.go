@@ -101,12 +101,12 @@ func step(j *types.JSON, p string) (at int, found bool, err error) {
 }
 
 func jsonWithoutPath(x *row, j *types.JSON) (types.Value, error) {
-	path, err := x.texts(1)
-	if err != nil || len(path) == 0 {
-		return x.v[0], err
-	}
 	if j.Kind < types.JSONArray {
 		return types.NullValue, errScalar("delete path in scalar")
+	}
+	path, err := x.texts(1)
+	if err != nil || len(path) == 0 || len(j.Items) == 0 {
+		return x.v[0], err
 	}
 	cur := j
 	for i, p := range path {
@@ -149,6 +149,9 @@ func jsonSet(x *row, insert bool) (types.Value, error) {
 	}
 	if j.Kind < types.JSONArray {
 		return types.NullValue, errScalar("set path in scalar")
+	}
+	if len(j.Items) == 0 && !insert && !flag {
+		return x.v[0], nil
 	}
 	cur := j
 	for i, p := range path {

@@ -85,7 +85,7 @@ var numberRows = map[string]rowFn{
 		case f < 0:
 			return -1
 		}
-		return f
+		return 0 // of NaN too
 	}),
 	"sign(numeric)": func(x *row) (types.Value, error) {
 		if x.dec(0).Special == types.DecimalNaN {

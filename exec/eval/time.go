@@ -282,6 +282,9 @@ func extractTimestamp(field string, ts, utc int64, z *types.Zone, t types.Type) 
 	y, _, _ := types.CivilFromDays(days)
 	switch f {
 	case "year", "month", "day", "hour", "minute", "dow", "doy", "quarter":
+		if f == "hour" && t.Kind == types.Time { // up to 24
+			return scaled(ts/types.MicrosPerHour, 0)
+		}
 		return scaled(simpleField(f, ts), 0)
 	case "second":
 		return scaled(us%types.MicrosPerMinute, 6)

@@ -42,7 +42,7 @@ func (b *binder) countedByQuery(q *ast.Query, e env, mode queryMode) (logical.No
 		if b.opts.Continuous && hasSubquery(*x.count) {
 			return nil, pgerr.NotSupported(int((*x.count).Offset()), "a subquery in "+x.clause)
 		}
-		v, err := at.rowCount(*x.count, x.clause)
+		v, err := at.rowCount(*x.count, x.clause, false)
 		if err != nil {
 			return nil, err
 		}

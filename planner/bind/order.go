@@ -61,11 +61,12 @@ func sortKey(x *scalar.Expr, it *ast.OrderItem) scalar.SortKey {
 // array.
 func (b *binder) sortAndLimit(n logical.Node, keys []scalar.SortKey, q *ast.Query, e env, own *scope, mode queryMode) (logical.Node, error) {
 	l := &level{b: b, ctes: e.ctes, outer: e.outer, scope: own}
-	limit, err := l.rowCount(q.Limit, "LIMIT")
+	_, setOp := q.Body.(*ast.SetOp)
+	limit, err := l.rowCount(q.Limit, "LIMIT", setOp)
 	if err != nil {
 		return nil, err
 	}
-	skip, err := l.rowCount(q.Skip, "OFFSET")
+	skip, err := l.rowCount(q.Skip, "OFFSET", setOp)
 	if err != nil {
 		return nil, err
 	}
@@ -94,8 +95,9 @@ func orderable(x *scalar.Expr) error {
 	return nil
 }
 
-// rowCount binds the argument of LIMIT or OFFSET, nil for none.
-func (l *level) rowCount(x ast.Expr, clause string) (*scalar.Expr, error) {
+// rowCount binds the argument of LIMIT or OFFSET, nil for none. The columns of a set
+// operation are not there for it.
+func (l *level) rowCount(x ast.Expr, clause string, setOp bool) (*scalar.Expr, error) {
 	if x == nil {
 		return nil, nil
 	}
@@ -113,6 +115,9 @@ func (l *level) rowCount(x ast.Expr, clause string) (*scalar.Expr, error) {
 			column = x
 		}
 	})
+	if column != nil && setOp {
+		return nil, pgerr.New(pgerr.UndefinedColumn, "column %q does not exist", column.Text).At(column.Pos)
+	}
 	if column != nil {
 		return nil, pgerr.New(pgerr.InvalidColumnReference, "argument of %s must not contain variables", clause).At(column.Pos)
 	}
