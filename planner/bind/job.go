@@ -238,6 +238,32 @@ func readsWindow(n logical.Node) bool {
 	return slices.ContainsFunc(n.Inputs(), readsWindow)
 }
 
+// windowBound is the bound of a window that x over n's columns is, "" for none: one of the
+// columns, or what USING merges of two.
+func windowBound(n logical.Node, x *scalar.Expr) string {
+	if x.Op == scalar.OpCall && strings.HasPrefix(x.Func, "coalesce(") {
+		bound := windowBound(n, x.Args[0])
+		if slices.ContainsFunc(x.Args, func(a *scalar.Expr) bool { return windowBound(n, a) != bound }) {
+			return ""
+		}
+		return bound
+	}
+	if x.Op != scalar.OpColumn {
+		return ""
+	}
+	switch m := n.(type) {
+	case *logical.Project:
+		return windowBound(m.Input, m.Exprs[x.Column])
+	case *logical.Filter:
+		return windowBound(m.Input, x)
+	case *logical.Aggregate:
+		if x.Column < len(m.Keys) {
+			return windowBound(m.Input, m.Keys[x.Column])
+		}
+	}
+	return n.Fields()[x.Column].WindowBound
+}
+
 // ofOuterWindow reports whether the rows of a subquery are those of one window, by a
 // bound that is an outer value. What it aggregates then is grouped by that window.
 func ofOuterWindow(n logical.Node) bool {
@@ -258,6 +284,8 @@ func ofOuterWindow(n logical.Node) bool {
 		return found || ofOuterWindow(n.Input)
 	case *logical.Project:
 		return ofOuterWindow(n.Input)
+	case *logical.Aggregate:
+		return ofOuterWindow(n.Input)
 	}
 	return false
 }
@@ -266,17 +294,10 @@ func ofOuterWindow(n logical.Node) bool {
 func closes(n logical.Node, pos int) error {
 	switch n := n.(type) {
 	case *logical.Aggregate:
-		in := n.Input.Fields()
-		start, end := false, false
-		for _, k := range n.Keys {
-			if k.Op == scalar.OpColumn {
-				start = start || in[k.Column].WindowBound == "start"
-				end = end || in[k.Column].WindowBound == "end"
-			}
-		}
-		if !start && !end && readsWindow(n.Input) && !(len(n.Keys) == 0 && ofOuterWindow(n.Input)) {
+		byWindow := slices.ContainsFunc(n.Keys, func(k *scalar.Expr) bool { return windowBound(n.Input, k) != "" })
+		if !byWindow && readsWindow(n.Input) && !ofOuterWindow(n.Input) {
 			return pgerr.New(pgerr.FeatureNotSupported, "EMIT ON WINDOW CLOSE needs every aggregation to be grouped by a window").At(pos).
-				Hint("Group by window_start and window_end of TUMBLE, HOP or CUMULATE.")
+				Hint("Group by window_start and window_end of TUMBLE, HOP or CUMULATE, or in a subquery compare those with the ones of the query around it.")
 		}
 	case *logical.Window:
 		f := n.Input.Fields()[n.TimeColumn]

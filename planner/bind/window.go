@@ -101,7 +101,7 @@ func windowNode(in logical.Node, t *scalar.Expr, spec logical.WindowSpec) *logic
 	}
 	add("window_start", "start", false)
 	add("window_end", "end", false)
-	add("window_time", "", true)
+	add("window_time", "time", true)
 	return w
 }
 

@@ -38,8 +38,8 @@ type Field struct {
 	Rises bool
 	// ProcTime marks a processing-time column: proctime(), and copies of it.
 	ProcTime bool
-	// WindowBound is "start" or "end" for window_start and window_end, and
-	// copies of them.
+	// WindowBound is "start", "end" or "time" for window_start, window_end and
+	// window_time, and copies of them.
 	WindowBound string
 }
 

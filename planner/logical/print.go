@@ -269,7 +269,7 @@ func fields(list []Field) string {
 		if f.ProcTime {
 			s += " proctime"
 		}
-		if f.WindowBound != "" {
+		if f.WindowBound == "start" || f.WindowBound == "end" { // that it is window_time shows already
 			s += " " + f.WindowBound
 		}
 		parts[i] = s

@@ -49,6 +49,9 @@ func (b *builder) aggregate(n *logical.Aggregate) (stream, error) {
 			return stream{}, err
 		}
 		x.attach()
+		if err := x.checkMerged(); err != nil {
+			return stream{}, err
+		}
 	}
 	x.splitKeys()
 	i, err := x.operator()

@@ -22,20 +22,43 @@ func (x *aggregation) attach() {
 		if a.bound != "end" && a.bound != "start" || !a.window.attr.time || a.window.spec.Kind == logical.Cumulate || a.window.spec.Kind == logical.Session {
 			continue
 		}
-		end := x.boundColumn(a.window)
-		if end == nil {
+		if end := x.boundColumn(a.window); end != nil {
+			x.attachTo(a.window, windowTime(end))
+			return
+		}
+	}
+	x.attachByTime()
+}
+
+// attachTo attaches the window w, whose last instant is time.
+func (x *aggregation) attachTo(w *pendingWindow, time *scalar.Expr) {
+	spec := w.spec
+	switch spec.Kind {
+	case logical.Hop:
+		offset := (spec.Offset + spec.Size) % spec.Slide
+		if offset < 0 {
+			offset += spec.Slide
+		}
+		spec = logical.WindowSpec{Kind: logical.Tumble, Size: spec.Slide, Offset: offset}
+	case logical.Cumulate, logical.Session:
+		spec = logical.WindowSpec{Kind: logical.Tumble, Size: 1}
+	}
+	x.attached = w
+	x.window = &pendingWindow{spec: spec, time: time, attr: w.attr, name: w.name, pos: w.pos}
+}
+
+// attachByTime is attach for window_time alone, which tells the window as its end does.
+func (x *aggregation) attachByTime() {
+	for _, k := range x.n.Keys {
+		a := x.keyAttr(k)
+		if a.bound != "time" || !a.window.attr.time || !x.b.emitOnClose {
 			continue
 		}
-		spec := a.window.spec
-		if spec.Kind == logical.Hop {
-			offset := (spec.Offset + spec.Size) % spec.Slide
-			if offset < 0 {
-				offset += spec.Slide
-			}
-			spec = logical.WindowSpec{Kind: logical.Tumble, Size: spec.Slide, Offset: offset}
+		time := scalar.Substitute(k, x.s.exprs)
+		if a.window.spec.Kind == logical.Session {
+			time = before(time, -1, "window_end")
 		}
-		x.attached = a.window
-		x.window = &pendingWindow{spec: spec, time: windowTime(end), attr: a.window.attr, name: a.window.name, pos: a.window.pos}
+		x.attachTo(a.window, time)
 		return
 	}
 }
@@ -47,12 +70,11 @@ func (x *aggregation) attachByEnd(a attr) bool {
 	if a.bound != "end" || !a.window.attr.time || !x.b.emitOnClose || a.window.spec.Kind != logical.Cumulate && a.window.spec.Kind != logical.Session {
 		return false
 	}
-	w, time := a.window, x.boundColumn(a.window)
-	if w.spec.Kind == logical.Cumulate {
+	time := x.boundColumn(a.window)
+	if a.window.spec.Kind == logical.Cumulate {
 		time = windowTime(time)
 	}
-	x.attached = w
-	x.window = &pendingWindow{spec: logical.WindowSpec{Kind: logical.Tumble, Size: 1}, time: time, attr: w.attr, name: w.name, pos: w.pos}
+	x.attachTo(a.window, time)
 	return true
 }
 
@@ -63,6 +85,9 @@ func (x *aggregation) byEnd() bool {
 
 // keyAttr is what is known of a key.
 func (x *aggregation) keyAttr(k *scalar.Expr) attr {
+	if a := merged(k, x.s.attrs); a.bound != "" {
+		return a
+	}
 	if k.Op != scalar.OpColumn {
 		return attr{rises: x.b.risesFrom(k, x.s.attrs)}
 	}
@@ -74,6 +99,11 @@ func (x *aggregation) boundColumn(w *pendingWindow) *scalar.Expr {
 	for i, a := range x.s.attrs {
 		if a.bound == "end" && a.window == w {
 			return x.s.exprs[i]
+		}
+	}
+	for _, k := range x.n.Keys {
+		if a := merged(k, x.s.attrs); a.bound == "end" && a.window == w {
+			return scalar.Substitute(k, x.s.exprs)
 		}
 	}
 	return nil

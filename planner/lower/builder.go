@@ -62,6 +62,9 @@ type attr struct {
 	// of window.
 	bound  string
 	window *pendingWindow
+	// half is the bound where bound is "" because the column is null in rows that a
+	// FULL JOIN in the window has of its other side alone.
+	half string
 	// final says that rows are the last that is heard of theirs once the watermark, of
 	// proc's kind, is more than shift microseconds past the column.
 	final bool

@@ -2,7 +2,9 @@ package lower
 
 import (
 	"slices"
+	"strings"
 
+	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
@@ -36,6 +38,11 @@ func (s *stream) windowEnd() (*scalar.Expr, *pendingWindow) {
 	for i, a := range s.attrs {
 		if a.bound == "start" && a.window.attr.time && (a.window.spec.Kind == logical.Tumble || a.window.spec.Kind == logical.Hop) {
 			return before(s.exprs[i], -a.window.spec.Size, "window_end"), a.window
+		}
+	}
+	for i, a := range s.attrs {
+		if a.bound == "time" && a.window.attr.time {
+			return before(s.exprs[i], -1, "window_end"), a.window
 		}
 	}
 	return nil, nil
@@ -163,6 +170,56 @@ func sameWindow(x, y attr) attr {
 	}
 	x.time = false
 	return x
+}
+
+// halfOf is what is known of a bound of the window that a FULL JOIN joins in: with that of
+// its other side it is one of the window that its rows are held for.
+func (j *regularJoin) halfOf(a attr) attr {
+	l, r := attr{bound: a.bound, window: j.windows[0]}, attr{bound: a.bound, window: j.windows[1]}
+	if sameWindow(l, r) == (attr{}) {
+		return attr{}
+	}
+	return attr{half: a.bound, window: j.windows[0]}
+}
+
+// merged is what is known of x over columns: of the two halves of a bound, which USING
+// merges, that it is one.
+func merged(x *scalar.Expr, attrs []attr) attr {
+	if x.Op != scalar.OpCall || !strings.HasPrefix(x.Func, "coalesce(") {
+		return attr{}
+	}
+	var both attr
+	for i, arg := range x.Args {
+		if arg.Op != scalar.OpColumn || attrs[arg.Column].half == "" || i > 0 && attrs[arg.Column] != both {
+			return attr{}
+		}
+		both = attrs[arg.Column]
+	}
+	return attr{bound: both.half, window: both.window}
+}
+
+// checkMerged refuses bounds of windows that USING merges of different ones, by which
+// nothing closes.
+func (x *aggregation) checkMerged() error {
+	if !x.b.emitOnClose || x.window != nil || !hasWindow(x.n.Input) {
+		return nil
+	}
+	in := x.n.Input.Fields()
+	if slices.ContainsFunc(x.n.Keys, func(k *scalar.Expr) bool { return k.Op == scalar.OpColumn && in[k.Column].WindowBound != "" }) {
+		return nil
+	}
+	for _, k := range x.n.Keys {
+		if e := scalar.Substitute(k, x.s.exprs); e.Op == scalar.OpCall && strings.HasPrefix(e.Func, "coalesce(") {
+			return pgerr.New(pgerr.FeatureNotSupported, "EMIT ON WINDOW CLOSE needs every aggregation to be grouped by a window").At(k.Pos).
+				Hint("Of two windows of one kind and size, FULL JOIN … USING (window_start, window_end) makes one: group by both.")
+		}
+	}
+	return nil
+}
+
+func hasWindow(n logical.Node) bool {
+	_, is := n.(*logical.Window)
+	return is || slices.ContainsFunc(n.Inputs(), hasWindow)
 }
 
 // firstOf is l or, where that is null, r: the end of the windows that an outer join

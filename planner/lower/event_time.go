@@ -110,7 +110,9 @@ func (b *builder) wantTime(n logical.Node, c int) {
 // groupsByWindow reports whether a bound of a window is a key of n.
 func groupsByWindow(n *logical.Aggregate) bool {
 	in := n.Input.Fields()
-	return slices.ContainsFunc(n.Keys, func(k *scalar.Expr) bool { return k.Op == scalar.OpColumn && in[k.Column].WindowBound != "" })
+	return slices.ContainsFunc(n.Keys, func(k *scalar.Expr) bool {
+		return k.Op == scalar.OpColumn && (in[k.Column].WindowBound == "start" || in[k.Column].WindowBound == "end")
+	})
 }
 
 // branches are the inputs of a union, in place. Where windows go by a column of it that

@@ -69,6 +69,36 @@ func (j *regularJoin) windowJoin(spec *graph.Join) (found bool, err error) {
 		j.windows, j.end = [2]*pendingWindow{a.window, b.window}, i
 		return true, nil
 	}
+	return j.windowJoinByOther(spec)
+}
+
+// windowJoinByOther is windowJoin for a key that is window_time or window_start, which
+// tells the same where rows come as windows close.
+func (j *regularJoin) windowJoinByOther(spec *graph.Join) (found bool, err error) {
+	l, r := &j.sides[0], &j.sides[1]
+	for i := range l.keys {
+		a, b := l.attrOf(l.in.exprs[i]), r.attrOf(r.in.exprs[i])
+		if sameWindow(a, b) == (attr{}) || !j.b.emitOnClose || j.n.Kind == logical.FullJoin {
+			continue
+		}
+		shift := int64(0)
+		switch w := a.window.spec; {
+		case a.bound == "start" && (w.Kind == logical.Tumble || w.Kind == logical.Hop):
+			shift = w.Size - 1
+		case a.bound != "time":
+			continue
+		case w.Kind == logical.Session:
+			shift = 1
+		}
+		for side, w := range []*pendingWindow{a.window, b.window} {
+			if err := j.b.useTime(j.sides[side].s.op, w.attr); err != nil {
+				return false, err
+			}
+			spec.Sides[side].Expiry = &graph.Expiry{Column: i, Shift: shift}
+		}
+		j.windows, j.end = [2]*pendingWindow{a.window, b.window}, i
+		return true, nil
+	}
 	return false, nil
 }
 

@@ -135,7 +135,7 @@ func (b *builder) projected(s stream, n *logical.Project) stream {
 		a := attr{}
 		if x.Op == scalar.OpColumn {
 			a = s.attrs[x.Column]
-		} else {
+		} else if a = merged(x, s.attrs); a.bound == "" {
 			a.rises = b.risesFrom(x, s.attrs)
 		}
 		out.exprs = append(out.exprs, scalar.Substitute(x, s.exprs))

@@ -277,6 +277,9 @@ func (j *regularJoin) hidden(side, c int) bool {
 	}
 	s := &j.sides[side]
 	_, isKey := s.at[exprKey(s.s.exprs[c])]
+	if bound := s.s.attrs[c].bound; isKey && (bound == "start" || bound == "time") && j.b.emitOnClose && j.n.Kind != logical.FullJoin {
+		return slices.ContainsFunc(s.in.exprs[:s.keys], func(k *scalar.Expr) bool { return s.attrOf(k).bound == "end" })
+	}
 	return !(j.b.emitOnClose && (isKey || side == j.timed) && s.s.attrs[c].bound == "end")
 }
 
@@ -410,6 +413,8 @@ func (j *regularJoin) outputs(o *operator) stream {
 		if a := j.sides[i].s.attrs[k]; a.bound != "" && a.window == j.windows[i] && !j.filled(i) {
 			a.time = a.time && o.Mode == graph.AppendOnly
 			o.attrs[at] = a
+		} else if a.bound != "" && a.window == j.windows[i] && j.b.emitOnClose && j.n.Kind == logical.FullJoin {
+			o.attrs[at] = j.halfOf(a)
 		} else if j.timed == i {
 			o.attrs[at] = j.carried(a)
 		} else if j.keepsTime(o, i, k) {
