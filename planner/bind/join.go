@@ -372,6 +372,7 @@ func (l *level) outerJoin(j *logical.Join, cond *scalar.Expr) (logical.Node, err
 	width := len(j.Left.Fields())
 	var onLeft, onRight []*scalar.Expr
 	var refused error
+	both := -1 // where a subquery is that depends on both sides
 	walk(cond, func(x *scalar.Expr) bool {
 		if x.Op != opQuery {
 			return true
@@ -384,10 +385,13 @@ func (l *level) outerJoin(j *logical.Join, cond *scalar.Expr) (logical.Node, err
 		case cols[len(cols)-1] < width:
 			onLeft = append(onLeft, x)
 		default:
-			refused = pgerr.NotSupported(x.Pos, "a subquery on both sides of an outer join in its condition")
+			both = x.Pos
 		}
 		return true
 	})
+	if both >= 0 {
+		return l.outerJoinByRow(j, cond, both)
+	}
 	if refused != nil {
 		return nil, refused
 	}
@@ -438,6 +442,52 @@ func (l *level) outerJoin(j *logical.Join, cond *scalar.Expr) (logical.Node, err
 			at += wider
 		}
 		p.Exprs = append(p.Exprs, columnExpr(at, f))
+	}
+	return p, nil
+}
+
+// outerJoinByRow is outerJoin with a subquery that depends on both sides: of the rows of
+// the one side that may have no partner, each is joined with those of the other for which
+// the condition is true, as LATERAL does.
+func (l *level) outerJoinByRow(j *logical.Join, cond *scalar.Expr, pos int) (logical.Node, error) {
+	if j.Kind == logical.FullJoin || j.TTL[0] != j.TTL[1] || l.outer != nil {
+		return nil, pgerr.NotSupported(pos, "a subquery on both sides of an outer join in its condition").
+			Hint("Outside of subqueries, LEFT JOIN and RIGHT JOIN take one.")
+	}
+	kept, other := j.Left, j.Right
+	if j.Kind == logical.RightJoin {
+		kept, other = other, kept
+	}
+	first, second := len(kept.Fields()), len(other.Fields())
+	swapped := func(c int) int { // between the order of j's columns and that of kept's, other's
+		switch {
+		case j.Kind != logical.RightJoin:
+			return c
+		case c < second:
+			return c + first
+		}
+		return c - second
+	}
+	cond, err := l.b.rewrite(cond, func(x *scalar.Expr) (*scalar.Expr, error) {
+		if x.Op != scalar.OpColumn {
+			return nil, nil
+		}
+		c := *x
+		c.Column = swapped(x.Column)
+		return &c, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	a := &logical.Apply{Kind: logical.LeftApply, Input: kept, Sub: other, TTL: j.TTL[0], Pos: pos}
+	a.Out = slices.Concat(kept.Fields(), other.Fields())
+	n, err := l.lateralOn(a, cond)
+	if err != nil {
+		return nil, err
+	}
+	p := &logical.Project{Input: n, Out: j.Out}
+	for i, f := range j.Out {
+		p.Exprs = append(p.Exprs, columnExpr(swapped(i), f))
 	}
 	return p, nil
 }
