@@ -306,14 +306,25 @@ func dateBin(x *row) (types.Value, error) {
 	if types.IsInfinite(src) {
 		return intValue(src), nil
 	}
-	if v.Months != 0 {
-		return types.NullValue, pgerr.NotSupported(-1, "a stride of date_bin with months or years")
+	if types.IsInfinite(origin) {
+		return types.NullValue, pgerr.New(pgerr.DatetimeFieldOverflow, "origin out of range")
 	}
-	stride := int64(v.Days)*types.MicrosPerDay + v.Micros
+	if v.Months != 0 {
+		return types.NullValue, pgerr.New(pgerr.FeatureNotSupported, "timestamps cannot be binned into intervals containing months or years")
+	}
+	days := int64(v.Days) * types.MicrosPerDay
+	stride, ok := types.AddInt64(days, v.Micros)
+	if !ok || days/types.MicrosPerDay != int64(v.Days) {
+		return types.NullValue, pgerr.New(pgerr.DatetimeFieldOverflow, "interval out of range")
+	}
 	if stride <= 0 {
 		return types.NullValue, pgerr.New(pgerr.DatetimeFieldOverflow, "stride must be greater than zero")
 	}
-	return intValue(origin + types.FloorDiv(src-origin, stride)*stride), nil
+	since := src - origin
+	if (src < origin) != (since < 0) {
+		return types.NullValue, pgerr.New(pgerr.DatetimeFieldOverflow, "interval out of range")
+	}
+	return intValue(origin + types.FloorDiv(since, stride)*stride), nil
 }
 
 func age(x *row) (types.Value, error) {

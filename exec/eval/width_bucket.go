@@ -44,6 +44,14 @@ func checkBuckets(n int64, isNaN, isInfinite, isEmpty bool) error {
 	return nil
 }
 
+// bucketAfter is the number of what is past n buckets.
+func bucketAfter(n int64) (types.Value, error) {
+	if n == math.MaxInt32 {
+		return types.NullValue, pgerr.New(pgerr.NumericValueOutOfRange, "integer out of range")
+	}
+	return intValue(n + 1), nil
+}
+
 func widthBucket(v, lo, hi float64, n int64) (types.Value, error) {
 	isNaN := math.IsNaN(v) || math.IsNaN(lo) || math.IsNaN(hi)
 	if err := checkBuckets(n, isNaN, math.IsInf(lo, 0) || math.IsInf(hi, 0), lo == hi); err != nil {
@@ -56,7 +64,7 @@ func widthBucket(v, lo, hi float64, n int64) (types.Value, error) {
 	case v < lo:
 		return intValue(0), nil
 	case v >= hi:
-		return intValue(n + 1), nil
+		return bucketAfter(n)
 	}
 	return intValue(int64(float64(n)*(v-lo)/(hi-lo)) + 1), nil
 }
@@ -72,7 +80,7 @@ func decimalBucket(v, lo, hi types.Decimal, n int64) (types.Value, error) {
 	case v.Cmp(lo)*up < 0:
 		return intValue(0), nil
 	case v.Cmp(hi)*up >= 0:
-		return intValue(n + 1), nil
+		return bucketAfter(n)
 	}
 	done, err := v.Sub(lo)
 	if err != nil {
