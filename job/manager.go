@@ -17,6 +17,7 @@ import (
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connector"
 	"github.com/millrace/millrace/connector/deadletter"
+	"github.com/millrace/millrace/connector/table"
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/internal/background"
 	"github.com/millrace/millrace/internal/clock"
@@ -41,6 +42,8 @@ type ManagerOptions struct {
 	Sinks   ConnectSink
 	// Letters keeps the rows that jobs cannot use; nil: they are counted only.
 	Letters *deadletter.Store
+	// Tables are the own tables that jobs write to; nil: nothing is taken back.
+	Tables *table.Store
 	// Retain keeps the changes of own tables from these offsets on for a holder;
 	// Release ends that.
 	Retain  func(holder string, offsets [][]byte) error

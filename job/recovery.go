@@ -26,6 +26,7 @@ const (
 	commitBlob    = "commit"    // JSON of a list of committables
 	asideBlob     = "aside"     // JSON of a list of what rows put aside need to be kept
 	watermarkBlob = "watermark" // decimal
+	markBlob      = "mark"      // JSON of a tableMark
 )
 
 // startingPoint is what an attempt begins with: a checkpoint or savepoint, or

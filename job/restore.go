@@ -140,6 +140,10 @@ type Restored struct {
 	// Again tells which of the job's output was committed after the point that its
 	// state is from, and so is written again; "": none.
 	Again string
+	// TakenBack are the own tables that are as they were at that point, but for what
+	// others did; Staying those that are not.
+	TakenBack []string
+	Staying   []Staying
 }
 
 // Restore stops a job and starts it, under a new id, from a savepoint or
@@ -181,11 +185,20 @@ func (m *Manager) Restore(ctx context.Context, j *catalog.Job, s RestoreSpec) (R
 	if err != nil {
 		return Restored{}, m.goOn(j, running, err)
 	}
-	made, err := m.replace(ctx, j, next, what.plan)
+	taking, err := m.takeBack(j, what)
 	if err != nil {
 		return Restored{}, m.goOn(j, running, err)
 	}
-	return Restored{Job: made, Plan: what.plan, Again: again}, m.Start(made)
+	defer taking.close()
+	made, err := m.replace(ctx, j, next, what.plan, taking)
+	if err != nil {
+		return Restored{}, m.goOn(j, running, err)
+	}
+	done := Restored{Job: made, Plan: what.plan, Again: again, TakenBack: taking.taken(what.plan.Graph)}
+	if again != "" {
+		done.Staying = taking.staying
+	}
+	return done, m.Start(made)
 }
 
 // again tells which output of a stopped job comes after a point. What sinks make
@@ -251,12 +264,17 @@ func (m *Manager) successor(j *catalog.Job, what *restoring, s RestoreSpec) (cat
 	return next, err
 }
 
-// replace records that next has taken j's place.
-func (m *Manager) replace(ctx context.Context, j *catalog.Job, next catalog.Job, plan *upgrade.Plan) (*catalog.Job, error) {
-	tx := m.opt.Store.Begin()
-	made, err := tx.ReplaceJob(j.ID, next)
-	if err == nil {
-		err = tx.Commit(ctx)
+// replace records that next has taken j's place, and in one step with that takes
+// back what is to be.
+func (m *Manager) replace(ctx context.Context, j *catalog.Job, next catalog.Job, plan *upgrade.Plan, taking *takingBack) (*catalog.Job, error) {
+	var made *catalog.Job
+	var err error
+	for again, tries := true, 0; again; again = tries < conflictsMax && taking.again(err) {
+		tries++
+		tx := m.opt.Store.Begin()
+		if made, err = tx.ReplaceJob(j.ID, next); err == nil {
+			err = taking.commitWith(ctx, tx, next.ID)
+		}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("record the restored job: %w", err)
@@ -405,7 +423,7 @@ func (m *Manager) alter(ctx context.Context, j *catalog.Job, s RestoreSpec) (*ca
 	if err := m.settle(ctx, j); err != nil {
 		return nil, nil, fmt.Errorf("commit what job %s had written: %w", j.Name, err)
 	}
-	made, err := m.replace(ctx, j, next, what.plan)
+	made, err := m.replace(ctx, j, next, what.plan, &takingBack{})
 	return made, what.plan, err
 }
 

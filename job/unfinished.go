@@ -69,7 +69,7 @@ func (m *Manager) giveUp(ctx context.Context, c catalog.Checkpoint, why error) e
 }
 
 // retain keeps own tables' changes from the positions of a checkpoint or savepoint
-// on, for a later restore.
+// on, those of its sinks included, for a later restore.
 func (m *Manager) retain(holder string, meta *manifest.Metadata) error {
 	g, err := graph.Decode(meta.Graph)
 	if err != nil {
@@ -78,6 +78,13 @@ func (m *Manager) retain(holder string, meta *manifest.Metadata) error {
 	offsets, err := offsetsIn(g, meta)
 	if err != nil {
 		return err
+	}
+	marks, err := marksIn(meta)
+	if err != nil {
+		return err
+	}
+	for _, mark := range marks {
+		offsets = append(offsets, mark.Offset)
 	}
 	return m.opt.Retain(holder, offsets)
 }

@@ -42,6 +42,7 @@ type uploadResult struct {
 	bytes   int64 // written by this checkpoint
 	reports []exec.Report
 	commits []committable // of this checkpoint and of failed ones before it
+	marks   map[string]tableMark
 	started time.Time
 	err     error
 	// collected is set when the checkpoint is complete and committed, and those that it
@@ -67,16 +68,17 @@ func (r *runner) upload(ctx context.Context, p *pendingBarrier, reports []exec.R
 	if d := r.opt.CheckpointTimeout; d > 0 {
 		ctx, cancel = context.WithTimeoutCause(ctx, started.Add(d).Sub(r.m.opt.Clock.Now()), fmt.Errorf("it was not written within %s", d))
 	}
+	marks := r.m.marks(r.g)
 	r.writing = true
 	go func() { // answers on r.uploads; end waits for it
 		defer cancel()
 		background.Thread()
-		u := uploadResult{meta: meta, reports: reports, commits: commits, started: started}
+		u := uploadResult{meta: meta, reports: reports, commits: commits, marks: marks, started: started}
 		if r.m.opt.Letters != nil { // before the sources are past those rows
 			u.err = r.m.opt.Letters.Flush()
 		}
 		if u.err == nil {
-			u.bytes, u.err = writeCheckpoint(ctx, r.m.opt.Objects, r.m.opt.Slots, meta, reports, commits)
+			u.bytes, u.err = writeCheckpoint(ctx, r.m.opt.Objects, r.m.opt.Slots, &u)
 		}
 		if u.err != nil && ctx.Err() != nil {
 			u.err = context.Cause(ctx)
@@ -113,7 +115,8 @@ func (r *runner) metadata(p *pendingBarrier) (*manifest.Metadata, error) {
 }
 
 // writeCheckpoint uploads the changed pages and completes the checkpoint.
-func writeCheckpoint(ctx context.Context, store object.Store, slots *background.Slots, meta *manifest.Metadata, reports []exec.Report, commits []committable) (int64, error) {
+func writeCheckpoint(ctx context.Context, store object.Store, slots *background.Slots, u *uploadResult) (int64, error) {
+	meta, reports := u.meta, u.reports
 	type answer struct {
 		tasks map[string]manifest.Task
 		bytes int64
@@ -158,7 +161,10 @@ func writeCheckpoint(ctx context.Context, store object.Store, slots *background.
 	if first != nil {
 		return bytes, first
 	}
-	if err := addCommits(operators, commits); err != nil {
+	if err := addCommits(operators, u.commits); err != nil {
+		return bytes, err
+	}
+	if err := addMarks(operators, u.marks); err != nil {
 		return bytes, err
 	}
 	for _, id := range sortedKeys(operators) {
@@ -271,7 +277,11 @@ func (r *runner) uploaded(ctx context.Context, u uploadResult) error {
 	c.Rows, c.FullBytes = u.meta.Size()
 	r.uncommitted = nil
 	r.confirm(u)
-	if err := r.m.opt.Retain(CheckpointHolder(r.job.ID, c.N), ownOffsets(r.g, u.reports)); err != nil {
+	offsets := ownOffsets(r.g, u.reports)
+	for _, mark := range u.marks {
+		offsets = append(offsets, mark.Offset)
+	}
+	if err := r.m.opt.Retain(CheckpointHolder(r.job.ID, c.N), offsets); err != nil {
 		r.m.opt.Log.Warn("retain table changes for checkpoint", "job", r.name(), "n", c.N, "err", err)
 	}
 	u.release()

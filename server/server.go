@@ -212,6 +212,7 @@ func (s *Server) wireUp() error {
 		Sinks: func(ctx context.Context, j *catalog.Job, op *graph.Operator) (connector.Sink, error) {
 			return h.Sink(ctx, j, op)
 		},
+		Tables:  s.tables,
 		Retain:  func(holder string, offsets [][]byte) error { return s.tables.Retain(holder, offsets...) },
 		Release: s.tables.Release, Letters: s.letters, Describe: func(j *catalog.Job) (json.RawMessage, error) { return h.Describe(j) },
 	})

@@ -189,6 +189,9 @@ func (st *stager) kill(t *table, v uint32) {
 }
 
 func (st *stager) undo() {
+	for _, section := range st.sections {
+		section.table.changed = min(section.table.changed, st.position-1)
+	}
 	for i := len(st.steps) - 1; i >= 0; i-- {
 		step := st.steps[i]
 		switch {

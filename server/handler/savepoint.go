@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/internal/pgerr"
@@ -149,13 +150,10 @@ func (h *Handler) restoreJob(text string, st *ast.RestoreJob) plan {
 			return nil, pgerr.From(err).At(int(st.From.Pos))
 		}
 		noticeVerdicts(s, done.Plan)
-		note := "nothing is written again"
-		switch {
-		case j.ViewID != "":
+		noticeStaying(s, done.Staying)
+		note := whatWasWritten(&done)
+		if j.ViewID != "" {
 			note = "its rows are those of that point, and follow from there"
-		case done.Again != "":
-			noticeStaying(s, done.Plan.Graph)
-			note = "what it wrote after that point is written again, " + done.Again
 		}
 		s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("job %s runs as %s; %s", j.Name, done.Job.ID, note))
 		return session.Command(tag), nil
@@ -171,20 +169,33 @@ func noticeVerdicts(s *session.Session, plan *upgrade.Plan) {
 	}
 }
 
-// noticeStaying tells about own tables in which what is written again does not take
-// the place of all that was written before: rows that the job does not write again,
-// and in tables without a key, where changes go by whole rows, any.
-func noticeStaying(s *session.Session, g *graph.Graph) {
-	for i := range g.Operators {
-		op := &g.Operators[i]
-		if op.Kind != graph.SinkKind || op.Sink.Connector != "" || op.Mode == graph.AppendOnly {
-			continue
-		}
-		e := pgerr.New(pgerr.Warning, "table %s keeps rows that the job wrote after that point where they are not written again", op.Sink.Relation)
-		if op.Sink.PrimaryKey == nil {
-			e = pgerr.New(pgerr.Warning, "table %s has no primary key: rows written after that point stay in it beside those that are written again", op.Sink.Relation)
-		}
-		s.SendNotice(session.Notice{Severity: "WARNING", Error: *e.Hint("For a table with the query's rows and no others, drop the job, TRUNCATE the table and create the job anew.")})
+// whatWasWritten tells what becomes of a restored job's output from after the point
+// that its state is from.
+func whatWasWritten(done *job.Restored) string {
+	var parts []string
+	if len(done.TakenBack) > 0 {
+		parts = append(parts, "what it wrote after that point was taken back from table "+strings.Join(done.TakenBack, ", "))
+	}
+	elsewhere := len(done.Staying) > 0
+	for i := range done.Plan.Graph.Operators {
+		op := &done.Plan.Graph.Operators[i]
+		elsewhere = elsewhere || op.Kind == graph.SinkKind && op.Sink.Connector != ""
+	}
+	if elsewhere && done.Again != "" {
+		parts = append(parts, "what it wrote after that point is written again, "+done.Again)
+	}
+	if parts == nil {
+		return "nothing is written again"
+	}
+	return strings.Join(parts, "; ")
+}
+
+// noticeStaying tells about own tables from which nothing could be taken back.
+func noticeStaying(s *session.Session, staying []job.Staying) {
+	for _, t := range staying {
+		e := pgerr.New(pgerr.Warning, "table %s keeps the rows that the job wrote after that point and does not write again: %s", t.Relation, t.Why).
+			Hint("For a table with the query's rows and no others, drop the job, TRUNCATE the table and create the job anew.")
+		s.SendNotice(session.Notice{Severity: "WARNING", Error: *e})
 	}
 }
 
