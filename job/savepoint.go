@@ -172,8 +172,13 @@ func joinURL(base, folder string) string {
 	return out
 }
 
-// offsetsIn are the positions in own tables that a checkpoint or savepoint has.
-func offsetsIn(g *graph.Graph, meta *manifest.Metadata) ([][]byte, error) {
+// offsetsIn are the positions in own tables that a checkpoint's or savepoint's sources
+// have.
+func offsetsIn(meta *manifest.Metadata) ([][]byte, error) {
+	g, err := graph.Decode(meta.Graph)
+	if err != nil {
+		return nil, err
+	}
 	start := newStartingPoint(nil)
 	start.meta = meta
 	if err := start.read(g); err != nil {

@@ -122,10 +122,11 @@ func (m *Manager) Drop(ctx context.Context, j *catalog.Job) error {
 		m.opt.Log.Warn("commit what a dropped job had written", "job", j.Name, "err", err)
 	}
 	if Retains(j) {
-		if m.tablesThere(j) {
-			return nil
+		if !m.tablesThere(j) {
+			return m.release(sure, j.ID)
 		}
-		return m.release(sure, j.ID)
+		m.forgetMarks(ctx, j)
+		return nil
 	}
 	var failed error
 	for _, id := range append([]string{j.ID}, j.Lineage...) {
@@ -185,6 +186,30 @@ func (m *Manager) tablesThere(j *catalog.Job) bool {
 		}
 	}
 	return true
+}
+
+// forgetMarks lets own tables keep no more for the checkpoints of a job that was
+// dropped than what can be read with them: it will not take back what it wrote.
+func (m *Manager) forgetMarks(ctx context.Context, j *catalog.Job) {
+	for _, id := range append([]string{j.ID}, j.Lineage...) {
+		if m.inUse(id) {
+			continue
+		}
+		numbers, err := checkpoint.List(ctx, m.opt.Objects, id)
+		for i := 0; i < len(numbers) && err == nil; i++ {
+			var meta *manifest.Metadata
+			var offsets [][]byte
+			if meta, err = checkpoint.Load(ctx, m.opt.Objects, id, numbers[i]); err != nil {
+				break
+			}
+			if offsets, err = offsetsIn(meta); err == nil {
+				err = m.opt.Retain(CheckpointHolder(id, numbers[i]), offsets)
+			}
+		}
+		if err != nil {
+			m.opt.Log.Warn("look what own tables keep for a dropped job", "job", j.Name, "id", id, "err", err)
+		}
+	}
 }
 
 // release lets own tables forget what they keep for the checkpoints of a job id.

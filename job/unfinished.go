@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/catalog"
-	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/statestore/checkpoint"
 	"github.com/millrace/millrace/statestore/gc"
 	"github.com/millrace/millrace/statestore/manifest"
@@ -71,11 +70,7 @@ func (m *Manager) giveUp(ctx context.Context, c catalog.Checkpoint, why error) e
 // retain keeps own tables' changes from the positions of a checkpoint or savepoint
 // on, those of its sinks included, for a later restore.
 func (m *Manager) retain(holder string, meta *manifest.Metadata) error {
-	g, err := graph.Decode(meta.Graph)
-	if err != nil {
-		return err
-	}
-	offsets, err := offsetsIn(g, meta)
+	offsets, err := offsetsIn(meta)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@ package handler_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +52,38 @@ func TestTakeBackGone(t *testing.T) {
 	c.noticed()
 	c.exec(`RESTORE JOB e FROM SAVEPOINT sp AS INSERT INTO s SELECT c, id FROM o`)
 	contains(t, c.noticed(), "table public.s keeps the rows that the job wrote after that point and does not write again: the state does not tell", "is written again")
+}
+
+// TestTakeBackOfAStream takes back from a table without a key what came of a source that
+// is no table. Once the job is dropped, nobody keeps the table's changes for it.
+func TestTakeBackOfAStream(t *testing.T) {
+	c := start(t, "")
+	c.exec(`CREATE SOURCE bid WITH (connector = 'nexmark', stream = 'bid', rows_per_second = 5000)`, `CREATE TABLE s (a bigint, n bigint)`,
+		`CREATE JOB e WITH (checkpoint_interval = '20ms') AS INSERT INTO s SELECT auction % 10, count(*) FROM bid GROUP BY auction % 10`)
+	c.eventually(`SELECT count(*) FROM s`, "10")
+	c.exec(`SAVEPOINT JOB e AS sp`)
+	for _, parallelism := range []int{1, 3} {
+		n := c.one(`SELECT sum(n) FROM s`)
+		c.eventually(`SELECT sum(n) > `+n+` + 1000 FROM s`, "t")
+		c.noticed()
+		c.exec(fmt.Sprintf(`RESTORE JOB e FROM SAVEPOINT sp WITH (parallelism = %d)`, parallelism))
+		contains(t, c.noticed(), "what it wrote after that point was taken back from table public.s")
+		c.expect(`SELECT count(*), count(DISTINCT a) FROM s`, "10 | 10")
+	}
+	c.eventually(`SELECT count(*) > 1 FROM millrace.checkpoints WHERE job_id = (SELECT id FROM millrace.jobs)`, "t")
+	c.expect(`SELECT count(*), count(DISTINCT a) FROM s`, "10 | 10")
+	kept := func() string {
+		data, err := os.ReadFile(filepath.Join(c.data, "tables", "retained.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(data)
+	}
+	contains(t, kept(), "checkpoint ", "savepoint sp")
+	c.exec(`DROP JOB e`)
+	if left := kept(); strings.Contains(left, "checkpoint ") {
+		t.Errorf("after the job was dropped, there is kept %s", left)
+	}
 }
 
 // TestTakeBackRandomly restores jobs to savepoints of any age while their input
