@@ -44,7 +44,7 @@ var refused = []struct{ sql, feature string }{
 	{`‸NOTIFY x`, "NOTIFY"},
 	{`‸USE x`, "USE"},
 	{`SELECT '(a)\1' ‸~ '(a)\1'`, "a back reference in a regular expression"},
-	{`SELECT ‸date_bin('1 month', now(), now())`, "a stride of date_bin with months or years"},
+	{`SELECT ‸date_bin('1 month', now(), now())`, "intervals containing months or years"},
 	{`CREATE MATERIALIZED VIEW x AS SELECT * FROM ‸pg_class`, "a continuous query over pg_catalog.pg_class"},
 	{`CREATE JOB x AS INSERT INTO t SELECT * FROM u ON CONFLICT (a) DO UPDATE SET b = excluded.b`, "ON CONFLICT DO UPDATE in a job"},
 }
