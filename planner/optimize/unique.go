@@ -30,10 +30,14 @@ func unique(n logical.Node, by []*scalar.Expr) bool {
 				return unique(top, by)
 			}
 		}
-		for _, x := range scalar.Conjuncts(n.Predicate) { // a column that equals a constant is given
+		where := scalar.Conjuncts(n.Predicate)
+		for _, x := range where { // a column that equals a constant is given
 			if inner := innerSide(x); inner != nil {
 				by = append(slices.Clone(by), inner)
 			}
+		}
+		if in, ok := n.Input.(*logical.Join); ok {
+			return uniqueJoin(in, by, where)
 		}
 		return unique(n.Input, by)
 	case *logical.Project:
@@ -50,7 +54,7 @@ func unique(n logical.Node, by []*scalar.Expr) bool {
 		}
 		return true
 	case *logical.Join:
-		return uniqueJoin(n, by)
+		return uniqueJoin(n, by, nil)
 	case *logical.Values:
 		return len(n.Rows) <= 1
 	case *logical.Sort:
@@ -58,10 +62,10 @@ func unique(n logical.Node, by []*scalar.Expr) bool {
 		return ok && unique(t, by) || unique(n.Input, by)
 	case *logical.TopN:
 		one := n.Func == "row_number" && !n.WithTies && n.To <= n.From
-		given := func(x *scalar.Expr) bool {
+		known := func(x *scalar.Expr) bool {
 			return slices.ContainsFunc(by, func(y *scalar.Expr) bool { return scalar.Equal(x, y) })
 		}
-		return one && !slices.ContainsFunc(n.PartitionBy, func(x *scalar.Expr) bool { return !given(x) }) || unique(n.Input, by)
+		return one && !slices.ContainsFunc(n.PartitionBy, func(x *scalar.Expr) bool { return !known(x) }) || unique(n.Input, by)
 	case *logical.Apply:
 		if n.Kind != logical.CrossApply && n.Kind != logical.LeftApply {
 			return unique(n.Input, ofColumns(by, 0, len(n.Input.Fields())))
@@ -92,11 +96,9 @@ func keepsApart(from, to types.Type) bool {
 	return false
 }
 
-// uniqueJoin is unique for a join. A row of the left side gives what the right
-// side's columns equal by the condition.
-func uniqueJoin(n *logical.Join, by []*scalar.Expr) bool {
-	width := len(n.Left.Fields())
-	left := ofColumns(by, 0, width)
+// uniqueJoin is unique for a join and conditions above it. A row of one side gives
+// what the other side's columns equal.
+func uniqueJoin(n *logical.Join, by, where []*scalar.Expr) bool {
 	switch n.Kind {
 	case logical.SemiJoin, logical.AntiJoin:
 		return unique(n.Left, by)
@@ -104,13 +106,39 @@ func uniqueJoin(n *logical.Join, by []*scalar.Expr) bool {
 	default:
 		return false
 	}
-	right := ofColumns(by, width, len(n.Out))
-	for _, c := range scalar.Conjuncts(n.Condition) {
-		if e, ok := equalityOf(c, width); ok {
-			right = append(right, e.inner)
+	width := len(n.Left.Fields())
+	left, right := ofColumns(by, 0, width), ofColumns(by, width, len(n.Out))
+	on := scalar.Conjuncts(n.Condition)
+	if n.Kind == logical.InnerJoin {
+		on, where = nil, append(on, where...)
+	}
+	for {
+		l, r := unique(n.Left, left), unique(n.Right, right)
+		if l && r {
+			return true
+		}
+		known := len(left) + len(right)
+		for _, c := range append(slices.Clone(on), where...) { // of on, the right side's columns are told, not the left's
+			if e, ok := equalityOf(c, width); ok && (l || given(e.outer, left)) && !slices.ContainsFunc(right, func(x *scalar.Expr) bool { return scalar.Equal(x, e.inner) }) {
+				right = append(right, e.inner)
+			}
+		}
+		for _, c := range where {
+			if e, ok := equalityOf(c, width); ok && (r || given(e.inner, right)) && !slices.ContainsFunc(left, func(x *scalar.Expr) bool { return scalar.Equal(x, e.outer) }) {
+				left = append(left, e.outer)
+			}
+		}
+		if len(left)+len(right) == known {
+			return false
 		}
 	}
-	return unique(n.Left, left) && unique(n.Right, right)
+}
+
+// given reports whether x has one value for given values of by.
+func given(x *scalar.Expr, by []*scalar.Expr) bool {
+	return isMovable(x) && !slices.ContainsFunc(scalar.Columns(x), func(c int) bool {
+		return !slices.ContainsFunc(by, func(y *scalar.Expr) bool { return gives(y, c) })
+	})
 }
 
 // ofColumns are those of the list that read columns from to to-1 alone, counted

@@ -125,6 +125,9 @@ func domainJoin(a *logical.Apply) (logical.Node, string) {
 	case logical.AnyApply, logical.AllApply:
 		return domainAny(a)
 	case logical.ScalarApply:
+		if h := hoisted(a); h != nil {
+			return decorrelate(h), ""
+		}
 		if !unique(a.Sub, nil) {
 			return nil, severalRows
 		}
