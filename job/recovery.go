@@ -35,6 +35,7 @@ type startingPoint struct {
 	meta        *manifest.Metadata // nil: nothing
 	store       object.Store       // what the names in meta are relative to
 	continues   bool               // meta is the job's own: its segments stay in use
+	fellBack    bool               // newer ones cannot be used
 	plan        *upgrade.Plan      // who takes over what; nil when continues
 	sources     map[string]*exec.SourceState
 	watermarks  map[string]exec.Watermark
@@ -89,7 +90,7 @@ func (r *runner) startingPoint(ctx context.Context) (*startingPoint, error) {
 		return nil, fmt.Errorf("%w: %w", errNoneIntact, errors.Join(skipped...))
 	}
 	sp.next = nextNumber(r.job, recorded, there)
-	sp.meta, sp.continues = meta, true
+	sp.meta, sp.continues, sp.fellBack = meta, true, len(skipped) > 0
 	if meta == nil && r.job.RestoreFrom != "" {
 		if len(skipped) > 0 {
 			r.event(ctx, "fallback", "restoring from "+r.job.RestoreFrom+" again")

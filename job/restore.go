@@ -185,7 +185,7 @@ func (m *Manager) Restore(ctx context.Context, j *catalog.Job, s RestoreSpec) (R
 	if err != nil {
 		return Restored{}, m.goOn(j, running, err)
 	}
-	taking, err := m.takeBack(j, what)
+	taking, err := m.takeBack(j, what.meta, what.plan.Graph)
 	if err != nil {
 		return Restored{}, m.goOn(j, running, err)
 	}

@@ -198,6 +198,9 @@ func (r *runner) begin(ctx context.Context, start *startingPoint) error {
 	if err := p.recommit(ctx); err != nil {
 		return err
 	}
+	if start.fellBack && start.meta != nil {
+		r.fallBack(ctx, start.meta)
+	}
 	r.reports = make(chan exec.Report, 1024)
 	r.uploads = make(chan uploadResult, 1)
 	r.uncommitted, r.collected, r.finishing, r.writing, r.lastPart = nil, nil, false, false, math.MaxUint64

@@ -82,7 +82,7 @@ func marksIn(meta *manifest.Metadata) (out []tableMark, err error) {
 // that it was restored to.
 type Staying struct{ Relation, Why string }
 
-// takingBack is what a restore does about own tables that the job wrote to.
+// takingBack is what a restore or fallback does about own tables that the job wrote to.
 type takingBack struct {
 	back    *table.Back // nil: nothing
 	staying []Staying
@@ -108,11 +108,11 @@ func (t *takingBack) taken(g *graph.Graph) (relations []string) {
 	return relations
 }
 
-// takeBack looks what a job that has ended wrote, after the point that it is to be
-// restored to, to the own tables that it goes on to write.
-func (m *Manager) takeBack(j *catalog.Job, what *restoring) (*takingBack, error) {
+// takeBack looks what a job that has ended wrote, after the point that it is to go on
+// from, to the own tables that it goes on to write, with the plan next.
+func (m *Manager) takeBack(j *catalog.Job, point *manifest.Metadata, next *graph.Graph) (*takingBack, error) {
 	out := &takingBack{}
-	sinks := ownSinks(what.plan.Graph)
+	sinks := ownSinks(next)
 	if m.opt.Tables == nil || len(sinks) == 0 {
 		return out, nil
 	}
@@ -122,8 +122,8 @@ func (m *Manager) takeBack(j *catalog.Job, what *restoring) (*takingBack, error)
 		}
 		return out, nil
 	}
-	w := table.Written{Jobs: m.formerly(j, what.meta.JobID), Point: what.meta.JobID, Epoch: what.meta.Epoch}
-	marks, err := marksIn(what.meta)
+	w := table.Written{Jobs: m.formerly(j, point.JobID), Point: point.JobID, Epoch: point.Epoch}
+	marks, err := marksIn(point)
 	if err != nil {
 		return nil, err
 	}
@@ -135,13 +135,12 @@ func (m *Manager) takeBack(j *catalog.Job, what *restoring) (*takingBack, error)
 	if w.Since == nil {
 		return stay("the state does not tell where this server's own tables stood then")
 	}
-	for _, encoded := range [][]byte{j.Graph, what.meta.Graph} {
+	for _, encoded := range [][]byte{j.Graph, point.Graph} {
 		g, err := graph.Decode(encoded)
 		if err != nil {
 			return nil, err
 		}
-		sinks := ownSinks(g)
-		for _, op := range append(sinks, ownSinks(what.plan.Graph)...) {
+		for _, op := range append(ownSinks(g), sinks...) {
 			if !slices.Contains(w.Operators, op.ID) {
 				w.Operators = append(w.Operators, op.ID)
 			}
@@ -191,6 +190,26 @@ func (t *takingBack) commitWith(ctx context.Context, tx *catalog.Tx, by string) 
 
 // conflictsMax is how often a restore looks again at what others have changed.
 const conflictsMax = 100
+
+// fallBack takes back what the last run of a job wrote after a checkpoint that it has to
+// go on from, as newer ones are damaged or gone. What stays is in the job's events.
+func (r *runner) fallBack(ctx context.Context, point *manifest.Metadata) {
+	taking, err := r.m.takeBack(r.job, point, r.g)
+	if err == nil {
+		defer taking.close()
+		for again, tries := taking.back != nil && len(taking.back.Tables()) > 0, 0; again; again = tries < conflictsMax && taking.again(err) {
+			err = taking.back.Commit(ctx, r.job.ID)
+			tries++
+		}
+	}
+	if err != nil {
+		r.event(ctx, "fallback", "what was written after that checkpoint stays: "+err.Error())
+		return
+	}
+	for _, t := range taking.staying {
+		r.event(ctx, "fallback", fmt.Sprintf("table %s keeps the rows that were written after that checkpoint and are not written again: %s", t.Relation, t.Why))
+	}
+}
 
 // again reports whether err is that others have changed the tables meanwhile, and
 // reads what they did.

@@ -163,11 +163,18 @@ func (b *Back) Tables() (ids []string) {
 	return ids
 }
 
-// CommitWith is Txn.CommitWith of what is taken back: in the name of a job, so that
-// what was taken back can itself be. When others have changed one of the tables since Read, the
-// error is 40001: read on and try again.
+// Commit takes back what there is, in the name of a job, so that it can itself be taken
+// back. When others have changed one of the tables since Read, the error is 40001:
+// read on and try again.
+func (b *Back) Commit(ctx context.Context, by string) error { return b.commit(ctx, by, nil) }
+
+// CommitWith is Commit as Txn.CommitWith does it.
 func (b *Back) CommitWith(ctx context.Context, by, id string, decide func(forget string) error) error {
-	txn := &pendingTxn{guards: map[string]uint64{}, joint: &joint{id: id, decide: decide}}
+	return b.commit(ctx, by, &joint{id: id, decide: decide})
+}
+
+func (b *Back) commit(ctx context.Context, by string, with *joint) error {
+	txn := &pendingTxn{guards: map[string]uint64{}, joint: with}
 	for _, t := range b.trails {
 		gone, back := b.inverse(t)
 		if len(gone)+len(back) == 0 {

@@ -54,6 +54,29 @@ func TestTakeBackGone(t *testing.T) {
 	contains(t, c.noticed(), "table public.s keeps the rows that the job wrote after that point and does not write again: the state does not tell", "is written again")
 }
 
+// TestTakeBackFallingBack takes back what was written after the checkpoint that a job
+// goes on from when newer ones are damaged.
+func TestTakeBackFallingBack(t *testing.T) {
+	c := start(t, "")
+	c.exec(`CREATE TABLE o (id bigint PRIMARY KEY, c bigint)`, `CREATE TABLE s (c bigint PRIMARY KEY, n bigint)`,
+		`CREATE JOB e WITH (checkpoint_interval = '0s', retained_checkpoints = 20) AS INSERT INTO s SELECT c, count(*) FROM o GROUP BY c`,
+		`INSERT INTO o VALUES (1, 1)`, `FLUSH`)
+	good := number(t, c.one(`SELECT max(n) FROM millrace.checkpoints WHERE state = 'complete'`))
+	c.exec(`DELETE FROM o WHERE id = 1`, `INSERT INTO o VALUES (5, 9)`, `FLUSH`, `PAUSE JOB e`, `INSERT INTO o VALUES (2, 1)`, `DELETE FROM o WHERE id = 5`)
+	c.expect(`SELECT * FROM s`, "9 | 1")
+	id, last := c.one(`SELECT id FROM millrace.jobs`), number(t, c.one(`SELECT max(n) FROM millrace.checkpoints WHERE state = 'complete'`))
+	c.stop()
+	for n := good + 1; n <= last; n++ {
+		if err := os.WriteFile(filepath.Join(c.data, "objects", id, fmt.Sprintf("chk-%d", n), "_metadata"), []byte("damaged"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.boot()
+	c.exec(`RESUME JOB e`, `FLUSH`)
+	c.expect(`SELECT * FROM s`, "1 | 1")
+	c.eventually(`SELECT count(*) > 0, count(*) FILTER (WHERE message LIKE '%keeps%' OR message LIKE '%stays%') FROM millrace.job_events WHERE kind = 'fallback'`, "t | 0")
+}
+
 // TestTakeBackOfAStream takes back from a table without a key what came of a source that
 // is no table. Once the job is dropped, nobody keeps the table's changes for it.
 func TestTakeBackOfAStream(t *testing.T) {
