@@ -181,7 +181,6 @@ func (x *aggregation) onClose() (bool, error) {
 		return false, pgerr.New(pgerr.FeatureNotSupported, "EMIT ON WINDOW CLOSE needs a watermark on %q", w.name).At(w.pos).
 			Hint("Declare one on the relation that it comes from, if that has none. None goes through groups of another key, or joins of rows whose times may lie any time apart.")
 	}
-	b.closes = true
 	return true, nil
 }
 

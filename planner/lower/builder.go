@@ -23,7 +23,6 @@ type builder struct {
 	bounded     bool
 	view        bool
 	emitOnClose bool
-	closes      bool // some window aggregate emits on close
 
 	ops      []*operator
 	rising   []*scalar.Expr         // of column 0, an event time

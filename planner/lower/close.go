@@ -21,6 +21,28 @@ func (b *builder) settled(op int) bool {
 	return o.onClose && o.Mode == graph.AppendOnly
 }
 
+// waits reports whether the rows of op come from windows that have closed: of each
+// branch of a union.
+func (b *builder) waits(op int) bool {
+	o := b.ops[op]
+	if o.onClose {
+		return true
+	}
+	waiting := 0
+	for _, in := range o.Inputs {
+		if b.waits(in.Operator) || o.Kind == graph.UnionKind && b.constant(in.Operator) {
+			waiting++
+		}
+	}
+	return waiting > 0 && (o.Kind != graph.UnionKind || waiting == len(o.Inputs))
+}
+
+// constant reports whether nothing is read for op.
+func (b *builder) constant(op int) bool {
+	o := b.ops[op]
+	return o.Kind == graph.ValuesKind || len(o.Inputs) > 0 && !slices.ContainsFunc(o.Inputs, func(in graph.Input) bool { return !b.constant(in.Operator) })
+}
+
 // windowEnd is what says when the window of a row of s closes, and that window; nil
 // if nothing does.
 func (s *stream) windowEnd() (*scalar.Expr, *pendingWindow) {
@@ -118,7 +140,6 @@ func (b *builder) hold(s stream, end *scalar.Expr, w *pendingWindow) (stream, er
 		o.spread = spread{known: true, cols: spec.Keys}
 	}
 	o.attrs = closedAttrs(in.attrs, w)
-	b.closes = true
 	all := b.identity(b.add(o, ""))
 	out := stream{op: all.op, exprs: slices.Clone(over.exprs), names: over.names, attrs: make([]attr, len(over.exprs))}
 	for i, at := range places {

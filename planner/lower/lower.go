@@ -33,7 +33,7 @@ type Index struct {
 func Job(roots []*logical.Sink, opts Options) (*graph.Graph, error) {
 	b := newBuilder(opts, false)
 	for _, root := range roots {
-		b.emitOnClose, b.closes = root.EmitOnWindowClose, false
+		b.emitOnClose = root.EmitOnWindowClose
 		if err := b.sink(root); err != nil {
 			return nil, err
 		}

@@ -83,7 +83,6 @@ func (b *builder) overState(o *operator, p *partition, n *logical.Over, w *pendi
 			return err
 		}
 		o.Mode, o.attrs, o.onClose = graph.AppendOnly, append(slices.Clone(in.attrs), after...), true
-		b.closes = true
 	case w != nil:
 		spec.RowKey, spec.Copies, o.UpsertKey = p.rowKey, p.copies, p.upsertKey()
 		b.overCloses(o, p, w)

@@ -21,7 +21,7 @@ func (b *builder) sink(n *logical.Sink) error {
 	if s, err = b.place(s); err != nil {
 		return err
 	}
-	if err := b.checkClose(n.EmitPos); err != nil {
+	if err := b.checkClose(s.op, n.EmitPos); err != nil {
 		return err
 	}
 	rel, in := n.Relation, b.ops[s.op]
@@ -65,9 +65,9 @@ func (b *builder) sink(n *logical.Sink) error {
 	return nil
 }
 
-// checkClose refuses EMIT ON WINDOW CLOSE where no window closes.
-func (b *builder) checkClose(pos int) error {
-	if !b.emitOnClose || b.closes {
+// checkClose refuses EMIT ON WINDOW CLOSE where no window closes below op.
+func (b *builder) checkClose(op, pos int) error {
+	if !b.emitOnClose || b.waits(op) {
 		return nil
 	}
 	return pgerr.New(pgerr.InvalidObjectDefinition, "EMIT ON WINDOW CLOSE needs a query whose rows are of windows that close").At(pos).
@@ -86,7 +86,7 @@ func (b *builder) materialize(n *logical.Materialize) error {
 	if s, err = b.place(s); err != nil {
 		return err
 	}
-	if err := b.checkClose(n.EmitPos); err != nil {
+	if err := b.checkClose(s.op, n.EmitPos); err != nil {
 		return err
 	}
 	rel, in := n.Relation, b.ops[s.op]

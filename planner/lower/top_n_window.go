@@ -36,7 +36,6 @@ func (b *builder) closesTop(mode graph.Changelog) bool {
 	if !b.view && !b.emitOnClose {
 		return mode == graph.AppendOnly
 	}
-	b.closes = b.closes || b.emitOnClose
 	return b.emitOnClose // whatever the changes are: those of a window end with it
 }
 
