@@ -74,7 +74,7 @@ func (b *binder) sortAndLimit(n logical.Node, keys []scalar.SortKey, q *ast.Quer
 		return nil, pgerr.New(pgerr.SyntaxError, "WITH TIES cannot be specified without ORDER BY clause").At(int(q.Pos))
 	}
 	if limit == nil && skip == nil && (len(keys) == 0 || b.opts.Continuous && !mode.keepOrder) {
-		if len(keys) > 0 && len(b.viewing) == 0 {
+		if len(keys) > 0 && len(b.viewing) == 0 && !mode.picked {
 			b.warn(q.OrderBy[0].Pos, "ORDER BY has no effect in a continuous query")
 		}
 		return n, nil

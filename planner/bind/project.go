@@ -127,7 +127,9 @@ func (s *selection) project() error {
 	if err != nil {
 		return err
 	}
-	if s.node, err = s.b.sortAndLimit(s.node, keys, s.q, env{ctes: s.ctes, outer: s.outer}, s.scope, s.mode); err != nil {
+	mode := s.mode
+	mode.picked = len(by) > 0
+	if s.node, err = s.b.sortAndLimit(s.node, keys, s.q, env{ctes: s.ctes, outer: s.outer}, s.scope, mode); err != nil {
 		return err
 	}
 	switch {

@@ -20,6 +20,8 @@ type queryMode struct {
 	keepUnknown bool
 	// keepOrder keeps an ORDER BY in a continuous query too, for an array of the rows.
 	keepOrder bool
+	// picked says that ORDER BY has had its effect: DISTINCT ON picked rows by it.
+	picked bool
 }
 
 // cteScope is a list of WITH queries, innermost first.
