@@ -53,13 +53,14 @@ func newAverage(slots []Slot, scale uintptr, out types.Type) (Output, error) {
 	return nil, pgerr.NotSupported(-1, "an average of type "+out.String())
 }
 
-// perRow writes the rows that have a count, and null for the others.
+// perRow writes the rows that have a count, and null for the others: for those too
+// from which more was taken away than they had seen.
 func perRow(count uintptr, write func(r unsafe.Pointer, n int64, dst *batch.Column, i int) error) Output {
 	return func(rows []unsafe.Pointer, dst *batch.Column) error {
 		start(dst, len(rows))
 		for i, r := range rows {
 			n := *at[int64](r, count)
-			if n == 0 {
+			if n <= 0 {
 				setNull(dst, i, len(rows))
 				continue
 			}
@@ -71,12 +72,9 @@ func perRow(count uintptr, write func(r unsafe.Pointer, n int64, dst *batch.Colu
 	}
 }
 
-// divCount divides a sum by a count with PostgreSQL's choice of scale: at least
+// divCount divides a sum by a count, which is positive, with PostgreSQL's choice of scale: at least
 // 16 significant digits, and no fewer decimals than the sum has.
 func divCount(d types.Decimal, n int64) (types.Decimal, error) {
-	if n < 0 { // more taken away than was put in: no data can do that
-		return d, pgerr.New(pgerr.InternalError, "a count of values fell below zero")
-	}
 	neg := d.Hi < 0
 	m := d
 	if neg {

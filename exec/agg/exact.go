@@ -227,7 +227,7 @@ type specials [3]uintptr
 
 // of gives the value that specials make of a sum, and whether there are any.
 func (s *specials) of(r unsafe.Pointer) (float64, bool) {
-	nan, inf, neg := *at[int64](r, s[0]) != 0, *at[int64](r, s[1])&(1<<squarelessShift-1) != 0, *at[int64](r, s[2]) != 0
+	nan, inf, neg := *at[int64](r, s[0]) > 0, *at[int64](r, s[1])&(1<<squarelessShift-1) != 0, *at[int64](r, s[2]) > 0
 	switch {
 	case nan || inf && neg:
 		return math.NaN(), true

@@ -70,20 +70,20 @@ func newValue(slots []Slot, out types.Type, strings Bytes) (Output, error) {
 		return func(rows []unsafe.Pointer, dst *batch.Column) error {
 			start(dst, len(rows))
 			for i, r := range rows {
-				dst.Int[i] = *at[int64](r, off)
+				dst.Int[i] = max(*at[int64](r, off), 0)
 			}
 			return nil
 		}, nil
 	case "bool_and":
 		return guard(slots, func(rows []unsafe.Pointer, dst *batch.Column) {
 			for i, r := range rows {
-				dst.Bool[i] = *at[int64](r, off) == 0
+				dst.Bool[i] = *at[int64](r, off) <= 0
 			}
 		}), nil
 	case "bool_or":
 		return guard(slots, func(rows []unsafe.Pointer, dst *batch.Column) {
 			for i, r := range rows {
-				dst.Bool[i] = *at[int64](r, off) != 0
+				dst.Bool[i] = *at[int64](r, off) > 0
 			}
 		}), nil
 	}
@@ -178,7 +178,7 @@ func start(dst *batch.Column, n int) {
 }
 
 // guard runs write and then makes null what has no value: where the companion
-// count, the second slot, is zero.
+// count, the second slot, is not above zero.
 func guard(slots []Slot, write func(rows []unsafe.Pointer, dst *batch.Column)) Output {
 	return guardSum(slots, func(rows []unsafe.Pointer, dst *batch.Column) error {
 		write(rows, dst)
@@ -201,7 +201,7 @@ func guardSum(slots []Slot, write func(rows []unsafe.Pointer, dst *batch.Column)
 			return err
 		}
 		for i, r := range rows {
-			if *at[int64](r, count) == 0 {
+			if *at[int64](r, count) <= 0 {
 				setNull(dst, i, len(rows))
 			}
 		}

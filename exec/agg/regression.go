@@ -38,7 +38,7 @@ type regression struct {
 // value is null (not ok) where PostgreSQL's is.
 func (g *regression) value(r unsafe.Pointer) (v float64, ok bool, err error) {
 	n := *at[int64](r, g.slots[0].Off)
-	if n == 0 || g.fn == "covar_samp" && n == 1 {
+	if n <= 0 || g.fn == "covar_samp" && n == 1 {
 		return 0, false, nil
 	}
 	badY, anyY := g.y.of(r)

@@ -21,7 +21,7 @@ func newVariance(fn string, slots []Slot, scale uintptr, out types.Type) (Output
 		start(dst, len(rows))
 		for i, r := range rows {
 			n := *at[int64](r, count)
-			if n == 0 || sample && n == 1 {
+			if n <= 0 || sample && n == 1 {
 				setNull(dst, i, len(rows))
 				continue
 			}

@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/exec/agg"
 	"github.com/millrace/millrace/internal/invariant"
 	"github.com/millrace/millrace/internal/memory"
@@ -16,11 +17,12 @@ import (
 // accumulators fold batches into the rows of a group table, and turn such rows
 // into output columns. All aggregating operators share them.
 type accumulators struct {
-	spec   *graph.Aggregate
-	groups *table
-	life   *lifetime // of groups; nil: they stay
-	memory *memory.Share
-	all    []accumulator
+	spec     *graph.Aggregate
+	groups   *table
+	life     *lifetime // of groups; nil: they stay
+	memory   *memory.Share
+	counters *exec.Counters
+	all      []accumulator
 	// filtered are the selections that accumulators outside of distincts read.
 	filtered  []selection
 	distincts []*distinct
@@ -51,6 +53,7 @@ type accumulator struct {
 type selection struct {
 	filter, arg int
 	with        []int // more argument columns
+	guard       guard
 	made        bool
 	sel         []uint16 // nil: all that the batch selects
 	buf         []uint16
@@ -59,7 +62,7 @@ type selection struct {
 // newAccumulators builds the kernels of spec over the operator's tables. window
 // says that the tables' keys end with a window.
 func newAccumulators(op *graph.Operator, spec *graph.Aggregate, env *Env, window bool) (*accumulators, error) {
-	a := &accumulators{spec: spec, memory: env.Memory}
+	a := &accumulators{spec: spec, memory: env.Memory, counters: env.Counters}
 	tables, err := openTables(op, env)
 	if err != nil {
 		return nil, err
@@ -69,7 +72,7 @@ func newAccumulators(op *graph.Operator, spec *graph.Aggregate, env *Env, window
 	next := 1
 	for _, d := range spec.Distincts {
 		x := newDistinct(d, tables[next], spec.Retractable)
-		x.life = newLifetime(env, next, x.values.Table)
+		x.life, x.unseen = newLifetime(env, next, x.values.Table), spec.Unseen
 		a.distincts = append(a.distincts, x)
 		next++
 	}
@@ -86,7 +89,7 @@ func newAccumulators(op *graph.Operator, spec *graph.Aggregate, env *Env, window
 			if err != nil {
 				return nil, err
 			}
-			acc.selection = a.selectionOf(s)
+			acc.selection = a.selectionOf(s, a.guardOf(i, acc.kept))
 		}
 		a.all = append(a.all, acc)
 		if extremum {
@@ -228,13 +231,13 @@ func openTables(op *graph.Operator, env *Env) ([]*table, error) {
 	return all, nil
 }
 
-func (a *accumulators) selectionOf(acc graph.Accumulator) int {
+func (a *accumulators) selectionOf(acc graph.Accumulator, count int) int {
 	for i, s := range a.filtered {
-		if s.filter == acc.Filter && s.arg == acc.Arg && slices.Equal(s.with, acc.With) {
+		if s.filter == acc.Filter && s.arg == acc.Arg && s.guard.count == count && slices.Equal(s.with, acc.With) {
 			return i
 		}
 	}
-	a.filtered = append(a.filtered, selection{filter: acc.Filter, arg: acc.Arg, with: acc.With})
+	a.filtered = append(a.filtered, selection{filter: acc.Filter, arg: acc.Arg, with: acc.With, guard: guard{count: count}})
 	return len(a.filtered) - 1
 }
 
@@ -362,6 +365,10 @@ func (a *accumulators) fold(w *work) error {
 	for _, s := range a.sketches {
 		s.fold(w)
 	}
+	guarded := w.sign != nil && a.spec.Unseen
+	if guarded {
+		a.leaveUnseen(w)
+	}
 	in := agg.Input{Rows: w.rows, N: w.in.N, Sign: w.sign, One: w.one}
 	for i := range a.all {
 		acc := &a.all[i]
@@ -375,7 +382,7 @@ func (a *accumulators) fold(w *work) error {
 			continue
 		}
 		col := columnOf(w.in, acc.spec.Arg)
-		if acc.UpdateIf != nil && w.sel == nil && acc.spec.Filter >= 0 && acc.spec.With == nil && (col == nil || !col.HasNulls) {
+		if acc.UpdateIf != nil && !guarded && w.sel == nil && acc.spec.Filter >= 0 && acc.spec.With == nil && (col == nil || !col.HasNulls) {
 			if flags := w.in.Cols[acc.spec.Filter]; !flags.HasNulls {
 				in.Sel = nil
 				acc.UpdateIf(&in, acc.off, flags.Bool)

@@ -67,8 +67,10 @@ func (g *aggregate) OnBatch(_ int, in *batch.Batch, out exec.Output) error {
 	g.pending += in.Live()
 	g.signed = g.signed || w.sign != nil
 	g.changes.touch(w)
-	if g.a.life != nil && w.sign != nil {
-		g.a.life.counters.Unmatched += g.lost.drop(w, g.a)
+	if w.sign != nil && g.a.takesUnseen() {
+		var dropped int64
+		w.sel, dropped = g.lost.drop(w, w.sel, g.a, &g.a.all[0])
+		g.counters.Unmatched += dropped
 	}
 	if w.sel == nil || len(w.sel) > 0 {
 		if err := g.a.fold(w); err != nil {

@@ -16,6 +16,7 @@ type distinct struct {
 	spec        graph.Distinct
 	values      *table
 	life        *lifetime // of values; nil: they stay
+	unseen      bool      // values may be taken away that never came
 	masks       []mask
 	retractable bool
 
@@ -70,7 +71,7 @@ func (d *distinct) fold(w *work) {
 		})
 	}
 	for i := range d.masks {
-		d.masks[i].fold(w, d.rows, sel, d.life != nil)
+		d.masks[i].fold(w, d.rows, sel, d.life != nil || d.unseen)
 	}
 	if w.sign != nil && d.created == nil {
 		d.forget(w.in.N, sel)

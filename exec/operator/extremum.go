@@ -146,8 +146,8 @@ func (x *extremum) add(w *work, i int) {
 		heap.Push(h, x.ids[i])
 	}
 	before := *c > 0
-	if x.a.life != nil && w.sign != nil && w.sign[i] < 0 && *c <= 0 {
-		return // the value was forgotten
+	if x.a.takesUnseen() && w.sign != nil && w.sign[i] < 0 && *c <= 0 {
+		return // the value was forgotten, or never came
 	}
 	if w.sign == nil {
 		*c++

@@ -290,8 +290,8 @@ func (l *list) count(w *work, i int) {
 	for k, f := range l.spec.Filters {
 		c := (*int64)(unsafe.Add(l.rows[i], l.counts[k]))
 		if f < 0 || w.in.Cols[f].Bool[i] && !w.in.Cols[f].IsNull(i) {
-			if *c += sign; l.a.life != nil {
-				*c = max(*c, 0) // the row was forgotten
+			if *c += sign; l.a.takesUnseen() {
+				*c = max(*c, 0) // the row was forgotten, or never came
 			}
 		}
 		left |= *c

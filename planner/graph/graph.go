@@ -254,6 +254,10 @@ type Aggregate struct {
 	// Retractable is set when the input is not append-only; min and max then
 	// keep their values in a table each.
 	Retractable bool `json:"retractable,omitempty"`
+	// Unseen is set where an edit added accumulators to groups over rows that change,
+	// or let rows come that had been left out: rows may be taken away then that were
+	// never seen, and are left alone.
+	Unseen bool `json:"unseen,omitempty"`
 	// Global aggregates have no keys and always have their one row.
 	Global bool `json:"global,omitempty"`
 	// AtEnd is set over finished data: each group is emitted once, as an insert,

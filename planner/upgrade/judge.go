@@ -38,7 +38,7 @@ func (c *comparison) judge(n *graph.Operator) {
 	if missing != "" {
 		v.Added = append(v.Added, missing)
 	}
-	for _, why := range []string{others, c.redefined(o, n), reranked(o, n)} {
+	for _, why := range []string{others, c.redefined(o, n), reranked(o, n), c.rewritten(o, n)} {
 		v.Why = join(v.Why, why)
 	}
 	v.Result = Kept
@@ -48,6 +48,7 @@ func (c *comparison) judge(n *graph.Operator) {
 	if len(v.Added) > 0 {
 		v.Why = join(v.Why, "starts empty: "+strings.Join(v.Added, ", "))
 	}
+	v.Why = join(v.Why, c.begunLate(o, n, len(v.Added) > 0))
 	if len(v.Removed) > 0 {
 		v.Why = join(v.Why, givenUp(&v))
 	}

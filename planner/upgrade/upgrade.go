@@ -144,10 +144,11 @@ type operators struct {
 	filters map[string][]string          // that rows which change have to pass
 	windows map[string][][]window        // that rows come with, by input
 	unions  map[string]map[string]string // what the columns of UNION ALLs are
+	written map[string]map[string]string // what columns tell rows of sinks apart
 }
 
 func side(g *graph.Graph) operators {
-	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, inputs: map[string][]string{}, feeds: map[string][]string{}, leftOut: map[string][2]string{}, thinned: map[string]bool{}, filters: map[string][]string{}, windows: map[string][][]window{}, unions: map[string]map[string]string{}}
+	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, inputs: map[string][]string{}, feeds: map[string][]string{}, leftOut: map[string][2]string{}, thinned: map[string]bool{}, filters: map[string][]string{}, windows: map[string][][]window{}, unions: map[string]map[string]string{}, written: map[string]map[string]string{}}
 	for i := range g.Operators {
 		o := &g.Operators[i]
 		switch o.Kind {
@@ -167,6 +168,7 @@ func side(g *graph.Graph) operators {
 			s.filters[o.ID] = filters(g, o)
 			s.windows[o.ID] = windows(g, o)
 			s.unions[o.ID] = unionColumns(g, o)
+			s.written[o.ID] = written(g, o)
 		}
 		if o.Aggregate != nil {
 			s.thinned[o.ID] = thinned(g, o)

@@ -160,10 +160,10 @@ func (h *Handler) restoreJob(text string, st *ast.RestoreJob) plan {
 	})
 }
 
-// noticeVerdicts tells which state was not kept as it was.
+// noticeVerdicts tells what has to be said of the state of each operator.
 func noticeVerdicts(s *session.Session, plan *upgrade.Plan) {
 	for _, v := range plan.Verdicts {
-		if v.Result != upgrade.Kept && v.Why != "" {
+		if v.Why != "" {
 			s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("the state of %s is %s: %s", v.Operator, v.Result, v.Why))
 		}
 	}
