@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/connector"
@@ -45,11 +46,21 @@ type restoring struct {
 	meta  *manifest.Metadata
 	spec  restoreMap
 	plan  *upgrade.Plan
+	start *startingPoint // of the plan's graph
 }
 
 // planRestore loads what a restore of j begins with, compares plans, and looks
 // whether the sources can still be read from there.
 func (m *Manager) planRestore(ctx context.Context, j *catalog.Job, s RestoreSpec) (*restoring, error) {
+	what, err := m.compareWith(ctx, j, s)
+	if err != nil {
+		return nil, err
+	}
+	return what, m.checkPositions(ctx, j, what)
+}
+
+// compareWith loads what a restore of j begins with, and compares plans.
+func (m *Manager) compareWith(ctx context.Context, j *catalog.Job, s RestoreSpec) (*restoring, error) {
 	from, err := m.resolve(ctx, j, s.From)
 	if err != nil {
 		return nil, err
@@ -68,7 +79,13 @@ func (m *Manager) planRestore(ctx context.Context, j *catalog.Job, s RestoreSpec
 	if what.plan, err = compare(meta, g, what.spec); err != nil {
 		return nil, err
 	}
-	return what, m.checkPositions(ctx, j, what)
+	what.start = newStartingPoint(store)
+	what.start.meta, what.start.plan = meta, what.plan
+	if err := what.start.read(what.plan.Graph); err != nil {
+		return nil, err
+	}
+	what.markEndedTime()
+	return what, nil
 }
 
 // intact reads all files of what a job is to begin with, and refuses what is
@@ -85,14 +102,9 @@ func (what *restoring) intact(ctx context.Context) error {
 // checkPositions marks the sources that cannot be read on from where the state
 // was taken.
 func (m *Manager) checkPositions(ctx context.Context, j *catalog.Job, what *restoring) error {
-	start := newStartingPoint(what.store)
-	start.meta, start.plan = what.meta, what.plan
-	if err := start.read(what.plan.Graph); err != nil {
-		return err
-	}
 	for i := range what.plan.Graph.Operators {
 		op := &what.plan.Graph.Operators[i]
-		state := start.sources[op.ID]
+		state := what.start.sources[op.ID]
 		if op.Kind != graph.SourceKind || state == nil {
 			continue
 		}
@@ -122,6 +134,39 @@ func (m *Manager) checkPositions(ctx context.Context, j *catalog.Job, what *rest
 		}
 	}
 	return nil
+}
+
+// markEndedTime marks the operators that take over state in which event time has ended,
+// though not all of its input has.
+func (what *restoring) markEndedTime() {
+	g := what.plan.Graph
+	for i := range g.Operators {
+		op := &g.Operators[i]
+		if countsLate(op) && what.start.watermarks[op.ID] == exec.WatermarkMax && what.start.follows(g, i) {
+			what.plan.TimeEnded(op.ID)
+		}
+	}
+}
+
+// EndedTime tells in which of a job's state event time has ended that goes on from its
+// last checkpoint, by the verdicts of a restore.
+func (m *Manager) EndedTime(ctx context.Context, j *catalog.Job) (*upgrade.Plan, error) {
+	what, err := m.compareWith(ctx, j, RestoreSpec{From: RestorePoint{Kind: "latest"}})
+	if err != nil {
+		return nil, err
+	}
+	what.plan.Verdicts = slices.DeleteFunc(what.plan.Verdicts, func(v upgrade.Verdict) bool { return !v.TimeEnded })
+	return what.plan, nil
+}
+
+// follows reports whether operator i of g has a source with event time that has not come
+// to its end.
+func (sp *startingPoint) follows(g *graph.Graph, i int) bool {
+	op := &g.Operators[i]
+	if state := sp.sources[op.ID]; op.Source != nil && op.TimeColumn >= 0 && state != nil {
+		return slices.ContainsFunc(state.Splits, func(s exec.SplitState) bool { return !s.Ended })
+	}
+	return slices.ContainsFunc(op.Inputs, func(in graph.Input) bool { return sp.follows(g, in.Operator) })
 }
 
 // ExplainRestore tells what a restore would keep, without doing anything.

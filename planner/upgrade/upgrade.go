@@ -61,6 +61,7 @@ type Verdict struct {
 	Unsaid     []Loss   // those of Removed that hold rows and that nobody said may go
 	Candidates []string // of a blocked operator: ids that MAP could name
 	Unreadable bool     // a blocked source, whose input is not there any more
+	TimeEnded  bool     // to its state event time has ended, so that all rows are late
 }
 
 // Loss is a part of an operator's state that a new query has no place for.
@@ -126,6 +127,16 @@ func (p *Plan) Unreadable(operator, why string) {
 	for i := range p.Verdicts {
 		if v := &p.Verdicts[i]; v.Operator == operator && v.Result != Dropped {
 			v.Result, v.Why, v.Unreadable = Blocked, why, true
+		}
+	}
+}
+
+// TimeEnded tells that event time has ended in the state that an operator takes over.
+func (p *Plan) TimeEnded(operator string) {
+	for i := range p.Verdicts {
+		if v := &p.Verdicts[i]; v.Operator == operator && (v.Result == Kept || v.Result == KeptPartly) {
+			v.TimeEnded = true
+			v.Why = join(v.Why, "event time has ended in it, as its job was stopped with DRAIN: its windows are closed, and whatever comes is late")
 		}
 	}
 }

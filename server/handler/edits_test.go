@@ -73,3 +73,27 @@ func TestEditsTell(t *testing.T) {
 		}
 	}
 }
+
+// TestDrainedGoesOn: whoever goes on from state in which event time has ended is warned.
+func TestDrainedGoesOn(t *testing.T) {
+	c := start(t, "")
+	c.exec(`CREATE TABLE ticks (ts timestamp, WATERMARK FOR ts AS ts) APPEND ONLY`, `CREATE TABLE windows (at timestamp, n bigint)`,
+		`CREATE JOB w AS INSERT INTO windows SELECT window_start, count(*) FROM TUMBLE(ticks, ts, INTERVAL '1' MINUTE) GROUP BY window_start, window_end`,
+		`INSERT INTO ticks VALUES ('2020-01-01')`, `FLUSH`, `SAVEPOINT JOB w AS before`, `STOP JOB w`)
+	warned := func(want bool, sql ...string) {
+		t.Helper()
+		c.noticed()
+		c.exec(sql...)
+		if strings.Contains(c.noticed(), "event time has ended in it") != want {
+			t.Errorf("%s warns: %v", sql, !want)
+		}
+	}
+	warned(false, `RESUME JOB w`)
+	warned(false, `STOP JOB w WITH SAVEPOINT drained DRAIN`)
+	warned(true, `RESUME JOB w`)
+	warned(true, `CREATE JOB w2 FROM SAVEPOINT drained`)
+	warned(true, `RESTORE JOB w FROM SAVEPOINT drained`)
+	warned(false, `CREATE JOB w3 FROM SAVEPOINT before`)
+	warned(false, `RESTORE JOB w FROM SAVEPOINT drained MAP ('window_aggregate(ticks, tumble ts 1 min)' => DISCARD)`)
+	warned(false, `RESTORE JOB w FROM SAVEPOINT before`)
+}

@@ -217,6 +217,7 @@ func (h *Handler) pauseJob(st *ast.PauseJob) plan {
 		if j.State == "finished" {
 			return nil, pgerr.New(pgerr.ObjectNotInPrerequisiteState, "job %q has finished: its input has ended", j.Name).At(int(st.Name.Pos))
 		}
+		h.warnTimeEnded(ctx, s, j)
 		if err := h.want(ctx, j, "running"); err != nil {
 			return nil, err
 		}

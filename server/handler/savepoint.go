@@ -163,9 +163,22 @@ func (h *Handler) restoreJob(text string, st *ast.RestoreJob) plan {
 // noticeVerdicts tells what has to be said of the state of each operator.
 func noticeVerdicts(s *session.Session, plan *upgrade.Plan) {
 	for _, v := range plan.Verdicts {
-		if v.Why != "" {
-			s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("the state of %s is %s: %s", v.Operator, v.Result, v.Why))
+		text := fmt.Sprintf("the state of %s is %s: %s", v.Operator, v.Result, v.Why)
+		switch {
+		case v.TimeEnded:
+			s.SendNotice(session.Notice{Severity: "WARNING", Error: *pgerr.New(pgerr.Warning, "%s", text).
+				Hint("Take the state from before: from a savepoint without DRAIN, or an earlier checkpoint. RESTORE JOB … FROM … MAP ('%s' => DISCARD) begins that operator anew.", strings.ReplaceAll(v.From, "'", "''"))})
+		case v.Why != "":
+			s.Notice("NOTICE", pgerr.SuccessfulCompletion, text)
 		}
+	}
+}
+
+// warnTimeEnded tells when a job is about to go on from state in which event time has
+// ended.
+func (h *Handler) warnTimeEnded(ctx context.Context, s *session.Session, j *catalog.Job) {
+	if plan, err := h.opt.Jobs.EndedTime(ctx, j); err == nil { // else it has no checkpoint, or will fail with it
+		noticeVerdicts(s, plan)
 	}
 }
 
