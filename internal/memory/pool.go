@@ -85,9 +85,20 @@ func (p *Pool) Used() int64 {
 	return p.used.Load()
 }
 
-// Admit refuses to begin what will keep memory, while there is none.
-func (p *Pool) Admit() error {
-	if p == nil || !p.full.Load() {
+// Admit refuses to begin what will keep memory, while there is none: once who was stopped
+// has had the time to give back what it held.
+func (p *Pool) Admit(ctx context.Context) error {
+	if p == nil {
+		return nil
+	}
+	for end := p.opt.Clock.Now().Add(graceMax); p.full.Load() && p.opt.Clock.Now().Before(end); {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-p.opt.Clock.After(lookMin):
+		}
+	}
+	if !p.full.Load() {
 		return nil
 	}
 	return pgerr.New(pgerr.OutOfMemory, "out of memory: the server is at its limit of %s", Size(p.opt.Limit)).
@@ -154,6 +165,10 @@ func (p *Pool) Watch(ctx context.Context) {
 
 // look measures, stops a victim if that must be, and says when to look again.
 func (p *Pool) look() time.Duration {
+	list := p.Accounts()
+	if gone := !slices.ContainsFunc(list, func(a *Account) bool { return a.Err() != nil }); gone && p.stopped.Swap(false) {
+		debug.FreeOSMemory() // of who was stopped: nobody may want as much again
+	}
 	outside := p.opt.Outside()
 	objects, live := p.heap.read()
 	p.used.Store(outside + objects)
@@ -170,10 +185,6 @@ func (p *Pool) look() time.Duration {
 		seen.used, seen.live = outside+objects, outside+live
 	}
 	p.full.Store(seen.full())
-	list := p.Accounts()
-	if gone := !slices.ContainsFunc(list, func(a *Account) bool { return a.Err() != nil }); gone && p.stopped.Swap(false) {
-		debug.FreeOSMemory() // of who was stopped: nobody may want as much again
-	}
 	for _, a := range list {
 		seen.holders = append(seen.holders, a.sample(seen.now))
 	}

@@ -122,7 +122,7 @@ func (h *Handler) copyFrom(ctx context.Context, s *session.Session, st *ast.Copy
 	if !r.IsOwnTable() {
 		return nil, pgerr.New(pgerr.WrongObjectType, "cannot copy to %s %q", r.Kind, r.Name).At(int(st.Relation.Offset()))
 	}
-	if err := h.opt.Memory.Admit(); err != nil {
+	if err := h.opt.Memory.Admit(ctx); err != nil {
 		return nil, err
 	}
 	k := &copySink{h: h, s: s, relation: r, work: h.work(s)}

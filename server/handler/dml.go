@@ -56,8 +56,10 @@ func (d *dataPlan) carryOut(ctx context.Context, s *session.Session, params []ty
 	if err := writable(s, strings.Fields(d.verb)[0]); err != nil {
 		return nil, err
 	}
-	if err := d.h.opt.Memory.Admit(); err != nil && d.verb != "DELETE" {
-		return nil, err
+	if d.verb != "DELETE" {
+		if err := d.h.opt.Memory.Admit(ctx); err != nil {
+			return nil, err
+		}
 	}
 	ctx, end := d.h.withAccount(ctx, s)
 	defer end()
