@@ -2,6 +2,7 @@ package table
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,8 +27,9 @@ func (s *Store) Mark() []byte { return offset{position: s.Position()}.text() }
 
 // Back is a transaction that takes back what a job wrote to tables after a point: a
 // key that the job was the last to change gets the row, or none, that it had before
-// the job changed it. Without a primary key the same goes for each row. It keeps the
-// log that it reads until it is closed. The job must not write meanwhile.
+// the job changed it. Without a primary key, of each row as many copies go or come as the
+// job wrote or took away, whoever had those copies. It keeps the log that it reads until it
+// is closed. The job must not write meanwhile.
 type Back struct {
 	store    *Store
 	written  Written
@@ -225,7 +227,7 @@ func (b *Back) checkNulls(t *table, rows []string) error {
 // trail is what became of the rows of one table that a job has changed.
 type trail struct {
 	table   *table
-	rows    map[string]int // by key, or row id without one → in changed
+	rows    map[string]int // by key, or whole row without one → in changed
 	changed []changedRow
 	key     []byte
 }
@@ -236,20 +238,20 @@ type changedRow struct {
 	was, is  string
 	wasThere bool // there was a row before the job's first change
 	isThere  bool
+	copies   int // without a key: of is, that the job wrote, less those that it took away
 }
 
 // follow takes the changes of one transaction.
 func (t *trail) follow(c changeCursor, own bool) error {
 	for c.left > 0 {
-		op, id, row, err := c.next()
+		op, _, row, err := c.next()
 		if err == nil {
 			err = t.table.codec.check(row)
 		}
 		if err != nil {
 			return err
 		}
-		t.key = strconv.AppendUint(t.key[:0], id, 10)
-		if t.table.unique {
+		if t.key = append(t.key[:0], row...); t.table.unique {
 			t.key = t.table.codec.appendKey(t.key[:0], row, t.table.def.Key)
 		}
 		i, known := t.rows[string(t.key)]
@@ -265,6 +267,14 @@ func (t *trail) follow(c changeCursor, own bool) error {
 			t.changed = append(t.changed, changedRow{})
 		}
 		r, there := &t.changed[i], !batch.Op(op).Retracts()
+		if !t.table.unique {
+			if r.is = string(row); there {
+				r.copies++
+			} else {
+				r.copies--
+			}
+			continue
+		}
 		if !r.own {
 			*r = changedRow{own: true}
 			if !there {
@@ -287,32 +297,20 @@ func (b *Back) inverse(t *trail) (gone, back []string) {
 	b.store.mu.RUnlock()
 	for i := range t.changed {
 		r := &t.changed[i]
+		if !t.table.unique {
+			gone = append(gone, slices.Repeat([]string{r.is}, max(r.copies, 0))...)
+			back = append(back, slices.Repeat([]string{r.is}, max(-r.copies, 0))...)
+			continue
+		}
 		if !r.own || r.wasThere == r.isThere && r.was == r.is {
 			continue
 		}
-		if r.isThere && (!r.wasThere || !t.table.unique || unique) {
+		if r.isThere && (!r.wasThere || unique) {
 			gone = append(gone, r.is) // else it is replaced
 		}
 		if r.wasThere {
 			back = append(back, r.was)
 		}
 	}
-	if t.table.unique {
-		return gone, back
-	}
-	return without(gone, back), without(back, gone)
-}
-
-// without is a less what is in b, as many times as it is.
-func without(a, b []string) (out []string) {
-	n := map[string]int{}
-	for _, row := range b {
-		n[row]++
-	}
-	for _, row := range a {
-		if n[row]--; n[row] < 0 {
-			out = append(out, row)
-		}
-	}
-	return out
+	return gone, back
 }

@@ -43,6 +43,8 @@ func TestTakeBack(t *testing.T) {
 	asJob(t, s, "a", "j", 3, []batch.Op{ins, del, ins, ins, ins, ins}, "1 after", "2 before", "6 after", "7 after", "3 after", "8 after")
 	asJob(t, s, "b", "j", 3, []batch.Op{ins, del, ins, del, ins}, "1 before", "2 before", "3 after", "1 before", "2 before")
 	asJob(t, s, "a", "other", 4, []batch.Op{ins, ins}, "3 of another", "7 of another")
+	asJob(t, s, "b", "j", 4, nil, "4 of both")
+	asJob(t, s, "b", "other", 4, []batch.Op{ins, del}, "4 of both", "4 of both") // j's copy goes, as it was the first
 	_, err := apply(s, "a", Upsert, "9 by hand", "8 by hand")
 	must(t, err)
 	asJob(t, s, "a", "older", 9, nil, "8 again")

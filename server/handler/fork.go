@@ -86,9 +86,29 @@ func (h *Handler) forkJob(ctx context.Context, s *session.Session, st *ast.Creat
 		return none, nil, pgerr.From(err).At(int(st.From.Pos))
 	}
 	noticeVerdicts(s, plan)
-	s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("job %s begins with the state of job %s at checkpoint %d; what that job wrote after it is written by both",
+	s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("job %s begins with the state of job %s at checkpoint %d, and writes what comes after it",
 		st.Name.Value, saved.JobName, saved.Checkpoint))
+	for _, table := range sharedTables(saved.Graph, spec.Graph) {
+		s.SendNotice(session.Notice{Severity: "WARNING", Error: *pgerr.New(pgerr.Warning, "table %s keeps the rows that job %s wrote after that checkpoint and job %s does not write again", table, saved.JobName, st.Name.Value).
+			At(int(st.From.Pos)).Hint("Let a fork write to a table of its own. RESTORE JOB, of a job that is there, takes back what it wrote.")})
+	}
 	return j, spec.Graph, nil
+}
+
+// sharedTables names the own tables that both plans write to.
+func sharedTables(saved, next *graph.Graph) (names []string) {
+	written := map[string]bool{}
+	for i := range saved.Operators {
+		if sink := saved.Operators[i].Sink; sink != nil {
+			written[sink.RelationID] = true
+		}
+	}
+	for i := range next.Operators {
+		if sink := next.Operators[i].Sink; sink != nil && sink.Connector == "" && written[sink.RelationID] && !slices.Contains(names, sink.Relation) {
+			names = append(names, sink.Relation)
+		}
+	}
+	return names
 }
 
 // savedInserts are the INSERTs of the job that a savepoint is of.

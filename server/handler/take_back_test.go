@@ -40,6 +40,9 @@ func TestTakeBack(t *testing.T) {
 		c.eventually(`SELECT max(n) FROM s WHERE c = 7`, "7")
 		c.exec(`FLUSH`)
 		c.expect(`SELECT * FROM s ORDER BY c`, "1 | 2", "7 | 7")
+		c.noticed()
+		c.exec(`DROP JOB e`, `CREATE JOB e FROM SAVEPOINT spb`)
+		contains(t, c.noticed(), "table public.s keeps the rows that job e wrote after that checkpoint")
 	})
 }
 
