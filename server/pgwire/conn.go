@@ -220,10 +220,12 @@ func (c *conn) flush() error {
 	return nil
 }
 
-// Notice implements session.Sink.
+// Notice implements session.Sink. The statement may go on for long after it, which is
+// what the notice may be about.
 func (c *conn) Notice(n session.Notice) {
 	e := errorResponse(n.Severity, &n.Error, c.running.sql, c.running.start)
 	c.send((*pgproto3.NoticeResponse)(e))
+	_ = c.flush() // the next one fails as well
 }
 
 // ParameterStatus implements session.Sink.
