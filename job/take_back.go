@@ -116,6 +116,18 @@ func (m *Manager) takeBack(j *catalog.Job, point *manifest.Metadata, next *graph
 	if m.opt.Tables == nil || len(sinks) == 0 {
 		return out, nil
 	}
+	tables := m.opt.Store.Snapshot()
+	sinks = slices.DeleteFunc(sinks, func(op *graph.Operator) bool {
+		r := tables.RelationByID(op.Sink.RelationID)
+		if r == nil || !r.AppendOnly {
+			return false
+		}
+		out.staying = append(out.staying, Staying{op.Sink.Relation, "it is APPEND ONLY, and what is made again comes once more"})
+		return true
+	})
+	if len(sinks) == 0 {
+		return out, nil
+	}
 	stay := func(why string) (*takingBack, error) {
 		for _, op := range sinks {
 			out.staying = append(out.staying, Staying{op.Sink.Relation, why})
@@ -133,7 +145,7 @@ func (m *Manager) takeBack(j *catalog.Job, point *manifest.Metadata, next *graph
 		}
 	}
 	if w.Since == nil {
-		return stay("the state does not tell where this server's own tables stood then")
+		return stay("the state does not tell where this server's own tables stood then, and what is not made again is not corrected")
 	}
 	for _, encoded := range [][]byte{j.Graph, point.Graph} {
 		g, err := graph.Decode(encoded)
@@ -154,7 +166,7 @@ func (m *Manager) takeBack(j *catalog.Job, point *manifest.Metadata, next *graph
 	}
 	out.back, err = m.opt.Tables.TakeBack(ids, w)
 	if gone := (*connector.GoneError)(nil); errors.As(err, &gone) {
-		return stay(gone.Error())
+		return stay(gone.Error() + ", and what is not made again is not corrected")
 	}
 	return out, err
 }
@@ -207,7 +219,7 @@ func (r *runner) fallBack(ctx context.Context, point *manifest.Metadata) {
 		return
 	}
 	for _, t := range taking.staying {
-		r.event(ctx, "fallback", fmt.Sprintf("table %s keeps the rows that were written after that checkpoint and are not written again: %s", t.Relation, t.Why))
+		r.event(ctx, "fallback", fmt.Sprintf("table %s keeps the rows that were written after that checkpoint: %s", t.Relation, t.Why))
 	}
 }
 

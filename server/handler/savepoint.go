@@ -206,7 +206,7 @@ func whatWasWritten(done *job.Restored) string {
 // noticeStaying tells about own tables from which nothing could be taken back.
 func noticeStaying(s *session.Session, staying []job.Staying) {
 	for _, t := range staying {
-		e := pgerr.New(pgerr.Warning, "table %s keeps the rows that the job wrote after that point and does not write again: %s", t.Relation, t.Why).
+		e := pgerr.New(pgerr.Warning, "table %s keeps the rows that the job wrote after that point: %s", t.Relation, t.Why).
 			Hint("For a table with the query's rows and no others, drop the job, TRUNCATE the table and create the job anew.")
 		s.SendNotice(session.Notice{Severity: "WARNING", Error: *e})
 	}
