@@ -177,11 +177,20 @@ func (j *join) startTests(op *graph.Operator, env *Env) error {
 	return err
 }
 
-// collect notes a unit's candidates for the residual.
+// collect notes a unit's candidates for the residual. If these take several rounds, the
+// old row's come first: it may have been in the output by itself with the key that the new
+// one has beside a row whose key is null.
 func (j *join) collect(u *joinUnit) error {
 	limit := j.out.limit
 	if len(j.pairs.own) >= limit {
 		if err := j.test(); err != nil {
+			return err
+		}
+	}
+	if u.old != nothing && u.new != nothing && j.takesRounds(u) {
+		old := *u
+		old.new, u.old = nothing, nothing
+		if err := j.collect(&old); err != nil {
 			return err
 		}
 	}
@@ -206,6 +215,18 @@ func (j *join) collect(u *joinUnit) error {
 	u.pairs = len(j.pairs.own) - at
 	j.units = append(j.units, *u)
 	return nil
+}
+
+// takesRounds reports whether a unit's candidates are more than are tested at once.
+func (j *join) takesRounds(u *joinUnit) bool {
+	n := len(j.pairs.own)
+	for m := u.head; m != state.NoRow; m = j.other.after(m) {
+		if n >= 2*j.out.limit {
+			return true
+		}
+		n += 2
+	}
+	return false
 }
 
 // test evaluates the residual over the candidates and carries on with what passed.
@@ -289,9 +310,7 @@ func (j *join) replay(u *joinUnit, at int) error {
 		u.matches[0] += count(before)
 		u.matches[1] += count(after)
 	}
-	// A unit of several rounds has many partners: then rows by themselves and rows
-	// beside them differ in their keys, and their order does not matter.
-	if whole {
+	if whole { // else it has no new row that could have the old one's key
 		if err := j.goes(u); err != nil {
 			return err
 		}
