@@ -10,6 +10,7 @@ import (
 	"hash/fnv"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/batch"
@@ -17,9 +18,10 @@ import (
 	"github.com/millrace/millrace/internal/pgerr"
 )
 
-// Sink writes a job's rows to a table. What a writer pre-commits lies in a
-// pending file; Commit applies the files of a checkpoint as one transaction,
-// which records their names in the log, so that each is applied once.
+// Sink writes a job's rows to a table. What a writer pre-commits lies in
+// pending files; Commit applies those of a checkpoint as one transaction, or
+// several if they are large, which record their names in the log, so that each is
+// applied once.
 func (s *Store) Sink(id string) (connector.Sink, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -36,6 +38,8 @@ type sink struct {
 }
 
 func (s *Store) pendingDir() string { return filepath.Join(s.dir, "pending") }
+
+func (s *Store) pendingPath(name string) string { return filepath.Join(s.pendingDir(), name) }
 
 func hash(parts ...string) string {
 	h := fnv.New64a()
@@ -58,6 +62,8 @@ type writer struct {
 	rows int
 	body []byte // of a changes entry, without its head
 	row  []byte
+	// parts are files with what came before in this epoch: they get its number later.
+	parts []string
 }
 
 // Write takes a changelog with all of the table's columns.
@@ -80,12 +86,15 @@ func (w *writer) Write(_ context.Context, b *batch.Batch) error {
 			}
 			continue
 		}
+		if w.rows > 0 && len(w.body)+len(w.row) > w.sink.store.opt.PartBytesMax {
+			name := fmt.Sprintf("%s%s-%d.%d-part", pendingPrefix(w.id), hash(w.id.Incarnation), w.id.Task, len(w.parts))
+			if err := w.store(name); err != nil {
+				return err
+			}
+			w.parts = append(w.parts, name)
+		}
 		w.body = appendChange(w.body, uint8(b.Op(i)), 0, w.row)
 		w.rows++
-	}
-	if len(w.body) > frameMax/2 {
-		return pgerr.New(pgerr.ProgramLimitExceeded, "more than %d bytes for table %q between two checkpoints", frameMax/2, t.def.Name).
-			Hint("Shorten checkpoint_interval.")
 	}
 	if refused != nil {
 		return refused
@@ -93,82 +102,133 @@ func (w *writer) Write(_ context.Context, b *batch.Batch) error {
 	return nil
 }
 
-// committable is what PreCommit returns, as JSON.
+// committable is what PreCommit returns, as JSON: version 1 has one file, version 2
+// several.
 type committable struct {
-	Version int    `json:"version"`
-	File    string `json:"file"`
+	Version int      `json:"version"`
+	File    string   `json:"file,omitempty"`
+	Files   []string `json:"files,omitempty"`
 }
 
-// PreCommit makes the rows durable in a pending file.
+// PreCommit makes the rows durable in pending files.
 func (w *writer) PreCommit(_ context.Context, epoch uint64) ([]byte, error) {
 	if w.rows == 0 {
-		return nil, nil
+		return nil, nil // parts are there only with rows behind them
 	}
-	frame := appendTxn(beginFrame(nil), 0, 1)
-	at := len(frame)
-	frame = appendChanges(appendEntry(frame, changesEntry), w.sink.table.number, w.rows)
-	frame = append(frame, w.body...)
-	sealEntry(frame, at)
-	sealFrame(frame, 0)
-	name := fmt.Sprintf("%s%s-%d-%d", pendingPrefix(w.id), hash(w.id.Incarnation), w.id.Task, epoch)
-	err := writeDurably(filepath.Join(w.sink.store.pendingDir(), name), !w.sink.store.opt.NoSync, func(f *bufio.Writer) error {
-		_, err := f.Write(frame)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("write pending rows of table %s: %w", w.sink.table.def.Name, err)
+	prefix := fmt.Sprintf("%s%s-%d", pendingPrefix(w.id), hash(w.id.Incarnation), w.id.Task)
+	c := committable{Version: 1, File: fmt.Sprintf("%s-%d", prefix, epoch)}
+	if err := w.store(c.File); err != nil {
+		return nil, err
 	}
-	w.rows, w.body = 0, w.body[:0]
-	raw, err := json.Marshal(committable{Version: 1, File: name})
+	if w.parts != nil {
+		for i, part := range w.parts {
+			name := fmt.Sprintf("%s.%d-%d", prefix, i, epoch)
+			if err := os.Rename(w.sink.store.pendingPath(part), w.sink.store.pendingPath(name)); err != nil {
+				return nil, fmt.Errorf("name pending rows of table %s: %w", w.sink.table.def.Name, err)
+			}
+			c.Files = append(c.Files, name)
+		}
+		c = committable{Version: 2, Files: append(c.Files, c.File)}
+		w.parts = nil
+		if err := syncDir(w.sink.store.pendingDir()); err != nil {
+			return nil, fmt.Errorf("write pending rows of table %s: %w", w.sink.table.def.Name, err)
+		}
+	}
+	raw, err := json.Marshal(c)
 	if err != nil {
 		return nil, fmt.Errorf("encode what is to be committed: %w", err)
 	}
 	return raw, nil
 }
 
+// store writes the rows that w holds to a file, and lets go of them.
+func (w *writer) store(name string) error {
+	frame := appendTxn(beginFrame(nil), 0, 1)
+	at := len(frame)
+	frame = appendChanges(appendEntry(frame, changesEntry), w.sink.table.number, w.rows)
+	frame = append(frame, w.body...)
+	sealEntry(frame, at)
+	sealFrame(frame, 0)
+	err := writeDurably(w.sink.store.pendingPath(name), !w.sink.store.opt.NoSync, func(f *bufio.Writer) error {
+		_, err := f.Write(frame)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("write pending rows of table %s: %w", w.sink.table.def.Name, err)
+	}
+	if w.rows, w.body = 0, w.body[:0]; cap(w.body) > 1<<20 {
+		w.body = nil // who wrote much once need not again
+	}
+	return nil
+}
+
 // Close drops what was not pre-committed.
-func (w *writer) Close() error { return nil }
+func (w *writer) Close() error {
+	for _, part := range w.parts {
+		_ = os.Remove(w.sink.store.pendingPath(part)) // Abort of a later run does it else
+	}
+	return nil
+}
 
 func pendingPrefix(id connector.WriterID) string { return hash(id.JobID, id.Operator) + "-" }
 
-// Commit applies the pending files in one transaction. Those that the log knows,
-// or that are gone because they have been applied, are passed over.
+// Commit applies the pending files. Those that the log knows, or that are gone because
+// they have been applied, are passed over.
 func (k *sink) Commit(ctx context.Context, committables [][]byte) error {
-	txn := &pendingTxn{}
 	var names []string
 	for _, raw := range committables {
 		var c committable
-		if err := json.Unmarshal(raw, &c); err != nil || c.File == "" || c.File != filepath.Base(c.File) {
+		err := json.Unmarshal(raw, &c)
+		if c.Version == 1 {
+			c.Files = []string{c.File}
+		}
+		if err != nil || slices.ContainsFunc(c.Files, func(f string) bool { return f == "" || f != filepath.Base(f) }) {
 			return fmt.Errorf("decode what is to be committed to table %s: %q", k.table.def.Name, raw)
 		}
-		if c.Version != 1 {
+		if c.Version > 2 {
 			return fmt.Errorf("commit to table %s: version %d is newer than this program", k.table.def.Name, c.Version)
 		}
-		names = append(names, c.File)
+		names = append(names, c.Files...)
+	}
+	txn, bytes := &pendingTxn{}, 0
+	commit := func() error {
+		if len(txn.changes) > 0 {
+			if _, err := k.store.commit(ctx, txn); err != nil {
+				return fmt.Errorf("commit to table %s: %w", k.table.def.Name, err)
+			}
+		}
+		txn, bytes = &pendingTxn{}, 0
+		return nil
+	}
+	for _, name := range names {
 		k.store.mu.RLock()
-		_, applied := k.store.writers[c.File]
+		_, applied := k.store.writers[name]
 		k.store.mu.RUnlock()
 		if applied {
 			continue
 		}
-		body, err := k.pending(c.File)
+		body, err := k.pending(name)
 		if errors.Is(err, os.ErrNotExist) {
-			k.store.opt.Log.Info("rows for a table were committed before", "table", k.table.def.Name, "file", c.File)
+			k.store.opt.Log.Info("rows for a table were committed before", "table", k.table.def.Name, "file", name)
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		txn.changes = append(txn.changes, Change{Table: k.table.def.ID, Action: Merge, stored: body})
-		txn.writers = append(txn.writers, c.File)
-	}
-	if len(txn.changes) > 0 {
-		if _, err := k.store.commit(ctx, txn); err != nil {
-			return fmt.Errorf("commit to table %s: %w", k.table.def.Name, err)
+		if bytes > 0 && bytes+len(body) > 4*k.store.opt.PartBytesMax {
+			if err := commit(); err != nil {
+				return err
+			}
 		}
+		txn.changes = append(txn.changes, Change{Table: k.table.def.ID, Action: Merge, stored: body})
+		txn.writers = append(txn.writers, name)
+		bytes += len(body)
+	}
+	if err := commit(); err != nil {
+		return err
 	}
 	for _, name := range names {
-		if err := os.Remove(filepath.Join(k.store.pendingDir(), name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := os.Remove(k.store.pendingPath(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("delete pending rows: %w", err)
 		}
 	}
@@ -177,7 +237,7 @@ func (k *sink) Commit(ctx context.Context, committables [][]byte) error {
 
 // pending reads the changes entry of a pending file.
 func (k *sink) pending(name string) ([]byte, error) {
-	path := filepath.Join(k.store.pendingDir(), name)
+	path := k.store.pendingPath(name)
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("read pending rows: %w", err)
@@ -219,7 +279,7 @@ func (k *sink) Abort(_ context.Context, id connector.WriterID) error {
 		if !strings.HasPrefix(e.Name(), prefix) || id.Incarnation != "" && strings.HasPrefix(e.Name(), own) {
 			continue
 		}
-		if err := os.Remove(filepath.Join(k.store.pendingDir(), e.Name())); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := os.Remove(k.store.pendingPath(e.Name())); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("delete pending rows: %w", err)
 		}
 	}

@@ -28,6 +28,9 @@ type Options struct {
 	Log *slog.Logger
 	// SegmentBytesMax is when a new log file is begun.
 	SegmentBytesMax int64
+	// PartBytesMax is what a task of a sink holds in memory of what it is to write: more
+	// of it goes to a file at once. Four times that are committed together.
+	PartBytesMax int
 	// CompactBytesMin is how much log must have been written since the last
 	// snapshot before CompactIfNeeded takes another.
 	CompactBytesMin int64
@@ -45,6 +48,9 @@ func (o Options) EnsureDefaults() Options {
 	}
 	if o.SegmentBytesMax == 0 {
 		o.SegmentBytesMax = 64 << 20
+	}
+	if o.PartBytesMax == 0 {
+		o.PartBytesMax = 64 << 20
 	}
 	if o.CompactBytesMin == 0 {
 		o.CompactBytesMin = 64 << 20
