@@ -232,13 +232,13 @@ func (m *Manager) View(relation string) (*View, error) {
 }
 
 // DropView forgets a view's rows.
-func (m *Manager) DropView(relation string) {
+func (m *Manager) DropView(r *catalog.Relation) {
 	m.mu.Lock()
-	v := m.views[relation]
-	delete(m.views, relation)
+	v := m.views[r.ID]
+	delete(m.views, r.ID)
 	m.mu.Unlock()
 	if v != nil {
-		v.close()
+		v.close(pgerr.New(pgerr.UndefinedTable, "materialized view %q was dropped meanwhile", r.Name))
 	}
 }
 
@@ -456,6 +456,6 @@ func (m *Manager) Kill() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, v := range m.views {
-		v.close()
+		v.close(pgerr.New(pgerr.AdminShutdown, "the server is shutting down"))
 	}
 }

@@ -27,8 +27,8 @@ type View struct {
 	parts   []*state.Snapshot // one per task
 	changed chan struct{}     // closed at the next publication, or when the view goes
 	ended   bool              // no epoch beyond this one has other rows, as the input has ended for good
-	gone    bool
-	fault   error // why there are no rows, and none will come by themselves
+	gone    bool              // for good, and fault says why
+	fault   error             // why there are no rows, and none will come by themselves
 	spec    *graph.Materialize
 	indexes map[string]*viewIndex // by columns; those that are in use
 }
@@ -79,7 +79,9 @@ func (v *View) fail(err error) {
 func (v *View) expect() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.fault = nil
+	if !v.gone {
+		v.fault = nil
+	}
 }
 
 // lastEpoch is the epoch that readers see, 0 for none.
@@ -103,9 +105,6 @@ type Cut struct {
 
 // Release gives up the rows.
 func (c *Cut) Release() { releaseAll(c.Parts) }
-
-// ErrViewGone says that a view was dropped, or its server is shutting down.
-var ErrViewGone = errors.New("the materialized view is gone")
 
 // ErrViewEnded says that the rows of a view will not change any more.
 var ErrViewEnded = errors.New("the input of the materialized view has ended")
@@ -136,8 +135,6 @@ func (v *View) Changed(after *Cut) (*Cut, <-chan struct{}, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch {
-	case v.gone:
-		return nil, nil, ErrViewGone
 	case v.fault != nil:
 		return nil, nil, v.fault
 	case after != nil && after.ended:
@@ -165,15 +162,15 @@ func (v *View) Size() (rows, bytes int64) {
 	return rows, -1
 }
 
-// close gives up the rows for good.
-func (v *View) close() {
+// close gives up the rows for good, and tells readers why.
+func (v *View) close(why error) {
 	v.indexing.Lock()
 	defer v.indexing.Unlock()
 	v.mu.Lock()
 	old := v.parts
 	v.parts, v.indexes = nil, nil
 	if !v.gone {
-		v.gone = true
+		v.gone, v.fault = true, why
 		close(v.changed)
 	}
 	v.mu.Unlock()
@@ -197,11 +194,23 @@ func (m *Manager) show(ctx context.Context, j *catalog.Job) {
 		v.fail(pgerr.New(pgerr.ObjectNotInPrerequisiteState, "the rows of materialized view %q cannot be read: %s", j.Name, err.Error()).
 			Hint("RESUME JOB %s computes them again.", j.Name).Wrap(err))
 	case spec == nil:
-		v.fail(pgerr.New(pgerr.ObjectNotInPrerequisiteState, "materialized view %q has no rows: its job is %s", j.Name, j.State).Hint("RESUME JOB %s starts it.", j.Name))
+		v.fail(restsWithoutRows(j))
 	default:
 		v.setSpec(spec)
 		v.publish(epoch, parts, false)
 	}
+}
+
+// Rests tells readers of a view that has no rows yet that none will come: its job was
+// stopped or paused.
+func (m *Manager) Rests(j *catalog.Job) {
+	if v, err := m.View(j.ViewID); err == nil {
+		v.fail(restsWithoutRows(j))
+	}
+}
+
+func restsWithoutRows(j *catalog.Job) error {
+	return pgerr.New(pgerr.ObjectNotInPrerequisiteState, "materialized view %q has no rows: its job is %s", j.Name, j.State).Hint("RESUME JOB %s starts it.", j.Name)
 }
 
 // viewRows reads a view's rows from its job's newest checkpoint; spec is nil when

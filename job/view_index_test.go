@@ -72,7 +72,7 @@ func TestLookupWhilePublishing(t *testing.T) {
 	}
 	close(stop)
 	readers.Wait()
-	v.close()
+	v.close(nil)
 }
 
 // checkCut looks a value of the column up and compares with a scan of the cut.
@@ -156,7 +156,7 @@ func TestIndexesThatNobodyReadsAreGivenUp(t *testing.T) {
 	if len(v.indexes) != 2 {
 		t.Fatal("an index that is read is given up")
 	}
-	v.close()
+	v.close(nil)
 }
 
 // TestIndexStaysWhicheverTaskReportsFirst publishes epochs whose tasks report in turns:
@@ -165,7 +165,7 @@ func TestIndexStaysWhicheverTaskReportsFirst(t *testing.T) {
 	column := func(name string) []graph.Column { return []graph.Column{{Name: name, Type: types.Of(types.Int64)}} }
 	v := newView()
 	v.setSpec(&graph.Materialize{Key: []int{0}})
-	defer v.close()
+	defer v.close(nil)
 	var tables [3]*state.Table
 	for i := range tables {
 		var err error

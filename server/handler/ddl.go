@@ -324,7 +324,7 @@ func (h *Handler) dispose(ctx context.Context, s *session.Session, d catalog.Dro
 	for _, r := range d.Relations {
 		switch {
 		case r.Kind == catalog.MaterializedView:
-			h.opt.Jobs.DropView(r.ID)
+			h.opt.Jobs.DropView(r)
 		case r.IsOwnTable():
 			if err := h.opt.Tables.Drop(context.WithoutCancel(ctx), r.ID); err != nil {
 				warnAfter(s, err)

@@ -176,7 +176,13 @@ func (h *Handler) want(ctx context.Context, j *catalog.Job, wanted string) error
 	if now := h.opt.Catalog.Snapshot().JobByID(j.ID); wanted == "running" || now != nil && now.State == "finished" {
 		return nil
 	}
-	return h.opt.Catalog.SetJobState(ctx, j.ID, wanted, "")
+	if err := h.opt.Catalog.SetJobState(ctx, j.ID, wanted, ""); err != nil {
+		return err
+	}
+	if now := h.opt.Catalog.Snapshot().JobByID(j.ID); now != nil {
+		h.opt.Jobs.Rests(now)
+	}
+	return nil
 }
 
 // notRunning words the error for a statement that needs a running job.

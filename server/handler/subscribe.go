@@ -162,7 +162,6 @@ func (c *changeRows) progress(epoch uint64) *batch.Batch {
 // viewChanges is a subscription to a materialized view. It implements
 // session.Rows.
 type viewChanges struct {
-	name string
 	f    viewFollower
 	opt  subscribeOptions
 	rows changeRows
@@ -174,7 +173,7 @@ func (h *Handler) subscribeView(ctx context.Context, s *session.Session, r *cata
 	if err != nil {
 		return nil, err
 	}
-	v := &viewChanges{name: r.Name, f: viewFollower{view: view, snapshot: opt.snapshot}, opt: opt, rows: newChangeRows(columns), in: batch.New(layoutOf(r), 0)}
+	v := &viewChanges{f: viewFollower{view: view, snapshot: opt.snapshot}, opt: opt, rows: newChangeRows(columns), in: batch.New(layoutOf(r), 0)}
 	for i := range r.Columns {
 		v.f.want = append(v.f.want, i)
 	}
@@ -194,8 +193,6 @@ func (v *viewChanges) Next(ctx context.Context) (*batch.Batch, error) {
 		switch {
 		case errors.Is(err, job.ErrViewEnded):
 			return nil, nil
-		case errors.Is(err, job.ErrViewGone):
-			return nil, pgerr.New(pgerr.UndefinedTable, "materialized view %q is gone", v.name).Wrap(err)
 		case err != nil:
 			return nil, err
 		case v.in.N > 0:

@@ -1,0 +1,96 @@
+package handler_test
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// slow makes a view "slow" whose job runs and has no rows for as long as anybody waits.
+func slow(c *client) {
+	c.t.Helper()
+	c.exec(`SET statement_timeout = '100ms'`, `CREATE MATERIALIZED VIEW slow AS SELECT count(*) FROM generate_series(1, 1000000000000)`, `SET statement_timeout = '60s'`)
+	c.eventually(`SELECT state FROM millrace.jobs WHERE name = 'slow'`, "running")
+}
+
+// meanwhile runs statements, each in a session of its own, and when all of them wait
+// another one here. It returns what became of the first ones, nil for no error.
+func (c *client) meanwhile(then string, first ...string) []*pgconn.PgError {
+	c.t.Helper()
+	config := c.conn.Config()
+	config.OnNotice = nil
+	ended := make([]chan error, len(first))
+	for i, sql := range first {
+		conn, err := pgx.ConnectConfig(c.ctx, config)
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		defer conn.Close(c.ctx)
+		ended[i] = make(chan error, 1)
+		go func() {
+			_, err := conn.Exec(c.ctx, sql)
+			ended[i] <- err
+		}()
+		c.eventually(`SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query = '`+sql+`'`, "1")
+	}
+	time.Sleep(100 * time.Millisecond)
+	for i, sql := range first {
+		if len(ended[i]) > 0 {
+			c.t.Fatalf("%s did not wait: %s", sql, describe(<-ended[i]))
+		}
+	}
+	c.exec(then)
+	out := make([]*pgconn.PgError, len(first))
+	for i, sql := range first {
+		select {
+		case err := <-ended[i]:
+			if err != nil && !errors.As(err, &out[i]) {
+				c.t.Fatalf("%s: %v", sql, err)
+			}
+		case <-time.After(20 * time.Second):
+			c.t.Fatalf("%s still waits after %s", sql, then)
+		}
+	}
+	return out
+}
+
+// Who reads a view whose job was stopped, paused or dropped before its first rows is told
+// so at once, also who waits for them already.
+func TestReadWithoutRows(t *testing.T) {
+	c := start(t, "")
+	reads := []string{`SELECT * FROM slow`, `SUBSCRIBE TO slow`, `SUBSCRIBE TO slow WITH (snapshot = false)`, `SUBSCRIBE TO (SELECT * FROM slow)`}
+	for then, state := range map[string]string{`STOP JOB slow`: "stopped", `PAUSE JOB slow`: "paused"} {
+		slow(c)
+		check := func(sql string, e *pgconn.PgError) {
+			t.Helper()
+			if e == nil {
+				t.Errorf("%s, %s: no error", then, sql)
+			} else if e.Code != "55000" || e.Message != `materialized view "slow" has no rows: its job is `+state || e.Hint != "RESUME JOB slow starts it." {
+				t.Errorf("%s, %s: %s", then, sql, describe(e))
+			}
+		}
+		for i, e := range c.meanwhile(then, reads...) {
+			check(reads[i], e)
+		}
+		for _, sql := range reads {
+			check(sql, c.fails("55000", sql))
+		}
+		c.exec(`SET statement_timeout = '100ms'`)
+		c.fails("57014", `RESUME JOB slow`)
+		c.fails("57014", `SELECT * FROM slow`) // it waits again
+		c.exec(`SET statement_timeout = '60s'`, `DROP MATERIALIZED VIEW slow`)
+	}
+	slow(c)
+	for i, e := range c.meanwhile(`DROP MATERIALIZED VIEW slow`, reads...) {
+		if e == nil {
+			t.Errorf("dropped, %s: no error", reads[i])
+		} else if e.Code != "42P01" || e.Message != `materialized view "slow" was dropped meanwhile` {
+			t.Errorf("dropped, %s: %s", reads[i], describe(e))
+		}
+	}
+	c.exec(`CREATE MATERIALIZED VIEW v AS SELECT 1 AS a`, `PAUSE JOB v`)
+	c.expect(`SELECT * FROM v`, "1") // it had shown that
+}
