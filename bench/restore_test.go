@@ -8,6 +8,7 @@ import (
 	"github.com/millrace/millrace/connector"
 	"github.com/millrace/millrace/connector/nexmark"
 	"github.com/millrace/millrace/exec/state"
+	"github.com/millrace/millrace/job"
 	"github.com/millrace/millrace/statestore/object"
 	"github.com/millrace/millrace/test/servers"
 )
@@ -41,7 +42,7 @@ func BenchmarkRestore(b *testing.B) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	start := time.Now()
-	n, err := j.manager.Stop(b.Context(), "restored", false)
+	n, err := j.manager.Stop(b.Context(), "restored", job.Stopped, false)
 	if err != nil {
 		b.Fatal(err)
 	}

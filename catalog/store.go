@@ -326,7 +326,7 @@ func (s *Store) SetJobState(ctx context.Context, id, state, failure string) erro
 	return s.apply(ctx, []edit{func(v *Snapshot) ([]write, error) {
 		old := v.jobs[id]
 		if old == nil {
-			return nil, goneJob(id)
+			return nil, goneJob()
 		}
 		j := *old
 		j.State, j.Failure, j.Updated = state, failure, now
@@ -341,7 +341,7 @@ func (s *Store) SetJobWanted(ctx context.Context, id, wanted string) error {
 	return s.apply(ctx, []edit{func(v *Snapshot) ([]write, error) {
 		old := v.jobs[id]
 		if old == nil {
-			return nil, goneJob(id)
+			return nil, goneJob()
 		}
 		j := *old
 		j.Wanted, j.Updated = wanted, now

@@ -345,7 +345,7 @@ func (t *Tx) ReplaceJob(oldID string, j Job) (*Job, error) {
 	err := t.do(func(s *Snapshot) ([]write, error) {
 		old := s.jobs[oldID]
 		if old == nil {
-			return nil, goneJob(oldID)
+			return nil, goneJob()
 		}
 		if other := s.jobByName[j.Name]; other != nil && other != old {
 			return nil, pgerr.New(pgerr.DuplicateObject, "job %q already exists", j.Name)
@@ -382,7 +382,7 @@ func (t *Tx) UpdateJob(id string, change func(*Job)) error {
 	return t.do(func(s *Snapshot) ([]write, error) {
 		old := s.jobs[id]
 		if old == nil {
-			return nil, goneJob(id)
+			return nil, goneJob()
 		}
 		j := *old
 		change(&j)
@@ -403,7 +403,7 @@ func (t *Tx) RenameJob(id, name string) error {
 	return t.do(func(s *Snapshot) ([]write, error) {
 		old := s.jobs[id]
 		if old == nil {
-			return nil, goneJob(id)
+			return nil, goneJob()
 		}
 		if s.jobByName[name] != nil {
 			return nil, pgerr.New(pgerr.DuplicateObject, "job %q already exists", name)
@@ -425,7 +425,7 @@ func (t *Tx) DropJob(id string) error {
 	return t.do(func(s *Snapshot) ([]write, error) {
 		j := s.jobs[id]
 		if j == nil {
-			return nil, goneJob(id)
+			return nil, goneJob()
 		}
 		if v := s.relations[j.ViewID]; v != nil && v.JobID == id {
 			return nil, pgerr.New(pgerr.DependentObjectsStillExist, "cannot drop job %s because it keeps materialized view %s", j.Name, v.Name).
@@ -440,8 +440,8 @@ func gone(what string) error {
 	return pgerr.New(pgerr.UndefinedTable, "relation %q does not exist", what)
 }
 
-func goneJob(id string) error {
-	return pgerr.New(pgerr.UndefinedObject, "job %q does not exist", id)
+func goneJob() error {
+	return pgerr.New(pgerr.UndefinedObject, "the job was dropped or replaced meanwhile")
 }
 
 // definition is what a relation's row keeps as JSON.

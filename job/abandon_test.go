@@ -50,7 +50,7 @@ func TestEndWhileTheStoreHangs(t *testing.T) {
 	t.Run("stopped while restored", func(t *testing.T) {
 		w := restoring(t)
 		promptly(t, startPatience+5*time.Second, func() {
-			if n, err := w.manager.Stop(context.Background(), "j", false); n != 0 || err != nil {
+			if n, err := w.manager.Stop(context.Background(), "j", Stopped, false); n != 0 || err != nil {
 				t.Errorf("stopped after checkpoint %d, %v", n, err)
 			}
 		})
@@ -58,7 +58,7 @@ func TestEndWhileTheStoreHangs(t *testing.T) {
 	})
 	t.Run("abandoned while restored", func(t *testing.T) {
 		w := restoring(t)
-		promptly(t, 5*time.Second, func() { w.manager.Abandon("j") })
+		promptly(t, 5*time.Second, func() { w.manager.Abandon("j", Stopped) })
 		again(w)
 	})
 	t.Run("options while restored", func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestEndWhileTheStoreHangs(t *testing.T) {
 				}
 			}
 		})
-		w.manager.Abandon("j")
+		w.manager.Abandon("j", Stopped)
 		again(w)
 	})
 	for _, op := range []string{"create", "delete", "list"} {
@@ -83,7 +83,7 @@ func TestEndWhileTheStoreHangs(t *testing.T) {
 			hang(w, op)
 			w.read(2)
 			w.eventually("a hanging "+op, func() bool { return w.bucket.Count(op) > 0 })
-			promptly(t, 5*time.Second, func() { w.manager.Abandon("j") })
+			promptly(t, 5*time.Second, func() { w.manager.Abandon("j", Stopped) })
 			w.bucket.Set()
 			if err := w.manager.Start(w.store.Snapshot().Job("j")); err != nil {
 				t.Fatal(err)
@@ -98,7 +98,7 @@ func TestEndWhileTheStoreHangs(t *testing.T) {
 		w.out.set(once("commit", reached, func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }))
 		w.read(1)
 		<-reached
-		promptly(t, 5*time.Second, func() { w.manager.Abandon("j") })
+		promptly(t, 5*time.Second, func() { w.manager.Abandon("j", Stopped) })
 		if err := w.manager.Start(w.store.Snapshot().Job("j")); err != nil {
 			t.Fatal(err)
 		}

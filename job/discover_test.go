@@ -45,7 +45,7 @@ func TestNobodyWaitsForNewSplits(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.exactly(1)
-	if n, err := w.manager.Stop(ctx, "j", false); n == 0 || err != nil {
+	if n, err := w.manager.Stop(ctx, "j", Stopped, false); n == 0 || err != nil {
 		t.Errorf("stopped after checkpoint %d, %v", n, err)
 	}
 }

@@ -385,7 +385,7 @@ func TestStopBetweenAttempts(t *testing.T) {
 	if !w.manager.Running("j") {
 		t.Fatal("the job does not go on")
 	}
-	if n, err := w.manager.Stop(context.Background(), "j", false); n != 0 || err != nil {
+	if n, err := w.manager.Stop(context.Background(), "j", Stopped, false); n != 0 || err != nil {
 		t.Errorf("STOP gave %d, %v", n, err)
 	}
 	if w.manager.Running("j") {
@@ -400,14 +400,14 @@ func TestStopWhileTheBucketIsDown(t *testing.T) {
 	w.in.add(1)
 	w.checkpointed()
 	w.bucket.Set(object.Fault{Op: "create", Err: errDown})
-	if _, err := w.manager.Stop(context.Background(), "j", false); !errors.Is(err, errDown) {
+	if _, err := w.manager.Stop(context.Background(), "j", Stopped, false); !errors.Is(err, errDown) {
 		t.Errorf("STOP gave %v", err)
 	}
 	// A STOP that is cancelled is withdrawn.
 	w.bucket.Set(object.Fault{Op: "create", Delay: 200 * time.Millisecond})
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
 	defer cancel()
-	if _, err := w.manager.Stop(ctx, "j", false); !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := w.manager.Stop(ctx, "j", Stopped, false); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("STOP gave %v", err)
 	}
 	time.Sleep(300 * time.Millisecond)

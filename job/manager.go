@@ -90,7 +90,7 @@ type Manager struct {
 	opt    ManagerOptions
 	slabs  *state.Slabs
 	ctx    context.Context
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
 
 	mu      sync.Mutex
@@ -103,7 +103,7 @@ type Manager struct {
 func NewManager(opt ManagerOptions) *Manager {
 	opt.EnsureDefaults()
 	m := &Manager{opt: opt, slabs: opt.Slabs, runners: map[string]*runner{}, views: map[string]*View{}}
-	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.ctx, m.cancel = context.WithCancelCause(context.Background())
 	return m
 }
 
@@ -184,12 +184,12 @@ func (m *Manager) Start(j *catalog.Job) error {
 		return pgerr.New(pgerr.UndefinedObject, "job %q was dropped meanwhile", j.Name)
 	}
 	m.runners[j.Name] = r
-	ctx, cancel := context.WithCancel(m.ctx)
+	ctx, cancel := context.WithCancelCause(m.ctx)
 	r.cancel = cancel
 	m.wg.Add(1)
 	go func() {
 		defer m.wg.Done()
-		defer cancel()
+		defer cancel(nil)
 		background.Thread()
 		r.main(ctx)
 	}()
@@ -248,9 +248,6 @@ func (m *Manager) runner(name string) *runner {
 	return m.runners[name]
 }
 
-// ErrNotRunning says that a job has no run now.
-var ErrNotRunning = errors.New("the job is not running")
-
 // ask sends a request to a job's runner and waits for the answer.
 func (m *Manager) ask(ctx context.Context, name string, q *request) (requestResult, error) {
 	r := m.runner(name)
@@ -262,7 +259,7 @@ func (m *Manager) ask(ctx context.Context, name string, q *request) (requestResu
 	select {
 	case r.requests <- q:
 	case <-r.done:
-		return requestResult{}, ErrNotRunning
+		return requestResult{}, r.whyEnded()
 	case <-ctx.Done():
 		return requestResult{}, context.Cause(ctx)
 	}
@@ -274,7 +271,7 @@ func (m *Manager) ask(ctx context.Context, name string, q *request) (requestResu
 		case res := <-done:
 			return res, res.err
 		default:
-			return requestResult{}, ErrNotRunning
+			return requestResult{}, r.whyEnded()
 		}
 	case <-ctx.Done():
 		return requestResult{}, context.Cause(ctx)
@@ -317,9 +314,9 @@ const startPatience = 3 * time.Second
 const stopPatience = 2 * time.Second
 
 // Abandon ends a job's run as it is, whatever it waits for.
-func (m *Manager) Abandon(name string) {
+func (m *Manager) Abandon(name string, end End) {
 	if r := m.runner(name); r != nil {
-		r.cancel()
+		r.cancel(end.of(name))
 		<-r.done
 	}
 }
@@ -327,8 +324,8 @@ func (m *Manager) Abandon(name string) {
 // Stop ends a job's run after a last checkpoint, whose number it returns, and after its
 // sources were ended if drain is set. A job that is between two attempts, whose restore
 // takes too long or of which one batch does has no last checkpoint, and 0 is returned.
-func (m *Manager) Stop(ctx context.Context, name string, drain bool) (int64, error) {
-	return m.order(ctx, name, &stopOrder{drain: drain})
+func (m *Manager) Stop(ctx context.Context, name string, end End, drain bool) (int64, error) {
+	return m.order(ctx, name, &stopOrder{end: end, drain: drain})
 }
 
 // order gives a stop order and waits until it was carried out. When ctx is done
@@ -345,10 +342,10 @@ func (m *Manager) order(ctx context.Context, name string, o *stopOrder) (int64, 
 		case r.stop <- o:
 			taken = true
 		case <-r.done:
-			return 0, ErrNotRunning
+			return 0, r.whyEnded()
 		case <-m.opt.Clock.After(startPatience):
 			if !o.must && !o.drain && r.live.current().State == "restoring" {
-				m.Abandon(name)
+				m.Abandon(name, o.end)
 				return 0, nil
 			}
 		case <-ctx.Done():
@@ -373,7 +370,7 @@ func (m *Manager) order(ctx context.Context, name string, o *stopOrder) (int64, 
 	case res := <-done:
 		return res.checkpoint, res.err
 	default:
-		return 0, ErrNotRunning
+		return 0, r.whyEnded()
 	}
 }
 
@@ -440,7 +437,7 @@ func (m *Manager) Shutdown(ctx context.Context) {
 		wg.Add(1)
 		go func() {
 			defer wg.Done()
-			if _, err := m.Stop(ctx, name, false); err != nil && !errors.Is(err, ErrNotRunning) {
+			if _, err := m.Stop(ctx, name, shutDown, false); err != nil && !errors.Is(err, ErrNotRunning) {
 				m.opt.Log.Warn("last checkpoint", "job", name, "err", err)
 			}
 		}()
@@ -451,11 +448,11 @@ func (m *Manager) Shutdown(ctx context.Context) {
 
 // Kill ends all runs as they are, as a crash would.
 func (m *Manager) Kill() {
-	m.cancel()
+	m.cancel(shutDown.of(""))
 	m.wg.Wait()
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, v := range m.views {
-		v.close(pgerr.New(pgerr.AdminShutdown, "the server is shutting down"))
+		v.close(shutDown.of(""))
 	}
 }

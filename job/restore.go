@@ -208,7 +208,7 @@ func (m *Manager) Restore(ctx context.Context, j *catalog.Job, s RestoreSpec) (R
 		return Restored{}, err
 	}
 	running := m.Running(j.Name)
-	m.Abandon(j.Name)
+	m.Abandon(j.Name, restored)
 	ctx = context.WithoutCancel(ctx)
 	if s.From.Kind == "latest" { // a checkpoint may have completed while the job was stopped
 		if what, err = m.planRestore(ctx, j, s); err == nil {
@@ -360,11 +360,11 @@ func (m *Manager) Reconfigure(ctx context.Context, j *catalog.Job, options map[s
 	}
 	restart := m.Running(j.Name) && !atOnce(before, after)
 	if restart {
-		_, err := m.Stop(ctx, j.Name, false)
+		_, err := m.Stop(ctx, j.Name, altered, false)
 		if err != nil && !errors.Is(err, ErrNotRunning) {
 			// Perhaps it failed meanwhile, and the options are what it needs: then
 			// it is between two attempts now, or has ended.
-			_, err = m.Stop(ctx, j.Name, false)
+			_, err = m.Stop(ctx, j.Name, altered, false)
 		}
 		if err != nil && !errors.Is(err, ErrNotRunning) {
 			return err
@@ -427,7 +427,7 @@ func (m *Manager) Alter(ctx context.Context, j *catalog.Job, s RestoreSpec) (Alt
 		if err := what.plan.Err(); err != nil {
 			return Altered{}, err
 		}
-		if s.From.N, err = m.order(ctx, j.Name, &stopOrder{must: true}); err != nil {
+		if s.From.N, err = m.order(ctx, j.Name, &stopOrder{end: altered, must: true}); err != nil {
 			return Altered{}, err
 		}
 	}

@@ -34,9 +34,10 @@ type runner struct {
 
 	requests chan *request
 	stop     chan *stopOrder
-	tune     chan Options       // the newest options that take effect at once; it holds one
-	cancel   context.CancelFunc // ends the run as it is, whatever it waits for
-	done     chan struct{}      // main has returned
+	tune     chan Options            // the newest options that take effect at once; it holds one
+	cancel   context.CancelCauseFunc // ends the run as it is, whatever it waits for
+	done     chan struct{}           // main has returned
+	why      error                   // then: what those are told who waited, nil when it has ended by itself
 
 	live    liveStatus
 	damaged map[int64]error // own checkpoints that could not be restored
@@ -59,6 +60,7 @@ type runner struct {
 
 // stopOrder tells a runner to end its run after a last checkpoint.
 type stopOrder struct {
+	end        End
 	must       bool // not without one, even if the job is between two attempts, or one batch takes long
 	drain      bool // and after the sources were ended where they stand
 	checkpoint chan<- requestResult
@@ -80,6 +82,12 @@ func (r *runner) main(ctx context.Context) {
 	var failures []time.Time
 	for {
 		out, err := r.attempt(ctx)
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		if out == stopped || ctx.Err() != nil {
+			r.why = err
+		}
 		r.coord.stopped(err)
 		switch {
 		case out == stopped || ctx.Err() != nil:
@@ -130,6 +138,7 @@ func (r *runner) pause(ctx context.Context, d time.Duration) bool {
 	for {
 		select {
 		case <-ctx.Done():
+			r.why = context.Cause(ctx)
 			return false
 		case o := <-r.stop:
 			if o.must {
@@ -137,6 +146,7 @@ func (r *runner) pause(ctx context.Context, d time.Duration) bool {
 				continue
 			}
 			o.checkpoint <- requestResult{}
+			r.why = o.end.of(r.name())
 			return false
 		case o := <-r.tune:
 			r.opt = o
@@ -291,7 +301,7 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 				case order == nil:
 					return finished, nil
 				case order.settled.CompareAndSwap(false, true):
-					return stopped, nil
+					return stopped, order.end.of(r.name())
 				}
 			}
 			if final {
@@ -327,7 +337,7 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 			next = r.m.opt.Clock.After(tick)
 			r.watch()
 			if order != nil && r.endsAsItIs(ctx, order) {
-				return stopped, nil
+				return stopped, order.end.of(r.name())
 			}
 			p, err := r.coord.expire(r.m.opt.Clock.Now(), r.watched.stuck)
 			if p != nil {

@@ -49,7 +49,7 @@ func (m *Manager) StopWithSavepoint(ctx context.Context, j *catalog.Job, spec Sa
 	}
 	unpin := m.pin(j.ID)
 	defer unpin()
-	n, err := m.order(ctx, j.Name, &stopOrder{must: true, drain: drain})
+	n, err := m.order(ctx, j.Name, &stopOrder{end: Stopped, must: true, drain: drain})
 	if err != nil {
 		return catalog.Savepoint{}, err
 	}

@@ -114,7 +114,7 @@ const dropPatience = 30 * time.Second
 // ctx does: that gives up on the store only.
 func (m *Manager) Drop(ctx context.Context, j *catalog.Job) error {
 	sure := context.WithoutCancel(ctx)
-	m.Abandon(j.Name)
+	m.Abandon(j.Name, dropped)
 	m.Forget(j.Name)
 	ctx, cancel := context.WithTimeoutCause(ctx, dropPatience, pgerr.New(pgerr.IOError, "the store of the checkpoints does not answer"))
 	defer cancel()

@@ -287,7 +287,9 @@ func (r *runner) uploaded(ctx context.Context, u uploadResult) error {
 	u.release()
 	r.recordCheckpoint(ctx, c)
 	if err := r.parts.commit(ctx, u.commits); err != nil {
-		r.coord.uploaded(now, err)
+		if ctx.Err() == nil { // else who ends the run says why
+			r.coord.uploaded(now, err)
+		}
 		return fmt.Errorf("commit checkpoint %d: %w", c.N, err)
 	}
 	claim := !r.parts.start.continues && !r.parts.claimed

@@ -137,10 +137,10 @@ func (h *Handler) stopJob(st *ast.StopJob) plan {
 			spec := job.SavepointSpec{Name: st.Savepoint, To: st.To, Format: st.Format}
 			sp, err := h.opt.Jobs.StopWithSavepoint(ctx, j, spec, st.Drain)
 			if err != nil {
-				return nil, notRunning(err, j, st.Name)
+				return nil, h.notRunning(err, j, st.Name)
 			}
 			s.Notice("NOTICE", pgerr.SuccessfulCompletion, fmt.Sprintf("savepoint %s is at %s", sp.Name, sp.URL))
-		} else if err := h.endRun(ctx, s, j, st.Drain); err != nil && !errors.Is(err, job.ErrNotRunning) {
+		} else if err := h.endRun(ctx, s, j, job.Stopped, st.Drain); err != nil && !errors.Is(err, job.ErrNotRunning) {
 			return nil, err
 		}
 		return session.Command("STOP JOB"), h.ended(ctx, j, "stopped", running)
@@ -148,8 +148,8 @@ func (h *Handler) stopJob(st *ast.StopJob) plan {
 }
 
 // endRun ends a job's run after a last checkpoint, and says so if it was without.
-func (h *Handler) endRun(ctx context.Context, s *session.Session, j *catalog.Job, drain bool) error {
-	n, err := h.opt.Jobs.Stop(ctx, j.Name, drain)
+func (h *Handler) endRun(ctx context.Context, s *session.Session, j *catalog.Job, end job.End, drain bool) error {
+	n, err := h.opt.Jobs.Stop(ctx, j.Name, end, drain)
 	if err == nil && n == 0 {
 		s.SendNotice(session.Notice{Severity: "NOTICE", Error: *pgerr.New(pgerr.SuccessfulCompletion, "job %q has ended without a last checkpoint", j.Name).
 			WithDetail("It goes on from the checkpoint before.").Hint("SELECT * FROM millrace.job_events shows why.")})
@@ -185,16 +185,21 @@ func (h *Handler) want(ctx context.Context, j *catalog.Job, wanted string) error
 	return nil
 }
 
-// notRunning words the error for a statement that needs a running job.
-func notRunning(err error, j *catalog.Job, name ast.Name) error {
-	if errors.Is(err, job.ErrNotRunning) {
-		e := pgerr.New(pgerr.ObjectNotInPrerequisiteState, "job %q is not running", j.Name).At(int(name.Pos)).WithDetail("Its state is %s.", j.State)
-		if j.State == "finished" {
-			return e
-		}
-		return e.Hint("RESUME JOB %s starts it.", ast.QuoteName(j.Name))
+// notRunning words the error for a statement that needs a running job. Of one that was
+// ended while the statement waited for it, it says that already.
+func (h *Handler) notRunning(err error, j *catalog.Job, name ast.Name) error {
+	if e := (*pgerr.Error)(nil); !errors.Is(err, job.ErrNotRunning) || errors.As(err, &e) {
+		return pgerr.Place(pgerr.From(err), int(name.Pos))
 	}
-	return pgerr.From(err).At(int(name.Pos))
+	e := pgerr.New(pgerr.ObjectNotInPrerequisiteState, "job %q is not running", j.Name).At(int(name.Pos))
+	if now := h.opt.Catalog.Snapshot().JobByID(j.ID); now == nil {
+		return e
+	} else if now.State == "finished" {
+		return e.WithDetail("Its state is %s.", now.State)
+	} else if now.Wanted != "running" || now.State == "failed" { // else it is just being stopped
+		e = e.WithDetail("Its state is %s.", now.State)
+	}
+	return e.Hint("RESUME JOB %s starts it.", ast.QuoteName(j.Name))
 }
 
 // pauseJob runs PAUSE JOB and RESUME JOB.
@@ -212,8 +217,8 @@ func (h *Handler) pauseJob(st *ast.PauseJob) plan {
 			return nil, err
 		}
 		if running := h.opt.Jobs.Running(j.Name); !st.Resume {
-			if err := h.endRun(ctx, s, j, false); err != nil {
-				return nil, notRunning(err, j, st.Name)
+			if err := h.endRun(ctx, s, j, job.Paused, false); err != nil {
+				return nil, h.notRunning(err, j, st.Name)
 			}
 			return session.Command(tag), h.ended(ctx, j, "paused", running)
 		}
@@ -255,7 +260,7 @@ func (h *Handler) dropJobs(ctx context.Context, s *session.Session, st *ast.Drop
 				spec.Name, spec.To = st.Savepoint.Name, st.Savepoint.URL
 			}
 			if _, err := h.opt.Jobs.StopWithSavepoint(ctx, j, spec, false); err != nil {
-				return notRunning(err, j, name)
+				return h.notRunning(err, j, name)
 			}
 		}
 		w := h.work(s)
@@ -325,7 +330,9 @@ func (h *Handler) alterQuery(ctx context.Context, s *session.Session, j *catalog
 		return err
 	}
 	done, err := h.opt.Jobs.Alter(ctx, j, spec)
-	if err != nil {
+	if errors.Is(err, job.ErrNotRunning) {
+		return h.notRunning(err, j, st.Name)
+	} else if err != nil {
 		return pgerr.From(err).At(int(st.Inserts[0].Pos))
 	}
 	warnUnbounded(s, g, j.Options)

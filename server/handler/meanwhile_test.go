@@ -2,6 +2,7 @@ package handler_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -93,4 +94,40 @@ func TestReadWithoutRows(t *testing.T) {
 	}
 	c.exec(`CREATE MATERIALIZED VIEW v AS SELECT 1 AS a`, `PAUSE JOB v`)
 	c.expect(`SELECT * FROM v`, "1") // it had shown that
+}
+
+// Who waits for a job that another session ends is told what was done to it. FLUSH goes
+// on with the other jobs, and so does what waits for a view that it has made.
+func TestEndedMeanwhile(t *testing.T) {
+	c := start(t, "")
+	const create = `CREATE MATERIALIZED VIEW more AS SELECT count(*) FROM generate_series(1, 1000000000000)`
+	for _, test := range []struct{ first, then, want string }{
+		{`FLUSH`, `DROP MATERIALIZED VIEW slow`, ""},
+		{`FLUSH`, `PAUSE JOB slow`, ""},
+		{create, `DROP MATERIALIZED VIEW more`, ""},
+		{`SAVEPOINT JOB slow AS s`, `DROP MATERIALIZED VIEW slow`, `42704: job "slow" was dropped meanwhile (at 15)`},
+		{`SAVEPOINT JOB slow AS s`, `PAUSE JOB slow`, `55000: job "slow" was paused meanwhile (at 15) HINT: RESUME JOB slow starts it.`},
+		{`SAVEPOINT JOB slow AS s`, `STOP JOB slow`, `55000: job "slow" was stopped meanwhile (at 15) HINT: RESUME JOB slow starts it.`},
+		{`STOP JOB slow WITH SAVEPOINT s`, `DROP MATERIALIZED VIEW slow`, `42704: job "slow" was dropped meanwhile (at 10)`},
+	} {
+		slow(c)
+		got := ""
+		if e := c.meanwhile(test.then, test.first)[0]; e != nil {
+			got = fmt.Sprintf("%s: %s (at %d)", e.Code, e.Message, e.Position)
+			if e.Hint != "" {
+				got += " HINT: " + e.Hint
+			}
+		}
+		if got != test.want {
+			t.Errorf("%s, then %s: %q", test.first, test.then, got)
+		}
+		c.exec(`DROP MATERIALIZED VIEW IF EXISTS slow`)
+	}
+	slow(c)
+	c.exec(`PAUSE JOB slow`)
+	e := c.fails("55000", `SAVEPOINT JOB slow`)
+	contains(t, e.Message+e.Detail, `job "slow" is not running`, "Its state is paused.")
+	if e := c.meanwhile(`DROP MATERIALIZED VIEW slow`, `RESUME JOB slow`)[0]; e != nil {
+		t.Errorf("RESUME of a view that is dropped: %s", describe(e))
+	}
 }

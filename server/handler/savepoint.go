@@ -30,7 +30,7 @@ func (h *Handler) prepareSavepoint(p *session.Prepared, st *ast.CreateSavepoint)
 		}
 		sp, err := h.opt.Jobs.Savepoint(ctx, j, job.SavepointSpec{Name: st.Name, To: st.To, Format: st.Format})
 		if err != nil {
-			return nil, notRunning(err, j, st.Job)
+			return nil, h.notRunning(err, j, st.Job)
 		}
 		return [][]string{{sp.Name, sp.URL}}, nil
 	}}
