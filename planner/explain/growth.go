@@ -47,7 +47,7 @@ func Growths(g *graph.Graph, ttl int64) []Growth {
 			if b.Kind != graph.NoBound {
 				continue
 			}
-			if keepsRows(o) || o.Aggregate != nil && o.Aggregate.KeepsRows(t) {
+			if keepsRows(g, o) || o.Aggregate != nil && o.Aggregate.KeepsRows(t) {
 				perRow += o.Tables[t].RowBytes()
 			} else {
 				perKey += o.Tables[t].RowBytes()
@@ -88,14 +88,14 @@ func sides(g *graph.Graph, i int, ttl int64) (n int) {
 
 // keepsRows reports whether an operator keeps input rows rather than something per
 // key of them.
-func keepsRows(o *graph.Operator) bool {
+func keepsRows(g *graph.Graph, o *graph.Operator) bool {
 	switch o.Kind {
 	case graph.JoinKind, graph.LookupJoinKind, graph.OverKind, graph.WindowAggregateKind:
 		return true
 	case graph.AsofJoinKind:
 		return o.AsofJoin.Sides[0].Expiry == nil || !o.AsofJoin.Back()
 	case graph.TopNKind:
-		return o.TopN.Retractable
+		return o.TopN.Retractable || g.Ties(o)
 	}
 	return false
 }

@@ -1,6 +1,8 @@
 package graph
 
 import (
+	"slices"
+
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/types"
 )
@@ -98,6 +100,8 @@ func (g *Graph) bound(o *Operator, table int, job int64) Bound {
 		return g.asofBound(o, table)
 	case o.Aggregate != nil:
 		return o.Aggregate.bound(o, table)
+	case o.TopN != nil && !o.TopN.Retractable && g.Ties(o):
+		return Bound{Kind: NoBound, Why: "it keeps all rows that are equal in the order: no window in the keys and no state_ttl"}
 	}
 	if o.Unbounded != "" {
 		return Bound{Kind: NoBound, Why: o.Unbounded}
@@ -153,7 +157,11 @@ func (a *Aggregate) bound(o *Operator, table int) Bound {
 		if a.First(table) || table > len(o.Tables)-1-len(a.Sketches) {
 			return Bound{Kind: ByGroup}
 		}
-		return Bound{Kind: NoBound, Why: "it keeps every row of each group, which the aggregate needs: no window in the keys"}
+		kept := "every different value"
+		if a.KeepsRows(table) {
+			kept = "every row"
+		}
+		return Bound{Kind: NoBound, Why: "it keeps " + kept + " of each group, which the aggregate needs: no window in the keys"}
 	case table > 0:
 		return Bound{Kind: ByGroup}
 	case o.Unbounded != "":
@@ -170,10 +178,24 @@ func (a *Aggregate) First(table int) bool {
 }
 
 // KeepsRows reports whether a table, of an append-only input, is a list of all rows of
-// each group.
+// each group, and not only of the values that are different for all that read it.
 func (a *Aggregate) KeepsRows(table int) bool {
 	list := table - 1 - len(a.Distincts)
-	return list >= 0 && list < len(a.Lists) && a.Lists[list].Arrival && a.Lists[list].First == nil
+	return list >= 0 && list < len(a.Lists) && a.Lists[list].First == nil && slices.ContainsFunc(a.Accumulators, func(x Accumulator) bool {
+		return x.List != nil && x.List.List == list && !x.List.Distinct && x.Func != "mode"
+	})
+}
+
+// Ties reports whether any number of rows of a group may be among the first ones of a
+// top-N, as they are equal in its order.
+func (g *Graph) Ties(o *Operator) bool {
+	if o.TopN.Func == "row_number" && !o.TopN.WithTies {
+		return false
+	}
+	key := g.Operators[o.Inputs[0].Operator].UpsertKey
+	return key == nil || slices.ContainsFunc(key, func(c int) bool {
+		return !slices.Contains(o.TopN.Keys, c) && !slices.ContainsFunc(o.TopN.Order, func(k SortKey) bool { return k.Column == c })
+	})
 }
 
 // stringBytes is what a string of a row is taken to be long.
