@@ -68,9 +68,11 @@ func (s *Store) lead() {
 			return
 		}
 		group := s.queue[:n:n]
-		s.queue = s.queue[n:]
 		s.queueMu.Unlock()
-		s.carryOut(group)
+		group = group[:s.carryOut(group)]
+		s.queueMu.Lock()
+		s.queue = s.queue[len(group):]
+		s.queueMu.Unlock()
 		for _, t := range group {
 			close(t.done)
 		}
@@ -89,31 +91,38 @@ func groupSize(queue []*pendingTxn) int {
 	return n
 }
 
-// carryOut stages the group in memory, writes it, and lets readers see it.
-func (s *Store) carryOut(group []*pendingTxn) {
+// carryOut stages the group in memory, writes it, and lets readers see it. It returns how
+// many of the group are decided: those that no longer fit into the frame are not.
+func (s *Store) carryOut(group []*pendingTxn) int {
 	frame := beginFrame(nil)
 	var kept []*pendingTxn
 	s.mu.Lock()
 	first := s.staged + 1
-	for _, t := range group {
+	for i, t := range group {
 		if t.err = s.usable(); t.err != nil {
 			continue
 		}
-		if len(frame) > frameMax/2 {
-			t.err = pgerr.New(pgerr.ProgramLimitExceeded, "transaction is larger than %d bytes", frameMax/2)
-			continue
+		next, err := s.stage(frame, t)
+		if errors.Is(err, errFrameFull) && len(kept) > 0 {
+			group = group[:i]
+			break
 		}
-		var next []byte
-		if next, t.err = s.stage(frame, t); t.err == nil {
+		if t.err = err; err == nil {
 			frame = next
 			kept = append(kept, t)
 		}
 	}
 	last := s.staged
 	s.mu.Unlock()
-	if len(kept) == 0 {
-		return
+	if len(kept) > 0 {
+		s.write(frame, first, last, kept)
 	}
+	return len(group)
+}
+
+// write appends the frame of staged transactions, of positions first to last, to the log
+// and lets readers see them.
+func (s *Store) write(frame []byte, first, last uint64, kept []*pendingTxn) {
 	sealFrame(frame, 0)
 	err := s.log.append(frame, first, s.decision(kept[0]))
 	s.mu.Lock()
@@ -163,6 +172,9 @@ func (s *Store) usable() error {
 	}
 	return nil
 }
+
+// errFrameFull is that of a transaction whose rows do not fit into the frame.
+var errFrameFull = errors.New("frame is full")
 
 // stage checks a transaction against the state after those before it, applies
 // it, and appends it to the frame. On an error nothing has changed.
@@ -314,10 +326,10 @@ func (s *Store) stageChanges(frame []byte, position uint64, t *pendingTxn) ([]by
 		sealEntry(frame, at)
 		entries++
 	}
-	if len(frame) > frameMax {
+	if len(frame) > s.frameMax {
 		st.undo()
 		t.result = Result{}
-		return nil, 0, pgerr.New(pgerr.ProgramLimitExceeded, "transaction is larger than %d bytes", frameMax)
+		return nil, 0, pgerr.New(pgerr.ProgramLimitExceeded, "transaction is larger than %d bytes", s.frameMax).Wrap(errFrameFull)
 	}
 	t.staged = st
 	return frame, entries, nil

@@ -17,7 +17,9 @@ const (
 	frameMagic   = "MTLF"
 	frameVersion = 1
 	frameHeader  = 16
-	frameMax     = 1 << 30
+	// frameMax is up to where rows are appended to a frame. What follows the rows of a
+	// transaction, definitions and sequences, is small beside it.
+	frameMax = 1 << 30
 )
 
 var errShort = errors.New("frame is cut short")
@@ -56,7 +58,7 @@ func openFrame(data []byte) (payload []byte, n int, err error) {
 		return nil, 0, fmt.Errorf("frame version %d is newer than this program", data[4])
 	}
 	length := binary.LittleEndian.Uint32(data[8:])
-	if length > frameMax {
+	if length > 2*frameMax {
 		return nil, 0, errDamaged
 	}
 	if uint64(len(data)) < frameHeader+uint64(length) {

@@ -115,6 +115,8 @@ type Store struct {
 	dir  string
 	lock *os.File
 
+	frameMax int // see there
+
 	queueMu sync.Mutex // guards the next two
 	queue   []*pendingTxn
 	leading bool
@@ -158,7 +160,7 @@ type pin struct {
 // committed. A torn end of the log, which no writer was told about, is cut off;
 // damage elsewhere is an error that names the file and place.
 func Open(dir string, o Options) (*Store, error) {
-	s := &Store{opt: o.EnsureDefaults(), dir: dir, tables: map[string]*table{}, numbers: map[uint32]*table{}, nextNumber: 1,
+	s := &Store{opt: o.EnsureDefaults(), dir: dir, frameMax: frameMax, tables: map[string]*table{}, numbers: map[uint32]*table{}, nextNumber: 1,
 		writers: map[string]uint64{}, replaced: map[string]struct{}{}, changed: make(chan struct{}), pins: map[*pin]struct{}{}, retained: map[string]retention{}}
 	for _, d := range []string{dir, s.pendingDir()} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
