@@ -5,6 +5,10 @@ GO    ?= go
 export MILLRACE_TEST_MINIO ?= $(shell command -v minio || echo $(CACHE)/bin/minio)
 MINIO_VERSION := v0.0.0-20260212201848-7aac2a2c5b7c
 
+# All but race compile with the same flags, so that each package is compiled once.
+export CGO_ENABLED ?= 0
+export GOFLAGS := $(GOFLAGS) -trimpath
+
 # Tests keep their data in memory where 8 GB of it are free: they sync it after every
 # statement, and what they kill is processes, whose files outlive them there as well.
 SCRATCH := $(shell a=$$(df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 {print $$4}'); if [ "$${a:-0}" -gt 8000000 ] && [ -w /dev/shm ]; then echo /dev/shm; else echo $${TMPDIR:-/tmp}; fi)
@@ -16,7 +20,7 @@ help: ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 build: ## build bin/millrace, one static binary
-	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w -X main.version=$$(git describe --always --dirty 2>/dev/null || echo dev)" -o bin/millrace ./cmd/millrace
+	$(GO) build -ldflags "-s -w -X main.version=$$(git describe --always --dirty 2>/dev/null || echo dev)" -o bin/millrace ./cmd/millrace
 
 run: build ## build and start the server on ./millrace-data, with the quickstart loaded into a new folder
 	./bin/millrace server --data ./millrace-data --init examples/quickstart.sql
