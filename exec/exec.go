@@ -102,7 +102,7 @@ type Counters struct {
 // Refused is a row that an operator or sink could not use.
 type Refused struct {
 	Operator string
-	Err      error
+	Err      error        // may be nil where the batch takes the row back
 	Expr     string       // the expression that failed, "" for none
 	Batch    *batch.Batch // holds the row
 	Row      int
@@ -110,14 +110,15 @@ type Refused struct {
 }
 
 // BadRow takes refused rows by the job's bad-data policy: it returns an error when
-// the policy is to fail. It must not keep the batch.
+// the policy is to fail. A row that its batch takes back was refused before, if not in
+// this run then in one that the state is from. It must not keep the batch.
 type BadRow func(ctx context.Context, r *Refused) error
 
 // Aside is where a task keeps rows that it could not use until a checkpoint
 // covers them.
 type Aside interface {
-	// Cut returns what is needed to keep what came since the last Cut for good,
-	// nil when nothing came.
-	Cut() ([]byte, error)
+	// Cut is called at each barrier. At a checkpoint's it returns what is needed to keep
+	// what came since the last one's for good, nil when nothing came.
+	Cut(b Barrier) ([]byte, error)
 	Close() error
 }

@@ -202,10 +202,17 @@ func (n *node) onBarrier(b Barrier) error {
 
 // seal adds the operator's part to the task's report on the barrier.
 func (n *node) seal(b Barrier) error {
+	var aside []byte
+	if n.aside != nil {
+		var err error
+		if aside, err = n.aside.Cut(b); err != nil {
+			return err
+		}
+	}
 	if b.Checkpoint == 0 && !n.view {
 		return nil
 	}
-	snap := OperatorSnapshot{ID: n.spec.ID, Kind: n.spec.Kind, Task: n.task.index, Watermark: n.watermark, View: n.view}
+	snap := OperatorSnapshot{ID: n.spec.ID, Kind: n.spec.Kind, Task: n.task.index, Watermark: n.watermark, View: n.view, Aside: aside}
 	if n.counted != nil {
 		snap.Counters = *n.counted
 	}
@@ -225,13 +232,6 @@ func (n *node) seal(b Barrier) error {
 			return fmt.Errorf("pre-commit: %w", err)
 		}
 		snap.Committable = committable
-	}
-	if n.aside != nil && b.Checkpoint != 0 {
-		data, err := n.aside.Cut()
-		if err != nil {
-			return err
-		}
-		snap.Aside = data
 	}
 	if n.task.source != nil && n == n.task.nodes[0] {
 		snap.Source = n.task.source.state()

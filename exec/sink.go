@@ -123,9 +123,6 @@ func (s *sinkWriter) holdNulls(b *batch.Batch) error {
 				clear(s.bad)
 			}
 			s.bad.Set(i)
-			if b.Op(i).Retracts() {
-				continue
-			}
 			err := pgerr.New(pgerr.NotNullViolation, "null value in column %q of relation %q violates not-null constraint", s.spec.Sink.Schema[c].Name, strings.TrimPrefix(s.spec.Sink.Relation, "public."))
 			if err := s.refuse(b, i, err); err != nil {
 				return err
@@ -168,12 +165,14 @@ func (s *sinkWriter) splitUpdates(b *batch.Batch) {
 	b.Ops = s.scratch
 }
 
-// refuse has a row judged that cannot be written.
+// refuse has a row judged that cannot be written, or taken back as it was not.
 func (s *sinkWriter) refuse(b *batch.Batch, row int, err error) error {
 	if s.badRow == nil {
 		return err
 	}
-	s.count.BadRows++
+	if !b.Op(row).Retracts() {
+		s.count.BadRows++
+	}
 	return s.badRow(s.ctx, &Refused{Operator: s.spec.ID, Err: err, Batch: b, Row: row, Fields: s.spec.Sink.Schema})
 }
 

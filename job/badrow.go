@@ -6,6 +6,7 @@ import (
 	stdjson "encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"github.com/millrace/millrace/batch"
@@ -82,15 +83,35 @@ func (p *parts) undecodable(op *graph.Operator, count *atomic.Int64) func(connec
 // refused takes the rows that one operator of one task could not use. They have
 // no place in a source any more by which they could be recognized when the job
 // reads them again after a crash: they are put aside, and kept once a checkpoint
-// covers them. It implements exec.Aside.
+// covers them. Rows of an input that takes rows back are held until a barrier: one that
+// an outer join showed by itself before its partner came was never there. It implements
+// exec.Aside.
 type refused struct {
 	aside    *deadletter.Aside // nil keeps nothing
 	job      func() string     // its name now
 	relation string            // of a source or sink
 	policy   string
+	counters *exec.Counters // of the operator
 	rows     map[rowShape]*json.Encoder
 	buf      []byte
+
+	final bool                // no row is taken back
+	held  map[string]*refusal // by operator and row
+	order []*refusal
+	size  int // bytes of what is held
 }
+
+// refusal is a row that could not be used, and why.
+type refusal struct {
+	operator string
+	code     pgerr.Code
+	text     string
+	raw      []byte
+	n        int // how often it came, less how often it was taken back
+}
+
+// heldBytesMax is how much is held of the rows that an operator of a task refused.
+const heldBytesMax = 4 << 20
 
 // rowShape is a row layout that an operator refuses rows of.
 type rowShape struct {
@@ -100,7 +121,8 @@ type rowShape struct {
 }
 
 func (p *parts) refused(op *graph.Operator) *refused {
-	r := &refused{job: p.r.name, policy: p.opt.BadData, rows: map[rowShape]*json.Encoder{}}
+	r := &refused{job: p.r.name, policy: p.opt.BadData, counters: &exec.Counters{}, rows: map[rowShape]*json.Encoder{},
+		final: final(p.r.g, op), held: map[string]*refusal{}}
 	switch {
 	case op.Source != nil:
 		r.relation = op.Source.Relation
@@ -113,21 +135,81 @@ func (p *parts) refused(op *graph.Operator) *refused {
 	return r
 }
 
+// final reports whether an operator never takes a row back, nor has any taken back.
+func final(g *graph.Graph, op *graph.Operator) bool {
+	return op.Mode == graph.AppendOnly && !slices.ContainsFunc(op.Inputs, func(in graph.Input) bool { return g.Operators[in.Operator].Mode != graph.AppendOnly })
+}
+
 // badRow implements exec.BadRow.
 func (r *refused) badRow(_ context.Context, bad *exec.Refused) error {
-	if r.policy == skipBadData {
+	retracts := bad.Batch.Op(bad.Row).Retracts()
+	if r.final && (retracts || r.policy == skipBadData) {
 		return nil
 	}
+	row := *bad.Batch
+	row.Ops = nil
+	raw := r.text(&row, bad.Row, bad.Fields)
+	if r.final {
+		f := refusal{operator: bad.Operator, raw: raw}
+		f.because(bad)
+		return r.tell(&f)
+	}
+	key := bad.Operator + "\x00" + string(raw)
+	f := r.held[key]
+	if f == nil {
+		f = &refusal{operator: bad.Operator, raw: bytes.Clone(raw)}
+		r.held[key], r.order = f, append(r.order, f)
+		r.size += 2 * len(raw)
+	}
+	if f.n < 0 && !retracts || f.n > 0 && retracts {
+		r.counters.BadRows-- // nothing has happened
+	}
+	if retracts {
+		f.n--
+	} else {
+		f.n++
+		f.because(bad)
+	}
+	if r.size > heldBytesMax {
+		return r.settle()
+	}
+	return nil
+}
+
+// because notes why a row was refused.
+func (f *refusal) because(bad *exec.Refused) {
 	e := pgerr.From(bad.Err)
-	text := e.Message
+	f.code, f.text = e.Code, e.Message
 	if bad.Expr != "" {
-		text += " in " + bad.Expr
+		f.text += " in " + bad.Expr
 	}
-	raw := r.text(bad.Batch, bad.Row, bad.Fields)
-	if r.policy == failOnBadData {
-		return failOn(pgerr.New(e.Code, "%s", text), ", in the row", raw)
+}
+
+// settle tells the rows that are held and that nothing has taken back. What is left of
+// others takes back rows that have been told.
+func (r *refused) settle() error {
+	for _, f := range r.order {
+		for range f.n {
+			if err := r.tell(f); err != nil {
+				return err
+			}
+		}
 	}
-	return r.put(bad.Operator, e.Code, text, raw)
+	clear(r.held)
+	clear(r.order)
+	r.order, r.size = r.order[:0], 0
+	return nil
+}
+
+// tell does with a row what the policy says.
+func (r *refused) tell(f *refusal) error {
+	switch r.policy {
+	case skipBadData:
+		return nil
+	case failOnBadData:
+		return failOn(pgerr.New(f.code, "%s", f.text), ", in the row", f.raw)
+	}
+	return r.put(f.operator, f.code, f.text, f.raw)
 }
 
 // late keeps rows that came too late for a window.
@@ -172,9 +254,15 @@ func (r *refused) text(b *batch.Batch, row int, fields []types.Field) []byte {
 	return bytes.TrimRight(r.buf, "\n")
 }
 
-// Cut implements exec.Aside.
-func (r *refused) Cut() ([]byte, error) {
-	if r.aside == nil {
+// Cut implements exec.Aside. Before the tables of a job were read to their end rows may
+// lack partners that were there all the time.
+func (r *refused) Cut(b exec.Barrier) ([]byte, error) {
+	if b.Caught || b.Checkpoint != 0 {
+		if err := r.settle(); err != nil {
+			return nil, err
+		}
+	}
+	if r.aside == nil || b.Checkpoint == 0 {
 		return nil, nil
 	}
 	names, err := r.aside.Cut()

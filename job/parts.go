@@ -231,7 +231,7 @@ func (p *parts) Operator(op *graph.Operator, task, tasks int) (exec.Made, error)
 
 func (p *parts) env(op *graph.Operator, task, tasks int, refused *refused) operator.Env {
 	env := operator.Env{Task: task, Parallelism: tasks, BatchRows: p.opt.BatchRows, Context: p.ctx, Clock: p.m.opt.Clock, Memory: p.share(op),
-		BadRow: refused.badRow, Counters: &exec.Counters{}, Lifetimes: p.lifetimes(op), Expires: p.opt.StateTTL > 0, Now: p.began}
+		BadRow: refused.badRow, Counters: refused.counters, Lifetimes: p.lifetimes(op), Expires: p.opt.StateTTL > 0, Now: p.began}
 	for _, in := range op.Inputs {
 		env.Inputs = append(env.Inputs, p.r.g.Operators[in.Operator].Fields)
 	}
@@ -337,7 +337,7 @@ func (p *parts) Sink(op *graph.Operator, task, tasks int) (*exec.SinkOutput, err
 		return nil, err
 	}
 	refused := p.refused(op)
-	return &exec.SinkOutput{Writer: w, BadRow: refused.badRow, Counters: &exec.Counters{}, Aside: refused}, nil
+	return &exec.SinkOutput{Writer: w, BadRow: refused.badRow, Counters: refused.counters, Aside: refused}, nil
 }
 
 func (p *parts) writerID(operator string, task int) connector.WriterID {

@@ -202,15 +202,17 @@ func (c *changes) emit(out exec.Output, always, fresh bool) error {
 // withLists says whether touched group k had a row and has one, seen what lists have
 // no value for.
 func (c *changes) withLists(k int, before, after bool) (was, is bool, err error) {
+	var f *listFailure
 	if after {
-		if f := c.a.refusal(c.touched[k]); f != nil {
-			after = false
-			if !c.absent[k] || !before {
-				err = c.refused.refuse(c.a, c.now[k], f)
-			}
-		}
+		f = c.a.refusal(c.touched[k])
 	}
-	return before && !c.absent[k], after, err
+	switch told := before && c.absent[k]; {
+	case f != nil && !told:
+		err = c.refused.refuse(c.a, c.now[k], f)
+	case f == nil && told:
+		err = c.refused.takeBack(c.a, unsafe.Pointer(&c.old[k*c.words]))
+	}
+	return before && !c.absent[k], after && f == nil, err
 }
 
 func (c *changes) emitRows(out exec.Output, from, to int, updates bool) error {
@@ -253,6 +255,11 @@ func (c *changes) dropRefused(from, to int) (int, error) {
 		if op != batch.UpdateBefore {
 			if ok {
 				keep(i, op)
+			} else if op == batch.Delete {
+				err = c.refused.takeBack(c.a, c.rows[i])
+			}
+			if err != nil {
+				return 0, err
 			}
 			continue
 		}
@@ -266,6 +273,9 @@ func (c *changes) dropRefused(from, to int) (int, error) {
 			keep(i-1, batch.UpdateBefore)
 			keep(i, batch.UpdateAfter)
 		case now:
+			if err := c.refused.takeBack(c.a, c.rows[i-1]); err != nil {
+				return 0, err
+			}
 			keep(i, batch.Insert)
 		case ok:
 			keep(i-1, batch.Delete)

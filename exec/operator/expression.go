@@ -26,17 +26,17 @@ func newBadRows(operator string, env *Env, fields []types.Field) badRows {
 }
 
 // drop takes the error of an evaluation over in. If it is about rows and the
-// policy lets the job go on, it counts and reports them, and selects the others.
+// policy lets the job go on, it reports them, counts those that came, and selects the
+// others.
 func (b *badRows) drop(err error, in *batch.Batch) ([]uint16, error) {
 	bad := eval.BadRows(err)
 	if bad == nil || b.report == nil {
 		return nil, err
 	}
 	for i := range bad {
-		if in.Op(bad[i].Row).Retracts() {
-			continue // what it takes back was as bad, and has been told
+		if !in.Op(bad[i].Row).Retracts() {
+			b.counters.BadRows++
 		}
-		b.counters.BadRows++
 		r := &exec.Refused{Operator: b.operator, Err: bad[i].Err, Expr: bad[i].Expr, Batch: in, Row: bad[i].Row, Fields: b.fields}
 		if err := b.report(b.ctx, r); err != nil {
 			return nil, err

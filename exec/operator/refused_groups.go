@@ -93,6 +93,14 @@ func (r *refusedGroups) hasValue(a *accumulators, row unsafe.Pointer, tell bool)
 	return false, nil
 }
 
+// takeBack tells that the group of a state row, which had no value, is gone or has one.
+func (r *refusedGroups) takeBack(a *accumulators, row unsafe.Pointer) error {
+	r.one[0] = row
+	r.layout.fillKeys(a, r.one[:], r.cols)
+	r.key.Ops = append(r.key.Ops[:0], batch.Delete)
+	return r.bad.report(r.bad.ctx, &exec.Refused{Operator: r.bad.operator, Batch: &r.key, Fields: r.bad.fields})
+}
+
 // refuse tells that an aggregate of a list has no value, of the group of a state row.
 func (r *refusedGroups) refuse(a *accumulators, row unsafe.Pointer, f *listFailure) error {
 	if !r.passable(f.err) {
@@ -106,6 +114,7 @@ func (r *refusedGroups) refuse(a *accumulators, row unsafe.Pointer, f *listFailu
 // report sends the keys in r.cols where the policy says.
 func (r *refusedGroups) report(err error, output int) error {
 	r.bad.counters.BadRows++
+	r.key.Ops = nil
 	refused := &exec.Refused{Operator: r.bad.operator, Err: err, Batch: &r.key, Fields: r.bad.fields}
 	if output >= 0 {
 		refused.Expr = r.names[output]

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -59,11 +60,21 @@ func TestRefusedGroupsModel(t *testing.T) {
 func checkRefused(t *testing.T, rng *rand.Rand, op string) {
 	s, plain := mustParse(t, refusedInput+op), mustParse(t, refusedInput+op)
 	told := 0
+	without := map[string]int{} // groups that have been told, less those that have been taken back
 	s.refused = func(_ context.Context, r *exec.Refused) error {
-		if r.Expr == "" || r.Err == nil || len(r.Batch.Cols) != len(r.Fields) {
+		if came := !r.Batch.Op(r.Row).Retracts(); came && (r.Expr == "" || r.Err == nil) || len(r.Batch.Cols) != len(r.Fields) {
 			t.Errorf("%+v is told", r)
 		}
-		told++
+		key := ""
+		for _, c := range r.Batch.Cols {
+			key += fmt.Sprintf("%+v ", c.Peek(r.Row))
+		}
+		if r.Batch.Op(r.Row) == batch.Insert {
+			told++
+			without[key]++
+		} else if without[key]--; without[key] < 0 {
+			t.Errorf("group %s is taken back, and has not been told", key)
+		}
 		return nil
 	}
 	var large [][]types.Value
@@ -94,6 +105,7 @@ func checkRefused(t *testing.T, rng *rand.Rand, op string) {
 	want := plain.run(t, mode{batch: 1024, tasks: []int{1}, coalesce: 1})
 	for _, m := range []mode{{batch: 1, tasks: []int{1}, coalesce: 1}, {batch: 7, tasks: []int{1}, restart: true, coalesce: 20}, {batch: 1024, tasks: []int{2, 1, 3}, restart: true}} {
 		told = 0
+		clear(without)
 		got := s.run(t, m)
 		if strings.Contains(got.text, "error") {
 			t.Fatalf("%+v: %s", m, got.text)
@@ -103,6 +115,9 @@ func checkRefused(t *testing.T, rng *rand.Rand, op string) {
 		}
 		if int64(told) != got.bad || told == 0 && m.coalesce == 1 {
 			t.Fatalf("%+v: %d groups told, %d counted", m, told, got.bad)
+		}
+		if maps.DeleteFunc(without, func(_ string, n int) bool { return n == 0 }); len(without) > 0 {
+			t.Fatalf("%+v: these groups have a value, and have not been taken back: %v", m, without)
 		}
 	}
 }
