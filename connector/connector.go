@@ -151,6 +151,16 @@ type Reader interface {
 	Close() error
 }
 
+// Fenced is a Reader that stops where its source was fenced when a barrier was sent, so
+// that the barrier cuts several sources at one point.
+type Fenced interface {
+	Reader
+	// Short reports whether the reader has not come to the fence.
+	Short() bool
+	// Pass lets it go on beyond.
+	Pass()
+}
+
 // Sink makes writers of a relation.
 type Sink interface {
 	// Open starts a writer for one task. id is unique to (job run, operator,

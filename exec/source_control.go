@@ -1,6 +1,14 @@
 package exec
 
-import "context"
+import (
+	"context"
+	"time"
+
+	"github.com/millrace/millrace/connector"
+)
+
+// fencePatience is how long a barrier waits for a source to come to its fence.
+const fencePatience = time.Second
 
 // control is a request to a source task.
 type control struct {
@@ -11,6 +19,7 @@ type control struct {
 	// in a source that catches up, or that a gate waits for: sources behind it catch up
 	// no sooner. And it delays it until constant rows have come.
 	catchUp bool
+	came    time.Time
 }
 
 // handleControl does what was asked without waiting for requests.
@@ -45,6 +54,7 @@ func (s *sourceTask) do(ctx context.Context, c control) error {
 			sp.caughtUp = sp.state.Ended || !s.in.CatchesUp && (sp.reachedEnd || !s.awaited)
 		}
 	}
+	c.came = s.task.run.opt.Clock.Now()
 	s.waiting = append(s.waiting, c)
 	return s.releaseBarriers()
 }
@@ -68,6 +78,9 @@ func (s *sourceTask) releaseBarriers() error {
 				return err
 			}
 		}
+		if s.isShort(c) {
+			return nil
+		}
 		s.waiting = s.waiting[1:]
 		b := *c.barrier
 		b.Caught = s.hasCaughtUp()
@@ -76,6 +89,23 @@ func (s *sourceTask) releaseBarriers() error {
 		}
 	}
 	return nil
+}
+
+// isShort reports whether a split is to be read up to its fence first. Those that are not
+// waited for may go on.
+func (s *sourceTask) isShort(c control) bool {
+	wait := !s.draining && !s.isHeld() && s.task.run.opt.Clock.Now().Sub(c.came) < fencePatience
+	for _, sp := range s.splits {
+		if f, ok := sp.reader.(connector.Fenced); ok && wait && !s.ahead(sp) && f.Short() {
+			return true
+		}
+	}
+	for _, sp := range s.splits {
+		if f, ok := sp.reader.(connector.Fenced); ok {
+			f.Pass()
+		}
+	}
+	return false
 }
 
 // state is where the splits stand now.

@@ -158,6 +158,19 @@ func (s *sourcePart) look(ctx context.Context) ([]exec.SplitState, error) {
 	return s.splits[first:], nil
 }
 
+// fence has own tables be read up to the same transaction before the barrier that is
+// sent next.
+func (p *parts) fence() {
+	if p.m.opt.Tables == nil {
+		return
+	}
+	var sources []connector.Source
+	for _, s := range p.srcs {
+		sources = append(sources, s.source)
+	}
+	p.m.opt.Tables.Fence(sources)
+}
+
 // reader is the task that reads split i.
 func (s *sourcePart) reader(i, tasks int) int {
 	if connector.InOrder(s.source) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/connector"
@@ -80,6 +81,20 @@ func (s *Store) Source(id string) (connector.Source, error) {
 type source struct {
 	store *Store
 	table *table
+	fence atomic.Uint64 // position that no reader is to go beyond, 0 for none
+}
+
+// Fence has the readers of sources of this store stop at the newest transaction that
+// there is, until they are told to pass. Rows of transactions are then cut apart nowhere,
+// and all sources are cut behind the same one.
+func (s *Store) Fence(sources []connector.Source) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	for _, x := range sources {
+		if t, ok := x.(*source); ok && t.store == s {
+			t.fence.Store(s.durable)
+		}
+	}
 }
 
 // Schema returns the table's columns.
@@ -105,7 +120,7 @@ func (s *source) Open(_ context.Context, split connector.Split, at []byte, want 
 	st := s.store
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	r := &reader{store: st, table: s.table, want: want, offset: offset{snapshot: true, position: st.durable}}
+	r := &reader{store: st, source: s, table: s.table, want: want, offset: offset{snapshot: true, position: st.durable}}
 	if at != nil {
 		var err error
 		if r.offset, err = parseOffset(at); err != nil {
@@ -162,6 +177,7 @@ func (s *source) check(o offset) error {
 // reader delivers one table. offset is where it stands.
 type reader struct {
 	store    *Store
+	source   *source
 	table    *table
 	want     []int
 	offset   offset
@@ -173,6 +189,7 @@ type reader struct {
 	cursor *cursor
 	txns   []tableTxn // of the frame at hand, still to be delivered
 	rows   changeCursor
+	limit  uint64 // position of the last transaction to be delivered now
 	skip   uint64 // rows of the next transaction that were delivered before
 }
 
@@ -194,6 +211,10 @@ func (r *reader) Read(_ context.Context, out *batch.Batch, max int) (connector.S
 	}
 	r.store.mu.RLock()
 	r.ready = r.store.changed
+	r.limit = r.store.durable
+	if f := r.source.fence.Load(); f != 0 {
+		r.limit = f
+	}
 	dropped, closed := r.table.dropped, r.store.closed
 	r.store.mu.RUnlock()
 	if dropped || closed {
@@ -293,9 +314,12 @@ func (r *reader) readLog(out *batch.Batch, max int) error {
 }
 
 // advance goes to the next rows of the table: within the transaction, the frame,
-// or the log. It reports false at the end of the log.
+// or the log. It reports false at the limit.
 func (r *reader) advance() (bool, error) {
 	for {
+		if len(r.txns) > 0 && r.txns[0].position > r.limit {
+			return false, nil
+		}
 		if len(r.txns) > 0 && len(r.txns[0].bodies) > 0 {
 			var err error
 			r.rows, err = openChanges(r.txns[0].bodies[0])
@@ -345,6 +369,14 @@ func (r *reader) load(payload []byte) error {
 
 // Ready is closed when something has been committed since the last Read.
 func (r *reader) Ready() <-chan struct{} { return r.ready }
+
+// Short implements connector.Fenced.
+func (r *reader) Short() bool {
+	return r.offset.snapshot || r.offset.position < r.source.fence.Load()
+}
+
+// Pass implements connector.Fenced.
+func (r *reader) Pass() { r.source.fence.Store(0) }
 
 // Offset implements connector.Reader.
 func (r *reader) Offset() []byte { return r.offset.text() }
