@@ -151,12 +151,12 @@ type Reader interface {
 	Close() error
 }
 
-// Fenced is a Reader that stops where its source was fenced when a barrier was sent, so
+// Fenced is a Reader that stops at a fence, if one was set when a barrier was sent, so
 // that the barrier cuts several sources at one point.
 type Fenced interface {
 	Reader
-	// Short reports whether the reader has not come to the fence.
-	Short() bool
+	// Fence reports whether there is a fence, and whether the reader has come to it.
+	Fence() (there, reached bool)
 	// Pass lets it go on beyond.
 	Pass()
 }

@@ -132,10 +132,11 @@ func (s *sourceTask) main(ctx context.Context) error {
 		if err := s.finish(); err != nil || s.ended && s.task.run.here {
 			return err
 		}
+		waiting := len(s.waiting)
 		if err := s.releaseBarriers(); err != nil {
 			return err
 		}
-		if !progress {
+		if !progress && len(s.waiting) == waiting {
 			if err := s.advance(); err != nil {
 				return err
 			}

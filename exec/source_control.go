@@ -8,7 +8,7 @@ import (
 )
 
 // fencePatience is how long a barrier waits for a source to come to its fence.
-const fencePatience = time.Second
+const fencePatience = 10 * time.Second
 
 // control is a request to a source task.
 type control struct {
@@ -65,6 +65,9 @@ func (s *sourceTask) releaseBarriers() error {
 		c := s.waiting[0]
 		if c.catchUp && !s.draining {
 			for _, sp := range s.splits {
+				if there, reached := sp.fence(); there && reached {
+					sp.caughtUp, sp.reachedEnd = true, true
+				}
 				if !sp.caughtUp {
 					return nil
 				}
@@ -96,7 +99,7 @@ func (s *sourceTask) releaseBarriers() error {
 func (s *sourceTask) isShort(c control) bool {
 	wait := !s.draining && !s.isHeld() && s.task.run.opt.Clock.Now().Sub(c.came) < fencePatience
 	for _, sp := range s.splits {
-		if f, ok := sp.reader.(connector.Fenced); ok && wait && !s.ahead(sp) && f.Short() {
+		if there, reached := sp.fence(); wait && there && !reached && !s.ahead(sp) {
 			return true
 		}
 	}
@@ -106,6 +109,14 @@ func (s *sourceTask) isShort(c control) bool {
 		}
 	}
 	return false
+}
+
+// fence reports whether the split has a fence, and has come to it.
+func (sp *split) fence() (there, reached bool) {
+	if f, ok := sp.reader.(connector.Fenced); ok {
+		return f.Fence()
+	}
+	return false, false
 }
 
 // state is where the splits stand now.

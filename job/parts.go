@@ -158,9 +158,9 @@ func (s *sourcePart) look(ctx context.Context) ([]exec.SplitState, error) {
 	return s.splits[first:], nil
 }
 
-// fence has own tables be read up to the same transaction before the barrier that is
-// sent next.
-func (p *parts) fence() {
+// fence has own tables be read up to the same transaction, the newest one to catch up,
+// before the barrier that is sent next.
+func (p *parts) fence(catchUp bool) {
 	if p.m.opt.Tables == nil {
 		return
 	}
@@ -168,7 +168,7 @@ func (p *parts) fence() {
 	for _, s := range p.srcs {
 		sources = append(sources, s.source)
 	}
-	p.m.opt.Tables.Fence(sources)
+	p.m.opt.Tables.Fence(sources, catchUp)
 }
 
 // reader is the task that reads split i.

@@ -408,7 +408,7 @@ func (r *runner) inject(ctx context.Context) error {
 		r.recordCheckpoint(ctx, catalog.Checkpoint{JobID: r.job.ID, N: d.checkpoint, State: "running", Started: r.m.opt.Clock.Now()})
 	}
 	r.watched = progressWatch{since: r.m.opt.Clock.Now(), then: r.run.Progress()}
-	r.parts.fence()
+	r.parts.fence(d.catchUp)
 	return r.run.Inject(ctx, exec.Barrier{Epoch: d.epoch, Checkpoint: d.checkpoint, Time: r.m.opt.Clock.Now().UnixMicro(), Final: d.final}, d.catchUp)
 }
 

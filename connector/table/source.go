@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync/atomic"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/connector"
@@ -81,20 +80,43 @@ func (s *Store) Source(id string) (connector.Source, error) {
 type source struct {
 	store *Store
 	table *table
-	fence atomic.Uint64 // position that no reader is to go beyond, 0 for none
+	// at is the position of the last transaction that the reader has begun with, fence the
+	// one that it is not to go beyond, 0 for none. fenceMu guards both.
+	at, fence uint64
 }
 
-// Fence has the readers of sources of this store stop at the newest transaction that
-// there is, until they are told to pass. Rows of transactions are then cut apart nowhere,
-// and all sources are cut behind the same one.
-func (s *Store) Fence(sources []connector.Source) {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
+// Fence has the readers of sources of this store stop behind the same transaction, until
+// they are told to pass: the last one that any of them has begun with or, to catch up, the
+// newest there is.
+func (s *Store) Fence(sources []connector.Source, catchUp bool) {
+	position := uint64(0)
+	if catchUp {
+		position = s.Position()
+	}
+	s.fenceMu.Lock()
+	defer s.fenceMu.Unlock()
 	for _, x := range sources {
 		if t, ok := x.(*source); ok && t.store == s {
-			t.fence.Store(s.durable)
+			position = max(position, t.at)
 		}
 	}
+	for _, x := range sources {
+		if t, ok := x.(*source); ok && t.store == s {
+			t.fence = position
+		}
+	}
+}
+
+// begin notes that rows of a transaction are to be delivered, unless that lies beyond the
+// fence.
+func (s *source) begin(position uint64) bool {
+	s.store.fenceMu.Lock()
+	defer s.store.fenceMu.Unlock()
+	if s.fence != 0 && position > s.fence {
+		return false
+	}
+	s.at = max(s.at, position)
+	return true
 }
 
 // Schema returns the table's columns.
@@ -130,6 +152,7 @@ func (s *source) Open(_ context.Context, split connector.Split, at []byte, want 
 	if err := s.check(r.offset); err != nil {
 		return nil, pgerr.New(pgerr.ObjectNotInPrerequisiteState, "%s", err.Error()).Wrap(err)
 	}
+	s.begin(r.offset.position)
 	r.pin = &pin{position: r.offset.position, snapshot: r.offset.snapshot}
 	st.pins[r.pin] = struct{}{}
 	if r.offset.snapshot {
@@ -189,7 +212,7 @@ type reader struct {
 	cursor *cursor
 	txns   []tableTxn // of the frame at hand, still to be delivered
 	rows   changeCursor
-	limit  uint64 // position of the last transaction to be delivered now
+	fenced bool   // the next transaction lies beyond the fence
 	skip   uint64 // rows of the next transaction that were delivered before
 }
 
@@ -211,10 +234,6 @@ func (r *reader) Read(_ context.Context, out *batch.Batch, max int) (connector.S
 	}
 	r.store.mu.RLock()
 	r.ready = r.store.changed
-	r.limit = r.store.durable
-	if f := r.source.fence.Load(); f != 0 {
-		r.limit = f
-	}
 	dropped, closed := r.table.dropped, r.store.closed
 	r.store.mu.RUnlock()
 	if dropped || closed {
@@ -231,7 +250,7 @@ func (r *reader) Read(_ context.Context, out *batch.Batch, max int) (connector.S
 	for _, c := range out.Cols {
 		c.Resize(out.N)
 	}
-	if out.N == 0 {
+	if out.N == 0 && !r.fenced {
 		return connector.Idle, nil
 	}
 	return connector.More, nil
@@ -314,13 +333,14 @@ func (r *reader) readLog(out *batch.Batch, max int) error {
 }
 
 // advance goes to the next rows of the table: within the transaction, the frame,
-// or the log. It reports false at the limit.
+// or the log. It reports false at the end of the log, or at the fence.
 func (r *reader) advance() (bool, error) {
+	r.fenced = false
 	for {
-		if len(r.txns) > 0 && r.txns[0].position > r.limit {
-			return false, nil
-		}
 		if len(r.txns) > 0 && len(r.txns[0].bodies) > 0 {
+			if r.fenced = !r.source.begin(r.txns[0].position); r.fenced {
+				return false, nil
+			}
 			var err error
 			r.rows, err = openChanges(r.txns[0].bodies[0])
 			r.txns[0].bodies = r.txns[0].bodies[1:]
@@ -370,13 +390,19 @@ func (r *reader) load(payload []byte) error {
 // Ready is closed when something has been committed since the last Read.
 func (r *reader) Ready() <-chan struct{} { return r.ready }
 
-// Short implements connector.Fenced.
-func (r *reader) Short() bool {
-	return r.offset.snapshot || r.offset.position < r.source.fence.Load()
+// Fence implements connector.Fenced.
+func (r *reader) Fence() (there, reached bool) {
+	r.store.fenceMu.Lock()
+	defer r.store.fenceMu.Unlock()
+	return r.source.fence != 0, !r.offset.snapshot && r.offset.position >= r.source.fence
 }
 
 // Pass implements connector.Fenced.
-func (r *reader) Pass() { r.source.fence.Store(0) }
+func (r *reader) Pass() {
+	r.store.fenceMu.Lock()
+	defer r.store.fenceMu.Unlock()
+	r.source.fence = 0
+}
 
 // Offset implements connector.Reader.
 func (r *reader) Offset() []byte { return r.offset.text() }

@@ -121,6 +121,8 @@ type Store struct {
 	queue   []*pendingTxn
 	leading bool
 
+	fenceMu sync.Mutex // guards where sources are; mu is not taken under it
+
 	// mu guards everything below. The leader stages changes under it, writes
 	// without it, and publishes under it.
 	mu         sync.RWMutex
