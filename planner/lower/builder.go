@@ -23,6 +23,9 @@ type builder struct {
 	bounded     bool
 	view        bool
 	emitOnClose bool
+	apart       bool   // windows go on through joins of rows whose times are apart
+	lost        string // why they do not through the first join that they end at, "" for none
+	regain      string // what to do then
 
 	ops      []*operator
 	rising   []*scalar.Expr         // of column 0, an event time
@@ -61,6 +64,8 @@ type attr struct {
 	// of window.
 	bound  string
 	window *pendingWindow
+	// by is the window that the rows are in by this time.
+	by *pendingWindow
 	// half is the bound where bound is "" because the column is null in rows that a
 	// FULL JOIN in the window has of its other side alone.
 	half string

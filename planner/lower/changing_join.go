@@ -96,7 +96,7 @@ func (j *regularJoin) carried(a attr) attr {
 	if a.bound != "" {
 		return a
 	}
-	return attr{time: a.time && !a.proc}
+	return attr{time: a.time && !a.proc, by: a.by}
 }
 
 // timeless reports whether the watermark of an input of o does not count.

@@ -21,15 +21,35 @@ func (j *regularJoin) expire(spec *graph.Join) error {
 	if j.timed >= 0 {
 		return j.changingJoin(spec)
 	}
+	changing := -1
 	for i := range j.sides {
-		if j.b.modeOf(j.sides[i].s.op) != graph.AppendOnly || !j.b.hasWatermark(j.sides[i].s.op) {
+		switch s := &j.sides[i]; {
+		case !j.b.hasWatermark(s.s.op):
+			return nil
+		case j.b.modeOf(s.s.op) == graph.AppendOnly:
+		case j.b.apart && changing < 0 && j.b.modeOf(s.s.op) == graph.Retract && j.shows(i) && s.s.hasWindow(): // which are only until it closes
+			changing = i
+		default:
 			return nil // rows that are taken back must still find what they were joined with
 		}
 	}
-	if found, err := j.momentJoin(spec); found || err != nil {
+	if changing >= 0 {
+		return j.changingInterval(spec, changing)
+	}
+	found, err := j.momentJoin(spec)
+	if !found && err == nil {
+		err = j.intervalJoin(spec)
+	}
+	if err != nil || !j.b.apart {
 		return err
 	}
-	return j.intervalJoin(spec)
+	for i := range j.sides {
+		if e := spec.Sides[i].Expiry; e != nil && !e.Forever && j.shows(i) {
+			column, plus := e.End()
+			j.open[i] = j.sides[i].opens(column, plus)
+		}
+	}
+	return nil
 }
 
 // attrOf is what is known of x, over the side's input. A bound of a window is one
@@ -120,13 +140,7 @@ func (j *regularJoin) filled(side int) bool {
 // once the watermark is past its expires. A bound of both sides' event times, from
 // either end, frees both.
 func (j *regularJoin) intervalJoin(spec *graph.Join) error {
-	var bounds [2]*timeBound
-	for _, c := range scalar.Conjuncts(j.residual) {
-		b, ok := j.boundOf(c)
-		if ok && (bounds[b.side] == nil || j.tighter(&b, bounds[b.side])) {
-			bounds[b.side] = &b
-		}
-	}
+	bounds := j.bounds()
 	for i := range j.sides {
 		s, e := &j.sides[i], graph.Expiry{Column: -1}
 		if other := bounds[1-i]; other != nil { // rows of this side are not to be late
@@ -146,6 +160,17 @@ func (j *regularJoin) intervalJoin(spec *graph.Join) error {
 		}
 	}
 	return nil
+}
+
+// bounds are the tightest bounds of both sides.
+func (j *regularJoin) bounds() (bounds [2]*timeBound) {
+	for _, c := range scalar.Conjuncts(j.residual) {
+		b, ok := j.boundOf(c)
+		if ok && (bounds[b.side] == nil || j.tighter(&b, bounds[b.side])) {
+			bounds[b.side] = &b
+		}
+	}
+	return bounds
 }
 
 // momentJoin is for a key that is the event time of both sides.

@@ -31,22 +31,47 @@ type Index struct {
 // Job lowers the sinks of a job to one graph. Scans of one relation become one
 // source, and subplans that are the same become one operator.
 func Job(roots []*logical.Sink, opts Options) (*graph.Graph, error) {
-	b := newBuilder(opts, false)
-	for _, root := range roots {
-		b.emitOnClose = root.EmitOnWindowClose
-		if err := b.sink(root); err != nil {
-			return nil, err
+	apart := make([]bool, len(roots))
+	for {
+		b := newBuilder(opts, false)
+		again := false
+		for i, root := range roots {
+			b.emitOnClose, b.apart, b.lost = root.EmitOnWindowClose, apart[i], ""
+			err := b.sink(root)
+			if err == nil {
+				continue
+			}
+			if again = root.EmitOnWindowClose && !apart[i]; !again {
+				return nil, err
+			}
+			apart[i] = true
+			break
+		}
+		if !again {
+			return b.finish()
 		}
 	}
-	return b.finish()
 }
 
 // View lowers the query of a materialized view.
 func View(root *logical.Materialize, opts Options) (*graph.Graph, error) {
-	b := newBuilder(opts, false)
-	b.view = true
-	b.emitOnClose = root.EmitOnWindowClose
-	if err := b.materialize(root); err != nil {
+	return whenNeeded(root.EmitOnWindowClose, opts, func(b *builder) error { return b.materialize(root) })
+}
+
+// whenNeeded lowers a query that is not finished. Windows go on through joins of rows
+// whose times are apart only in a query that closes no window otherwise: the others
+// have had plans, and state, without that.
+func whenNeeded(emitOnClose bool, opts Options, root func(*builder) error) (*graph.Graph, error) {
+	var b *builder
+	var err error
+	for _, apart := range []bool{false, true} {
+		b = newBuilder(opts, false)
+		b.view, b.emitOnClose, b.apart = true, emitOnClose, apart
+		if err = root(b); err == nil || !emitOnClose {
+			break
+		}
+	}
+	if err != nil {
 		return nil, err
 	}
 	return b.finish()
@@ -56,12 +81,7 @@ func View(root *logical.Materialize, opts Options) (*graph.Graph, error) {
 // last operator collects them. Windows are emitted when they close if emitOnClose
 // is set, else as they grow.
 func Live(root logical.Node, emitOnClose bool, opts Options) (*graph.Graph, error) {
-	b := newBuilder(opts, false)
-	b.view, b.emitOnClose = true, emitOnClose
-	if err := b.collect(root); err != nil {
-		return nil, err
-	}
-	return b.finish()
+	return whenNeeded(emitOnClose, opts, func(b *builder) error { return b.collect(root) })
 }
 
 // Bounded lowers a query over finished data; the last operator collects its

@@ -21,6 +21,7 @@ type regularJoin struct {
 	windows  [2]*pendingWindow // of the sides, if rows are joined within windows that close
 	end      int               // of the keys: the end of these
 	ends     *scalar.Expr      // of a full join: the end of a row's window, over the output
+	open     [2]openWindow     // of the sides, if rows are joined by times that are apart
 }
 
 // joinSide is one input: what it is projected to, in the order of the state
@@ -257,6 +258,12 @@ func (j *regularJoin) operator() (stream, error) {
 		o.Unbounded = j.unbounded(spec)
 	}
 	key := strings.Join([]string{string(n.Kind), exprsKey([]*scalar.Expr{spec.Residual}), intsKey(spec.Output), n.ID}, "|") + strings.Repeat("|timed", len(spec.Timeless))
+	for _, w := range j.open {
+		if w.window != nil {
+			key += "|open"
+		}
+	}
+	j.lose()
 	o.onClose = j.windows[0] != nil && b.settled(l.op) && b.settled(r.op)
 	s.op = b.add(o, key)
 	if j.ends != nil {
@@ -280,7 +287,7 @@ func (j *regularJoin) hidden(side, c int) bool {
 	if bound := s.s.attrs[c].bound; isKey && (bound == "start" || bound == "time") && j.b.emitOnClose && j.n.Kind != logical.FullJoin {
 		return slices.ContainsFunc(s.in.exprs[:s.keys], func(k *scalar.Expr) bool { return s.attrOf(k).bound == "end" })
 	}
-	return !(j.b.emitOnClose && (isKey || side == j.timed) && s.s.attrs[c].bound == "end")
+	return !(j.b.emitOnClose && (isKey || side == j.timed || j.b.apart && j.shows(side)) && s.s.attrs[c].bound == "end")
 }
 
 func intsKey(list []int) string {
@@ -417,9 +424,14 @@ func (j *regularJoin) outputs(o *operator) stream {
 			o.attrs[at] = j.halfOf(a)
 		} else if j.timed == i {
 			o.attrs[at] = j.carried(a)
+		} else if w := j.open[i]; a.bound != "" && a.window == w.window {
+			o.attrs[at] = a
+			o.Join.Lag = max(o.Join.Lag, w.lag)
 		} else if j.keepsTime(o, i, k) {
-			o.attrs[at] = attr{time: true}
+			o.attrs[at] = attr{time: true, by: a.by}
 			o.Join.Lag = max(o.Join.Lag, o.Join.Sides[i].Expiry.Keep)
+		} else if w.window != nil && a.by == w.window {
+			o.attrs[at] = attr{by: a.by}
 		}
 		out.exprs, out.attrs = append(out.exprs, column(at, f.Type, o.origins[at])), append(out.attrs, o.attrs[at])
 	}

@@ -70,8 +70,11 @@ func (b *builder) checkClose(op, pos int) error {
 	if !b.emitOnClose || b.waits(op) {
 		return nil
 	}
-	return pgerr.New(pgerr.InvalidObjectDefinition, "EMIT ON WINDOW CLOSE needs a query whose rows are of windows that close").At(pos).
-		Hint("Read from TUMBLE, HOP, CUMULATE or SESSION over a relation with a watermark, and keep window_end, or group by it. Groups of date_trunc and date_bin are no windows: GROUP BY TUMBLE(time, size) is one.")
+	err := pgerr.New(pgerr.InvalidObjectDefinition, "EMIT ON WINDOW CLOSE needs a query whose rows are of windows that close").At(pos)
+	if b.lost != "" {
+		return err.WithDetail("Windows end at a join: %s.", b.lost).Hint("%s", b.regain)
+	}
+	return err.Hint("Read from TUMBLE, HOP, CUMULATE or SESSION over a relation with a watermark, and keep window_end, or group by it. Groups of date_trunc and date_bin are no windows: GROUP BY TUMBLE(time, size) is one.")
 }
 
 // materialize lowers the root of a materialized view.
@@ -132,6 +135,11 @@ func (b *builder) collect(root logical.Node) error {
 	}
 	if s, err = b.place(s); err != nil {
 		return err
+	}
+	if !b.apart { // else it has been tried, and the result follows its rows
+		if err := b.checkClose(s.op, -1); err != nil {
+			return err
+		}
 	}
 	in := b.ops[s.op]
 	o := &operator{

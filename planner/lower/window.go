@@ -47,6 +47,11 @@ func (b *builder) window(n *logical.Window) (stream, error) {
 	for _, p := range n.PartitionBy {
 		out.window.partition = append(out.window.partition, s.exprs[p])
 	}
+	for i, x := range out.exprs {
+		if exprKey(x) == exprKey(t) {
+			out.attrs[i].by = out.window
+		}
+	}
 	for i, bound := range []string{"start", "end", "time"} {
 		if len(out.exprs) == len(n.Out) {
 			break // without window_time
@@ -118,6 +123,9 @@ func (b *builder) resolve(s stream) (stream, error) {
 	for k, own := range out.attrs { // an operator that was there already has its window
 		if own.window == w {
 			out.attrs[k].window = b.ops[i].attrs[n].window
+		}
+		if own.by == w {
+			out.attrs[k].by = b.ops[i].attrs[n].window
 		}
 	}
 	for _, x := range s.exprs {
