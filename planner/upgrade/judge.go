@@ -38,17 +38,20 @@ func (c *comparison) judge(n *graph.Operator) {
 	if missing != "" {
 		v.Added = append(v.Added, missing)
 	}
-	for _, why := range []string{others, c.redefined(o, n), reranked(o, n), c.rewritten(o, n)} {
+	recomputed := c.recomputed(o, n)
+	for _, why := range []string{others, c.redefined(o, n), reranked(o, n), retold(o, n), recomputed, c.rewritten(o, n)} {
 		v.Why = join(v.Why, why)
 	}
 	v.Result = Kept
 	if len(v.Added)+len(v.Removed) > 0 {
 		v.Result = KeptPartly
 	}
-	if len(v.Added) > 0 {
-		v.Why = join(v.Why, "starts empty: "+strings.Join(v.Added, ", "))
+	unfilled, empty := unfilled(n, v.Added)
+	if len(empty) > 0 {
+		v.Why = join(v.Why, "starts empty: "+strings.Join(empty, ", "))
 	}
-	v.Why = join(v.Why, c.begunLate(o, n, len(v.Added) > 0))
+	v.Why = join(v.Why, unfilled)
+	v.Why = join(v.Why, c.begunLate(o, n, len(v.Added) > 0 || recomputed != ""))
 	if len(v.Removed) > 0 {
 		v.Why = join(v.Why, givenUp(&v))
 	}

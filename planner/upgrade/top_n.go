@@ -49,15 +49,41 @@ func reranked(o, n *graph.Operator) string {
 	return fmt.Sprintf("rows that came out before stay, whether or not their %s is %d-%d", is.Func, is.From, is.To)
 }
 
-// stateName is what the state calls an input column of an append-only top-N.
+// numbering is how a top-N numbers its rows, and which it gives out. One of rows that
+// only come keeps those up to the last one, and takes back none beyond.
+func numbering(o *graph.Operator) string {
+	t := o.TopN
+	if !t.Retractable {
+		return fmt.Sprintf("%s from %d", t.Func, t.From)
+	}
+	s := fmt.Sprintf("%s %d-%d", t.Func, t.From, t.To)
+	if t.WithTies {
+		s += " with ties"
+	}
+	return s + " (" + orderText(o, t.Order) + ")"
+}
+
+// stateName is what the state calls an input column of a top-N or OVER.
 func stateName(o *graph.Operator, column int) string {
-	keys, t := o.TopN.Keys, &o.Tables[0]
-	if i := slices.Index(keys, column); i >= 0 {
-		return t.Keys[i].Name
+	var keys []int
+	switch {
+	case o.TopN != nil:
+		keys = slices.Concat(o.TopN.Keys, o.TopN.RowKey)
+	case o.Over != nil:
+		keys = slices.Concat(o.Over.Keys, o.Over.RowKey)
+	}
+	t, names := &o.Tables[0], map[int]string{}
+	for _, c := range keys {
+		if _, twice := names[c]; !twice {
+			names[c] = t.Keys[len(names)].Name
+		}
+	}
+	if name, ok := names[column]; ok {
+		return name
 	}
 	at := 0
 	for c := range column {
-		if !slices.Contains(keys, c) {
+		if _, isKey := names[c]; !isKey {
 			at++
 		}
 	}

@@ -8,8 +8,9 @@ import (
 )
 
 // begunLate tells what is wrong with what was added to an aggregate over rows that
-// change, "" if rows only come: it is asked to take away rows that it has not seen. It
-// also has the aggregate n leave those alone.
+// change, or with what it took in that is computed otherwise now, "" if rows only come: it
+// is asked to take away rows that it has not seen. It also has the aggregate n leave those
+// alone.
 func (c *comparison) begunLate(o, n *graph.Operator, added bool) string {
 	was, is := aggregateOf(o), aggregateOf(n)
 	if was == nil || is == nil || !is.Retractable {
@@ -23,11 +24,16 @@ func (c *comparison) begunLate(o, n *graph.Operator, added bool) string {
 	if is.Global {
 		until = "wrong"
 	}
+	return "over rows that change it is " + until + "; " + c.anew(o)
+}
+
+// anew tells how an operator is begun anew, with those that its rows come from.
+func (c *comparison) anew(o *graph.Operator) string {
 	var discard []string
 	for _, id := range c.above(o.ID) {
 		discard = append(discard, literal(id)+" => DISCARD")
 	}
-	return "over rows that change it is " + until + "; MAP (" + strings.Join(discard, ", ") + ") begins it anew"
+	return "MAP (" + strings.Join(discard, ", ") + ") begins it anew"
 }
 
 // above is an operator of the old graph and those that its rows come from.

@@ -156,10 +156,12 @@ type operators struct {
 	windows map[string][][]window        // that rows come with, by input
 	unions  map[string]map[string]string // what the columns of UNION ALLs are
 	written map[string]map[string]string // what columns tell rows of sinks apart
+	// computed are results of window functions that come to each, and of what they are.
+	computed map[string]map[string][]string
 }
 
 func side(g *graph.Graph) operators {
-	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, inputs: map[string][]string{}, feeds: map[string][]string{}, leftOut: map[string][2]string{}, thinned: map[string]bool{}, filters: map[string][]string{}, windows: map[string][][]window{}, unions: map[string]map[string]string{}, written: map[string]map[string]string{}}
+	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, inputs: map[string][]string{}, feeds: map[string][]string{}, leftOut: map[string][2]string{}, thinned: map[string]bool{}, filters: map[string][]string{}, windows: map[string][][]window{}, unions: map[string]map[string]string{}, written: map[string]map[string]string{}, computed: map[string]map[string][]string{}}
 	for i := range g.Operators {
 		o := &g.Operators[i]
 		switch o.Kind {
@@ -180,6 +182,7 @@ func side(g *graph.Graph) operators {
 			s.windows[o.ID] = windows(g, o)
 			s.unions[o.ID] = unionColumns(g, o)
 			s.written[o.ID] = written(g, o)
+			s.computed[o.ID] = computed(g, o)
 		}
 		if o.Aggregate != nil {
 			s.thinned[o.ID] = thinned(g, o)

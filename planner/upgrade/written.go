@@ -39,6 +39,12 @@ func made(g *graph.Graph, o *graph.Operator, i int) string {
 		return made(g, &g.Operators[o.Inputs[0].Operator], i)
 	case o.Source != nil:
 		return o.Fields[i].Name
+	case o.Over != nil && len(o.Tables) > 0:
+		if first := len(o.Fields) - len(o.Over.Calls); i >= first {
+			r := results(o)[i-first]
+			return r.name + " " + r.of
+		}
+		return made(g, &g.Operators[o.Inputs[0].Operator], i)
 	}
 	a := aggregateOf(o)
 	if a == nil {

@@ -53,6 +53,9 @@ func TestAddedWithoutGroups(t *testing.T) {
 func TestEditsTell(t *testing.T) {
 	c := start(t, "")
 	c.exec(`CREATE TABLE a (id int PRIMARY KEY, c int, amt int)`, `CREATE TABLE bag (id int, v int)`, `CREATE TABLE keyed (id int PRIMARY KEY, v int)`, `CREATE TABLE n (c int PRIMARY KEY, n bigint)`,
+		`CREATE TABLE sums (c int PRIMARY KEY, s bigint)`, `CREATE TABLE before (id int PRIMARY KEY, v int)`,
+		`CREATE JOB w WITH (checkpoint_interval = '50ms') AS INSERT INTO sums SELECT c, sum(n) FROM (SELECT c, count(*) OVER (PARTITION BY c ORDER BY id) AS n FROM a) x GROUP BY c`,
+		`CREATE JOB l AS INSERT INTO before SELECT id, lag(amt) OVER (PARTITION BY c ORDER BY id) FROM a`,
 		`CREATE JOB b AS INSERT INTO bag SELECT id, amt FROM a`,
 		`CREATE JOB k AS INSERT INTO keyed SELECT id, amt FROM a`,
 		`CREATE JOB g AS INSERT INTO n SELECT c, count(*) FROM a GROUP BY c`,
@@ -64,6 +67,12 @@ func TestEditsTell(t *testing.T) {
 		{`ALTER JOB k AS INSERT INTO keyed SELECT id, amt * 10 FROM a`, ""},
 		{`ALTER JOB k AS INSERT INTO keyed SELECT id + 1, amt * 10 FROM a`, "the state of sink(keyed) is kept: rows that were written before stay when they change or go: id was id and is now id + 1"},
 		{`ALTER JOB g AS INSERT INTO n SELECT c, count(*) FROM a WHERE amt > 8 GROUP BY c`, "the state of aggregate(a by c) is kept: rows that came before stay, whether or not amt > 8"},
+		{`ALTER JOB w AS INSERT INTO sums SELECT c, sum(n) FROM (SELECT c, count(*) OVER (PARTITION BY c ORDER BY id ROWS 1 PRECEDING) AS n FROM a) x GROUP BY c`,
+			"count(*) was over (order by id) and is now over (order by id rows between 1 preceding and current row); over rows that change it is wrong in groups that are there, until they have lost all their rows; MAP ('aggregate("},
+		{`RESTORE JOB w FROM LATEST AS INSERT INTO sums SELECT c, sum(n) FROM (SELECT c, count(*) OVER (PARTITION BY c ORDER BY id DESC ROWS 1 PRECEDING) AS n FROM a) x GROUP BY c`,
+			"and is now over (order by id desc rows between 1 preceding and current row); over rows that change"},
+		{`ALTER JOB l AS INSERT INTO before SELECT id, lag(amt, 2) OVER (PARTITION BY c ORDER BY id) FROM a`,
+			"rows that came out before stay as they are until their partition changes: lag(amt, 2) over (order by id) is new; in rows that came before, until they change, lag(amt, 2) finds null for 2"},
 		{`ALTER JOB g AS INSERT INTO n SELECT c, count(*) FROM a GROUP BY c`, "is kept partly: starts empty: rows that amt > 8 left out"},
 	} {
 		c.noticed()
