@@ -77,6 +77,7 @@ func (h *Handler) createJob(text string, st *ast.CreateJob) plan {
 			return nil, pgerr.From(err).At(int(st.Name.Pos))
 		}
 		warnUnbounded(s, g, made.Options)
+		warnCircle(s, w.names.Snapshot(), j.Name, g)
 		h.startLater(w, j)
 		return session.Command(tag), nil
 	})
@@ -336,6 +337,7 @@ func (h *Handler) alterQuery(ctx context.Context, s *session.Session, j *catalog
 		return pgerr.From(err).At(int(st.Inserts[0].Pos))
 	}
 	warnUnbounded(s, g, j.Options)
+	warnCircle(s, h.opt.Catalog.Snapshot(), j.Name, g)
 	if done.Plan != nil {
 		noticeVerdicts(s, done.Plan)
 		goes := "goes on"

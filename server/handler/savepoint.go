@@ -149,6 +149,10 @@ func (h *Handler) restoreJob(text string, st *ast.RestoreJob) plan {
 		if err != nil {
 			return nil, pgerr.From(err).At(int(st.From.Pos))
 		}
+		if spec.Graph != nil {
+			warnUnbounded(s, spec.Graph, done.Job.Options)
+			warnCircle(s, h.opt.Catalog.Snapshot(), j.Name, spec.Graph)
+		}
 		noticeVerdicts(s, done.Plan)
 		noticeStaying(s, done.Staying)
 		note := whatWasWritten(&done)
