@@ -19,7 +19,7 @@ import (
 )
 
 // prepareCopy describes COPY FROM STDIN and COPY TO STDOUT.
-func (h *Handler) prepareCopy(s *session.Session, p *session.Prepared, st *ast.Copy) error {
+func (h *Handler) prepareCopy(s *session.Session, p *session.Prepared, st *ast.Copy, declared []types.Type) error {
 	options, err := pgcopy.ParseOptions(st.Options, st.From)
 	if err != nil {
 		return err
@@ -38,13 +38,13 @@ func (h *Handler) prepareCopy(s *session.Session, p *session.Prepared, st *ast.C
 	}
 	switch q := st.Query.(type) {
 	case nil:
-		err = h.prepareQuery(s, p, copiedTable(st), nil)
+		err = h.prepareQuery(s, p, copiedTable(st), declared)
 	case *ast.Query:
-		err = h.prepareQuery(s, p, q, nil)
+		err = h.prepareQuery(s, p, q, declared)
 	case *ast.Subscribe:
-		err = h.prepareSubscribe(s, p, q)
+		err = h.prepareSubscribe(s, p, q, declared)
 	default:
-		err = h.prepareCopiedChange(s, p, q)
+		err = h.prepareCopiedChange(s, p, q, declared)
 	}
 	if err == nil {
 		err = h.checkCopied(s, st, p.Columns, &options)
@@ -84,15 +84,15 @@ func (h *Handler) checkCopied(s *session.Session, st *ast.Copy, columns []sessio
 }
 
 // prepareCopiedChange describes a change whose RETURNING is copied.
-func (h *Handler) prepareCopiedChange(s *session.Session, p *session.Prepared, st ast.Statement) error {
+func (h *Handler) prepareCopiedChange(s *session.Session, p *session.Prepared, st ast.Statement, declared []types.Type) error {
 	returning, pos, err := 0, 0, error(nil)
 	switch st := st.(type) {
 	case *ast.Insert:
-		returning, pos, err = len(st.Returning), int(st.Pos), h.prepareInsert(s, p, st, nil)
+		returning, pos, err = len(st.Returning), int(st.Pos), h.prepareInsert(s, p, st, declared)
 	case *ast.Update:
-		returning, pos, err = len(st.Returning), int(st.Pos), h.prepareUpdate(s, p, st, nil)
+		returning, pos, err = len(st.Returning), int(st.Pos), h.prepareUpdate(s, p, st, declared)
 	case *ast.Delete:
-		returning, pos, err = len(st.Returning), int(st.Pos), h.prepareDelete(s, p, st, nil)
+		returning, pos, err = len(st.Returning), int(st.Pos), h.prepareDelete(s, p, st, declared)
 	}
 	if err == nil && returning == 0 {
 		return pgerr.New(pgerr.FeatureNotSupported, "COPY query must have a RETURNING clause").At(pos)

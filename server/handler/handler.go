@@ -138,6 +138,11 @@ func (h *Handler) Prepare(ctx context.Context, s *session.Session, stmt ast.Pars
 	if err := h.prepare(ctx, s, p, declared); err != nil {
 		return nil, err
 	}
+	for i, t := range p.Params {
+		if t.Kind == types.Invalid { // of a statement that takes none
+			return nil, pgerr.New(pgerr.UndefinedParameter, "there is no parameter $%d", i+1).At(int(stmt.FirstParam))
+		}
+	}
 	return p, nil
 }
 
@@ -155,7 +160,7 @@ func (h *Handler) prepare(ctx context.Context, s *session.Session, p *session.Pr
 	case *ast.Truncate:
 		p.Plan = h.truncate(st)
 	case *ast.Copy:
-		return h.prepareCopy(s, p, st)
+		return h.prepareCopy(s, p, st, declared)
 	case *ast.Explain:
 		return h.prepareExplain(s, p, st, declared)
 	case *ast.CreateRelation:
@@ -191,7 +196,7 @@ func (h *Handler) prepare(ctx context.Context, s *session.Session, p *session.Pr
 	case *ast.RestoreJob:
 		p.Plan = h.restoreJob(p.Statement.Text, st)
 	case *ast.Subscribe:
-		return h.prepareSubscribe(s, p, st)
+		return h.prepareSubscribe(s, p, st, declared)
 	case *ast.VerifySavepoint:
 		return h.prepareVerify(p, st)
 	case *ast.Flush:

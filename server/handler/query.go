@@ -113,14 +113,20 @@ func (q *queryPlan) bind(s *session.Session) (logical.Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !slices.EqualFunc(b.Columns, q.columns, func(f logical.Field, c session.Column) bool {
+	return b.Root, unchanged(q.columns, b.Columns)
+}
+
+// unchanged refuses a query that was bound again if its columns are not those that
+// the client was told.
+func unchanged(told []session.Column, fields []logical.Field) error {
+	if slices.EqualFunc(fields, told, func(f logical.Field, c session.Column) bool {
 		return f.Name == c.Name && resultType(f.Type).Equal(c.Type)
 	}) {
-		e := pgerr.New(pgerr.FeatureNotSupported, "cached plan must not change result type").Hint("Prepare the statement again.")
-		e.Routine = "RevalidateCachedQuery" // by which pgJDBC knows that it can do so itself
-		return nil, e
+		return nil
 	}
-	return b.Root, nil
+	e := pgerr.New(pgerr.FeatureNotSupported, "cached plan must not change result type").Hint("Prepare the statement again.")
+	e.Routine = "RevalidateCachedQuery" // by which pgJDBC knows that it can do so itself
+	return e
 }
 
 func notices(s *session.Session, list []bind.Notice) {

@@ -53,7 +53,7 @@ func parseSubscribeOptions(list []ast.Option) (o subscribeOptions, err error) {
 // prepareSubscribe describes SUBSCRIBE. The changes of a materialized view are
 // read off its sealed epochs; those of a query, or of another relation, come
 // from a run of their own.
-func (h *Handler) prepareSubscribe(s *session.Session, p *session.Prepared, st *ast.Subscribe) error {
+func (h *Handler) prepareSubscribe(s *session.Session, p *session.Prepared, st *ast.Subscribe, declared []types.Type) error {
 	opt, err := parseSubscribeOptions(st.Options)
 	if err != nil {
 		return err
@@ -77,29 +77,31 @@ func (h *Handler) prepareSubscribe(s *session.Session, p *session.Prepared, st *
 		}
 		query = copiedTable(&ast.Copy{Relation: st.Relation})
 	}
-	plan := func(s *session.Session) (*bind.BoundQuery, *graph.Graph, error) {
-		o := h.bindOptions(s, nil)
+	bound := func(s *session.Session, declared []types.Type) (*bind.BoundQuery, error) {
+		o := h.bindOptions(s, declared)
 		o.Continuous = true
-		b, err := bind.Query(query, o)
-		if err != nil {
-			return nil, nil, err
-		}
-		root := optimize.Live(b.Root, optimize.Options{Evaluate: evaluateConstant})
-		g, err := lower.Live(root, b.EmitOnWindowClose, lower.Options{})
-		if err != nil {
-			return nil, nil, err
-		}
-		return b, g, runnable(g)
+		return bind.Query(query, o)
 	}
-	b, _, err := plan(s)
+	b, err := bound(s, declared)
 	if err != nil {
 		return err
 	}
 	notices(s, b.Notices)
 	p.Live, p.Columns, p.Params = true, changeColumns(b.Columns), b.Params
-	p.Plan = planFunc(func(ctx context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
-		_, g, err := plan(s)
+	p.Plan = planFunc(func(ctx context.Context, s *session.Session, params []types.Value) (*session.Result, error) {
+		b, err := bound(s, p.Params)
 		if err != nil {
+			return nil, err
+		}
+		if err := unchanged(p.Columns[2:], b.Columns); err != nil {
+			return nil, err
+		}
+		root := optimize.Live(optimize.Parameters(b.Root, params), optimize.Options{Evaluate: evaluateConstant})
+		g, err := lower.Live(root, b.EmitOnWindowClose, lower.Options{})
+		if err != nil {
+			return nil, err
+		}
+		if err := runnable(g); err != nil {
 			return nil, err
 		}
 		return h.subscribeQuery(ctx, s, g, p.Columns, opt)

@@ -114,7 +114,7 @@ func (s *Session) Cursors() []CursorInfo {
 }
 
 // declare runs DECLARE CURSOR.
-func (s *Session) declare(ctx context.Context, st *ast.DeclareCursor, text ast.Parsed, params []types.Value) (*Result, error) {
+func (s *Session) declare(ctx context.Context, st *ast.DeclareCursor, declared *Prepared, params []types.Value) (*Result, error) {
 	if !s.tx.Explicit && !st.Hold {
 		return nil, pgerr.New(pgerr.NoActiveSQLTransaction, "DECLARE CURSOR can only be used in transaction blocks").
 			Hint("Begin a transaction first, or declare the cursor WITH HOLD.")
@@ -128,8 +128,9 @@ func (s *Session) declare(ctx context.Context, st *ast.DeclareCursor, text ast.P
 	if q, ok := st.Statement.(*ast.Query); ok && q.With != nil && slices.ContainsFunc(q.With.CTEs, func(c ast.CTE) bool { return c.Statement != nil }) {
 		return nil, pgerr.New(pgerr.FeatureNotSupported, "DECLARE CURSOR must not contain data-modifying statements in WITH").At(int(q.Pos))
 	}
-	inner := ast.Parsed{Statement: st.Statement, Text: text.Text, Start: text.Start, Params: text.Params}
-	p, err := s.handler.Prepare(ctx, s, inner, nil)
+	inner := declared.Statement
+	inner.Statement = st.Statement
+	p, err := s.handler.Prepare(ctx, s, inner, declared.Params)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +147,7 @@ func (s *Session) declare(ctx context.Context, st *ast.DeclareCursor, text ast.P
 		return nil, err
 	}
 	s.portalsMade++
-	portal := &Portal{Name: st.Name.Value, Prepared: p, Run: run, sql: text.Text, cursor: true, hold: st.Hold, binary: st.Binary,
+	portal := &Portal{Name: st.Name.Value, Prepared: p, Run: run, sql: inner.Text, cursor: true, hold: st.Hold, binary: st.Binary,
 		tx: s.tx, number: s.portalsMade, at: s.clock.Now()}
 	if st.Scroll {
 		portal.kept = newKept(run)

@@ -148,7 +148,7 @@ func (s *Session) Prepare(ctx context.Context, stmt ast.Parsed, declared []types
 	if err := s.checkState(stmt.Statement); err != nil {
 		return nil, err
 	}
-	if p, ok, err := s.prepareOwn(stmt); ok || err != nil {
+	if p, ok, err := s.prepareOwn(stmt, declared); ok || err != nil {
 		return p, err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -156,9 +156,17 @@ func (s *Session) Prepare(ctx context.Context, stmt ast.Parsed, declared []types
 	s.watch(cancel)
 	defer s.watch(nil)
 	s.begin()
-	p, err := s.handler.Prepare(ctx, s, stmt, declared)
+	planned := stmt
+	cursor, declares := stmt.Statement.(*ast.DeclareCursor)
+	if declares {
+		planned.Statement = cursor.Statement
+	}
+	p, err := s.handler.Prepare(ctx, s, planned, declared)
 	if err != nil {
 		return nil, placeRefusal(translate(ctx, err), stmt.Statement)
+	}
+	if declares {
+		p = &Prepared{Statement: stmt, Params: p.Params}
 	}
 	return p, nil
 }
@@ -208,7 +216,7 @@ func (s *Session) Start(ctx context.Context, p *Prepared, params []types.Value) 
 	var err error
 	if p.Statement.Statement == nil {
 		r.Result = &Result{}
-	} else if r.Result, err = s.runOwn(r, p); r.Result == nil && err == nil {
+	} else if r.Result, err = s.runOwn(r, p, params); r.Result == nil && err == nil {
 		r.Result, err = s.handler.Execute(r.ctx, s, p, params)
 	}
 	if err != nil {

@@ -13,8 +13,9 @@ import (
 )
 
 // prepareOwn describes the statements that the session itself runs; ok is false
-// for all others.
-func (s *Session) prepareOwn(stmt ast.Parsed) (p *Prepared, ok bool, err error) {
+// for all others. They have no use for parameters: those that a client declares
+// are read and that is all, as in PostgreSQL.
+func (s *Session) prepareOwn(stmt ast.Parsed, declared []types.Type) (p *Prepared, ok bool, err error) {
 	p = &Prepared{Statement: stmt}
 	switch st := stmt.Statement.(type) {
 	case *ast.Show:
@@ -36,22 +37,24 @@ func (s *Session) prepareOwn(stmt ast.Parsed) (p *Prepared, ok bool, err error) 
 			p.Columns, p.Live = c.Prepared.Columns, c.Prepared.Live
 		}
 	case *ast.Transaction, *ast.TransactionSavepoint, *ast.Set, *ast.Reset, *ast.Prepare, *ast.Deallocate,
-		*ast.DeclareCursor, *ast.CloseCursor, *ast.Discard, *ast.Use, *ast.Listen:
+		*ast.CloseCursor, *ast.Discard, *ast.Use, *ast.Listen:
+	case *ast.DeclareCursor:
+		return p, stmt.Params == 0, nil // the handler knows the parameters of its query
 	default:
 		return nil, false, nil
 	}
-	if _, ok := stmt.Statement.(*ast.Prepare); ok { // the parameters are the inner statement's
-		return p, true, nil
+	for i, t := range declared {
+		if t.Kind == types.Invalid {
+			return nil, true, pgerr.New(pgerr.IndeterminateDatatype, "could not determine data type of parameter $%d", i+1)
+		}
 	}
-	for range stmt.Params {
-		p.Params = append(p.Params, types.Of(types.Text))
-	}
+	p.Params = declared
 	return p, true, nil
 }
 
 // runOwn runs the statements that concern the session alone. The result is nil
 // for all others.
-func (s *Session) runOwn(r *Run, p *Prepared) (*Result, error) {
+func (s *Session) runOwn(r *Run, p *Prepared, params []types.Value) (*Result, error) {
 	ctx := r.ctx
 	switch st := p.Statement.Statement.(type) {
 	case *ast.Transaction:
@@ -71,7 +74,7 @@ func (s *Session) runOwn(r *Run, p *Prepared) (*Result, error) {
 	case *ast.Deallocate:
 		return s.deallocate(st)
 	case *ast.DeclareCursor:
-		return s.declare(ctx, st, p.Statement, nil)
+		return s.declare(ctx, st, p, params)
 	case *ast.Fetch:
 		return s.fetch(r, st)
 	case *ast.CloseCursor:

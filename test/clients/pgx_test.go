@@ -63,6 +63,14 @@ func TestTypesBothWays(t *testing.T) {
 		}
 		binary := read("SELECT v FROM "+name, 1, nil, nil)
 		for format, arg := range map[int16][]byte{0: []byte(v.text), 1: binary} {
+			if err := c.ExecParams(bg(), fmt.Sprintf("DECLARE c CURSOR WITH HOLD FOR SELECT $1, v FROM %s WHERE v = $1 LIMIT 1", name), [][]byte{arg}, nil, []int16{format}, nil).Read().Err; err != nil {
+				t.Errorf("%s %s: of a cursor, in as format %d: %v", v.name, v.literal, format, err)
+			} else if got := read("FETCH c", 0, nil, nil); string(got) != v.text {
+				t.Errorf("%s %s: of a cursor, in as format %d, text is %q, want %q", v.name, v.literal, format, got, v.text)
+			}
+			if err := c.Exec(bg(), "CLOSE ALL").Close(); err != nil {
+				t.Error(err)
+			}
 			insert := fmt.Sprintf("INSERT INTO %s VALUES ($1) RETURNING v", name)
 			if got := read(insert, 0, [][]byte{arg}, []int16{format}); string(got) != v.text {
 				t.Errorf("%s %s: in as format %d, text is %q, want %q", v.name, v.literal, format, got, v.text)
@@ -194,6 +202,70 @@ func TestPortals(t *testing.T) {
 	} {
 		if got := run(c, step[0]); got != step[1] {
 			t.Errorf("%s\n got %s\nwant %s", step[0], got, step[1])
+		}
+	}
+}
+
+// TestCursorParameters declares cursors with bound parameters, as drivers do whose
+// cursors are named.
+func TestCursorParameters(t *testing.T) {
+	s := start(t, server.Options{})
+	c := connect(t, s)
+	if got := run(c, "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t VALUES (1, 'a'), (2, NULL), (3, 'c')"); strings.Contains(got, "!") {
+		t.Fatal(got)
+	}
+	declare := func(sql string, oids []uint32, format int16, args ...[]byte) string {
+		t.Helper()
+		return code(c.PgConn().ExecParams(bg(), sql, args, oids, []int16{format}, nil).Read().Err)
+	}
+	const ids = "DECLARE c CURSOR WITH HOLD FOR SELECT id FROM t WHERE id > $1 ORDER BY id"
+	for _, form := range []struct {
+		sql    string
+		oid    uint32
+		format int16
+		args   [][]byte
+		want   string
+	}{
+		{ids, 0, 0, [][]byte{[]byte("1")}, "(2) (3) FETCH 2"}, {ids, 0, 1, [][]byte{{0, 0, 0, 2}}, "(3) FETCH 1"}, {ids, 21, 1, [][]byte{{0, 1}}, "(2) (3) FETCH 2"},
+		{ids, 20, 1, [][]byte{{0, 0, 0, 1, 0, 0, 0, 0}}, "FETCH 0"}, {ids, 23, 0, [][]byte{[]byte("0")}, "(1) (2) (3) FETCH 3"}, {ids, 23, 1, [][]byte{nil}, "FETCH 0"},
+		{"DECLARE c SCROLL CURSOR WITH HOLD FOR SELECT v, $2 FROM t WHERE v = $1", 0, 0, [][]byte{[]byte("a"), []byte("x")}, "(a,x) FETCH 1"},
+		{"DECLARE c CURSOR WITH HOLD FOR SELECT id FROM t ORDER BY id DESC LIMIT $1", 0, 0, [][]byte{[]byte("1")}, "(3) FETCH 1"},
+		{"DECLARE c CURSOR WITH HOLD FOR SUBSCRIBE TO (SELECT id, v || $2 FROM t WHERE id <= $1)", 0, 0, [][]byte{[]byte("1"), []byte("z")}, "(insert,1,1,az) FETCH 1"},
+		{"DECLARE c CURSOR WITH HOLD FOR SUBSCRIBE TO (SELECT count(*) FROM t WHERE id > $1)", 0, 0, [][]byte{[]byte("1")}, "(insert,1,2) FETCH 1"},
+	} {
+		oids := make([]uint32, len(form.args))
+		oids[0] = form.oid
+		if got := declare(form.sql, oids, form.format, form.args...); got != "" {
+			t.Errorf("%s: %s", form.sql, got)
+		}
+		if got := run(c, "FETCH FORWARD 5 c; CLOSE c"); got != form.want+" CLOSE CURSOR" {
+			t.Errorf("%s: %s", form.sql, got)
+		}
+	}
+	for sql, want := range map[string]string{
+		"DECLARE c CURSOR FOR SELECT id FROM t WHERE id > $1": "25P01", "DECLARE c CURSOR WITH HOLD FOR SELECT id FROM t WHERE id > $2": "42P18",
+		"DECLARE c CURSOR WITH HOLD FOR SELECT x FROM t WHERE id > $1": "42703",
+		"CREATE VIEW w AS SELECT $1":                                   "42P02", "PREPARE p AS SELECT $1": "08P01",
+	} {
+		if got := declare(sql, nil, 0, []byte("0")); got != want {
+			t.Errorf("%s: %s, want %s", sql, got, want)
+		}
+	}
+	if got := run(c, "DECLARE c CURSOR WITH HOLD FOR SELECT id FROM t WHERE id > $1"); got != "!42P02" {
+		t.Error(got)
+	}
+
+	// A statement that was prepared is planned anew, with the columns that there are now.
+	d, err := c.Prepare(bg(), "d", "DECLARE c CURSOR WITH HOLD FOR SELECT * FROM t WHERE id > $1 AND v = $2")
+	if err != nil || fmt.Sprint(d.ParamOIDs, len(d.Fields)) != "[23 25] 0" {
+		t.Fatal(d, err)
+	}
+	for _, want := range []string{"(3,c) FETCH 1", "(3,c,null) FETCH 1"} {
+		if _, err := c.Exec(bg(), "d", 1, "c"); err != nil {
+			t.Fatal(err)
+		}
+		if got := run(c, "FETCH ALL c; CLOSE c; ALTER TABLE t ADD COLUMN n int"); !strings.HasPrefix(got, want+" ") {
+			t.Errorf("%s, want %s", got, want)
 		}
 	}
 }
