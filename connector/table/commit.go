@@ -270,8 +270,15 @@ func (s *Store) addTable(t *table) {
 	s.nextNumber = max(s.nextNumber, t.number+1)
 }
 
+// droppedMax is how many dropped tables a store knows the names of.
+const droppedMax = 10_000
+
 func (s *Store) removeTable(t *table) {
 	t.dropped = true
+	if len(s.dropped) == droppedMax {
+		clear(s.dropped)
+	}
+	s.dropped[t.def.ID] = t.def.Name
 	delete(s.tables, t.def.ID)
 	delete(s.numbers, t.number)
 	s.sequences.forget(t.def.ID, len(t.def.Columns))

@@ -133,6 +133,7 @@ type Store struct {
 	redefined  []redefined         // by the transaction that is staged and not decided
 	altering   []altering          // by the same
 	replaced   map[string]struct{} // ids of tables in whose place others are, since the start
+	dropped    map[string]string   // names of tables, by id, for those who look for them still
 	writers    map[string]uint64   // pending files that have been applied → position
 	staged     uint64              // position of the last staged transaction
 	durable    uint64              // position of the last durable one: what readers see
@@ -163,7 +164,7 @@ type pin struct {
 // damage elsewhere is an error that names the file and place.
 func Open(dir string, o Options) (*Store, error) {
 	s := &Store{opt: o.EnsureDefaults(), dir: dir, frameMax: frameMax, tables: map[string]*table{}, numbers: map[uint32]*table{}, nextNumber: 1,
-		writers: map[string]uint64{}, replaced: map[string]struct{}{}, changed: make(chan struct{}), pins: map[*pin]struct{}{}, retained: map[string]retention{}}
+		writers: map[string]uint64{}, replaced: map[string]struct{}{}, dropped: map[string]string{}, changed: make(chan struct{}), pins: map[*pin]struct{}{}, retained: map[string]retention{}}
 	for _, d := range []string{dir, s.pendingDir()} {
 		if err := os.MkdirAll(d, 0o700); err != nil {
 			return nil, fmt.Errorf("open table store: %w", err)
@@ -266,6 +267,9 @@ func (s *Store) find(id string) (*table, error) {
 	}
 	if _, replaced := s.replaced[id]; replaced {
 		return nil, errConflict()
+	}
+	if name, dropped := s.dropped[id]; dropped {
+		return nil, pgerr.New(pgerr.UndefinedTable, "table %q was dropped meanwhile", name)
 	}
 	return nil, pgerr.New(pgerr.UndefinedTable, "table with id %q is not in the store", id)
 }

@@ -131,3 +131,27 @@ func TestEndedMeanwhile(t *testing.T) {
 		t.Errorf("RESUME of a view that is dropped: %s", describe(e))
 	}
 }
+
+// A transaction that uses a table which another session has dropped says which it is.
+func TestTableDroppedMeanwhile(t *testing.T) {
+	c := start(t, "")
+	other, err := pgx.ConnectConfig(c.ctx, c.conn.Config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close(c.ctx) }()
+	for _, test := range []struct{ first, then string }{
+		{`INSERT INTO d VALUES (2)`, `COMMIT`}, {`UPDATE d SET id = 3`, `COMMIT`}, {`DELETE FROM d`, `COMMIT`}, {`INSERT INTO e VALUES (1)`, `SELECT * FROM d`},
+		{`INSERT INTO e VALUES (1)`, `SELECT * FROM d WHERE id = 1`}, {`INSERT INTO e VALUES (1)`, `INSERT INTO d VALUES (2)`},
+		{`INSERT INTO e VALUES (1)`, `INSERT INTO d VALUES (2) ON CONFLICT (id) DO UPDATE SET id = 4`}, {`INSERT INTO e VALUES (1)`, `DELETE FROM d WHERE id = 1`},
+	} {
+		c.exec(`CREATE TABLE d (id int PRIMARY KEY)`, `CREATE TABLE e (id int)`, `INSERT INTO d VALUES (1)`, `BEGIN`, test.first)
+		if _, err := other.Exec(c.ctx, `DROP TABLE d`); err != nil {
+			t.Fatal(err)
+		}
+		if e := c.fails("42P01", test.then); e.Message != `table "d" was dropped meanwhile` {
+			t.Errorf("%s, %s: %s", test.first, test.then, describe(e))
+		}
+		c.exec(`ROLLBACK`, `DROP TABLE e`)
+	}
+}
