@@ -3,6 +3,7 @@ package explain
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/planner/graph"
@@ -60,7 +61,7 @@ func Growths(g *graph.Graph, ttl int64) []Growth {
 		case perRow > 0:
 			out = append(out, Growth{Severe: true, Message: fmt.Sprintf("the state of %s grows without bound: %s", o.ID, why),
 				Detail: fmt.Sprintf("It takes about %d bytes per row, %s per million input rows.", perRow, megabytes(perRow)),
-				Hint:   bounding(o), Pos: o.Pos})
+				Hint:   bounding(g, i), Pos: o.Pos})
 		case perKey > 0:
 			keyed = append(keyed, fmt.Sprintf("%s, about %d bytes each", o.ID, perKey))
 			if pos < 0 {
@@ -120,9 +121,22 @@ func pairs(g *graph.Graph, o *graph.Operator) Growth {
 		Detail: many, Hint: "Join by an equality.", Pos: o.Pos}
 }
 
-// bounding says how the state of an operator can be bounded.
-func bounding(o *graph.Operator) string {
+// openSessions reports whether operator i reads rows of sessions, or puts rows in them, that
+// change as rows come, and so are kept when they have closed.
+func openSessions(g *graph.Graph, i int) bool {
+	o := &g.Operators[i]
+	if o.Over != nil && len(o.Over.Calls) > 0 && o.Over.Calls[0].Func == "session_start" {
+		return o.Over.Window == nil
+	}
+	return slices.ContainsFunc(o.Inputs, func(in graph.Input) bool { return openSessions(g, in.Operator) })
+}
+
+// bounding says how the state of operator i can be bounded.
+func bounding(g *graph.Graph, i int) string {
+	o := &g.Operators[i]
 	switch {
+	case (o.TopN != nil || o.Over != nil) && openSessions(g, i):
+		return "End the query with EMIT ON WINDOW CLOSE: the rows of a session are kept until it closes then. Or set state_ttl."
 	case o.Join != nil && o.Join.Kind != logical.SemiJoin && o.Join.Kind != logical.AntiJoin:
 		return "Bound the join by an interval of event time (a.ts BETWEEN b.ts - INTERVAL '1 hour' AND b.ts), join within windows, or set state_ttl."
 	case o.AsofJoin != nil && o.AsofJoin.Sides[0].Expiry == nil:

@@ -43,7 +43,7 @@ func (b *builder) over(n *logical.Over) (stream, error) {
 		o.Fields = append(o.Fields, types.Field{Name: c.Text, Type: c.Type})
 		o.origins = append(o.origins, c.Text)
 	}
-	if err := b.overState(o, p, n, w); err != nil {
+	if err := b.overState(o, p, n, &s, w); err != nil {
 		return stream{}, err
 	}
 	if n.ID != "" {
@@ -67,7 +67,7 @@ func measures(w graph.WindowCall) bool {
 }
 
 // overState decides what the operator keeps and when it emits.
-func (b *builder) overState(o *operator, p *partition, n *logical.Over, w *pendingWindow) error {
+func (b *builder) overState(o *operator, p *partition, n *logical.Over, s *stream, w *pendingWindow) error {
 	in, spec := b.ops[p.op], o.Over
 	after := o.attrs[len(in.attrs):]
 	if b.bounded {
@@ -90,6 +90,9 @@ func (b *builder) overState(o *operator, p *partition, n *logical.Over, w *pendi
 		spec.RowKey, spec.Copies, o.UpsertKey = p.rowKey, p.copies, p.upsertKey()
 		if !b.current(p.op) {
 			o.Unbounded = "it keeps every row of its input: no state_ttl"
+		}
+		if err := b.overWindows(o, n, s, in); err != nil {
+			return err
 		}
 	}
 	o.Tables = spec.Tables(p.columns)

@@ -65,10 +65,14 @@ func (b *builder) sink(n *logical.Sink) error {
 	return nil
 }
 
-// checkClose refuses EMIT ON WINDOW CLOSE where no window closes below op.
+// checkClose refuses EMIT ON WINDOW CLOSE where no window closes below op, and where rows
+// may change after theirs has.
 func (b *builder) checkClose(op, pos int) error {
-	if !b.emitOnClose || b.waits(op) {
+	if !b.emitOnClose {
 		return nil
+	}
+	if b.waits(op) {
+		return b.checkFinal(op, pos)
 	}
 	err := pgerr.New(pgerr.InvalidObjectDefinition, "EMIT ON WINDOW CLOSE needs a query whose rows are of windows that close").At(pos)
 	if b.lost != "" {

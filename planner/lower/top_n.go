@@ -54,6 +54,10 @@ func (b *builder) topN(n *logical.TopN) (stream, error) {
 	}
 	if spec.Arrival {
 		o.Mode = graph.AppendOnly
+	} else if window == nil {
+		if err := b.firstRowsInWindow(n, &s, in, spec.Order); err != nil {
+			return stream{}, err
+		}
 	}
 	if window != nil {
 		o.under = in.called
