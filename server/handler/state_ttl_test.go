@@ -75,7 +75,8 @@ func TestStateTTLOfViews(t *testing.T) {
 
 func TestGrowthWarnings(t *testing.T) {
 	c := start(t, "")
-	c.exec(`CREATE TABLE a (k bigint, v bigint) APPEND ONLY`, `CREATE TABLE b (k bigint, w text) APPEND ONLY`, `CREATE TABLE o (k bigint PRIMARY KEY, v bigint)`)
+	c.exec(`CREATE TABLE a (k bigint, v bigint) APPEND ONLY`, `CREATE TABLE b (k bigint, w text) APPEND ONLY`, `CREATE TABLE o (k bigint PRIMARY KEY, v bigint)`,
+		`CREATE TABLE e (k bigint, ts timestamp, WATERMARK FOR ts AS ts) APPEND ONLY`)
 	for _, x := range []struct {
 		sql      string
 		severity string // "": nothing is told
@@ -106,6 +107,8 @@ func TestGrowthWarnings(t *testing.T) {
 		{`SELECT * FROM (SELECT *, row_number() OVER (PARTITION BY k ORDER BY v) AS r FROM a) AS q WHERE r < 3`, "NOTICE", "row_number", []string{"number of different keys"}},
 		{`SELECT k FROM a ORDER BY k LIMIT 2`, "", "", nil},
 		{`SELECT * FROM (SELECT *, rank() OVER (PARTITION BY k ORDER BY v) AS r FROM o) AS q WHERE r < 3`, "", "", nil},
+		{`SELECT window_end, k FROM SESSION(e, ts, INTERVAL '1' SECOND)`, "WARNING", "SESSION", []string{"it keeps every row of its input", "End the query with EMIT ON WINDOW CLOSE"}},
+		{`SELECT window_end, k FROM SESSION(e, ts, INTERVAL '1' SECOND) EMIT ON WINDOW CLOSE`, "", "", nil},
 		// Few constant rows are no reason to be warned, many are.
 		{`SELECT x, y FROM (VALUES (1), (2)) AS v(x), generate_series(1, 3) AS y`, "", "", nil},
 		{`SELECT x, y FROM (VALUES (1), (2)) AS v(x) LEFT JOIN generate_series(timestamp '2026-01-01', '2026-02-01', '1 hour') AS y ON y > now()`, "", "", nil},
