@@ -25,7 +25,7 @@ func optimize(n logical.Node, opts Options) logical.Node {
 	n = fold(n, opts)
 	n = flattenUnions(n)
 	n = expandAll(leftDeep(gatherNested(n)))
-	n = pushFilters(n)
+	n = avoidCrosses(pushFilters(n))
 	n = mergeProjects(n)
 	return prune(n)
 }
