@@ -36,7 +36,7 @@ func continuous(n logical.Node, opts Options) logical.Node {
 	n = flattenUnions(n)
 	n = unnest(decorrelate(leftDeep(gatherArrays(n))))
 	n = pushFilters(n)
-	n = orderJoins(n)
+	n = avoidCrosses(orderJoins(n))
 	n = mergeProjects(n)
 	return prune(topN(prune(n)))
 }
