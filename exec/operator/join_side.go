@@ -104,7 +104,7 @@ func newJoinSide(op *graph.Operator, env *Env, i int) (*joinSide, error) {
 	s.quiet = op.UpsertKey != nil && !slices.ContainsFunc(op.UpsertKey, func(k int) bool {
 		return (spec.Output[k] < len(env.Inputs[0])) == (i == 1)
 	})
-	s.stale = s.Upsert || len(s.table.Added()) > 0
+	s.stale = s.Upsert || s.Stale || len(s.table.Added()) > 0
 	s.nulls = nullRow(s.table)
 	if s.Expiry != nil {
 		s.expiry = newExpiry(s, env)

@@ -48,6 +48,9 @@ type JoinSide struct {
 	Unbounded string `json:"unbounded,omitempty"`
 	// Upsert says that the input tells of a change by the new row alone.
 	Upsert bool `json:"upsert,omitempty"`
+	// Stale is set, of rows with a key, where an edit has the input take back rows as
+	// others than they came: what they were is read from the state.
+	Stale bool `json:"stale,omitempty"`
 }
 
 // Expiry bounds what a join keeps by the watermark. The event time of a row is

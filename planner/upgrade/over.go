@@ -21,11 +21,16 @@ func computed(g *graph.Graph, o *graph.Operator) map[string][]string {
 	if o.Sink != nil { // it is told by what its rows are written as
 		return nil
 	}
-	for port := range o.Inputs {
-		collectComputed(g, &g.Operators[o.Inputs[port].Operator], tellApart(g, o, port), out)
-	}
-	if o.Materialize != nil { // what stays of a top-N is told with that
-		delete(out, topNRows)
+	for port, in := range o.Inputs {
+		columns, keyed := tellApart(g, o, port)
+		from := map[string][]string{}
+		collectComputed(g, &g.Operators[in.Operator], columns, from)
+		if keyed { // what stays of a top-N is told with that, and there is no other row of the key
+			delete(from, topNRows)
+		}
+		for name, list := range from {
+			out[name] = append(out[name], list...)
+		}
 	}
 	for _, list := range out {
 		slices.Sort(list)
@@ -78,21 +83,49 @@ func readBy(o *graph.Operator, columns []int, width int) (out []int) {
 	return all(width)
 }
 
+// carried is what comes to input port of a join that is computed anew.
+func carried(g *graph.Graph, o *graph.Operator, port int) map[string][]string {
+	out := map[string][]string{}
+	from := &g.Operators[o.Inputs[port].Operator]
+	collectComputed(g, from, all(len(from.Fields)), out)
+	delete(out, topNRows)
+	return out
+}
+
+// stale has a join whose rows have keys, and come as others than before, take back what
+// it took in.
+func (c *comparison) stale(o, n *graph.Operator) {
+	if o.Join == nil || n.Join == nil || o.Join.Sides == nil || n.Join.Sides == nil {
+		return
+	}
+	for i := range n.Join.Sides {
+		if s := &n.Join.Sides[i]; s.Identity == graph.ByKey {
+			s.Stale = o.Join.Sides[i].Stale || otherwise(c.old.carried[o.ID][i], c.new.carried[n.ID][i]) != ""
+		}
+	}
+}
+
 // tellApart lists the columns of an input by which an operator finds what it has of a
-// row that is taken back.
-func tellApart(g *graph.Graph, o *graph.Operator, port int) []int {
-	width := len(g.Operators[o.Inputs[port].Operator].Fields)
+// row that is taken back; keyed, it takes the rest from that.
+func tellApart(g *graph.Graph, o *graph.Operator, port int) (columns []int, keyed bool) {
+	in := &g.Operators[o.Inputs[port].Operator]
 	switch {
 	case o.Materialize != nil && o.Materialize.Key != nil:
-		return o.Materialize.Key
+		return o.Materialize.Key, true
 	case o.TopN != nil && o.TopN.Retractable:
-		return append(slices.Clone(o.TopN.Keys), o.TopN.RowKey...)
+		return append(slices.Clone(o.TopN.Keys), o.TopN.RowKey...), !o.TopN.Copies
 	case o.Over != nil:
-		return append(slices.Clone(o.Over.Keys), o.Over.RowKey...)
+		return append(slices.Clone(o.Over.Keys), o.Over.RowKey...), !o.Over.Copies
+	case o.Join != nil && o.Join.Sides != nil && o.Join.Sides[port].Identity == graph.ByKey:
+		columns = slices.Clone(in.UpsertKey)
+		for _, k := range [][]*scalar.Expr{o.Join.LeftKeys, o.Join.RightKeys}[port] {
+			columns = append(columns, scalar.Columns(k)...)
+		}
+		return columns, true
 	case aggregateOf(o) != nil:
-		return aggregated(aggregateOf(o))
+		return aggregated(aggregateOf(o)), false
 	}
-	return all(width)
+	return all(len(in.Fields)), o.Materialize != nil
 }
 
 // aggregated lists the input columns that an aggregate reads.

@@ -109,6 +109,7 @@ func Compare(old, new *graph.Graph, opts Options) (*Plan, error) {
 	c.values(old, new)
 	for _, n := range c.new.operators {
 		if o := c.old.byID[c.from[n.ID]]; o != nil && c.unfit(o, n) == "" {
+			c.stale(o, n)
 			adapt(o, n, c.old.thinned[o.ID] && !c.new.thinned[n.ID])
 		}
 		c.judge(n)
@@ -156,12 +157,14 @@ type operators struct {
 	windows map[string][][]window        // that rows come with, by input
 	unions  map[string]map[string]string // what the columns of UNION ALLs are
 	written map[string]map[string]string // what columns tell rows of sinks apart
-	// computed are results of window functions that come to each, and of what they are.
+	// computed are results of window functions that come to each, and of what they are,
+	// and carried those that come to each input of joins, whatever becomes of them.
 	computed map[string]map[string][]string
+	carried  map[string][2]map[string][]string
 }
 
 func side(g *graph.Graph) operators {
-	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, inputs: map[string][]string{}, feeds: map[string][]string{}, leftOut: map[string][2]string{}, thinned: map[string]bool{}, filters: map[string][]string{}, windows: map[string][][]window{}, unions: map[string]map[string]string{}, written: map[string]map[string]string{}, computed: map[string]map[string][]string{}}
+	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, inputs: map[string][]string{}, feeds: map[string][]string{}, leftOut: map[string][2]string{}, thinned: map[string]bool{}, filters: map[string][]string{}, windows: map[string][][]window{}, unions: map[string]map[string]string{}, written: map[string]map[string]string{}, computed: map[string]map[string][]string{}, carried: map[string][2]map[string][]string{}}
 	for i := range g.Operators {
 		o := &g.Operators[i]
 		switch o.Kind {
@@ -176,6 +179,7 @@ func side(g *graph.Graph) operators {
 		s.reads[o.ID], s.inputs[o.ID], s.feeds[o.ID] = reads(g, i), inputs(g, o), feeds(g, i)
 		if o.Join != nil {
 			s.leftOut[o.ID] = leftOut(g, o)
+			s.carried[o.ID] = [2]map[string][]string{carried(g, o, 0), carried(g, o, 1)}
 		}
 		if len(o.Tables) > 0 || o.Sink != nil {
 			s.filters[o.ID] = filters(g, o)
@@ -244,6 +248,10 @@ func clone(g *graph.Graph) *graph.Graph {
 	for i := range c.Operators {
 		o := &c.Operators[i]
 		o.Tables = slices.Clone(o.Tables)
+		if o.Join != nil && o.Join.Sides != nil {
+			j, sides := *o.Join, *o.Join.Sides
+			j.Sides, o.Join = &sides, &j
+		}
 		for k := range o.Tables {
 			o.Tables[k].Columns = slices.Clone(o.Tables[k].Columns)
 		}
