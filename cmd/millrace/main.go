@@ -115,6 +115,9 @@ func run(args []string) error {
 	if initFile != "" && s.Fresh() {
 		if err := s.RunFile(ctx, initFile); err != nil {
 			s.Shutdown(context.Background())
+			if ctx.Err() != nil { // a signal: the next start runs the file if nothing of it is there
+				return nil
+			}
 			return err
 		}
 	}
