@@ -92,7 +92,11 @@ func (e *expand) refuse(in *batch.Batch, i int, err error) error {
 		return nil
 	}
 	bad.counters.BadRows++
-	return bad.report(bad.ctx, &exec.Refused{Operator: bad.operator, Err: err, Batch: in, Row: i, Fields: bad.fields})
+	calls := e.spec.Function.Call()
+	for k := range e.spec.Function.Beside {
+		calls += ", " + e.spec.Function.Beside[k].Call()
+	}
+	return bad.report(bad.ctx, &exec.Refused{Operator: bad.operator, Err: err, Expr: calls, Batch: in, Row: i, Fields: bad.fields})
 }
 
 // add adds row i with the function's n-th row; without one, with nulls.

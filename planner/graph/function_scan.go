@@ -2,6 +2,7 @@ package graph
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/millrace/millrace/planner/scalar"
 )
@@ -18,6 +19,15 @@ type FunctionScan struct {
 	Ordinality bool           `json:"ordinality,omitempty"` // a last column numbers the rows
 	// Pos is where the statement calls it, for messages while that runs.
 	Pos int `json:"-"`
+}
+
+// Call is the call of the function as it is written.
+func (f *FunctionScan) Call() string {
+	args := make([]string, len(f.Args))
+	for i, a := range f.Args {
+		args[i] = a.Text
+	}
+	return f.Func + "(" + strings.Join(args, ", ") + ")"
 }
 
 // Expand repeats each row for the rows of a function whose arguments are over it,

@@ -15,16 +15,9 @@ func (b *builder) functionScan(n *logical.FunctionScan) (stream, error) {
 	if err != nil {
 		return stream{}, err
 	}
-	call := n.Func + "("
-	for i, a := range n.Args {
-		if i > 0 {
-			call += ", "
-		}
-		call += a.Text
-	}
 	o := &operator{
 		Operator: graph.Operator{Kind: graph.FunctionScanKind, Mode: graph.AppendOnly, FunctionScan: spec},
-		base:     call + ")", pos: -1, called: n.Func,
+		base:     spec.Call(), pos: -1, called: n.Func,
 	}
 	return b.finished(o, n.Out), nil
 }

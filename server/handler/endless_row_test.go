@@ -82,8 +82,26 @@ func TestSeriesWithoutEnd(t *testing.T) {
 	c.expect(`SELECT * FROM days ORDER BY id`, "1 | 3", "4 | 1")
 	c.exec(`DELETE FROM t WHERE id < 4`, `FLUSH`)
 	c.expect(`SELECT * FROM days`, "4 | 1")
+	const of = `stop value cannot be infinity in generate_series('2026-01-01 00:00:00'::timestamp, stop, '1 day')`
 	letters := `SELECT error, job_id = (SELECT id FROM millrace.jobs WHERE name = 'days') FROM millrace.dead_letters ORDER BY id`
-	c.eventually(letters, "stop value cannot be infinity | t")
+	c.eventually(letters, of+" | t")
 	c.exec(`DROP MATERIALIZED VIEW days`, `CREATE MATERIALIZED VIEW days AS SELECT id FROM t`)
-	c.expect(letters, "stop value cannot be infinity | -") // it is of another job
+	c.expect(letters, of+" | -") // it is of another job
+}
+
+// The letter of a row that a function in FROM fails on names the call.
+func TestFunctionsInFromThatFail(t *testing.T) {
+	c := start(t, "")
+	c.exec(`CREATE TABLE t (id int PRIMARY KEY, x int, s text)`)
+	for call, want := range map[string]string{
+		`generate_series(1, 3, x) AS g`:                                      "step size cannot equal zero in generate_series(1, 3, x)",
+		`LATERAL (SELECT g FROM generate_series(1, id + 2, x) AS g) AS q`:    "step size cannot equal zero in generate_series(1, id + 2, x)",
+		`jsonb_array_elements_text(s::jsonb) AS g`:                           "cannot extract elements from a scalar in jsonb_array_elements_text(s::jsonb)",
+		`ROWS FROM (unnest(ARRAY[1, 2]), generate_series(1, 3, x)) AS g (g)`: "step size cannot equal zero in unnest(array[1, 2]), generate_series(1, 3, x)",
+	} {
+		c.exec(`CREATE MATERIALIZED VIEW v AS SELECT id, g FROM t, `+call, `INSERT INTO t VALUES (1, 0, '7'), (2, 1, '[8]')`, `FLUSH`)
+		c.expect(`SELECT DISTINCT id FROM v`, "2")
+		c.eventually(`SELECT error FROM millrace.dead_letters WHERE job = 'v' ORDER BY id DESC LIMIT 1`, want)
+		c.exec(`DROP MATERIALIZED VIEW v`, `DELETE FROM t`)
+	}
 }
