@@ -88,10 +88,9 @@ func (e *expand) refuse(in *batch.Batch, i int, err error) error {
 	if bad.report == nil {
 		return err
 	}
-	if in.Op(i).Retracts() {
-		return nil
+	if !in.Op(i).Retracts() {
+		bad.counters.BadRows++
 	}
-	bad.counters.BadRows++
 	calls := e.spec.Function.Call()
 	for k := range e.spec.Function.Beside {
 		calls += ", " + e.spec.Function.Beside[k].Call()
