@@ -45,20 +45,26 @@ func isBadRow(err error) bool {
 	return errors.As(err, &bad)
 }
 
+// What goes on without bad rows, where an option says so, and where none can.
+const (
+	setBadData   = "Set bad_data to 'dead_letter' or 'skip' to go on without such rows."
+	subscribable = "A materialized view of the query goes on without such rows, unless bad_data is 'fail'; subscribe to that."
+)
+
 // failOn words the failure: where the row is, what is wrong with it, the row.
-func failOn(err error, place string, raw []byte) error {
+func failOn(err error, place string, raw []byte, hint string) error {
 	e := pgerr.From(err)
 	if len(raw) > rowShownMax {
 		raw = append(bytes.Clone(raw[:rowShownMax]), "..."...)
 	}
 	return badRowError{pgerr.New(e.Code, "%s%s: %s", e.Message, place, bytes.ToValidUTF8(raw, []byte("?"))).Wrap(err).
-		Hint("Set bad_data to 'dead_letter' or 'skip' to go on without such rows.")}
+		Hint("%s", hint)}
 }
 
 // FailOn is the error for a row that could not be decoded where such rows are not
 // passed over.
 func FailOn(b connector.BadRow) error {
-	return failOn(b.Err, fmt.Sprintf(", in the row at position %s of partition %q", b.Offset, b.Split), b.Raw)
+	return failOn(b.Err, fmt.Sprintf(", in the row at position %s of partition %q", b.Offset, b.Split), b.Raw, setBadData)
 }
 
 // undecodable takes the rows of a source that could not be decoded, by the policy
@@ -91,6 +97,7 @@ type refused struct {
 	job      func() string     // its name now
 	relation string            // of a source or sink
 	policy   string
+	hint     string         // of the failure, where that is the policy
 	counters *exec.Counters // of the operator
 	rows     map[rowShape]*json.Encoder
 	buf      []byte
@@ -121,13 +128,16 @@ type rowShape struct {
 }
 
 func (p *parts) refused(op *graph.Operator) *refused {
-	r := &refused{job: p.r.name, policy: p.opt.BadData, counters: &exec.Counters{}, rows: map[rowShape]*json.Encoder{},
+	r := &refused{job: p.r.name, policy: p.opt.BadData, hint: setBadData, counters: &exec.Counters{}, rows: map[rowShape]*json.Encoder{},
 		final: final(p.r.g, op), held: map[string]*refusal{}}
 	switch {
 	case op.Source != nil:
 		r.relation = op.Source.Relation
 	case op.Sink != nil:
 		r.relation = op.Sink.Relation
+	}
+	if p.live != nil {
+		r.hint = subscribable
 	}
 	if p.m.opt.Letters != nil {
 		r.aside = p.m.opt.Letters.Aside(p.r.job.ID, p.start.incarnation)
@@ -207,7 +217,7 @@ func (r *refused) tell(f *refusal) error {
 	case skipBadData:
 		return nil
 	case failOnBadData:
-		return failOn(pgerr.New(f.code, "%s", f.text), ", in the row", f.raw)
+		return failOn(pgerr.New(f.code, "%s", f.text), ", in the row", f.raw, r.hint)
 	}
 	return r.put(f.operator, f.code, f.text, f.raw)
 }

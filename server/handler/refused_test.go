@@ -100,3 +100,19 @@ func TestPositionsInViews(t *testing.T) {
 		t.Errorf("a savepoint that does not exist is said to be at %d", e.Position)
 	}
 }
+
+// TestSubscribeAtABadRow does what the error of a subscription to a query tells to do.
+func TestSubscribeAtABadRow(t *testing.T) {
+	c := start(t, "")
+	c.exec(`CREATE TABLE t (id int PRIMARY KEY)`, `INSERT INTO t VALUES (1), (2)`)
+	const query = `SELECT id, 1 / (id - 1) AS r FROM t`
+	if e := c.fails("22012", `SUBSCRIBE TO (`+query+`)`); e != nil {
+		contains(t, e.Message, `division by zero in 1 / (id - 1), in the row: {`)
+		if want := "A materialized view of the query goes on without such rows, unless bad_data is 'fail'; subscribe to that."; e.Hint != want {
+			t.Errorf("the hint is %q", e.Hint)
+		}
+	}
+	c.exec(`CREATE MATERIALIZED VIEW v AS `+query, `BEGIN`, `DECLARE s CURSOR FOR SUBSCRIBE TO v`)
+	contains(t, c.one(`FETCH 1 s`), "insert", "| 2 | 1")
+	c.exec(`ROLLBACK`)
+}
