@@ -49,6 +49,9 @@ type Apply struct {
 	Pos int // of the subquery in the statement, -1 for none
 }
 
+// SeveralRows is Why of a scalar subquery of which it is not known that it has one row.
+const SeveralRows = "it may have more than one row: it is no aggregate, has no LIMIT 1, and does not name a primary key"
+
 // Fields implements Node.
 func (n *Apply) Fields() []Field { return n.Out }
 

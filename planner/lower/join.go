@@ -84,6 +84,9 @@ func (b *builder) apply(n *logical.Apply) (stream, error) {
 		if n.Why != "" {
 			err = err.WithDetail("It cannot be made a join: %s.", n.Why)
 		}
+		if n.Why == logical.SeveralRows {
+			err = err.Hint("With LIMIT 1, or as min(…) or max(…) of what it selects, it has one row.")
+		}
 		return stream{}, err
 	}
 	s, err := b.node(n.Input)

@@ -9,22 +9,21 @@ import (
 
 // hoisted has what a scalar subquery's rows are joined with by outer values alone, as it
 // is for a subquery in the subquery's condition, joined with a's input instead: a key that
-// equals it is then known from an outer value. Nil if there is no such join, or the
-// subquery's row is known without it.
+// equals it is then known from an outer value. So has a subquery there that is no join yet.
+// Nil if there is no such thing, or the subquery's row is known without it.
 func hoisted(a *logical.Apply) logical.Node {
-	j, conds, columns := joinedBelow(a.Sub)
-	if j == nil || a.When != nil || !hasOuter(j.Condition) || depends(j.Right) || volatile(a.Sub) {
+	top, conds, columns := joinedBelow(a.Sub)
+	if top == nil || a.When != nil || volatile(a.Sub) {
 		return nil
 	}
-	inner, width := len(j.Left.Fields()), len(a.Input.Fields())
-	if c := scalar.Columns(j.Condition); len(c) == 0 || c[0] < inner {
+	left, first := joinedWith(a, top)
+	if first == nil {
 		return nil
 	}
-	if unique(filtered(j.Left, slices.DeleteFunc(slices.Clone(conds), func(c *scalar.Expr) bool { return !below(c, inner) })), nil) {
+	inner, width := len(left.Fields()), len(a.Input.Fields())
+	if unique(filtered(left, slices.DeleteFunc(slices.Clone(conds), func(c *scalar.Expr) bool { return !below(c, inner) })), nil) {
 		return nil
 	}
-	first := join(logical.LeftJoin, a.Input, j.Right, bound(scalar.Remap(j.Condition, func(c int) int { return c - inner }), a.Args, width))
-	first.ID, first.TTL = j.ID, j.TTL
 	second := *a
 	second.Input, second.Args = first, slices.Clone(a.Args)
 	outer := map[int]*scalar.Expr{}
@@ -41,18 +40,46 @@ func hoisted(a *logical.Apply) logical.Node {
 	for i, c := range conds {
 		conds[i] = scalar.Map(c, known)
 	}
-	sub := &logical.Project{Input: filtered(j.Left, conds), Out: a.Sub.Fields()}
+	sub := &logical.Project{Input: filtered(left, conds), Out: a.Sub.Fields()}
 	for _, x := range columns {
 		sub.Exprs = append(sub.Exprs, scalar.Map(x, known))
 	}
 	answer := a.Out[width]
-	second.Sub, second.Out = sub, append(slices.Clone(first.Out), answer)
-	return answeredBy(a, &second, columnOf(len(first.Out), answer.Type, answer.Name))
+	second.Sub, second.Out = sub, append(slices.Clone(first.Fields()), answer)
+	return answeredBy(a, &second, columnOf(len(first.Fields()), answer.Type, answer.Name))
 }
 
-// joinedBelow is the left join below n's projections and filters. Their conditions and n's
-// columns are over those of the join.
-func joinedBelow(n logical.Node) (j *logical.Join, conds, columns []*scalar.Expr) {
+// joinedWith has a's input with what top joins with its left side, by outer values alone;
+// first is nil if top reads that side.
+func joinedWith(a *logical.Apply, top logical.Node) (left, first logical.Node) {
+	width := len(a.Input.Fields())
+	switch top := top.(type) {
+	case *logical.Join:
+		inner := len(top.Left.Fields())
+		if c := scalar.Columns(top.Condition); len(c) == 0 || c[0] < inner || !hasOuter(top.Condition) || depends(top.Right) {
+			return nil, nil
+		}
+		j := join(logical.LeftJoin, a.Input, top.Right, bound(scalar.Remap(top.Condition, func(c int) int { return c - inner }), a.Args, width))
+		j.ID, j.TTL = top.ID, top.TTL
+		return top.Left, j
+	case *logical.Apply:
+		c := *top
+		c.Input, c.Args, c.Why = a.Input, nil, ""
+		for _, x := range top.Args {
+			if len(scalar.Columns(x)) > 0 {
+				return nil, nil
+			}
+			c.Args = append(c.Args, bound(x, a.Args, width))
+		}
+		c.Out = append(slices.Clone(a.Input.Fields()), top.Out[len(top.Input.Fields()):]...)
+		return top.Input, &c
+	}
+	return nil, nil
+}
+
+// joinedBelow is the left join, or scalar subquery, below n's projections and filters. Their
+// conditions and n's columns are over those of the join.
+func joinedBelow(n logical.Node) (top logical.Node, conds, columns []*scalar.Expr) {
 	for i, f := range n.Fields() {
 		columns = append(columns, columnOf(i, f.Type, f.Name))
 	}
@@ -70,6 +97,11 @@ func joinedBelow(n logical.Node) (j *logical.Join, conds, columns []*scalar.Expr
 			n = m.Input
 		case *logical.Join:
 			if m.Kind == logical.LeftJoin {
+				return m, conds, columns
+			}
+			return nil, nil, nil
+		case *logical.Apply:
+			if m.Kind == logical.ScalarApply && m.When == nil {
 				return m, conds, columns
 			}
 			return nil, nil, nil

@@ -191,7 +191,7 @@ func scalarJoin(a *logical.Apply) (logical.Node, string) {
 		}
 	}
 	if !unique(sub, by) {
-		return nil, severalRows
+		return nil, logical.SeveralRows
 	}
 	j := join(logical.LeftJoin, a.Input, marked(sub), scalar.And(conds...))
 	j.ID, j.TTL = a.ID, [2]int64{a.TTL, a.TTL}

@@ -129,7 +129,7 @@ func domainJoin(a *logical.Apply) (logical.Node, string) {
 			return decorrelate(h), ""
 		}
 		if !unique(a.Sub, nil) {
-			return nil, severalRows
+			return nil, logical.SeveralRows
 		}
 	}
 	if a.Kind != logical.ExistsApply && len(a.Args) > 0 {
@@ -192,8 +192,6 @@ func domainAggregate(a *logical.Apply, g *logical.Aggregate, p peeled) (logical.
 	j := domainJoined(a, logical.LeftJoin, d.grouped(g, in), d.same(d.values, len(a.Input.Fields())))
 	return overAggregate(a, j, ofNone(g, d.width()), p), ""
 }
-
-const severalRows = "it may have more than one row: it is no aggregate, has no LIMIT 1, and does not name a primary key"
 
 func domainJoined(a *logical.Apply, kind logical.JoinKind, sub logical.Node, on []*scalar.Expr) *logical.Join {
 	j := join(kind, a.Input, sub, scalar.And(on...))
