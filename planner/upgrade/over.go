@@ -55,6 +55,8 @@ func collectComputed(g *graph.Graph, o *graph.Operator, columns []int, out map[s
 		}
 	case o.TopN != nil:
 		add(topNRows, numbering(o))
+	case o.Join != nil:
+		collectOuter(g, o, columns, out)
 	case o.Source != nil || len(o.Tables) > 0:
 	case o.Kind == graph.UnionKind:
 		for _, in := range o.Inputs {
@@ -64,6 +66,34 @@ func collectComputed(g *graph.Graph, o *graph.Operator, columns []int, out map[s
 		for _, in := range o.Inputs {
 			from := &g.Operators[in.Operator]
 			collectComputed(g, from, readBy(o, columns, len(from.Fields)), out)
+		}
+	}
+}
+
+// collectOuter is collectComputed of the rows that pass a join by themselves and are not
+// kept, as their keys are null.
+func collectOuter(g *graph.Graph, o *graph.Operator, columns []int, out map[string][]string) {
+	left := len(g.Operators[o.Inputs[0].Operator].Fields)
+	var of [2][]int
+	for _, c := range columns {
+		if o.Join.Output != nil {
+			c = o.Join.Output[c]
+		}
+		if c < left {
+			of[0] = append(of[0], c)
+		} else {
+			of[1] = append(of[1], c-left)
+		}
+	}
+	for port, in := range o.Inputs {
+		if o.Join.Outer(port) && len(o.Join.LeftKeys) > 0 {
+			from := map[string][]string{}
+			collectComputed(g, &g.Operators[in.Operator], of[port], from)
+			delete(from, topNRows)
+			for name, list := range from {
+				name += " where the key of the join is null"
+				out[name] = append(out[name], list...)
+			}
 		}
 	}
 }
