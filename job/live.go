@@ -2,6 +2,7 @@ package job
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/millrace/millrace/batch"
@@ -94,7 +95,9 @@ func (l *Live) Next(ctx context.Context) (c LiveChange, ok bool, err error) {
 			return c, false, l.run.Err()
 		case <-l.next:
 			l.next = l.m.opt.Clock.After(sealInterval)
-			if err := l.barrier(ctx); err != nil {
+			if err := l.barrier(ctx); errors.Is(err, exec.ErrStopped) && l.run.Err() != nil {
+				return c, false, l.run.Err() // why it stopped, not that it did
+			} else if err != nil {
 				return c, false, err
 			}
 		case <-ended:
