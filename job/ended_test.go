@@ -62,3 +62,46 @@ func TestEndedMeanwhile(t *testing.T) {
 		}
 	}
 }
+
+// TestTwoEnds ends a run twice at once: the job does what was said last, and who is not
+// obeyed is told.
+func TestTwoEnds(t *testing.T) {
+	ctx := context.Background()
+	alter := func(w *world) error {
+		return w.manager.Reconfigure(ctx, w.store.Snapshot().Job("j"), map[string]string{"parallelism": "3"})
+	}
+	pause := func(w *world) error { _, err := w.manager.Stop(ctx, "j", Paused, false); return err }
+	for name, test := range map[string]struct {
+		first, last func(w *world) error
+		told        string
+		runs        bool
+	}{
+		"paused while it is altered": {alter, pause, "", false},
+		"altered while it is paused": {pause, alter, `job "j" was altered meanwhile`, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.create(query, "checkpoint_interval", "0s")
+			w.read(1)
+			w.bucket.Set(object.Fault{Op: "create", Delay: time.Second})
+			first, last := make(chan error, 1), make(chan error, 1)
+			go func() { first <- test.first(w) }()
+			w.eventually("a last checkpoint", func() bool { return w.bucket.Count("create") > 0 })
+			go func() { last <- test.last(w) }()
+			told := ""
+			if err := <-first; err != nil {
+				told = err.Error()
+			}
+			if err := <-last; err != nil || told != test.told {
+				t.Errorf("the first is told %q, the last %v", told, err)
+			}
+			w.bucket.Set()
+			if w.manager.Running("j") != test.runs {
+				t.Errorf("the job runs: %v", !test.runs)
+			}
+			if j := w.store.Snapshot().Job("j"); j.Options["parallelism"] != "3" {
+				t.Errorf("options: %v", j.Options)
+			}
+		})
+	}
+}

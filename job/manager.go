@@ -358,6 +358,9 @@ func (m *Manager) order(ctx context.Context, name string, o *stopOrder) (int64, 
 			return 0, res.err
 		}
 		<-r.done
+		if r.by != o && r.by != nil { // it came later, and the job does what it says
+			return 0, r.whyEnded()
+		}
 		return res.checkpoint, nil
 	case <-r.done:
 	case <-ctx.Done():

@@ -369,6 +369,9 @@ func (m *Manager) Reconfigure(ctx context.Context, j *catalog.Job, options map[s
 		if err != nil && !errors.Is(err, ErrNotRunning) {
 			return err
 		}
+		if e := (*pgerr.Error)(nil); errors.As(err, &e) { // it was stopped or paused meanwhile, or dropped
+			restart = false
+		}
 		ctx = context.WithoutCancel(ctx)
 	}
 	tx := m.opt.Store.Begin()

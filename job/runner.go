@@ -38,6 +38,7 @@ type runner struct {
 	cancel   context.CancelCauseFunc // ends the run as it is, whatever it waits for
 	done     chan struct{}           // main has returned
 	why      error                   // then: what those are told who waited, nil when it has ended by itself
+	by       *stopOrder              // then: the order that ended it, nil for none
 
 	live    liveStatus
 	damaged map[int64]error // own checkpoints that could not be restored
@@ -146,7 +147,7 @@ func (r *runner) pause(ctx context.Context, d time.Duration) bool {
 				continue
 			}
 			o.checkpoint <- requestResult{}
-			r.why = o.end.of(r.name())
+			r.why, r.by = o.end.of(r.name()), o
 			return false
 		case o := <-r.tune:
 			r.opt = o
@@ -287,7 +288,7 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 			}
 		case res := <-r.uploads:
 			r.writing = false
-			final := r.coord.uploads.final
+			final, checkpoint := r.coord.uploads.final, r.coord.uploads.checkpoint
 			if res.collected {
 				r.coord.uploaded(r.m.opt.Clock.Now(), nil)
 			} else if err := r.uploaded(ctx, res); err != nil {
@@ -301,6 +302,7 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 				case order == nil:
 					return finished, nil
 				case order.settled.CompareAndSwap(false, true):
+					r.obey(order, checkpoint)
 					return stopped, order.end.of(r.name())
 				}
 			}
@@ -337,6 +339,7 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 			next = r.m.opt.Clock.After(tick)
 			r.watch()
 			if order != nil && r.endsAsItIs(ctx, order) {
+				r.by = order
 				return stopped, order.end.of(r.name())
 			}
 			p, err := r.coord.expire(r.m.opt.Clock.Now(), r.watched.stuck)
@@ -353,6 +356,20 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 		if err := r.inject(ctx); err != nil {
 			return failed, err
 		}
+	}
+}
+
+// obey ends the run as ordered, after a last checkpoint. That may be the one of an order
+// before, and this one's is not needed then.
+func (r *runner) obey(o *stopOrder, checkpoint int64) {
+	r.by = o
+	r.coord.withdraw(o.checkpoint)
+	if o.drain {
+		return
+	}
+	select {
+	case o.checkpoint <- requestResult{checkpoint: checkpoint}:
+	default: // it was answered with the upload
 	}
 }
 
