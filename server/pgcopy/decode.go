@@ -3,6 +3,7 @@ package pgcopy
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"unicode/utf8"
 
@@ -201,14 +202,15 @@ func (d *Decoder) lineEnd(data []byte) (int, error) {
 
 // fail tells where in the data an error is; field is -1 for a whole line.
 func (d *Decoder) fail(field int, err error) error {
-	e := pgerr.From(err)
-	if e.Detail == "" {
-		if field >= 0 && field < len(d.fields) {
-			return e.WithDetail("The error is in line %d, column %s, of the copied data.", d.line, d.fields[field].Name)
-		}
-		return e.WithDetail("The error is in line %d of the copied data.", d.line)
+	e, place := *pgerr.From(err), fmt.Sprintf("line %d", d.line)
+	if field >= 0 && field < len(d.fields) {
+		place += ", column " + d.fields[field].Name + ","
 	}
-	return e
+	if e.Detail != "" {
+		e.Detail += " "
+	}
+	e.Detail += "The error is in " + place + " of the copied data."
+	return &e
 }
 
 func (d *Decoder) checkHeader() error {

@@ -149,6 +149,17 @@ func TestErrorLines(t *testing.T) {
 	}
 }
 
+// TestPlacesBesideDetails: the place is told, too, of an error that has a detail of its own.
+func TestPlacesBesideDetails(t *testing.T) {
+	numeric := types.Type{Kind: types.Numeric, HasPrecision: true, Precision: 6, Scale: 2}
+	d := NewDecoder([]types.Field{{Name: "n", Type: numeric}, {Name: "j", Type: types.Of(types.JSONB)}}, options(t, true), nil)
+	d.Feed([]byte("1\t{}\n99999.9\t{}\n"))
+	_, err := d.Next()
+	if want := "A field with precision 6, scale 2 must round to an absolute value less than 10^4. The error is in line 2, column n, of the copied data."; pgerr.From(err).Detail != want {
+		t.Errorf("%v: %s", err, pgerr.From(err).Detail)
+	}
+}
+
 // TestRoundTrip encodes random rows and decodes them again, in all forms.
 func TestRoundTrip(t *testing.T) {
 	seed := rand.Int63()
