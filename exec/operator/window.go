@@ -172,10 +172,9 @@ func (b *badRows) selectTimes(dst []uint16, in *batch.Batch, column int) ([]uint
 			dst = append(dst, uint16(i))
 			continue
 		}
-		if in.Op(i).Retracts() {
-			continue // what it takes back was as bad, and has been told
+		if !in.Op(i).Retracts() {
+			b.counters.BadRows++
 		}
-		b.counters.BadRows++
 		if b.report == nil {
 			continue
 		}
