@@ -394,10 +394,11 @@ func (r *runner) watch() {
 	r.watched = progressWatch{since: now, then: r.run.Progress(), stuck: stuck}
 }
 
-// patience is how long nobody minds that a barrier has not passed.
+// patience is how long nobody minds that a barrier has not passed. A batch that comes when
+// the barrier has been sent is found at the second look, before the checkpoint times out.
 func (r *runner) patience() time.Duration {
 	if t := r.opt.CheckpointTimeout; t > 0 {
-		return min(stopPatience, t)
+		return min(stopPatience, t/3)
 	}
 	return stopPatience
 }
