@@ -142,24 +142,3 @@ func rangeOffsetType(t types.Type, pos int) (types.Type, error) {
 	}
 	return t, pgerr.New(pgerr.FeatureNotSupported, "RANGE with offset PRECEDING/FOLLOWING is not supported for column type %s", bare(t)).At(pos)
 }
-
-// frameText is a frame in canonical form, "" for the one that is not written.
-func frameText(f scalar.Frame, follows bool) string {
-	if f.Unit == "" || f.Unit == scalar.RangeFrame && f.Start.Kind == scalar.UnboundedPreceding && f.End.Kind == scalar.CurrentRow && f.Exclude == "" {
-		return ""
-	}
-	end := func(b scalar.Bound) string {
-		if b.Offset != nil {
-			return b.Offset.Text + " " + string(b.Kind)
-		}
-		return string(b.Kind)
-	}
-	s := string(f.Unit) + " between " + end(f.Start) + " and " + end(f.End)
-	if f.Exclude != "" {
-		s += " exclude " + f.Exclude
-	}
-	if follows {
-		s = " " + s
-	}
-	return s
-}

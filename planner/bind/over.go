@@ -140,7 +140,11 @@ func overText(o *overCall, e *scalar.Expr) string {
 		}
 		s += e.Args[at+i].Text + directionText(k)
 	}
-	return s + frameText(o.call.Frame, len(o.order)+o.partitions > 0) + ")"
+	frame := o.call.Frame.Text()
+	if frame != "" && len(o.order)+o.partitions > 0 {
+		frame = " " + frame
+	}
+	return s + frame + ")"
 }
 
 func directionText(k scalar.SortKey) string {

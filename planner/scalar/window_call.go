@@ -54,6 +54,25 @@ type Frame struct {
 	Exclude string    `json:"exclude,omitempty"` // "", "current row", "group", "ties"
 }
 
+// Text is the frame in canonical form, "" for the one that is not written.
+func (f *Frame) Text() string {
+	if f.Unit == "" || f.Unit == RangeFrame && f.Start.Kind == UnboundedPreceding && f.End.Kind == CurrentRow && f.Exclude == "" {
+		return ""
+	}
+	s := string(f.Unit) + " between " + f.Start.text() + " and " + f.End.text()
+	if f.Exclude != "" {
+		s += " exclude " + f.Exclude
+	}
+	return s
+}
+
+func (b *Bound) text() string {
+	if b.Offset != nil {
+		return b.Offset.Text + " " + string(b.Kind)
+	}
+	return string(b.Kind)
+}
+
 // Bound is one end of a frame. Offset has no columns: bigint for rows and groups,
 // else what is added to or taken from the order key.
 type Bound struct {

@@ -191,27 +191,9 @@ func results(o *graph.Operator) (out []result) {
 	}
 	fields := o.Fields[len(o.Fields)-len(o.Over.Calls):]
 	for i, c := range o.Over.Calls {
-		out = append(out, result{fields[i].Name, "over (" + strings.TrimSpace(order+" "+frameText(&c.Frame)) + ")"})
+		out = append(out, result{fields[i].Name, "over (" + strings.TrimSpace(order+" "+c.Frame.Text()) + ")"})
 	}
 	return out
-}
-
-// frameText is a frame in words, "" for the one that is not written.
-func frameText(f *scalar.Frame) string {
-	if f.Unit == "" || f.Unit == scalar.RangeFrame && f.Start.Kind == scalar.UnboundedPreceding && f.End.Kind == scalar.CurrentRow && f.Exclude == "" {
-		return ""
-	}
-	bound := func(b scalar.Bound) string {
-		if b.Offset != nil {
-			return b.Offset.Text + " " + string(b.Kind)
-		}
-		return string(b.Kind)
-	}
-	s := string(f.Unit) + " between " + bound(f.Start) + " and " + bound(f.End)
-	if f.Exclude != "" {
-		s += " exclude " + f.Exclude
-	}
-	return s
 }
 
 // otherwise lists what has the same name on both sides and is computed otherwise.
