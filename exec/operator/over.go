@@ -19,9 +19,10 @@ type overChanges struct {
 	groups *rowGroups
 	calls  *over.Evaluator
 	// windowed partitions stay until their window closes; computed, if not nil, is
-	// told of each that was, its results being in now.
+	// told of each that was, its results being in now and the rows it had in match: it
+	// makes noEntry of the ids that are not to be emitted.
 	windowed bool
-	computed func(group uint32)
+	computed func(group uint32) error
 	part     over.Partition
 	times    sessionTimes
 	limit    int
@@ -181,10 +182,9 @@ func (o *overChanges) flush(out exec.Output) error {
 		if err := o.compute(g.list, &o.now); err != nil {
 			return err
 		}
-		if o.computed != nil && len(o.now.ids) > 0 {
-			o.computed(g.group)
+		if err := o.compare(g); err != nil {
+			return err
 		}
-		o.compare(g.from, g.to)
 		if err := o.emit(out); err != nil {
 			return err
 		}
@@ -203,17 +203,25 @@ func (o *overChanges) flush(out exec.Output) error {
 	return nil
 }
 
-// compare lists the changes from old results from to to, to the new ones: what
+// compare lists the changes from the old results of a group to the new ones: what
 // goes first.
-func (o *overChanges) compare(from, to int) {
+func (o *overChanges) compare(g *touchedGroup) error {
 	m := &o.match
 	m.begin(o.groups.rows.idEnd())
-	for i := from; i < to; i++ {
+	for i := g.from; i < g.to; i++ {
 		m.add(o.old.ids[i], i)
+	}
+	if o.computed != nil && len(o.now.ids) > 0 {
+		if err := o.computed(g.group); err != nil {
+			return err
+		}
 	}
 	o.changes = o.changes[:0]
 	var rest []change
 	for i, id := range o.now.ids {
+		if id == noEntry {
+			continue
+		}
 		at, ok := m.take(id)
 		switch {
 		case !ok:
@@ -222,12 +230,13 @@ func (o *overChanges) compare(from, to int) {
 			rest = append(rest, change{batch.UpdateBefore, true, at}, change{batch.UpdateAfter, false, i})
 		}
 	}
-	for i := from; i < to; i++ {
+	for i := g.from; i < g.to; i++ {
 		if m.left(o.old.ids[i], i) {
 			o.changes = append(o.changes, change{batch.Delete, true, i})
 		}
 	}
 	o.changes = append(o.changes, rest...)
+	return nil
 }
 
 func (o *overChanges) sameResults(old, now int) bool {
@@ -314,6 +323,9 @@ func (m *rowMatch) add(id uint32, i int) {
 	}
 	r.count++
 }
+
+// has reports whether row id is among the old ones.
+func (m *rowMatch) has(id uint32) bool { return m.rows.At(id).round == m.round }
 
 // take returns the old row for the next copy of row id.
 func (m *rowMatch) take(id uint32) (int, bool) {

@@ -2,6 +2,7 @@ package operator
 
 import (
 	"math"
+	"slices"
 	"unsafe"
 
 	"github.com/millrace/millrace/batch"
@@ -11,9 +12,8 @@ import (
 )
 
 // overSessions is overChanges that finds the sessions of rows, and forgets the rows of
-// those that have closed. A row that makes a session which would have closed is
-// emitted still, for those above to find late, and forgotten next; one that is taken
-// back after that is late here. Changelog modes: as overChanges'.
+// those that have closed. A row is late if it makes a session that would have closed, or
+// is taken back when it may have been of one. Changelog modes: as overChanges'.
 type overSessions struct {
 	*overChanges
 	env   *Env
@@ -43,7 +43,7 @@ func newOverSessions(spec *graph.Over, env *Env, o *overChanges) *overSessions {
 	s := &overSessions{overChanges: o, env: env, time: spec.Order[0].Column, gap: spec.Calls[end].Gap, end: end, mark: exec.WatermarkMin,
 		due: newMinHeap[partitionEnd](o.groups.rows.Table), next: state.NewVector[int64](o.groups.rows.Table)}
 	o.groups.late = s.isLate
-	o.computed = func(group uint32) { s.note(group, s.now.cols[s.end].Int[0]) }
+	o.computed = s.leaveOutLate
 	o.groups.created = func(group uint32, _ unsafe.Pointer) { // of an id that another partition may have had
 		*s.nextOf(group) = noEnd
 	}
@@ -110,6 +110,38 @@ func (s *overSessions) isLate(in *batch.Batch, row int) bool {
 		s.late = append(s.late, uint16(row))
 	}
 	return late
+}
+
+// leaveOutLate notes when the first session of a partition ends, and takes out the rows
+// that have come to sessions which would have closed.
+func (s *overSessions) leaveOutLate(group uint32) error {
+	g, ends := s.groups, s.now.cols[s.end].Int
+	s.note(group, ends[0])
+	list := g.listOf(g.directory.read(group))
+	s.rows = s.rows[:0]
+	for i := 0; i < len(ends) && s.closed(ends[i]); i++ {
+		id := s.now.ids[i]
+		if s.match.has(id) {
+			continue // what joined it to a session that is open has gone
+		}
+		s.now.ids[i] = noEntry
+		s.rows = append(s.rows, g.rows.read(id))
+		if g.isPresent(id) { // or a copy has been taken out
+			g.lists.remove(list, entry{g.order.prefix(g.rows.read(id)), id}, g.order)
+			g.setPresent(id, false)
+			g.absent = append(g.absent, id)
+		}
+	}
+	for rows := range slices.Chunk(s.rows, s.limit) {
+		in := &batch.Batch{N: len(rows), Cols: s.out.Cols[:len(g.slots)]}
+		for c, slot := range g.slots {
+			g.rows.ReadColumn(slot, rows, in.Cols[c])
+		}
+		if err := reportLate(s.env, in, identity(in.N)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // OnWatermark implements exec.Operator.
