@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/sql/ast"
 )
 
 // Tx is a list of changes to relations and jobs that take effect together at
@@ -429,7 +430,7 @@ func (t *Tx) DropJob(id string) error {
 		}
 		if v := s.relations[j.ViewID]; v != nil && v.JobID == id {
 			return nil, pgerr.New(pgerr.DependentObjectsStillExist, "cannot drop job %s because it keeps materialized view %s", j.Name, v.Name).
-				Hint("Use DROP MATERIALIZED VIEW %s.", v.Name)
+				Hint("Use DROP MATERIALIZED VIEW %s.", ast.QuoteName(v.Name))
 		}
 		s.removeJob(j)
 		return []write{{"DELETE FROM jobs WHERE id = ?", []any{id}}}, nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 
 	"github.com/millrace/millrace/internal/pgerr"
+	"github.com/millrace/millrace/sql/ast"
 )
 
 // ErrNotRunning says that a job has no run now.
@@ -35,7 +36,7 @@ func (e End) of(name string) error {
 	case altered, restored:
 		return err.Hint("It goes on, and the statement can be run again.")
 	default:
-		err = err.Hint("RESUME JOB %s starts it.", name)
+		err = err.Hint("RESUME JOB %s starts it.", ast.QuoteName(name))
 	}
 	return err.Wrap(ErrNotRunning)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/upgrade"
+	"github.com/millrace/millrace/sql/ast"
 	"github.com/millrace/millrace/statestore/checkpoint"
 	"github.com/millrace/millrace/statestore/gc"
 	"github.com/millrace/millrace/statestore/manifest"
@@ -385,5 +386,5 @@ func (m *Manager) resolve(ctx context.Context, j *catalog.Job, p RestorePoint) (
 		}
 	}
 	return "", pgerr.New(pgerr.UndefinedObject, "job %q has no checkpoint %d", j.Name, p.N).
-		Hint("SHOW CHECKPOINTS FOR JOB %s lists them.", j.Name)
+		Hint("SHOW CHECKPOINTS FOR JOB %s lists them.", ast.QuoteName(j.Name))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/millrace/millrace/internal/memory"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/sql/ast"
 )
 
 // tick is how often a runner looks at the clock.
@@ -109,7 +110,7 @@ func (r *runner) main(ctx context.Context) {
 			r.setState(ctx, "failed", failure(err))
 			if r.view != nil {
 				r.view.fail(pgerr.New(pgerr.ObjectNotInPrerequisiteState, "the materialized view has no rows: its job has failed: %s", err.Error()).
-					Hint("RESUME JOB %s starts it again.", r.name()))
+					Hint("RESUME JOB %s starts it again.", ast.QuoteName(r.name())))
 			}
 			return
 		}

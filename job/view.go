@@ -9,6 +9,7 @@ import (
 	"github.com/millrace/millrace/exec/state"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/sql/ast"
 	"github.com/millrace/millrace/statestore/checkpoint"
 	"github.com/millrace/millrace/statestore/manifest"
 )
@@ -192,7 +193,7 @@ func (m *Manager) show(ctx context.Context, j *catalog.Job) {
 	case err != nil:
 		m.opt.Log.Warn("read the rows of a view whose job does not run", "job", j.Name, "err", err)
 		v.fail(pgerr.New(pgerr.ObjectNotInPrerequisiteState, "the rows of materialized view %q cannot be read: %s", j.Name, err.Error()).
-			Hint("RESUME JOB %s computes them again.", j.Name).Wrap(err))
+			Hint("RESUME JOB %s computes them again.", ast.QuoteName(j.Name)).Wrap(err))
 	case spec == nil:
 		v.fail(restsWithoutRows(j))
 	default:
@@ -210,7 +211,7 @@ func (m *Manager) Rests(j *catalog.Job) {
 }
 
 func restsWithoutRows(j *catalog.Job) error {
-	return pgerr.New(pgerr.ObjectNotInPrerequisiteState, "materialized view %q has no rows: its job is %s", j.Name, j.State).Hint("RESUME JOB %s starts it.", j.Name)
+	return pgerr.New(pgerr.ObjectNotInPrerequisiteState, "materialized view %q has no rows: its job is %s", j.Name, j.State).Hint("RESUME JOB %s starts it.", ast.QuoteName(j.Name))
 }
 
 // viewRows reads a view's rows from its job's newest checkpoint; spec is nil when

@@ -116,7 +116,7 @@ func notView(j *catalog.Job, verb string, at ast.Pos) error {
 		return nil
 	}
 	return pgerr.New(pgerr.WrongObjectType, "job %q keeps a materialized view", j.Name).At(int(at)).
-		Hint("Use %s MATERIALIZED VIEW %s.", verb, j.Name)
+		Hint("Use %s MATERIALIZED VIEW %s.", verb, ast.QuoteName(j.Name))
 }
 
 // stopJob runs STOP JOB.
@@ -404,7 +404,7 @@ func warnFailed(s *session.Session, j *catalog.Job) {
 	if j == nil || j.State != "failed" {
 		return
 	}
-	n := pgerr.New(pgerr.Warning, "job %q has failed, and its output is not brought up to date", j.Name).WithDetail("%s", j.Failure).Hint("RESUME JOB %s starts it again.", j.Name)
+	n := pgerr.New(pgerr.Warning, "job %q has failed, and its output is not brought up to date", j.Name).WithDetail("%s", j.Failure).Hint("RESUME JOB %s starts it again.", ast.QuoteName(j.Name))
 	s.SendNotice(session.Notice{Severity: "WARNING", Error: *n})
 }
 
