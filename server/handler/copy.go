@@ -2,6 +2,7 @@ package handler
 
 import (
 	"context"
+	"slices"
 
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/catalog"
@@ -38,7 +39,7 @@ func (h *Handler) prepareCopy(s *session.Session, p *session.Prepared, st *ast.C
 	}
 	switch q := st.Query.(type) {
 	case nil:
-		err = h.prepareQuery(s, p, copiedTable(st), declared)
+		err = h.prepareCopiedTable(s, p, st, declared)
 	case *ast.Query:
 		err = h.prepareQuery(s, p, q, declared)
 	case *ast.Subscribe:
@@ -100,17 +101,21 @@ func (h *Handler) prepareCopiedChange(s *session.Session, p *session.Prepared, s
 	return err
 }
 
-// copiedTable is the query that COPY t (columns) TO stands for.
-func copiedTable(st *ast.Copy) *ast.Query {
+// prepareCopiedTable describes the query that COPY t (columns) TO stands for.
+func (h *Handler) prepareCopiedTable(s *session.Session, p *session.Prepared, st *ast.Copy, declared []types.Type) error {
+	r, err := h.findRelation(s, st.Relation)
+	if err != nil {
+		return err
+	}
+	columns, err := copyColumns(r, st.Columns)
+	if err != nil {
+		return err
+	}
 	sel := &ast.Select{From: []ast.TableExpr{&ast.TableRef{Name: st.Relation}}}
-	for _, c := range st.Columns {
-		x := &ast.ColumnRef{Path: ast.Path{c}}
-		sel.Items = append(sel.Items, ast.SelectItem{X: x})
+	for _, c := range columns {
+		sel.Items = append(sel.Items, ast.SelectItem{X: &ast.ColumnRef{Path: ast.Path{{Value: r.Columns[c].Name}}}})
 	}
-	if len(st.Columns) == 0 {
-		sel.Items = []ast.SelectItem{{X: &ast.Star{}}}
-	}
-	return &ast.Query{Body: sel}
+	return h.prepareQuery(s, p, &ast.Query{Body: sel}, declared)
 }
 
 // copyFrom begins COPY t FROM STDIN.
@@ -152,7 +157,8 @@ func (h *Handler) copyFrom(ctx context.Context, s *session.Session, st *ast.Copy
 	return &session.Result{CopyIn: in}, nil
 }
 
-// copyColumns are the positions of the columns that the client sends.
+// copyColumns are the positions of the columns that are copied: without names, all that
+// are not computed from others.
 func copyColumns(r *catalog.Relation, names []ast.Name) ([]int, error) {
 	var out []int
 	if len(names) == 0 {
@@ -172,6 +178,9 @@ func copyColumns(r *catalog.Relation, names []ast.Name) ([]int, error) {
 		}
 		if at < 0 {
 			return nil, pgerr.New(pgerr.UndefinedColumn, "column %q of relation %q does not exist", n.Value, r.Name).At(int(n.Pos))
+		}
+		if slices.Contains(out, at) {
+			return nil, pgerr.New(pgerr.DuplicateColumn, "column %q specified more than once", n.Value).At(int(n.Pos))
 		}
 		if r.Columns[at].Generated != "" {
 			return nil, pgerr.New(pgerr.InvalidColumnReference, "column %q is a generated column", n.Value).At(int(n.Pos)).
@@ -247,8 +256,7 @@ func (k *copySink) complete(ctx context.Context) error {
 
 // generated are the relation's generated columns over its columns.
 func (k *copySink) generated() ([]*scalar.Expr, error) {
-	q := copiedTable(&ast.Copy{Relation: ast.Path{{Value: k.relation.Schema}, {Value: k.relation.Name}}})
-	b, err := bind.Query(q, k.h.bindOptions(k.s, nil))
+	b, err := bind.Query(allOf(ast.Path{{Value: k.relation.Schema}, {Value: k.relation.Name}}), k.h.bindOptions(k.s, nil))
 	if err != nil {
 		return nil, err
 	}

@@ -75,7 +75,7 @@ func (h *Handler) prepareSubscribe(s *session.Session, p *session.Prepared, st *
 			})
 			return nil
 		}
-		query = copiedTable(&ast.Copy{Relation: st.Relation})
+		query = allOf(st.Relation)
 	}
 	bound := func(s *session.Session, declared []types.Type) (*bind.BoundQuery, error) {
 		o := h.bindOptions(s, declared)
@@ -107,6 +107,11 @@ func (h *Handler) prepareSubscribe(s *session.Session, p *session.Prepared, st *
 		return h.subscribeQuery(ctx, s, g, p.Columns, opt)
 	})
 	return nil
+}
+
+// allOf is SELECT * FROM a relation.
+func allOf(relation ast.Path) *ast.Query {
+	return &ast.Query{Body: &ast.Select{From: []ast.TableExpr{&ast.TableRef{Name: relation}}, Items: []ast.SelectItem{{X: &ast.Star{}}}}}
 }
 
 // changeColumns are the columns of a changelog as rows.
