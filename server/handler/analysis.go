@@ -15,18 +15,17 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
-// analysis is what EXPLAIN ANALYZE of a statement that changes rows has seen of it:
-// the plans that were run, those of its WITH first, and what they did. A nil one
-// takes note of nothing.
+// analysis is what EXPLAIN tells of a statement: its plans, those of its WITH first,
+// and, of ANALYZE, what they did. A nil one takes note of nothing.
 type analysis struct {
 	planning time.Duration
 	plans    []analyzed
 }
 
-// analyzed is a plan that was run; name is that of a statement in WITH.
+// analyzed is a plan; name is that of a statement in WITH.
 type analyzed struct {
 	graph    *graph.Graph
-	counters map[string]exec.Counters
+	counters map[string]exec.Counters // nil: it was not run
 	name     string
 	affected int64
 }
@@ -60,53 +59,24 @@ func (a *analysis) wrote(name string, affected int64) {
 	}
 }
 
-// prepareAnalyzeData describes EXPLAIN ANALYZE of a statement that changes rows: it
-// is carried out, as in PostgreSQL, and tells its plan instead of what it returns.
-// It reports false for a query that changes nothing.
-func (h *Handler) prepareAnalyzeData(s *session.Session, p *session.Prepared, e *ast.Explain, declared []types.Type) (bool, error) {
-	inner := &session.Prepared{}
-	var err error
-	switch x := e.Statement.(type) {
-	case *ast.Query:
-		err = h.prepareQuery(s, inner, x, declared)
-	case *ast.Insert:
-		err = h.prepareInsert(s, inner, x, declared)
-	case *ast.Update:
-		err = h.prepareUpdate(s, inner, x, declared)
-	case *ast.Delete:
-		err = h.prepareDelete(s, inner, x, declared)
+// analyzeData carries out a statement that changes rows, as PostgreSQL does, and tells
+// its plan instead of what it returns.
+func (h *Handler) analyzeData(ctx context.Context, s *session.Session, e *ast.Explain, of *session.Prepared, params []types.Value) (*session.Result, error) {
+	a, d := &analysis{}, of.Plan.(*dataPlan)
+	one := *d
+	one.do = func(ctx context.Context, s *session.Session, x *table.Txn, params []types.Value) (*outcome, error) {
+		*a = analysis{} // a conflict lets it begin anew
+		return d.do(context.WithValue(ctx, analysisKey{}, a), s, x, params)
 	}
-	d, ok := inner.Plan.(*dataPlan)
-	if err != nil || !ok {
-		return false, err
+	began := h.opt.Clock.Now()
+	r, err := one.carryOut(ctx, s, params)
+	if err != nil {
+		return nil, err
 	}
-	p.Params, p.Columns, p.Plan = inner.Params, session.TextColumns("QUERY PLAN"), h.analyzeData(d, e)
-	return true, nil
-}
-
-// analyzeData carries a statement out and tells its plan.
-func (h *Handler) analyzeData(d *dataPlan, e *ast.Explain) plan {
-	return planFunc(func(ctx context.Context, s *session.Session, params []types.Value) (*session.Result, error) {
-		a := &analysis{}
-		one := *d
-		one.do = func(ctx context.Context, s *session.Session, x *table.Txn, params []types.Value) (*outcome, error) {
-			*a = analysis{} // a conflict lets it begin anew
-			return d.do(context.WithValue(ctx, analysisKey{}, a), s, x, params)
-		}
-		began := h.opt.Clock.Now()
-		r, err := one.carryOut(ctx, s, params)
-		if err != nil {
-			return nil, err
-		}
-		var values [][]types.Value
-		took := h.opt.Clock.Now().Sub(began)
-		for _, l := range append(a.lines(e.Statement, r.affected), times(e, a.planning, took-a.planning)...) {
-			values = append(values, []types.Value{{Bytes: l}})
-		}
-		result := session.Select(session.ValueRows(session.TextColumns("QUERY PLAN"), values))
-		result.Told = r.result.Told
-		return result, nil
-	})
+	took := h.opt.Clock.Now().Sub(began)
+	result := planLines(append(a.lines(of.Statement.Statement, r.affected), times(e, a.planning, took-a.planning)...))
+	result.Told = r.result.Told
+	return result, nil
 }
 
 // lines prints the plans.
@@ -123,7 +93,10 @@ func (a *analysis) lines(st ast.Statement, affected int64) []string {
 			head, n = writtenIn(withOf(st), p.name), p.affected
 		}
 		if head != "" {
-			plan = explain.Under(fmt.Sprintf("%s  (rows: %d)", head, n), plan)
+			if p.counters != nil {
+				head += fmt.Sprintf("  (rows: %d)", n)
+			}
+			plan = explain.Under(head, plan)
 		}
 		out = append(out, plan...)
 	}

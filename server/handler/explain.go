@@ -53,17 +53,29 @@ func lines(column string, f func(ctx context.Context, s *session.Session) ([]str
 
 // prepareExplain describes EXPLAIN, EXPLAIN STATE, EXPLAIN JOB, EXPLAIN
 // RESTORE and EXPLAIN ALTER JOB … AS.
-func (h *Handler) prepareExplain(s *session.Session, p *session.Prepared, st *ast.Explain, declared []types.Type) error {
-	if restore, ok := st.Statement.(*ast.RestoreJob); ok {
-		return h.prepareExplainRestore(p, restore)
-	}
-	if a, ok := st.Statement.(*ast.AlterJob); ok && len(a.Inserts) > 0 {
-		// From the newest checkpoint rather than one that is taken now.
-		return h.prepareExplainRestore(p, &ast.RestoreJob{Job: a.Name, From: ast.RestorePoint{At: a.Name.At, Kind: "latest"},
-			Inserts: a.Inserts, Map: a.Map, AllowNonRestored: a.AllowNonRestored})
+func (h *Handler) prepareExplain(ctx context.Context, s *session.Session, p *session.Prepared, st *ast.Explain, declared []types.Type) error {
+	switch x := st.Statement.(type) {
+	case *ast.RestoreJob:
+		return h.prepareExplainRestore(p, x)
+	case *ast.AlterJob:
+		if len(x.Inserts) > 0 { // from the newest checkpoint rather than one that is taken now
+			return h.prepareExplainRestore(p, &ast.RestoreJob{Job: x.Name, From: ast.RestorePoint{At: x.Name.At, Kind: "latest"},
+				Inserts: x.Inserts, Map: x.Map, AllowNonRestored: x.AllowNonRestored})
+		}
+	case *ast.DeclareCursor: // no cursor is made
+		if err := session.CheckCursor(x); err != nil {
+			return err
+		}
+		of := *st
+		of.Statement = x.Statement
+		return h.prepareExplain(ctx, s, p, &of, declared)
+	case *ast.Query, *ast.Insert, *ast.Update, *ast.Delete, *ast.Execute:
+		if !st.Analyze || !st.State {
+			return h.prepareExplainData(ctx, s, p, st, declared)
+		}
 	}
 	if st.Analyze {
-		return h.prepareAnalyze(s, p, st, declared)
+		return h.prepareAnalyze(s, p, st)
 	}
 	make_ := func(ctx context.Context, s *session.Session) (*graph.Graph, error) { return h.explained(s, st) }
 	if _, err := make_(context.Background(), s); err != nil {
@@ -84,16 +96,7 @@ func (h *Handler) prepareExplain(s *session.Session, p *session.Prepared, st *as
 			if err != nil {
 				return nil, err
 			}
-			out := explain.Job(g, h.explainedTTL(s, st), nil)
-			if target := written(st.Statement); target != "" {
-				out = explain.Under(target, out)
-			}
-			before, err := h.explainWrites(s, st.Statement)
-			if err != nil {
-				return nil, err
-			}
-			out = append(before, out...)
-			return out, nil
+			return explain.Job(g, h.explainedTTL(s, st), nil), nil
 		})
 	}
 	p.Columns, p.Plan = t.columns, t
@@ -134,7 +137,7 @@ func stateTTL(options map[string]string) int64 {
 	return o.StateTTL.Microseconds()
 }
 
-// explained plans a statement without running it.
+// explained is the plan of a job, or of a statement that makes one or a view.
 func (h *Handler) explained(s *session.Session, st *ast.Explain) (*graph.Graph, error) {
 	if st.Job != nil {
 		j, err := h.findJob(s, *st.Job)
@@ -144,12 +147,6 @@ func (h *Handler) explained(s *session.Session, st *ast.Explain) (*graph.Graph, 
 		return graph.Decode(j.Graph)
 	}
 	switch x := st.Statement.(type) {
-	case *ast.Query:
-		b, err := bind.Query(x, h.explainOptions(s))
-		if err != nil {
-			return nil, err
-		}
-		return h.boundedGraph(s, b.Root, nil)
 	case *ast.CreateJob:
 		if x.From != nil {
 			_, g, err := h.forkJob(context.Background(), s, x)
@@ -162,7 +159,11 @@ func (h *Handler) explained(s *session.Session, st *ast.Explain) (*graph.Graph, 
 		return g, err
 	case *ast.CreateView:
 		if !x.Materialized {
-			return h.explained(s, &ast.Explain{Statement: x.Query})
+			root, _, err := bindData(x.Query, h.explainOptions(s, nil))
+			if err != nil {
+				return nil, err
+			}
+			return h.boundedGraph(s, root, nil)
 		}
 		b, err := bind.View(x, h.continuousOptions(s))
 		if err != nil {
@@ -172,44 +173,6 @@ func (h *Handler) explained(s *session.Session, st *ast.Explain) (*graph.Graph, 
 			return nil, err
 		}
 		return h.viewGraph(b.Root)
-	case *ast.Insert:
-		b, err := bind.Insert(x, h.explainOptions(s))
-		if err != nil {
-			return nil, err
-		}
-		return h.boundedGraph(s, b.Input, nil)
-	case *ast.Update:
-		b, err := bind.Update(x, h.explainOptions(s))
-		if err != nil {
-			return nil, err
-		}
-		return h.boundedGraph(s, b.Input, nil)
-	case *ast.Delete:
-		b, err := bind.Delete(x, h.explainOptions(s))
-		if err != nil {
-			return nil, err
-		}
-		return h.boundedGraph(s, b.Input, nil)
 	}
 	return nil, pgerr.NotSupported(int(st.Statement.Offset()), "EXPLAIN of this statement")
-}
-
-// written says what a data statement does with the rows of its plan, "" for other
-// statements.
-func written(st ast.Statement) string {
-	switch st := st.(type) {
-	case *ast.Insert:
-		text := "insert into " + st.Target.Last().Value
-		if st.OnConflict != nil && st.OnConflict.DoUpdate {
-			return text + "  [on conflict: update]"
-		} else if st.OnConflict != nil {
-			return text + "  [on conflict: nothing]"
-		}
-		return text
-	case *ast.Update:
-		return "update " + st.Target.Last().Value
-	case *ast.Delete:
-		return "delete from " + st.Target.Last().Value
-	}
-	return ""
 }

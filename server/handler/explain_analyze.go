@@ -8,7 +8,6 @@ import (
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/exec"
 	"github.com/millrace/millrace/internal/pgerr"
-	"github.com/millrace/millrace/planner/bind"
 	"github.com/millrace/millrace/planner/explain"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/server/session"
@@ -16,33 +15,20 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
-// prepareAnalyze describes EXPLAIN ANALYZE: of a job, the plan with what its
-// operators have done so far; of a query, the plan after the query was run and its
-// rows were thrown away; of an INSERT, UPDATE or DELETE, the plan after it was
-// carried out.
-func (h *Handler) prepareAnalyze(s *session.Session, p *session.Prepared, st *ast.Explain, declared []types.Type) error {
-	query, isQuery := st.Statement.(*ast.Query)
-	if st.Job == nil && !st.State {
-		if ok, err := h.prepareAnalyzeData(s, p, st, declared); ok || err != nil {
-			return err
-		}
-	}
-	if st.State || st.Job == nil && !isQuery {
+// prepareAnalyze describes EXPLAIN ANALYZE of a job: the plan with what its operators
+// have done so far.
+func (h *Handler) prepareAnalyze(s *session.Session, p *session.Prepared, st *ast.Explain) error {
+	if st.State || st.Job == nil {
 		pos := st.Pos
 		if st.Statement != nil {
 			pos = st.Statement.Offset()
 		}
 		return pgerr.NotSupported(int(pos), "EXPLAIN ANALYZE of this statement").Hint("EXPLAIN ANALYZE takes a query, INSERT, UPDATE or DELETE, or JOB and a name.")
 	}
-	if _, err := h.explained(s, st); err != nil {
+	if _, err := h.findJob(s, *st.Job); err != nil {
 		return err
 	}
-	t := lines("QUERY PLAN", func(ctx context.Context, s *session.Session) ([]string, error) {
-		if isQuery {
-			return h.analyzeQuery(ctx, s, st, query)
-		}
-		return h.analyzeJob(s, *st.Job)
-	})
+	t := lines("QUERY PLAN", func(_ context.Context, s *session.Session) ([]string, error) { return h.analyzeJob(s, *st.Job) })
 	p.Columns, p.Plan = t.columns, t
 	return nil
 }
@@ -95,13 +81,10 @@ func counted(c exec.Counters) string {
 	return strings.Join(parts, "; ")
 }
 
-func (h *Handler) analyzeQuery(ctx context.Context, s *session.Session, e *ast.Explain, q *ast.Query) ([]string, error) {
-	b, err := bind.Query(q, h.bindOptions(s, nil))
-	if err != nil {
-		return nil, err
-	}
+// analyzeQuery runs a query, throws its rows away, and tells its plan.
+func (h *Handler) analyzeQuery(ctx context.Context, s *session.Session, e *ast.Explain, q *queryPlan, params []types.Value) (*session.Result, error) {
 	began := h.opt.Clock.Now()
-	g, err := h.boundedGraph(s, b.Root, nil)
+	g, err := q.plan(s, params)
 	if err != nil {
 		return nil, err
 	}
@@ -121,9 +104,7 @@ func (h *Handler) analyzeQuery(ctx context.Context, s *session.Session, e *ast.E
 		}
 	}
 	ended := h.opt.Clock.Now()
-	notes := map[string][]string{}
-	for id, c := range r.run.Counters() {
-		notes[id] = []string{counted(c)}
-	}
-	return append(explain.Job(g, 0, notes), times(e, planned.Sub(began), ended.Sub(planned))...), nil
+	a := &analysis{}
+	a.ran(r)
+	return planLines(append(a.lines(q.query, 0), times(e, planned.Sub(began), ended.Sub(planned))...)), nil
 }

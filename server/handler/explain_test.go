@@ -1,8 +1,12 @@
 package handler_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 func TestExplainAnalyze(t *testing.T) {
@@ -53,4 +57,103 @@ func TestExplainAnalyzeData(t *testing.T) {
 	if got := plan(`SELECT count(*) FROM t`); got != "3" {
 		t.Errorf("%s rows are left", got)
 	}
+}
+
+// TestExplainParameters checks that EXPLAIN has the parameters of its statement, and
+// plans it for their values.
+func TestExplainParameters(t *testing.T) {
+	c := start(t, "")
+	c.exec(`CREATE TABLE t (a int PRIMARY KEY, b text, d date)`, `INSERT INTO t SELECT i, 'x' FROM generate_series(1, 5) AS i`)
+	for i, x := range []struct {
+		sql    string
+		oids   []uint32
+		values []string
+		plan   []string
+		left   string
+	}{
+		{`EXPLAIN SELECT * FROM t WHERE a = $1`, []uint32{pgtype.Int4OID}, []string{"1"}, []string{"filter(a = $1)", "index: t_pkey"}, "5"},
+		{`EXPLAIN SELECT * FROM t WHERE b = $2 LIMIT $1`, []uint32{pgtype.Int8OID, pgtype.TextOID}, []string{"7", "x"}, []string{"limit: 7", "b = $2"}, "5"},
+		{`EXPLAIN (ANALYZE, SUMMARY off) SELECT * FROM t WHERE a > $1`, []uint32{pgtype.Int4OID}, []string{"2"}, []string{"rows: 0 in, 3 out"}, "5"},
+		{`EXPLAIN INSERT INTO t VALUES ($1, $2, $3)`, []uint32{pgtype.Int4OID, pgtype.TextOID, pgtype.DateOID}, []string{"9", "y", "2026-01-01"}, []string{"insert into t"}, "5"},
+		{`EXPLAIN UPDATE t SET d = $2 WHERE a < $1`, []uint32{pgtype.Int4OID, pgtype.DateOID}, []string{"3", "2026-01-01"}, []string{"update t\n", "a < $1"}, "5"},
+		{`EXPLAIN WITH w AS (DELETE FROM t WHERE a = $1 RETURNING b) SELECT b || $2 FROM w`, []uint32{pgtype.Int4OID, pgtype.TextOID}, []string{"1", "z"},
+			[]string{"with w: delete from t\n", "filter(a = $1)", "given rows(1)"}, "5"},
+		{`EXPLAIN STATE SELECT b, count(*) FROM t WHERE a > $1 GROUP BY b`, []uint32{pgtype.Int4OID}, []string{"1"}, []string{"source(t)"}, "5"},
+		{`EXPLAIN DECLARE c CURSOR FOR SELECT * FROM t WHERE a = $1`, []uint32{pgtype.Int4OID}, []string{"1"}, []string{"filter(a = $1)"}, "5"},
+		{`EXPLAIN ANALYZE DECLARE c CURSOR FOR SELECT * FROM t WHERE a >= $1`, []uint32{pgtype.Int4OID}, []string{"2"}, []string{"rows: 0 in, 4 out", "Execution Time"}, "5"},
+		{`EXPLAIN ANALYZE WITH w AS (DELETE FROM t WHERE a = $1 RETURNING b) SELECT b FROM w`, []uint32{pgtype.Int4OID}, []string{"1"}, []string{"with w: delete from t  (rows: 1)\n"}, "4"},
+		{`EXPLAIN ANALYZE INSERT INTO t VALUES ($1, $2)`, []uint32{pgtype.Int4OID, pgtype.TextOID}, []string{"9", "y"}, []string{"insert into t  (rows: 1)\n"}, "5"},
+	} {
+		st, err := c.conn.PgConn().Prepare(c.ctx, fmt.Sprintf("s%d", i), x.sql, nil)
+		if err != nil {
+			t.Errorf("%s: %s", x.sql, describe(err))
+			continue
+		}
+		if !slices.Equal(st.ParamOIDs, x.oids) {
+			t.Errorf("%s has parameters of types %v, want %v", x.sql, st.ParamOIDs, x.oids)
+		}
+		var values [][]byte
+		for _, v := range x.values {
+			values = append(values, []byte(v))
+		}
+		r := c.conn.PgConn().ExecPrepared(c.ctx, st.Name, values, nil, nil).Read()
+		if r.Err != nil {
+			t.Errorf("%s: %s", x.sql, describe(r.Err))
+		}
+		var lines strings.Builder
+		for _, row := range r.Rows {
+			lines.Write(row[0])
+			lines.WriteByte('\n')
+		}
+		contains(t, lines.String(), x.plan...)
+		c.expect(`SELECT count(*) FROM t`, x.left)
+	}
+	c.expect(`SELECT name FROM pg_cursors`)
+	c.fails("42P02", `EXPLAIN CREATE MATERIALIZED VIEW v AS SELECT * FROM t WHERE a = $1`)
+	c.fails("42P18", `EXPLAIN SELECT $2::int`)
+	c.fails("42P11", `EXPLAIN DECLARE c SCROLL NO SCROLL CURSOR FOR SELECT 1`)
+	c.fails("0A000", `EXPLAIN DECLARE c CURSOR FOR WITH w AS (DELETE FROM t RETURNING a) SELECT a FROM w`)
+}
+
+// TestExplainExecute checks that EXPLAIN EXECUTE tells the plan that EXECUTE runs.
+func TestExplainExecute(t *testing.T) {
+	c := start(t, "")
+	c.exec(`CREATE TABLE t (a int PRIMARY KEY, b text)`, `INSERT INTO t SELECT i, 'x' FROM generate_series(1, 5) AS i`,
+		`PREPARE of (int) AS SELECT * FROM t WHERE a = $1`, `PREPARE of_text (text) AS SELECT * FROM t WHERE b = $1`, `PREPARE top (int) AS SELECT a FROM t ORDER BY b LIMIT $1`,
+		`PREPARE put AS INSERT INTO t VALUES ($1, $2)`, `PREPARE gone (int) AS DELETE FROM t WHERE a > $1`, `PREPARE none AS SELECT 1`)
+	plan := func(sql string) string { return strings.Join(c.query(sql), "\n") }
+	contains(t, plan(`EXPLAIN EXECUTE of (1)`), "filter(a = $1)", "index: t_pkey")
+	contains(t, plan(`EXPLAIN ANALYZE EXECUTE of (3)`), "rows: 0 in, 1 out", "index: t_pkey", "Planning Time: ", "Execution Time: ")
+	c.expect(`EXECUTE of (2)`, "2 | x")
+	contains(t, plan(`EXPLAIN EXECUTE top (1 + 1)`), "limit: 2")
+	contains(t, plan(`EXPLAIN EXECUTE none`), "values")
+	contains(t, plan(`EXPLAIN STATE EXECUTE of (1)`), "source(t)")
+	contains(t, plan(`EXPLAIN EXECUTE gone (2)`), "delete from t\n", "filter(a > $1)")
+	contains(t, plan(`EXPLAIN EXECUTE put (7, 'y')`), "insert into t\n")
+	c.expect(`SELECT count(*) FROM t`, "5")
+	c.exec(`BEGIN`)
+	contains(t, plan(`EXPLAIN (ANALYZE, SUMMARY off) EXECUTE gone (2)`), "delete from t  (rows: 3)\n", "(a, b, row, version)")
+	contains(t, plan(`EXPLAIN ANALYZE EXECUTE put (7, 'y')`), "insert into t  (rows: 1)\n")
+	c.expect(`SELECT count(*) FROM t`, "3")
+	c.exec(`ROLLBACK`, `BEGIN READ ONLY`)
+	c.fails("25006", `EXPLAIN ANALYZE EXECUTE gone (2)`)
+	c.exec(`ROLLBACK`)
+	c.fails("23505", `EXPLAIN ANALYZE EXECUTE put (5, 'y')`)
+	// The plan follows the catalog, as that of EXECUTE does.
+	c.exec(`CREATE INDEX bs ON t (b)`)
+	contains(t, plan(`EXPLAIN EXECUTE of_text ('x')`), "index: bs")
+	for _, sql := range []string{`EXECUTE of (1, 2)`, `EXECUTE of`, `EXECUTE of ('x')`, `EXECUTE of (true)`, `EXECUTE nothing (1)`} {
+		for _, explain := range []string{`EXPLAIN `, `EXPLAIN ANALYZE `} {
+			_, err := c.rows(strings.Repeat(" ", len(explain)) + sql) // the error is in the same place
+			if _, got := c.rows(explain + sql); err == nil || describe(got) != describe(err) {
+				t.Errorf("%s%s: %s, want %s", explain, sql, describe(got), describe(err))
+			}
+		}
+	}
+	c.fails("42P02", `EXPLAIN EXECUTE of ($1)`)
+	c.fails("0A000", `EXPLAIN ANALYZE STATE EXECUTE of (1)`)
+	if _, err := c.conn.PgConn().Prepare(c.ctx, "make", `CREATE TABLE z (a int)`, nil); err != nil {
+		t.Fatal(err)
+	}
+	c.fails("0A000", `EXPLAIN EXECUTE make`)
 }

@@ -162,7 +162,7 @@ func (h *Handler) prepare(ctx context.Context, s *session.Session, p *session.Pr
 	case *ast.Copy:
 		return h.prepareCopy(s, p, st, declared)
 	case *ast.Explain:
-		return h.prepareExplain(s, p, st, declared)
+		return h.prepareExplain(ctx, s, p, st, declared)
 	case *ast.CreateRelation:
 		p.Plan = h.createRelation(st)
 	case *ast.CreateView:

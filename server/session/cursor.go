@@ -122,11 +122,8 @@ func (s *Session) declare(ctx context.Context, st *ast.DeclareCursor, declared *
 	if s.portals[st.Name.Value] != nil {
 		return nil, pgerr.New(pgerr.DuplicateCursor, "cursor %q already exists", st.Name.Value).At(int(st.Name.Pos))
 	}
-	if st.Scroll && st.Modes == "no scroll" {
-		return nil, pgerr.New(pgerr.InvalidCursorDefinition, "cannot specify both SCROLL and NO SCROLL").At(int(st.Pos))
-	}
-	if q, ok := st.Statement.(*ast.Query); ok && q.With != nil && slices.ContainsFunc(q.With.CTEs, func(c ast.CTE) bool { return c.Statement != nil }) {
-		return nil, pgerr.New(pgerr.FeatureNotSupported, "DECLARE CURSOR must not contain data-modifying statements in WITH").At(int(q.Pos))
+	if err := CheckCursor(st); err != nil {
+		return nil, err
 	}
 	inner := declared.Statement
 	inner.Statement = st.Statement
@@ -154,6 +151,17 @@ func (s *Session) declare(ctx context.Context, st *ast.DeclareCursor, declared *
 	}
 	s.portals[st.Name.Value] = portal
 	return Command("DECLARE CURSOR"), nil
+}
+
+// CheckCursor refuses a DECLARE CURSOR that cannot be.
+func CheckCursor(st *ast.DeclareCursor) error {
+	if st.Scroll && st.Modes == "no scroll" {
+		return pgerr.New(pgerr.InvalidCursorDefinition, "cannot specify both SCROLL and NO SCROLL").At(int(st.Pos))
+	}
+	if q, ok := st.Statement.(*ast.Query); ok && q.With != nil && slices.ContainsFunc(q.With.CTEs, func(c ast.CTE) bool { return c.Statement != nil }) {
+		return pgerr.New(pgerr.FeatureNotSupported, "DECLARE CURSOR must not contain data-modifying statements in WITH").At(int(q.Pos))
+	}
+	return nil
 }
 
 func (s *Session) cursor(name ast.Name) (*Portal, error) {

@@ -89,25 +89,29 @@ func (s *Session) prepare(ctx context.Context, st *ast.Prepare, text ast.Parsed)
 
 // execute runs EXECUTE: the result is the inner statement's.
 func (s *Session) execute(r *Run, st *ast.Execute) (*Result, error) {
-	p, err := s.executed(st)
+	p, params, err := s.Executed(r.ctx, st)
 	if err != nil {
 		return nil, err
-	}
-	if len(st.Args) != len(p.Params) {
-		return nil, pgerr.New(pgerr.SyntaxError, "wrong number of parameters for prepared statement %q", st.Name.Value).
-			WithDetail("Expected %d parameters but got %d.", len(p.Params), len(st.Args)).At(int(st.Pos))
-	}
-	var params []types.Value
-	if len(st.Args) > 0 {
-		if params, err = s.handler.Evaluate(r.ctx, s, st.Args, p.Params); err != nil {
-			return nil, err
-		}
 	}
 	r.Columns, r.Live = p.Columns, p.Live
 	return s.handler.Execute(r.ctx, s, p, params)
 }
 
-func (s *Session) executed(st *ast.Execute) (*Prepared, error) {
+// Executed is the statement that EXECUTE names, with the values of its arguments.
+func (s *Session) Executed(ctx context.Context, st *ast.Execute) (*Prepared, []types.Value, error) {
+	p, err := s.named(st)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(st.Args) != len(p.Params) {
+		return nil, nil, pgerr.New(pgerr.SyntaxError, "wrong number of parameters for prepared statement %q", st.Name.Value).
+			WithDetail("Expected %d parameters but got %d.", len(p.Params), len(st.Args)).At(int(st.Pos))
+	}
+	params, err := s.handler.Evaluate(ctx, s, st.Args, p.Params)
+	return p, params, err
+}
+
+func (s *Session) named(st *ast.Execute) (*Prepared, error) {
 	p, err := s.Prepared(st.Name.Value)
 	if err != nil {
 		return nil, pgerr.From(err).At(int(st.Name.Pos))

@@ -23,7 +23,7 @@ func (s *Session) prepareOwn(stmt ast.Parsed, declared []types.Type) (p *Prepare
 			return nil, false, nil
 		}
 	case *ast.Execute:
-		inner, err := s.executed(st)
+		inner, err := s.named(st)
 		if err != nil {
 			return nil, true, err
 		}
