@@ -51,6 +51,8 @@ type operator struct {
 	project *operator // of an aggregate: the projection it owns
 	rival   *rival    // of contenders
 	onClose bool      // its rows come once, when their window closes
+	byTime  [2]bool   // of a join: by which sides' event times rows are joined
+	later   [2]bool   // of these: rows may match whose event times are later
 }
 
 // attr is what is known of a column beyond its type.

@@ -5,6 +5,7 @@ import (
 
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
 )
 
 // carry finds out whether rows with an event time, or of a window, are joined with
@@ -20,7 +21,7 @@ func (j *regularJoin) carry() {
 		if i == 1 && (j.n.Kind == logical.SemiJoin || j.n.Kind == logical.AntiJoin) {
 			return // of whose right side nothing goes on
 		}
-		if !j.filled(i) && j.sides[i].hasTime() && !j.moves(1-i) {
+		if !j.filled(i) && j.sides[i].hasTime() && !j.moves(1-i) && !j.follows(1-i) {
 			j.timed = i
 			return
 		}
@@ -36,6 +37,74 @@ func (s *joinSide) hasTime() bool {
 func (j *regularJoin) moves(side int) bool {
 	s := &j.sides[side].s
 	return j.b.modeOf(s.op) == graph.AppendOnly && j.b.hasWatermark(s.op) || s.hasWindow()
+}
+
+// follows reports whether rows of the other side find those of this one by the event time
+// of a stream that this side alone reads, or by later ones, as in a correlated subquery:
+// what belongs to a window may come after the other side's watermark has closed it.
+func (j *regularJoin) follows(side int) bool {
+	b, op, other := j.b, j.sides[side].s.op, j.sides[1-side].s.op
+	return j.byTime(side) && !b.reads(other, op) || b.anyBelow(op, func(o *operator) bool {
+		for i, is := range o.byTime {
+			if !is {
+				continue
+			}
+			from, found := o.Inputs[1-i].Operator, o.Inputs[i].Operator
+			if b.reads(other, from) && (!b.reads(other, found) || o.later[i] && b.distinct(from)) {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+// distinct reports whether op is the different ones of rows.
+func (b *builder) distinct(op int) bool {
+	o := b.through(op)
+	for o.Kind == graph.ProjectKind {
+		o = b.through(o.Inputs[0].Operator)
+	}
+	return o.Aggregate != nil && len(o.Fields) == len(o.Aggregate.Keys)
+}
+
+// later reports whether rows of a side may match whose event time is later than any time of
+// the other side's.
+func (j *regularJoin) later(side int) bool {
+	b := j.bounds()[1-side]
+	return j.byTime(side) && (b == nil || b.micros > 0)
+}
+
+// byTime reports whether the condition compares an event time of a side, or a bound of a
+// window, with the other side.
+func (j *regularJoin) byTime(side int) bool {
+	s, width := &j.sides[side], len(j.n.Left.Fields())
+	tells := func(a attr) bool {
+		return a.time && !a.proc || a.bound != "" && a.window.attr.time && !a.window.attr.proc
+	}
+	for _, k := range s.in.exprs[:s.keys] {
+		if tells(s.attrOf(k)) {
+			return true
+		}
+	}
+	for _, c := range scalar.Conjuncts(j.residual) {
+		own, others := false, false
+		for _, at := range scalar.Columns(c) {
+			if of := at >= width; of == (side == 1) {
+				own = own || tells(s.s.attrs[at-side*width])
+			} else {
+				others = true
+			}
+		}
+		if own && others {
+			return true
+		}
+	}
+	return false
+}
+
+// anyBelow reports whether is says so of op or of an operator below it.
+func (b *builder) anyBelow(op int, is func(*operator) bool) bool {
+	return is(b.ops[op]) || slices.ContainsFunc(b.ops[op].Inputs, func(in graph.Input) bool { return b.anyBelow(in.Operator, is) })
 }
 
 // hasWindow reports whether rows are of a window.
