@@ -175,6 +175,20 @@ type Sink interface {
 	Abort(ctx context.Context, id WriterID) error
 }
 
+// Combined is a Sink that commits in one step with others of its kind that one job has.
+type Combined interface {
+	Sink
+	// CommitAll is Commit of several sinks, this one among them: readers see all of it or
+	// nothing, unless it is too much for one step.
+	CommitAll(ctx context.Context, parts []Part) error
+}
+
+// Part is what one sink is to commit.
+type Part struct {
+	Sink         Sink
+	Committables [][]byte
+}
+
 // WriterID names a writer.
 type WriterID struct {
 	JobID       string

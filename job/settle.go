@@ -49,6 +49,8 @@ func (m *Manager) settle(ctx context.Context, j *catalog.Job) error {
 	if err != nil {
 		return err
 	}
+	sinks, lists := map[string]connector.Sink{}, map[string][][]byte{}
+	var failed error // the first of those that cannot be opened, which do not hold up the others
 	for i := range g.Operators {
 		op := &g.Operators[i]
 		aside, err := openBy(meta, op.ID, asideBlob)
@@ -67,16 +69,26 @@ func (m *Manager) settle(ctx context.Context, j *catalog.Job) error {
 		}
 		sink, err := m.opt.Sinks(ctx, j, op)
 		if err != nil {
-			return fmt.Errorf("%s: %w", op.ID, err)
-		}
-		if len(list) > 0 {
-			if err := sink.Commit(ctx, list); err != nil {
-				return fmt.Errorf("%s: %w", op.ID, err)
+			if failed == nil {
+				failed = fmt.Errorf("%s: %w", op.ID, err)
 			}
+			continue
 		}
-		if err := sink.Abort(ctx, connector.WriterID{JobID: j.ID, Operator: op.ID}); err != nil {
-			m.opt.Log.Warn("remove what a run left behind", "job", j.Name, "sink", op.ID, "err", err)
+		sinks[op.ID] = sink
+		if len(list) > 0 {
+			lists[op.ID] = list
 		}
+	}
+	if err := commitTo(ctx, sinks, lists); err != nil {
+		return err
+	}
+	for id, sink := range sinks {
+		if err := sink.Abort(ctx, connector.WriterID{JobID: j.ID, Operator: id}); err != nil {
+			m.opt.Log.Warn("remove what a run left behind", "job", j.Name, "sink", id, "err", err)
+		}
+	}
+	if failed != nil {
+		return failed
 	}
 	if m.opt.Letters != nil {
 		return m.opt.Letters.Discard(j.ID, "")

@@ -425,52 +425,6 @@ func (r *runner) wanted(ctx context.Context) (map[int64]bool, error) {
 	return out, nil
 }
 
-// commit makes what sinks pre-committed visible, and keeps bad rows.
-func (p *parts) commit(ctx context.Context, commits []committable) error {
-	bySink := map[string][][]byte{}
-	var aside [][]byte
-	for _, c := range commits {
-		if c.blob == asideBlob {
-			aside = append(aside, c.data)
-			continue
-		}
-		bySink[c.operator] = append(bySink[c.operator], c.data)
-	}
-	if err := p.m.keep(aside); err != nil {
-		return err
-	}
-	for _, id := range sortedKeys(bySink) {
-		if err := p.sinks[id].Commit(ctx, bySink[id]); err != nil {
-			return fmt.Errorf("%s: %w", id, err)
-		}
-	}
-	return nil
-}
-
-// recommit commits what the starting point had pre-committed, which the last run
-// may not have got to, and removes what dead runs left behind.
-func (p *parts) recommit(ctx context.Context) error {
-	if err := p.m.keep(p.start.aside); err != nil {
-		return err
-	}
-	if p.m.opt.Letters != nil {
-		if err := p.m.opt.Letters.Discard(p.r.job.ID, p.start.incarnation); err != nil {
-			p.m.opt.Log.Warn("remove what dead runs left behind", "err", err)
-		}
-	}
-	for id, sink := range p.sinks {
-		if list := p.start.committed[id]; len(list) > 0 {
-			if err := sink.Commit(ctx, list); err != nil {
-				return fmt.Errorf("commit what %s had pre-committed: %w", id, err)
-			}
-		}
-		if err := sink.Abort(ctx, p.writerID(id, 0)); err != nil {
-			p.m.opt.Log.Warn("remove what dead runs left behind", "sink", id, "err", err)
-		}
-	}
-	return nil
-}
-
 // table makes or restores one task's part of an operator's state table of that
 // number.
 func (p *parts) table(op *graph.Operator, number, task, tasks int) (*state.Table, error) {

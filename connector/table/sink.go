@@ -19,9 +19,9 @@ import (
 )
 
 // Sink writes a job's rows to a table. What a writer pre-commits lies in
-// pending files; Commit applies those of a checkpoint as one transaction, or
-// several if they are large, which record their names in the log, so that each is
-// applied once.
+// pending files; CommitAll applies those of a checkpoint, of all of the job's sinks, as
+// one transaction, or several if they are large, which record their names in the log, so
+// that each is applied once.
 func (s *Store) Sink(id string) (connector.Sink, error) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
@@ -175,7 +175,92 @@ func pendingPrefix(id connector.WriterID) string { return hash(id.JobID, id.Oper
 // Commit applies the pending files. Those that the log knows, or that are gone because
 // they have been applied, are passed over.
 func (k *sink) Commit(ctx context.Context, committables [][]byte) error {
-	var names []string
+	return k.CommitAll(ctx, []connector.Part{{Sink: k, Committables: committables}})
+}
+
+// pendingFile is one that a sink is to apply.
+type pendingFile struct {
+	sink *sink
+	name string
+	body []byte // its changes entry
+}
+
+// CommitAll implements connector.Combined.
+func (k *sink) CommitAll(ctx context.Context, parts []connector.Part) error {
+	var files []pendingFile
+	for _, p := range parts {
+		of := p.Sink.(*sink)
+		names, err := of.files(p.Committables)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			files = append(files, pendingFile{sink: of, name: name})
+		}
+	}
+	var together []pendingFile
+	bytes := 0
+	for _, f := range files {
+		var err error
+		if f.body, err = f.sink.unapplied(f.name); err != nil {
+			return err
+		}
+		if f.body == nil {
+			continue
+		}
+		if bytes > 0 && bytes+len(f.body) > 4*k.store.opt.PartBytesMax {
+			if err := k.store.commitFiles(ctx, together); err != nil {
+				return err
+			}
+			together, bytes = nil, 0
+		}
+		together = append(together, f)
+		bytes += len(f.body)
+	}
+	if err := k.store.commitFiles(ctx, together); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := os.Remove(k.store.pendingPath(f.name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("delete pending rows: %w", err)
+		}
+	}
+	return nil
+}
+
+// commitFiles applies pending files in one transaction, or in several when it does not fit
+// into a frame.
+func (s *Store) commitFiles(ctx context.Context, files []pendingFile) error {
+	if len(files) == 0 {
+		return nil
+	}
+	txn := &pendingTxn{}
+	var tables []string
+	s.mu.RLock()
+	for _, f := range files {
+		def := &f.sink.table.def
+		txn.changes = append(txn.changes, Change{Table: def.ID, Action: Merge, stored: f.body})
+		txn.writers = append(txn.writers, f.name)
+		if !slices.Contains(tables, def.Name) {
+			tables = append(tables, def.Name)
+		}
+	}
+	s.mu.RUnlock()
+	_, err := s.commit(ctx, txn)
+	if half := len(files) / 2; half > 0 && errors.Is(err, errFrameFull) {
+		if err := s.commitFiles(ctx, files[:half]); err != nil {
+			return err
+		}
+		return s.commitFiles(ctx, files[half:])
+	}
+	if err != nil {
+		return fmt.Errorf("commit to table %s: %w", strings.Join(tables, ", "), err)
+	}
+	return nil
+}
+
+// files are the names of the pending files of committables.
+func (k *sink) files(committables [][]byte) (names []string, err error) {
 	for _, raw := range committables {
 		var c committable
 		err := json.Unmarshal(raw, &c)
@@ -183,56 +268,30 @@ func (k *sink) Commit(ctx context.Context, committables [][]byte) error {
 			c.Files = []string{c.File}
 		}
 		if err != nil || slices.ContainsFunc(c.Files, func(f string) bool { return f == "" || f != filepath.Base(f) }) {
-			return fmt.Errorf("decode what is to be committed to table %s: %q", k.table.def.Name, raw)
+			return nil, fmt.Errorf("decode what is to be committed to table %s: %q", k.table.def.Name, raw)
 		}
 		if c.Version > 2 {
-			return fmt.Errorf("commit to table %s: version %d is newer than this program", k.table.def.Name, c.Version)
+			return nil, fmt.Errorf("commit to table %s: version %d is newer than this program", k.table.def.Name, c.Version)
 		}
 		names = append(names, c.Files...)
 	}
-	txn, bytes := &pendingTxn{}, 0
-	commit := func() error {
-		if len(txn.changes) > 0 {
-			if _, err := k.store.commit(ctx, txn); err != nil {
-				return fmt.Errorf("commit to table %s: %w", k.table.def.Name, err)
-			}
-		}
-		txn, bytes = &pendingTxn{}, 0
-		return nil
+	return names, nil
+}
+
+// unapplied is the changes entry of a pending file, nil if it has been applied.
+func (k *sink) unapplied(name string) ([]byte, error) {
+	k.store.mu.RLock()
+	_, applied := k.store.writers[name]
+	k.store.mu.RUnlock()
+	if applied {
+		return nil, nil
 	}
-	for _, name := range names {
-		k.store.mu.RLock()
-		_, applied := k.store.writers[name]
-		k.store.mu.RUnlock()
-		if applied {
-			continue
-		}
-		body, err := k.pending(name)
-		if errors.Is(err, os.ErrNotExist) {
-			k.store.opt.Log.Info("rows for a table were committed before", "table", k.table.def.Name, "file", name)
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if bytes > 0 && bytes+len(body) > 4*k.store.opt.PartBytesMax {
-			if err := commit(); err != nil {
-				return err
-			}
-		}
-		txn.changes = append(txn.changes, Change{Table: k.table.def.ID, Action: Merge, stored: body})
-		txn.writers = append(txn.writers, name)
-		bytes += len(body)
+	body, err := k.pending(name)
+	if errors.Is(err, os.ErrNotExist) {
+		k.store.opt.Log.Info("rows for a table were committed before", "table", k.table.def.Name, "file", name)
+		return nil, nil
 	}
-	if err := commit(); err != nil {
-		return err
-	}
-	for _, name := range names {
-		if err := os.Remove(k.store.pendingPath(name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return fmt.Errorf("delete pending rows: %w", err)
-		}
-	}
-	return nil
+	return body, err
 }
 
 // pending reads the changes entry of a pending file.

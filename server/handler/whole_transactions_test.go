@@ -15,16 +15,54 @@ func TestTransactionsStayWhole(t *testing.T) {
 		`CREATE MATERIALIZED VIEW parts WITH (batch_rows = '64') AS SELECT txn, count(*) AS n FROM a GROUP BY txn`,
 		`CREATE MATERIALIZED VIEW alone WITH (batch_rows = '64', bad_data = 'fail') AS SELECT a.id, b.id AS bid, 1 / count(b.id) OVER (PARTITION BY a.id) AS one FROM a LEFT JOIN b USING (id) WHERE a.id % 2 = 0`,
 		`CREATE MATERIALIZED VIEW halves AS SELECT a.id AS aid, b.id AS bid FROM a FULL JOIN b USING (id) WHERE a.id IS NULL OR b.id IS NULL`)
+	stop := readWhole(c, `SELECT count(*) FROM parts WHERE n <> 300`, `SELECT count(*) FROM halves`)
+	for txn := range 60 {
+		first := txn * 300
+		insert := func(table string) string {
+			return fmt.Sprintf(`INSERT INTO %s SELECT i, %d FROM generate_series(%d, %d) AS i;`, table, txn, first, first+299)
+		}
+		c.exec(`BEGIN;` + insert("a") + insert("b") + `COMMIT`)
+	}
+	stop()
+	c.exec(`FLUSH`)
+	c.expect(`SELECT count(*), min(one) FROM alone`, "9000 | 1")
+	c.expect(`SELECT count(*) FROM millrace.jobs WHERE state <> 'running'`, "0")
+}
+
+// TestSinksStayWhole reads the tables that one job writes over and over, and views over
+// them, while transactions change what it reads: no reader must see what the job wrote
+// of one to some of its tables.
+func TestSinksStayWhole(t *testing.T) {
+	c := start(t, "")
+	c.exec(`CREATE TABLE a (id int PRIMARY KEY, bal int)`, `CREATE TABLE b (id int PRIMARY KEY, bal int)`,
+		`INSERT INTO a SELECT i, 100 FROM generate_series(1, 20) AS i`, `INSERT INTO b SELECT i, 100 FROM generate_series(1, 20) AS i`,
+		`CREATE TABLE s1 (id int, bal int)`, `CREATE TABLE s2 (id int PRIMARY KEY, bal int)`, `CREATE SINK none (id int, bal int) WITH (connector = 'blackhole')`,
+		`CREATE JOB j WITH (checkpoint_interval = '20ms') AS BEGIN
+			INSERT INTO s1 SELECT * FROM a; INSERT INTO none SELECT * FROM a; INSERT INTO s2 SELECT * FROM b; INSERT INTO s1 SELECT -id, 0 FROM b; END`, `FLUSH`,
+		`CREATE MATERIALIZED VIEW v AS SELECT (SELECT sum(bal) FROM s1) + (SELECT sum(bal) FROM s2) AS s`,
+		`CREATE MATERIALIZED VIEW pairs AS SELECT s1.bal + s2.bal AS s FROM s1 JOIN s2 USING (id)`, `FLUSH`)
+	stop := readWhole(c, `SELECT count(*) FROM (SELECT sum(bal) AS s FROM (SELECT bal FROM s1 UNION ALL SELECT bal FROM s2) AS q) AS q WHERE s <> 4000`,
+		`SELECT count(*) FROM s1 JOIN s2 USING (id) WHERE s1.bal + s2.bal <> 200`, `SELECT count(*) FROM v WHERE s <> 4000`, `SELECT count(*) FROM pairs WHERE s <> 200`)
+	for i := range 300 {
+		c.exec(fmt.Sprintf(`BEGIN; UPDATE a SET bal = bal - 7 WHERE id = %d; UPDATE b SET bal = bal + 7 WHERE id = %[1]d; COMMIT`, i%20+1))
+	}
+	stop()
+	c.exec(`FLUSH`)
+	c.expect(`SELECT sum(bal) FROM s2`, "4100")
+}
+
+// readWhole reads on and on what is to be 0 in every row, until it is told to stop.
+func readWhole(c *client, queries ...string) (stop func()) {
+	c.t.Helper()
 	reader, err := pgx.ConnectConfig(c.ctx, c.conn.Config().Copy())
 	if err != nil {
-		t.Fatal(err)
+		c.t.Fatal(err)
 	}
-	defer reader.Close(c.ctx)
-	done := make(chan struct{})
-	seen := make(chan error, 1)
+	done, seen := make(chan struct{}), make(chan error, 1)
 	go func() {
+		defer close(seen)
 		for reads := 0; ; reads++ {
-			for _, q := range []string{`SELECT count(*) FROM parts WHERE n <> 300`, `SELECT count(*) FROM halves`} {
+			for _, q := range queries {
 				var n int
 				if err := reader.QueryRow(c.ctx, q).Scan(&n); err != nil || n > 0 {
 					seen <- fmt.Errorf("%s: %d, %v", q, n, err)
@@ -36,24 +74,17 @@ func TestTransactionsStayWhole(t *testing.T) {
 				if reads < 20 {
 					seen <- fmt.Errorf("%d reads are too few", reads)
 				}
-				close(seen)
 				return
 			default:
 			}
 		}
 	}()
-	for txn := range 60 {
-		first := txn * 300
-		insert := func(table string) string {
-			return fmt.Sprintf(`INSERT INTO %s SELECT i, %d FROM generate_series(%d, %d) AS i;`, table, txn, first, first+299)
+	return func() {
+		c.t.Helper()
+		close(done)
+		if err := <-seen; err != nil {
+			c.t.Fatal(err)
 		}
-		c.exec(`BEGIN;` + insert("a") + insert("b") + `COMMIT`)
+		reader.Close(c.ctx)
 	}
-	close(done)
-	if err := <-seen; err != nil {
-		t.Fatal(err)
-	}
-	c.exec(`FLUSH`)
-	c.expect(`SELECT count(*), min(one) FROM alone`, "9000 | 1")
-	c.expect(`SELECT count(*) FROM millrace.jobs WHERE state <> 'running'`, "0")
 }

@@ -107,6 +107,9 @@ func (h *history) look(ctx context.Context, t *testing.T, p *servers.Millrace) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, roundMost)
 	defer cancel()
+	if apart, err := read(ctx, p.URL(), `SELECT coalesce(sum(n), 0), coalesce(sum(total), 0) FROM (SELECT n, total FROM channels UNION ALL SELECT -n, -total FROM whole) AS q`); err == nil && apart[0] != "0|0" {
+		t.Errorf("the tables that one job writes differ by %s", apart[0])
+	}
 	rows, err := read(ctx, p.URL(), `SELECT j.state, coalesce(j.last_checkpoint, 0),
 			(SELECT count(*) FROM millrace.job_events e WHERE e.job_id = j.id AND e.kind = 'started' AND e.message LIKE 'from checkpoint %'),
 			(SELECT max(parallelism) FROM millrace.operators o WHERE o.job_id = j.id)
@@ -165,6 +168,8 @@ func createAll(ctx context.Context, t *testing.T, p *servers.Millrace, endpoint 
 		fmt.Sprintf(`CREATE SINK totals (channel varchar, n bigint, total numeric, least bigint)
 			WITH (connector = 'object', path = '%s', format = 'json')`, path("totals")),
 		`CREATE TABLE payment (id bigint PRIMARY KEY, customer bigint NOT NULL, amount numeric(12,2))`,
+		`CREATE TABLE channels (channel varchar PRIMARY KEY, n bigint, total numeric)`,
+		`CREATE TABLE whole (n bigint, total numeric)`,
 		`CREATE MATERIALIZED VIEW bidders WITH (checkpoint_interval = '400ms') AS
 			SELECT bidder, count(*) AS n, sum(price) AS total, max(price) AS top FROM bid GROUP BY bidder`,
 		`CREATE MATERIALIZED VIEW customers WITH (checkpoint_interval = '300ms') AS
@@ -173,6 +178,8 @@ func createAll(ctx context.Context, t *testing.T, p *servers.Millrace, endpoint 
 			INSERT INTO windows SELECT window_start, auction, count(*), sum(price), max(price)
 				FROM TUMBLE(bid, date_time, INTERVAL '2' SECOND) GROUP BY window_start, window_end, auction;
 			INSERT INTO totals SELECT channel, count(*), sum(price), min(price) FROM bid GROUP BY channel;
+			INSERT INTO channels SELECT channel, count(*), sum(price) FROM bid GROUP BY channel;
+			INSERT INTO whole SELECT count(*), sum(price) FROM bid;
 		END`,
 	} {
 		if _, err := conn.Exec(ctx, sql); err != nil {
@@ -273,6 +280,9 @@ func compare(ctx context.Context, t *testing.T, p *servers.Millrace, pg *servers
 		want(ctx, t, p.URL(), `SELECT * FROM bidders`))
 	same(t, "view customers", want(ctx, t, url, `SELECT customer, count(*), sum(amount), min(amount) FROM payment GROUP BY customer`),
 		want(ctx, t, p.URL(), `SELECT * FROM customers`))
+	same(t, "table channels", want(ctx, t, url, `SELECT channel, count(*), sum(price) FROM bid GROUP BY channel`),
+		want(ctx, t, p.URL(), `SELECT * FROM channels`))
+	same(t, "table whole", want(ctx, t, url, `SELECT count(*), sum(price) FROM bid`), want(ctx, t, p.URL(), `SELECT * FROM whole`))
 	same(t, "files of windows", want(ctx, t, url, `SELECT auction, count(*), max(price), sum(price),
 			date_bin('2 seconds', date_time, '1970-01-01') FROM bid GROUP BY date_bin('2 seconds', date_time, '1970-01-01'), auction`),
 		files(ctx, t, minio, "windows", []string{"auction", "n", "top", "total", "window_start"}))
