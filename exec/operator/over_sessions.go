@@ -102,8 +102,8 @@ func (s *overSessions) OnBatch(port int, in *batch.Batch, out exec.Output) error
 	return reportLate(s.env, in, s.late)
 }
 
-// isLate reports whether a row that is not there may have been of a session that has
-// closed: even if it was all of it.
+// isLate reports whether a row that is not there, or what it has become, may be of a session
+// that has closed: even if it was all of it.
 func (s *overSessions) isLate(in *batch.Batch, row int) bool {
 	late := s.closed(saturatingAdd(in.Cols[s.time].Int[row], s.gap))
 	if late {

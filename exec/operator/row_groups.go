@@ -34,9 +34,10 @@ type rowGroups struct {
 	created func(group uint32, row unsafe.Pointer)
 	// touch is told of a group before its first change since settle.
 	touch func(group, list uint32) error
-	// late, if not nil, takes a row that is taken away although it is not there, and
-	// reports whether that is because it comes late.
-	late func(in *batch.Batch, row int) bool
+	// late, if not nil, takes a row that is taken away although it is not there, or one
+	// that such a row has become, and reports whether it comes late.
+	late       func(in *batch.Batch, row int) bool
+	lateBefore bool // the last row was late, and the next is what it has become
 
 	epoch  uint32                  // a list that has seen it was touched since settle
 	words  []uint64                // copies of rows as they were
@@ -275,9 +276,11 @@ func (g *rowGroups) apply(in *batch.Batch) error {
 		id, list := g.ids[i], g.listOf(groups[i])
 		takes := in.Op(i).Retracts()
 		missing := takes && !g.isPresent(id)
-		if missing && (g.late == nil || !g.late(in, i)) {
+		late := (missing || g.lateBefore && in.Op(i) == batch.UpdateAfter) && g.late != nil && g.late(in, i)
+		if missing && !late {
 			g.counters.Unmatched++
 		}
+		missing, g.lateBefore = missing || late, late && in.Op(i) == batch.UpdateBefore
 		if missing && g.lists.len(list) > 0 { // else it may have made the group, which goes again
 			continue
 		}

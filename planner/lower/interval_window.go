@@ -122,8 +122,8 @@ func (j *regularJoin) lose() {
 			b.regain = "Read from TUMBLE by the time of a side all of whose rows are in the result, the left one of a LEFT JOIN."
 		case !j.shows(i):
 		case b.modeOf(other) != graph.AppendOnly && j.follows(1-i):
-			b.lost = others + " are found by their time, and may come after the windows of " + rows + " have closed"
-			b.regain = "LEFT JOIN them as they are by a condition that says how far the times may be apart, as in b.ts BETWEEN a.ts - INTERVAL '1 minute' AND a.ts, and group the result by window_start and window_end."
+			b.lost = others + " are found by their time, and may come or change after the windows of " + rows + " have closed"
+			b.regain = "Join an APPEND ONLY relation as it is, by a condition that says how far the times may be apart, as in b.ts BETWEEN a.ts - INTERVAL '1 minute' AND a.ts, and group the result by window_start and window_end."
 		case b.modeOf(other) != graph.AppendOnly:
 			b.lost, b.regain = others+" that match may change at any time", "Join equal windows, by window_start and window_end, or an APPEND ONLY relation."
 		default:

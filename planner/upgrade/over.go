@@ -239,7 +239,7 @@ func retold(o, n *graph.Operator) string {
 	if len(out) == 0 {
 		return ""
 	}
-	return "rows that came out before stay as they are until their partition changes: " + strings.Join(out, ", ")
+	return "rows that came out before stay as they are until their own results change: " + strings.Join(out, ", ")
 }
 
 // unfilled says which window functions go by columns that the rows which are there have

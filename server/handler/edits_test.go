@@ -72,7 +72,7 @@ func TestEditsTell(t *testing.T) {
 		{`RESTORE JOB w FROM LATEST AS INSERT INTO sums SELECT c, sum(n) FROM (SELECT c, count(*) OVER (PARTITION BY c ORDER BY id DESC ROWS 1 PRECEDING) AS n FROM a) x GROUP BY c`,
 			"and is now over (order by id desc rows between 1 preceding and current row); over rows that change"},
 		{`ALTER JOB l AS INSERT INTO before SELECT id, lag(amt, 2) OVER (PARTITION BY c ORDER BY id) FROM a`,
-			"rows that came out before stay as they are until their partition changes: lag(amt, 2) over (order by id) is new; in rows that came before, until they change, lag(amt, 2) finds null for 2"},
+			"rows that came out before stay as they are until their own results change: lag(amt, 2) over (order by id) is new; in rows that came before, until they change, lag(amt, 2) finds null for 2"},
 		{`ALTER JOB g AS INSERT INTO n SELECT c, count(*) FROM a GROUP BY c`, "is kept partly: starts empty: rows that amt > 8 left out"},
 	} {
 		c.noticed()
