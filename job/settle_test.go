@@ -2,9 +2,12 @@ package job
 
 import (
 	"context"
+	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/millrace/millrace/catalog"
+	"github.com/millrace/millrace/connector"
 	"github.com/millrace/millrace/planner/graph"
 )
 
@@ -49,6 +52,42 @@ func TestDropReleases(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestDropCommitsWhatItCan drops a job that could not commit any more, one of whose sinks
+// cannot be reached: the others get what its newest checkpoint covers.
+func TestDropCommitsWhatItCan(t *testing.T) {
+	w := newWorld(t)
+	first := &output{pending: map[string][]string{}, done: map[string]bool{}}
+	var away atomic.Bool
+	w.manager.opt.Sinks = func(_ context.Context, _ *catalog.Job, op *graph.Operator) (connector.Sink, error) {
+		switch {
+		case !strings.HasSuffix(op.Sink.Relation, "first"):
+			return w.out, nil
+		case away.Load():
+			return nil, errDown
+		}
+		return first, nil
+	}
+	j := w.create("INSERT INTO first SELECT k FROM raw; INSERT INTO second SELECT k FROM raw", "checkpoint_interval", "0s", "restart_delay", "1h", "restart_max_delay", "1h")
+	w.read(1, 2)
+	down := func(_ context.Context, step string) error {
+		if step == "commit" {
+			return errDown
+		}
+		return nil
+	}
+	w.out.set(down)
+	first.set(down)
+	if _, err := w.manager.Checkpoint(context.Background(), "j"); err == nil {
+		t.Fatal("the commit did not fail")
+	}
+	w.out.set(nil)
+	away.Store(true)
+	if err := w.manager.Drop(context.Background(), j); err != nil {
+		t.Fatal(err)
+	}
+	w.exactly(1, 2)
 }
 
 // TestRetains says what DROP does with checkpoints.
