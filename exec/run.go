@@ -84,15 +84,19 @@ type Run struct {
 	ended   atomic.Int64
 	// silent counts the source tasks that have nothing to read and have not said
 	// so yet; quiet is closed when there are none left.
-	silent  atomic.Int64
-	quiet   chan struct{}
-	stopped atomic.Bool   // tasks are to return
-	allDone chan struct{} // every task has seen the end of its input
-	done    chan struct{} // every task has stopped
-	err     error
-	ctx     context.Context // of the tasks
-	started bool            // the tasks have goroutines
-	here    bool            // the only task runs in its caller's, to the end of its input
+	silent atomic.Int64
+	quiet  chan struct{}
+	// unopened counts the source tasks that have not opened the splits they began with;
+	// opened is closed when there are none left.
+	unopened atomic.Int64
+	opened   chan struct{}
+	stopped  atomic.Bool   // tasks are to return
+	allDone  chan struct{} // every task has seen the end of its input
+	done     chan struct{} // every task has stopped
+	err      error
+	ctx      context.Context // of the tasks
+	started  bool            // the tasks have goroutines
+	here     bool            // the only task runs in its caller's, to the end of its input
 }
 
 // Start builds the tasks of g and sets them going. The run goes on until its
@@ -110,7 +114,7 @@ func Start(ctx context.Context, g *graph.Graph, opt Options) (*Run, error) {
 // Stop.
 func New(ctx context.Context, g *graph.Graph, opt Options) (*Run, error) {
 	opt.EnsureDefaults()
-	r := &Run{opt: opt, plan: Cut(g, opt.Parallelism), allDone: make(chan struct{}), done: make(chan struct{}), quiet: make(chan struct{})}
+	r := &Run{opt: opt, plan: Cut(g, opt.Parallelism), allDone: make(chan struct{}), done: make(chan struct{}), quiet: make(chan struct{}), opened: make(chan struct{})}
 	r.ctx, r.cancel = context.WithCancel(ctx)
 	if err := r.build(r.ctx); err != nil {
 		r.cancel()
@@ -125,6 +129,7 @@ func New(ctx context.Context, g *graph.Graph, opt Options) (*Run, error) {
 	if r.silent.Load() == 0 {
 		close(r.quiet)
 	}
+	r.unopened.Store(int64(len(r.sources)))
 	return r, nil
 }
 
@@ -383,6 +388,10 @@ func (r *Run) tell(ctx context.Context, s *sourceTask, c control) error {
 		return ctx.Err()
 	}
 }
+
+// Opened is closed once the sources have opened what they began with: only then do own
+// tables have a place that a fence can go by.
+func (r *Run) Opened() <-chan struct{} { return r.opened }
 
 // Tasks is how many reports each barrier brings.
 func (r *Run) Tasks() int { return len(r.tasks) }

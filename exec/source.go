@@ -99,6 +99,9 @@ func (s *sourceTask) main(ctx context.Context) error {
 	if err := s.open(ctx, s.in.Splits); err != nil {
 		return err
 	}
+	if s.task.run.unopened.Add(-1) == 0 {
+		close(s.task.run.opened)
+	}
 	if err := s.letSilentTasksFirst(ctx); err != nil {
 		return err
 	}

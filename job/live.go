@@ -1,8 +1,8 @@
 package job
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"time"
 
 	"github.com/millrace/millrace/batch"
@@ -22,7 +22,8 @@ type Live struct {
 	changes chan LiveChange
 	epoch   uint64
 	account *memory.Account
-	pending bool // a barrier is under way
+	pending bool            // a barrier is under way
+	opened  <-chan struct{} // of the run, nil when it was closed
 	next    <-chan time.Time
 }
 
@@ -44,7 +45,7 @@ func (m *Manager) Live(ctx context.Context, g *graph.Graph, open func(stop func(
 	opt.BadData = "fail"
 	r := &runner{m: m, job: j, g: g, opt: opt, parallelism: opt.Parallelism}
 	r.live.setJob(j)
-	l := &Live{m: m, changes: make(chan LiveChange, 4), next: m.opt.Clock.After(0)}
+	l := &Live{m: m, changes: make(chan LiveChange, 4)}
 	start := &startingPoint{incarnation: j.ID, sources: map[string]*exec.SourceState{}, watermarks: map[string]exec.Watermark{}}
 	ctx, cancel := context.WithCancelCause(ctx)
 	l.account = open(cancel)
@@ -60,6 +61,7 @@ func (m *Manager) Live(ctx context.Context, g *graph.Graph, open func(stop func(
 		cancel(nil)
 		return nil, err
 	}
+	l.opened = l.run.Opened()
 	return l, nil
 }
 
@@ -89,17 +91,12 @@ func (l *Live) Next(ctx context.Context) (c LiveChange, ok bool, err error) {
 		case <-ctx.Done():
 			return c, false, context.Cause(ctx)
 		case <-l.run.Done():
-			if why := l.account.Err(); why != nil {
-				return c, false, why
-			}
-			return c, false, l.run.Err()
+			return c, false, cmp.Or(l.account.Err(), l.run.Err(), context.Cause(ctx))
+		case <-l.opened:
+			l.opened, l.next = nil, l.m.opt.Clock.After(0)
 		case <-l.next:
 			l.next = l.m.opt.Clock.After(sealInterval)
-			if err := l.barrier(ctx); errors.Is(err, exec.ErrStopped) && l.run.Err() != nil {
-				return c, false, l.run.Err() // why it stopped, not that it did
-			} else if err != nil {
-				return c, false, err
-			}
+			l.barrier()
 		case <-ended:
 			select {
 			case c := <-l.changes:
@@ -111,19 +108,19 @@ func (l *Live) Next(ctx context.Context) (c LiveChange, ok bool, err error) {
 	}
 }
 
-// barrier ends an epoch once the one before it is through, and looks for what is
-// new in the sources.
-func (l *Live) barrier(ctx context.Context) error {
+// barrier ends an epoch once the one before it is through, at the same transaction in all
+// own tables, and looks for what is new in the sources.
+func (l *Live) barrier() {
 	if l.pending {
-		return nil
+		return
 	}
 	l.pending = true
 	l.epoch++
-	if err := l.run.Inject(ctx, exec.Barrier{Epoch: l.epoch, Time: l.m.opt.Clock.Now().UnixMicro()}, true); err != nil {
-		return err
-	}
+	l.parts.fence(true)
+	// Whoever waits for a change may give up, but not when only some sources have the
+	// barrier. That the run has stopped is seen where it is said why.
+	_ = l.run.Inject(context.WithoutCancel(l.parts.ctx), exec.Barrier{Epoch: l.epoch, Time: l.m.opt.Clock.Now().UnixMicro()}, true)
 	l.parts.discover(l.parts.ctx, l.run)
-	return nil
 }
 
 // Close ends the query. The context that it was started with must be done by

@@ -273,11 +273,16 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 		}
 		order = nil
 	}
+	opened, longest := r.run.Opened(), r.m.opt.Clock.After(r.patience())
 	next := r.m.opt.Clock.After(0)
 	for {
 		select {
 		case <-ctx.Done():
 			return stopped, ctx.Err()
+		case <-opened:
+			opened = nil
+		case <-longest: // whoever does not answer holds up nothing but its own barriers
+			opened = nil
 		case <-r.run.Done():
 			if err := r.run.Err(); err != nil {
 				return failed, err
@@ -353,6 +358,9 @@ func (r *runner) loop(parent context.Context) (outcome, error) {
 				}
 			}
 			r.parts.discover(ctx, r.run)
+		}
+		if opened != nil { // own tables have no place yet where they can be cut
+			continue
 		}
 		if err := r.inject(ctx); err != nil {
 			return failed, err

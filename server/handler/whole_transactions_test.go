@@ -1,6 +1,8 @@
 package handler_test
 
 import (
+	"bytes"
+	"context"
 	"fmt"
 	"testing"
 
@@ -87,4 +89,80 @@ func readWhole(c *client, queries ...string) (stop func()) {
 		}
 		reader.Close(c.ctx)
 	}
+}
+
+// TestSubscriptionsSeeWholeTransactions follows queries while transactions change their
+// tables, from the first rows on and then for a while: at the end of each epoch the changes
+// must have led to what some transaction left.
+func TestSubscriptionsSeeWholeTransactions(t *testing.T) {
+	c := start(t, "")
+	c.exec(`CREATE TABLE a (id int PRIMARY KEY, bal int)`, `CREATE TABLE b (id int PRIMARY KEY, bal int)`,
+		`INSERT INTO a SELECT i, 100 FROM generate_series(1, 2000) AS i`, `INSERT INTO b SELECT i, 100 FROM generate_series(1, 2000) AS i`)
+	seen := make(chan error, 2)
+	follow := func(query, want string, times, epochs int) {
+		conn, err := pgx.ConnectConfig(c.ctx, c.conn.Config().Copy())
+		if err != nil {
+			seen <- err
+			return
+		}
+		defer conn.Close(context.Background())
+		for n := 0; n < times && err == nil; n++ {
+			if err = followEpochs(c.ctx, conn, query, want, epochs); err != nil {
+				err = fmt.Errorf("%s: subscription %d: %w", query, n, err)
+			}
+		}
+		seen <- err
+	}
+	go follow(`SELECT sum(bal) FROM (SELECT bal FROM a UNION ALL SELECT bal FROM b) AS q`, "400000", 40, 1)
+	go follow(`SELECT count(*), sum(a.bal + b.bal) FROM a JOIN b USING (id)`, "2000 | 400000", 4, 10)
+	for txn, followers := 0, 2; followers > 0; txn++ {
+		c.exec(fmt.Sprintf(`BEGIN; UPDATE a SET bal = bal - 1 WHERE id / 100 = %d; UPDATE b SET bal = bal + 1 WHERE id / 100 = %[1]d; COMMIT`, txn%20))
+		select {
+		case err := <-seen:
+			followers--
+			if err != nil {
+				t.Error(err)
+			}
+		default:
+		}
+	}
+}
+
+// followEpochs subscribes to a query and applies the changes: at the end of each of so many
+// epochs there must be the one row wanted.
+func followEpochs(ctx context.Context, conn *pgx.Conn, query, want string, epochs int) error {
+	tx, err := conn.Begin(ctx)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback(context.Background())
+	if _, err := tx.Exec(ctx, `DECLARE c CURSOR FOR SUBSCRIBE TO (`+query+`) WITH (progress = true)`); err != nil {
+		return err
+	}
+	copies := map[string]int{}
+	for epoch := 0; epoch < epochs; {
+		rows, err := tx.Query(ctx, `FETCH 1000 FROM c`)
+		if err != nil {
+			return err
+		}
+		for rows.Next() {
+			op, row := string(rows.RawValues()[0]), string(bytes.Join(rows.RawValues()[2:], []byte(" | ")))
+			switch op {
+			case "progress":
+				if epoch++; len(copies) != 1 || copies[want] != 1 {
+					return fmt.Errorf("epoch %d: %v", epoch, copies)
+				}
+			case "insert", "update_after":
+				copies[row]++
+			default:
+				if copies[row]--; copies[row] == 0 {
+					delete(copies, row)
+				}
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
