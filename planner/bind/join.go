@@ -396,6 +396,13 @@ func (l *level) outerJoin(j *logical.Join, cond *scalar.Expr) (logical.Node, err
 		return nil, refused
 	}
 	c, asked := *j, askedByJoin(cond)
+	whens := make([]*scalar.Expr, len(onRight)) // before answers become columns, which are numbered by side
+	for i, x := range onRight {
+		whens[i] = asked.when(x.Column, func(cond *scalar.Expr) bool {
+			cols := scalar.Columns(cond)
+			return computable(cond) && (len(cols) == 0 || cols[0] >= width)
+		})
+	}
 	for i := len(onLeft) - 1; i >= 0; i-- {
 		x := onLeft[i]
 		c.Left = l.apply(c.Left, x, asked, asked.when(x.Column, func(cond *scalar.Expr) bool {
@@ -408,12 +415,7 @@ func (l *level) outerJoin(j *logical.Join, cond *scalar.Expr) (logical.Node, err
 		for k, a := range onRight[i].Args {
 			onRight[i].Args[k] = l.b.shift(a, -width)
 		}
-		x := onRight[i]
-		when := asked.when(x.Column, func(cond *scalar.Expr) bool {
-			cols := scalar.Columns(cond)
-			return computable(cond) && (len(cols) == 0 || cols[0] >= width)
-		})
-		c.Right = l.apply(c.Right, x, asked, l.b.shift(when, -width))
+		c.Right = l.apply(c.Right, onRight[i], asked, l.b.shift(whens[i], -width))
 	}
 	done := append(append([]*scalar.Expr(nil), onLeft...), onRight...)
 	var err error
