@@ -26,13 +26,21 @@ type apply struct {
 	where   *predicate
 	when    *predicate
 	run     func(g *graph.Graph, working *WorkingRows, take func(b *batch.Batch) error) error
-	memo    map[string]*batch.Batch
+	anyOf   *anyOf // nil: rows are compared one by one
+	memo    map[string]*answer
 	held    memory.Meter
 	kept    int64 // bytes of the answers kept
 	limit   int
 	out     *batch.Batch
 	sel     []uint16
 	asking  []uint16
+}
+
+// answer is a subquery's rows for some arguments.
+type answer struct {
+	rows  *batch.Batch
+	set   *valueSet // nil: not made
+	asked bool      // whether to make a set has been decided
 }
 
 // memoMax and memoBytesMax bound the answers kept.
@@ -45,7 +53,7 @@ func newApply(op *graph.Operator, env *Env) (exec.Operator, error) {
 	if env.Subquery == nil {
 		return nil, pgerr.NotSupported(-1, "a subquery here")
 	}
-	a := &apply{spec: op.Apply, fields: op.Fields, width: len(env.Inputs[0]), run: env.Subquery, memo: map[string]*batch.Batch{}, held: env.Memory.Meter(),
+	a := &apply{spec: op.Apply, fields: op.Fields, width: len(env.Inputs[0]), run: env.Subquery, memo: map[string]*answer{}, held: env.Memory.Meter(),
 		limit: env.BatchRows, out: batch.New(layoutOf(op.Fields), 0), sel: []uint16{}, asking: []uint16{}}
 	var err error
 	if a.args, err = compileProgram(op.Apply.Args, op.ID, env, env.Inputs[0]); err != nil {
@@ -57,6 +65,9 @@ func newApply(op *graph.Operator, env *Env) (exec.Operator, error) {
 			return nil, err
 		}
 		a.compare = &p
+		if a.anyOf, err = newAnyOf(op, env); err != nil {
+			return nil, err
+		}
 	}
 	if a.where, err = optionalPredicate(op.Apply.Condition, op.ID, env); err != nil {
 		return nil, err
@@ -131,13 +142,13 @@ func (a *apply) flush(out exec.Output) error {
 }
 
 // answer is the subquery's rows for the arguments.
-func (a *apply) answer(args []types.Value) (*batch.Batch, error) {
+func (a *apply) answer(args []types.Value) (*answer, error) {
 	var key []byte
 	for i := range args {
 		key = types.AppendValue(key, a.spec.Args[i].Type, &args[i])
 	}
-	if b := a.memo[string(key)]; b != nil {
-		return b, nil
+	if sub := a.memo[string(key)]; sub != nil {
+		return sub, a.makeSet(sub)
 	}
 	g := a.spec.Sub
 	if len(args) > 0 {
@@ -158,12 +169,29 @@ func (a *apply) answer(args []types.Value) (*batch.Batch, error) {
 	if err := a.held.Set(a.kept); err != nil {
 		return nil, err
 	}
-	a.memo[string(key)] = rows
-	return rows, nil
+	sub := &answer{rows: rows}
+	a.memo[string(key)] = sub
+	if len(args) > 0 {
+		return sub, nil // it may not come again
+	}
+	return sub, a.makeSet(sub)
+}
+
+// makeSet makes the set of an answer, once, if that is worth it.
+func (a *apply) makeSet(sub *answer) (err error) {
+	if sub.asked || a.anyOf == nil || sub.rows.N < setRowsMin {
+		return nil
+	}
+	sub.asked = true
+	var size int64
+	sub.set, size, err = a.anyOf.set(sub.rows, &a.held)
+	a.kept += size
+	return err
 }
 
 // combine adds the output rows of input row i.
-func (a *apply) combine(in *batch.Batch, i int, sub *batch.Batch, out exec.Output) error {
+func (a *apply) combine(in *batch.Batch, i int, to *answer, out exec.Output) error {
+	sub := to.rows
 	switch a.spec.Kind {
 	case logical.CrossApply, logical.LeftApply:
 		return a.pair(in, i, sub, out)
@@ -185,7 +213,7 @@ func (a *apply) combine(in *batch.Batch, i int, sub *batch.Batch, out exec.Outpu
 		}
 		return a.add(in, i, types.Value{Bytes: types.EncodeList(elem, vals)})
 	}
-	return a.quantify(in, i, sub)
+	return a.quantify(in, i, to)
 }
 
 func (a *apply) add(in *batch.Batch, i int, v types.Value) error {
@@ -258,9 +286,19 @@ func (a *apply) pair(in *batch.Batch, i int, sub *batch.Batch, out exec.Output) 
 
 // quantify is ANY, true if some comparison is, and ALL, false if some is; else
 // null if some is.
-func (a *apply) quantify(in *batch.Batch, i int, sub *batch.Batch) error {
+func (a *apply) quantify(in *batch.Batch, i int, to *answer) error {
 	decides := a.spec.Kind == logical.AnyApply
-	answer := types.Value{Bool: !decides}
+	result, sub := types.Value{Bool: !decides}, to.rows
+	if to.set != nil {
+		switch found, null, ok := a.anyOf.find(to.set, in, i); {
+		case found:
+			return a.add(in, i, types.Value{Bool: decides})
+		case ok && len(a.anyOf.ordered) == 1 && (null || to.set.nulls.N > 0):
+			return a.add(in, i, types.NullValue)
+		case ok && !null:
+			sub = to.set.nulls // only they may say that it is not known
+		}
+	}
 	err := a.parts(in, i, sub, func(b *batch.Batch) (bool, error) {
 		cols, _, err := a.compare.run(b)
 		if err != nil {
@@ -269,11 +307,11 @@ func (a *apply) quantify(in *batch.Batch, i int, sub *batch.Batch) error {
 		for r := range b.N {
 			v := cols[0].Value(r)
 			if !v.Null && v.Bool == decides {
-				answer = v
+				result = v
 				return true, nil
 			}
 			if v.Null {
-				answer = v
+				result = v
 			}
 		}
 		return false, nil
@@ -281,7 +319,7 @@ func (a *apply) quantify(in *batch.Batch, i int, sub *batch.Batch) error {
 	if err != nil {
 		return err
 	}
-	return a.add(in, i, answer)
+	return a.add(in, i, result)
 }
 
 // bindOuter is g with the arguments' values in place of OpOuter. What belongs to
