@@ -101,6 +101,26 @@ func functionRows(spec *graph.FunctionScan, ctx *eval.Context, args []types.Valu
 // errEnough ends a function whose rows nobody wants any more.
 var errEnough = errors.New("enough rows")
 
+// FirstRow computes a function of constants up to its first row, for the error that there
+// is in any case.
+func FirstRow(spec *graph.FunctionScan) error {
+	var args []types.Value
+	for _, x := range argsOf(spec) {
+		if x.Op != scalar.OpConst {
+			return nil
+		}
+		args = append(args, *x.Value)
+	}
+	if err := endless(spec, args); err != nil {
+		return err
+	}
+	_, err := functionRows(spec, &eval.Context{}, args, func(...types.Value) error { return errEnough })
+	if errors.Is(err, errEnough) {
+		return nil
+	}
+	return err
+}
+
 // besideRows gives the rows of several functions beside each other, which run in turns:
 // none is a row ahead of the others.
 func besideRows(spec *graph.FunctionScan, ctx *eval.Context, args []types.Value, row func(vals ...types.Value) error) (known bool, err error) {

@@ -32,6 +32,16 @@ func runnable(g *graph.Graph) error {
 		if err := buildOnce(g, op); err != nil {
 			return err
 		}
+		f := op.FunctionScan
+		if op.Expand != nil {
+			f = &op.Expand.Function
+		}
+		if f == nil {
+			continue
+		}
+		if err := operator.FirstRow(f); err != nil {
+			return err
+		}
 	}
 	return nil
 }
