@@ -57,7 +57,7 @@ func (r *foundReader) Read(_ context.Context, out *batch.Batch, limit int) (conn
 			room = int(min(int64(limit), r.enough))
 		}
 		r.places = r.scan.Next(room, r.places[:0])
-		r.ended, r.limit = len(r.places) < room, 4*r.limit
+		r.ended, r.limit = len(r.places) < room, min(limit, 4*r.limit)
 	}
 	if len(r.places) == 0 {
 		return connector.End, nil
