@@ -68,6 +68,10 @@ func compileSpecial(e *scalar.Expr, fn *scalar.Function, args []node, ctx *Conte
 		c := &caseNode{conds: args[:1], thens: args[1:2], otherwise: args[2]}
 		c.out.Phys = e.Type.Phys()
 		return c, nil
+	case "any =", "all <>":
+		if n := compileInList(e, args, fn.Name == "all <>", ctx); n != nil {
+			return n, nil
+		}
 	}
 	return nil, nil
 }

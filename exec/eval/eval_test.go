@@ -252,6 +252,41 @@ func TestIn(t *testing.T) {
 	}
 }
 
+// = ANY and <> ALL of a list of constants are what they are of a list in each row.
+func TestInList(t *testing.T) {
+	values := func(vals ...types.Value) []types.Value { return vals }
+	of := func(n int64) types.Value { return types.Value{Int: n} }
+	var many []types.Value
+	for i := range 20 {
+		many = append(many, of(int64(i*2)))
+	}
+	for _, list := range [][]types.Value{values(), values(of(1), of(40)), values(of(1), types.NullValue), values(types.NullValue), many, append(slices.Clone(many), types.NullValue)} {
+		array := types.Value{Bytes: types.EncodeList(types.Of(types.Int64), list)}
+		for _, null := range []bool{false, true} {
+			v := array
+			if null {
+				v = types.NullValue
+			}
+			in := inBatch(nil, ints(1, 2, nil, 40), batch.NewColumn(types.PhysBytes, 0))
+			for range in.N {
+				in.Cols[1].AppendValue(v)
+			}
+			for _, op := range []string{"any =", "all <>"} {
+				key := op + "(anycompatible,anycompatiblearray)"
+				constant := &scalar.Expr{Op: scalar.OpConst, Type: types.ArrayOf(types.Of(types.Int64)), Value: &v, Pos: -1}
+				row := &scalar.Expr{Op: scalar.OpColumn, Column: 1, Type: constant.Type, Pos: -1}
+				for _, sel := range [][]uint16{nil, {0, 2}} {
+					in.Sel = sel
+					got, _ := evalTo(t, fn(key, col(0, types.Int64), constant), in)
+					if want, _ := evalTo(t, fn(key, col(0, types.Int64), row), in); got != want {
+						t.Errorf("%s of %v, null %v: %s, want %s", op, list, null, got, want)
+					}
+				}
+			}
+		}
+	}
+}
+
 // Kernels give the same on dense batches, on selections and with nulls between.
 func TestKernelsOnColumns(t *testing.T) {
 	ctx := exampleContext(t)

@@ -3,7 +3,6 @@ package eval
 import (
 	"github.com/millrace/millrace/batch"
 	"github.com/millrace/millrace/planner/scalar"
-	"github.com/millrace/millrace/types"
 )
 
 // appendAll is sel, or the first n rows when sel is nil, in dst.
@@ -267,86 +266,4 @@ func (c *coalesceNode) eval(f *frame, sel []uint16) *batch.Column {
 		c.out.SetZero(int(i))
 	}
 	return &c.out
-}
-
-// inNode is x IN (constants): a set for integers and strings.
-type inNode struct {
-	arg     node
-	typ     types.Type
-	ints    map[int64]struct{}
-	few     []int64 // instead of ints when there are few
-	strs    map[string]struct{}
-	values  []types.Value
-	hasNull bool
-	out     batch.Column
-}
-
-func compileIn(e *scalar.Expr, ctx *Context) (node, error) {
-	if n, err := compileLowered(e, e.Args[0], e.Args[1:], ctx); n != nil || err != nil {
-		return n, err
-	}
-	a, err := compile(e.Args[0], ctx)
-	if err != nil {
-		return nil, err
-	}
-	x := &inNode{arg: a, typ: e.Args[0].Type, out: batch.Column{Phys: types.PhysBool}}
-	for _, v := range e.Args[1:] {
-		if v.Value == nil || v.Value.Null {
-			x.hasNull = true
-			continue
-		}
-		x.values = append(x.values, *v.Value)
-	}
-	switch {
-	case x.typ.Phys() == types.PhysInt:
-		x.few = []int64{}
-		for _, v := range x.values {
-			x.few = append(x.few, v.Int)
-		}
-		if len(x.few) > 8 {
-			x.ints, x.few = map[int64]struct{}{}, nil
-			for _, v := range x.values {
-				x.ints[v.Int] = struct{}{}
-			}
-		}
-	case x.typ.IsString() && x.typ.Kind != types.Char, x.typ.Kind == types.Bytea:
-		x.strs = map[string]struct{}{}
-		for _, v := range x.values {
-			x.strs[v.Bytes] = struct{}{}
-		}
-	}
-	return x, nil
-}
-
-func (x *inNode) eval(f *frame, sel []uint16) *batch.Column {
-	c := x.arg.eval(f, sel)
-	x.out.Reset()
-	x.out.Resize(f.n)
-	each(f.n, sel, func(i int) {
-		hit := false
-		switch {
-		case c.IsNull(i):
-			if len(x.values) > 0 || x.hasNull {
-				x.out.SetNull(i, f.n)
-			}
-		case x.few != nil:
-			for _, k := range x.few {
-				hit = hit || k == c.Int[i]
-			}
-		case x.ints != nil:
-			_, hit = x.ints[c.Int[i]]
-		case x.strs != nil:
-			_, hit = x.strs[c.Str(i)]
-		default:
-			v := c.Peek(i)
-			for k := range x.values {
-				hit = hit || types.Compare(x.typ, &v, &x.values[k]) == 0
-			}
-		}
-		x.out.Bool[i] = hit
-		if !hit && x.hasNull {
-			x.out.SetNull(i, f.n)
-		}
-	})
-	return &x.out
 }

@@ -10,14 +10,18 @@ import (
 )
 
 // pointsMax is how many points a predicate may come to before it counts as true
-// everywhere.
-const pointsMax = 1000
+// everywhere, pointsFew how many are looked up however few rows there are.
+const (
+	pointsMax = keysMax
+	pointsFew = 1000
+)
 
 // useIndexes looks rows up instead of reading all of them where a filter over a
 // relation, its only reader, compares the first columns of an index with constants,
 // and reads no more than a LIMIT asks for where an index has the rows in its order.
 // The filter stays.
-func useIndexes(g *graph.Graph, indexes func(relation string) []Index) {
+func useIndexes(g *graph.Graph, opts Options) {
+	indexes := opts.Indexes
 	if indexes == nil {
 		return
 	}
@@ -29,7 +33,7 @@ func useIndexes(g *graph.Graph, indexes func(relation string) []Index) {
 		}
 		n := o.Inputs[0].Operator
 		if in := &g.Operators[n]; in.Source != nil && readers[n] == 1 {
-			in.Source.Lookup = findRows(in.Source, o.Filter.Predicate, indexes(in.Source.RelationID))
+			in.Source.Lookup = findRows(in.Source, o.Filter.Predicate, opts)
 		}
 	}
 	for i := range g.Operators {
@@ -65,19 +69,26 @@ func wantedOf(s *graph.Source, predicate *scalar.Expr) *wanted {
 }
 
 // findRows uses the index that tells most about the rows wanted: the most columns by
-// equality, then a range of the next one; of two that tell the same the first.
-func findRows(s *graph.Source, predicate *scalar.Expr, indexes []Index) *graph.Lookup {
+// equality, then a range of the next one; of two that tell the same the first. Where
+// there are many points to the rows, it is not worth it.
+func findRows(s *graph.Source, predicate *scalar.Expr, opts Options) *graph.Lookup {
 	w := wantedOf(s, predicate)
 	var best *graph.Lookup
-	told := 0
-	for _, x := range indexes {
+	told, most := 0, pointsFew
+	if opts.Rows != nil {
+		most = max(most, int(opts.Rows(s.RelationID)/keysEach))
+	}
+	for _, x := range opts.Indexes(s.RelationID) {
 		n := w.equal(x.Columns)
 		tells := 2 * n
 		if n < len(x.Columns) && w.ranges[x.Columns[n].Column] != nil {
 			tells++
 		}
-		if tells > told {
-			best, told = w.lookup(x, n), tells
+		if tells <= told {
+			continue
+		}
+		if l := w.lookup(x, n); len(l.Ranges) <= most {
+			best, told = l, tells
 		}
 	}
 	return best
@@ -152,11 +163,20 @@ func (w *wanted) lookup(x Index, n int) *graph.Lookup {
 	if n == 0 && within.Low == nil && within.High == nil {
 		return l
 	}
+	seen := map[string]bool{}
+	var key []byte
 	for _, p := range w.points {
 		r := graph.LookupRange{Low: within.Low, High: within.High}
+		key = key[:0]
 		for _, c := range x.Columns[:n] {
-			r.Equal = append(r.Equal, p[c.Column])
+			v := p[c.Column]
+			r.Equal = append(r.Equal, v)
+			key = c.Ordered().AppendValue(key, c.Type.Phys(), &v)
 		}
+		if len(w.points) > 1 && seen[string(key)] {
+			continue // points that differ in other columns
+		}
+		seen[string(key)] = true
 		l.Ranges = append(l.Ranges, r)
 	}
 	return l

@@ -105,6 +105,6 @@ func Generic(root logical.Node, opts Options) (*graph.Graph, error) {
 
 // WithIndexes makes a graph use indexes. It may change it.
 func WithIndexes(g *graph.Graph, opts Options) *graph.Graph {
-	useIndexes(g, opts.Indexes)
+	useIndexes(g, opts)
 	return useKeys(g, opts)
 }

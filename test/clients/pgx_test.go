@@ -114,6 +114,41 @@ func TestGoValues(t *testing.T) {
 	}
 }
 
+// TestManyValues asks for the rows with one of many values, as drivers write IN: with
+// comparisons of all with all it would run into the timeout.
+func TestManyValues(t *testing.T) {
+	s := start(t, server.Options{})
+	c := connect(t, s)
+	if _, err := c.Exec(bg(), "CREATE TABLE many (id int PRIMARY KEY, a text, n numeric); INSERT INTO many SELECT i, nullif(i, 4)::text, i FROM generate_series(1, 30000) i; SET statement_timeout = '5s'"); err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range []int{0, 1500, 10000} {
+		ids, texts := make([]*int32, n), make([]string, n)
+		for i := range ids {
+			v := int32(3*i + 1)
+			ids[i], texts[i] = &v, fmt.Sprint(v)
+		}
+		for _, q := range []struct {
+			where string
+			list  any
+			want  int
+		}{
+			{"id = ANY ($1)", ids, n}, {"id = ANY ($1)", append([]*int32{nil}, ids...), n}, {"id <> ALL ($1)", ids, 30000 - n}, {"id <> ALL ($1)", append(ids[:n:n], nil), 0},
+			{"a = ANY ($1)", texts, max(n-1, 0)}, {"a <> ALL ($1)", texts, 30000 - n}, {"n = ANY ($1::int[])", ids, n}, {"id = ANY ($1::int[])", nil, 0},
+		} {
+			var got int
+			if err := c.QueryRow(bg(), "SELECT count(*) FROM many WHERE "+q.where, q.list).Scan(&got); err != nil || got != q.want {
+				t.Errorf("%s of %d: %d rows, want %d: %v", q.where, n, got, q.want, err)
+			}
+		}
+		rows, _ := c.Query(bg(), "EXPLAIN SELECT count(*) FROM many WHERE id = ANY ($1)", ids)
+		plan, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if found := strings.Contains(strings.Join(plan, "\n"), fmt.Sprintf("many_pkey, %d keys", n)); err != nil || found != (n == 1500) {
+			t.Errorf("%d values of 30000 rows: found by the index: %v, %v", n, found, err)
+		}
+	}
+}
+
 func TestBatches(t *testing.T) {
 	s := start(t, server.Options{})
 	c := connect(t, s)
