@@ -141,22 +141,13 @@ func (a *anyOf) find(s *valueSet, in *batch.Batch, i int) (found, null, ok bool)
 }
 
 // encode makes the key of a row, and reports whether there is a null in it.
-// hot: integers and strings allocate nothing.
 func (a *anyOf) encode(cols []*batch.Column, i int) (null bool) {
 	a.key = a.key[:0]
 	for j, c := range cols {
 		if c.IsNull(i) {
 			return true
 		}
-		switch o := a.ordered[j]; c.Phys {
-		case types.PhysInt:
-			a.key = o.AppendInt(a.key, c.Int[i])
-		case types.PhysBytes:
-			a.key = o.AppendBytes(a.key, c.BytesAt(i))
-		default:
-			v := c.Value(i)
-			a.key = o.AppendValue(a.key, c.Phys, &v)
-		}
+		a.key = appendKey(a.key, a.ordered[j], c.Phys, c, i)
 	}
 	return false
 }
