@@ -161,6 +161,17 @@ type Fenced interface {
 	Pass()
 }
 
+// Positioned is a Reader of rows that were committed at positions, which are the same for
+// all such readers: so one of them can be held behind another.
+type Positioned interface {
+	Reader
+	// Position is the last one up to which all rows have been delivered.
+	Position() uint64
+	// Limit lets Read deliver rows up to a position only. It returns More and no rows where
+	// there are none but beyond.
+	Limit(position uint64)
+}
+
 // Sink makes writers of a relation.
 type Sink interface {
 	// Open starts a writer for one task. id is unique to (job run, operator,

@@ -26,6 +26,7 @@ type exchange struct {
 
 	watermark Watermark
 	held      int
+	looked    bool // the receivers are waited for by the left of a lookup join
 	hashes    []uint64
 	ops       []batch.Op
 	copied    batch.Batch // a batch with other ops

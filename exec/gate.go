@@ -10,21 +10,23 @@ import (
 // gate holds back the sources on the left of a lookup join until the rows that were
 // on its right when the run began have come to it, so that no left row misses them.
 type gate struct {
-	port   int          // of the join, that has to catch up
-	closed atomic.Int64 // tasks of the join that wait for it
+	port   int              // of the join, that has to catch up
+	closed atomic.Int64     // tasks of the join that wait for it
+	at     []*atomic.Uint64 // by task of the join: all rows up to here have come to the port
+	holds  []*sourceTask
 }
 
 // passGate says that the node's port has caught up.
 func (n *node) passGate() {
-	if n.gate == nil {
+	if n.gate == nil || n.passed {
 		return
 	}
 	n.gate.closed.Add(-1)
-	n.gate = nil
+	n.passed = true
 }
 
 // gates makes the gates of a graph: by join, and those that each source waits for; and
-// it says which sources are waited for. A source that its own gate waits for, directly or
+// it says which operators are waited for, sources among them. A source that its own gate waits for, directly or
 // through others, is not held back: it would be for ever.
 func gates(g *graph.Graph) (joins map[int]*gate, sources map[int][]*gate, awaited map[int]bool) {
 	joins, sources, awaited = map[int]*gate{}, map[int][]*gate{}, map[int]bool{}
@@ -33,6 +35,7 @@ func gates(g *graph.Graph) (joins map[int]*gate, sources map[int][]*gate, awaite
 		join  int
 		left  map[int]bool
 		right map[int]bool
+		all   map[int]bool // operators on the right
 	}
 	var all []held
 	for i := range g.Operators {
@@ -40,7 +43,9 @@ func gates(g *graph.Graph) (joins map[int]*gate, sources map[int][]*gate, awaite
 			continue
 		}
 		in := g.Operators[i].Inputs
-		h := held{i, sourcesOf(g, in[0].Operator, false), sourcesOf(g, in[1].Operator, true)}
+		h := held{join: i}
+		h.left, _ = sourcesOf(g, in[0].Operator, false)
+		h.right, h.all = sourcesOf(g, in[1].Operator, true)
 		all = append(all, h)
 		for l := range h.left {
 			if waits[l] == nil {
@@ -57,7 +62,7 @@ func gates(g *graph.Graph) (joins map[int]*gate, sources map[int][]*gate, awaite
 		for l := range h.left {
 			if !reaches(waits, l, l) {
 				sources[l] = append(sources[l], x)
-				maps.Copy(awaited, h.right)
+				maps.Copy(awaited, h.all)
 			}
 		}
 	}
@@ -65,10 +70,10 @@ func gates(g *graph.Graph) (joins map[int]*gate, sources map[int][]*gate, awaite
 }
 
 // sourcesOf are the sources that rows of an operator come from and, with looked, those
-// that they were joined with when they came.
-func sourcesOf(g *graph.Graph, op int, looked bool) map[int]bool {
-	seen := map[int]bool{op: true}
-	found := map[int]bool{}
+// that they were joined with when they came; seen has all operators on the way.
+func sourcesOf(g *graph.Graph, op int, looked bool) (found, seen map[int]bool) {
+	seen = map[int]bool{op: true}
+	found = map[int]bool{}
 	for i := op; i >= 0; i-- {
 		if !seen[i] {
 			continue
@@ -82,7 +87,7 @@ func sourcesOf(g *graph.Graph, op int, looked bool) map[int]bool {
 			found[i] = true
 		}
 	}
-	return found
+	return found, seen
 }
 
 // reaches reports whether there is a way from one source to another over those that
@@ -108,18 +113,17 @@ func reaches(waits map[int]map[int]bool, from, to int) bool {
 
 // isHeld reports whether the source is to wait for a gate.
 func (s *sourceTask) isHeld() bool {
-	for len(s.gates) > 0 {
-		if s.gates[0].closed.Load() > 0 {
+	for _, g := range s.gates {
+		if g.closed.Load() > 0 {
 			return true
 		}
-		s.gates = s.gates[1:]
 	}
 	return false
 }
 
 // hasCaughtUp reports whether the splits have once had nothing more to deliver.
 func (s *sourceTask) hasCaughtUp() bool {
-	if s.in.Source == nil {
+	if s.ended || s.in.Source == nil {
 		return s.ended
 	}
 	for _, sp := range s.splits {

@@ -15,6 +15,7 @@ const (
 	idleMessage
 	barrierMessage
 	endMessage
+	positionMessage
 )
 
 // message is what travels between tasks.
@@ -24,6 +25,7 @@ type message struct {
 	watermark Watermark
 	idle      bool
 	barrier   Barrier
+	position  uint64
 }
 
 // queueMessages is how many messages one sender may have under way to one
@@ -89,7 +91,7 @@ func (m *mailbox) send(sender int, msg message) error {
 	}
 	q.ring[(q.head+q.n)%queueMessages] = msg
 	q.n++
-	if q.n >= wakeMessages || msg.kind != batchMessage && msg.kind != watermarkMessage {
+	if q.n >= wakeMessages || msg.kind != batchMessage && msg.kind != watermarkMessage && msg.kind != positionMessage {
 		wake(&m.notEmpty, m.receiver)
 	}
 	return nil

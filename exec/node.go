@@ -30,7 +30,13 @@ type node struct {
 	barriers   int
 	ends       int
 	ended      bool
-	gate       *gate // holds sources back until a port has caught up; nil: none
+
+	gate      *gate    // holds sources back until a port has caught up; nil: none
+	passed    bool     // it has
+	positions []uint64 // per port: all rows up to here have come
+	position  uint64
+	at        *atomic.Uint64 // of the gate's port, for the sources held back
+	looked    bool           // rows come to the right of a lookup join
 
 	counters liveCounters
 	counted  *Counters // what the operator counts itself, nil for nothing

@@ -149,9 +149,15 @@ func (r *Run) build(ctx context.Context) error {
 				}
 				if n.gate = joins[o]; n.gate != nil {
 					n.gate.closed.Add(1)
+					n.at = new(atomic.Uint64)
+					n.gate.at = append(n.gate.at, n.at)
 				}
+				n.looked = awaited[o]
 				if t.source != nil && t.source.node == n {
 					t.source.gates, t.source.awaited = held[o], awaited[o]
+					for _, g := range held[o] {
+						g.holds = append(g.holds, t.source)
+					}
 				}
 				t.nodes = append(t.nodes, n)
 				byOperator[o] = append(byOperator[o], n)
@@ -173,6 +179,7 @@ func (r *Run) newNode(ctx context.Context, t *task, spec *graph.Operator, tasks 
 	n := &node{spec: spec, task: t, watermark: WatermarkMin, view: spec.Kind == graph.MaterializeKind}
 	n.watermarks = make([]Watermark, max(1, len(spec.Inputs)))
 	n.idlePorts = make([]bool, len(n.watermarks))
+	n.positions = make([]uint64, len(n.watermarks))
 	for p := range n.watermarks {
 		n.watermarks[p] = WatermarkMin
 	}
@@ -225,7 +232,7 @@ func (r *Run) drive(n *node, tasks int) error {
 	if in.Aside != nil {
 		n.aside = in.Aside
 	}
-	n.task.source = &sourceTask{task: n.task, in: *in, node: n, control: make(chan control, 4)}
+	n.task.source = &sourceTask{task: n.task, in: *in, node: n, control: make(chan control, 4), bell: make(chan struct{}, 1)}
 	n.task.source.alignment, n.task.source.marks = r.shared(n.spec.ID, tasks)
 	r.sources = append(r.sources, n.task.source)
 	return nil
@@ -263,7 +270,10 @@ func (r *Run) connect(o int, nodes [][]*node) {
 				boxes = append(boxes, n.task.mailbox())
 				ids = append(ids, n.task.addSender(sender.task, port))
 			}
-			sender.sends = append(sender.sends, newExchange(in.Exchange.Kind, in.Exchange.Keys, from.Fields, r.opt.BatchRows, boxes, ids))
+			x := newExchange(in.Exchange.Kind, in.Exchange.Keys, from.Fields, r.opt.BatchRows, boxes, ids)
+			g := nodes[o][0].gate
+			x.looked = nodes[o][0].looked || g != nil && port == g.port
+			sender.sends = append(sender.sends, x)
 		}
 	}
 }

@@ -74,10 +74,11 @@ type sourceTask struct {
 	turns     []*split // those to read in this round
 	turn      int      // the one to read next
 	alignment *alignment
-	marks     *alignment // the tasks' watermarks
-	slowest   Watermark  // of the splits of all tasks
-	gates     []*gate    // nothing is read while one is closed
-	awaited   bool       // a gate of other sources waits for this one
+	marks     *alignment    // the tasks' watermarks
+	slowest   Watermark     // of the splits of all tasks
+	gates     []*gate       // nothing is read while one is closed, or beyond what has come to it
+	awaited   bool          // a gate of other sources waits for this one
+	bell      chan struct{} // rung when something has come to a gate
 }
 
 // split is one split being read.
@@ -110,6 +111,11 @@ func (s *sourceTask) main(ctx context.Context) error {
 		if n%turn == 0 {
 			s.task.pause()
 		}
+		if n%positionEvery == 0 {
+			if err := s.tellPosition(); err != nil {
+				return err
+			}
+		}
 		if err := s.handleControl(ctx); err != nil {
 			return err
 		}
@@ -141,6 +147,9 @@ func (s *sourceTask) main(ctx context.Context) error {
 		}
 		if !progress && len(s.waiting) == waiting {
 			if err := s.advance(); err != nil {
+				return err
+			}
+			if err := s.tellPosition(); err != nil {
 				return err
 			}
 			if err := s.flush(); err != nil {
@@ -287,6 +296,7 @@ func (s *sourceTask) read(ctx context.Context, sp *split, limit int) (bool, erro
 		return false, nil
 	}
 	s.out.Reset()
+	limited := s.limit(sp)
 	status, err := sp.reader.Read(ctx, s.out, limit)
 	if err != nil {
 		return false, s.node.wrap(fmt.Errorf("read split %s: %w", sp.state.ID, err))
@@ -311,7 +321,7 @@ func (s *sourceTask) read(ctx context.Context, sp *split, limit int) (bool, erro
 		sp.reader.Close()
 		sp.reader = nil
 	}
-	return s.out.N > 0 || status != connector.Idle, nil
+	return s.out.N > 0 || status == connector.End || status == connector.More && !limited, nil
 }
 
 // deliver pushes the batch just read down the chain. Rows that are behind the
@@ -485,6 +495,9 @@ func (s *sourceTask) end() error {
 	if err := s.node.onWatermark(0, WatermarkMax); err != nil {
 		return err
 	}
+	if err := s.tellPosition(); err != nil {
+		return err
+	}
 	if err := s.node.onEnd(); err != nil {
 		return err
 	}
@@ -498,7 +511,7 @@ func (s *sourceTask) end() error {
 // wait sleeps until a reader may have rows, a request comes, or it is time to
 // ask again.
 func (s *sourceTask) wait(ctx context.Context) error {
-	cases := []reflect.SelectCase{received(ctx.Done()), received(s.control), received(s.task.run.opt.Clock.After(idlePoll))}
+	cases := []reflect.SelectCase{received(ctx.Done()), received(s.control), received(s.bell), received(s.task.run.opt.Clock.After(idlePoll))}
 	for _, sp := range s.splits {
 		if sp.reader == nil {
 			continue

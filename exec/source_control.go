@@ -87,6 +87,9 @@ func (s *sourceTask) releaseBarriers() error {
 		s.waiting = s.waiting[1:]
 		b := *c.barrier
 		b.Caught = s.hasCaughtUp()
+		if err := s.tellPosition(); err != nil {
+			return err
+		}
 		if err := s.task.barrier(b); err != nil {
 			return err
 		}

@@ -36,6 +36,7 @@ type task struct {
 	senderBarriers   int
 	senderCaught     []bool // of each sender's last barrier
 	senderEnds       []bool
+	senderPositions  []uint64
 
 	marks []Watermark // of one port's senders, to be merged
 	idle  []bool
@@ -55,6 +56,7 @@ func (t *task) addSender(sender *task, port int) int {
 	t.senderWatermarks = append(t.senderWatermarks, WatermarkMin)
 	t.senderIdle = append(t.senderIdle, false)
 	t.senderEnds = append(t.senderEnds, false)
+	t.senderPositions = append(t.senderPositions, 0)
 	t.senderCaught = append(t.senderCaught, false)
 	return t.box.addSender(sender)
 }
@@ -69,6 +71,7 @@ func (t *task) endUnfed() {
 	for p := range head.watermarks {
 		if !slices.Contains(t.ports, p) {
 			head.watermarks[p] = WatermarkMax
+			head.positions[p] = positionUnlimited
 			head.ends++
 		}
 	}
@@ -178,6 +181,8 @@ func (t *task) handle(sender int, msg message) error {
 	case idleMessage:
 		t.senderIdle[sender] = msg.idle
 		return t.advance(t.ports[sender])
+	case positionMessage:
+		return t.onPosition(sender, msg.position)
 	case barrierMessage:
 		return t.onBarrier(sender, msg.barrier)
 	default:

@@ -3,6 +3,7 @@ package table
 import (
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 
@@ -142,7 +143,7 @@ func (s *source) Open(_ context.Context, split connector.Split, at []byte, want 
 	st := s.store
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	r := &reader{store: st, source: s, table: s.table, want: want, offset: offset{snapshot: true, position: st.durable}}
+	r := &reader{store: st, source: s, table: s.table, want: want, limit: math.MaxUint64, offset: offset{snapshot: true, position: st.durable}}
 	if at != nil {
 		var err error
 		if r.offset, err = parseOffset(at); err != nil {
@@ -212,7 +213,8 @@ type reader struct {
 	cursor *cursor
 	txns   []tableTxn // of the frame at hand, still to be delivered
 	rows   changeCursor
-	fenced bool   // the next transaction lies beyond the fence
+	held   bool   // the next transaction lies beyond the fence or the limit
+	limit  uint64 // no row of a later position is to be delivered
 	skip   uint64 // rows of the next transaction that were delivered before
 }
 
@@ -225,6 +227,9 @@ type tableTxn struct {
 // Read implements connector.Reader.
 func (r *reader) Read(_ context.Context, out *batch.Batch, max int) (connector.Status, error) {
 	if r.offset.snapshot {
+		if len(r.versions) > 0 && r.offset.position > r.limit {
+			return connector.More, nil
+		}
 		if len(r.versions) > 0 {
 			r.readSnapshot(out, max)
 			return connector.More, nil
@@ -250,7 +255,7 @@ func (r *reader) Read(_ context.Context, out *batch.Batch, max int) (connector.S
 	for _, c := range out.Cols {
 		c.Resize(out.N)
 	}
-	if out.N == 0 && !r.fenced {
+	if out.N == 0 && !r.held {
 		return connector.Idle, nil
 	}
 	return connector.More, nil
@@ -333,12 +338,13 @@ func (r *reader) readLog(out *batch.Batch, max int) error {
 }
 
 // advance goes to the next rows of the table: within the transaction, the frame,
-// or the log. It reports false at the end of the log, or at the fence.
+// or the log. It reports false at the end of the log, at the fence and at the limit.
 func (r *reader) advance() (bool, error) {
-	r.fenced = false
+	r.held = false
 	for {
 		if len(r.txns) > 0 && len(r.txns[0].bodies) > 0 {
-			if r.fenced = !r.source.begin(r.txns[0].position); r.fenced {
+			at := r.txns[0].position
+			if r.held = at > r.limit || !r.source.begin(at); r.held {
 				return false, nil
 			}
 			var err error
@@ -403,6 +409,17 @@ func (r *reader) Pass() {
 	defer r.store.fenceMu.Unlock()
 	r.source.fence = 0
 }
+
+// Position implements connector.Positioned.
+func (r *reader) Position() uint64 {
+	if r.offset.snapshot {
+		return 0
+	}
+	return r.offset.position
+}
+
+// Limit implements connector.Positioned.
+func (r *reader) Limit(position uint64) { r.limit = position }
 
 // Offset implements connector.Reader.
 func (r *reader) Offset() []byte { return r.offset.text() }
