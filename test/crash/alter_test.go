@@ -17,9 +17,10 @@ import (
 // of the one under way, and all rows that were told done, with the values that they
 // had in the columns that are left.
 func TestAlterTableAfterKills(t *testing.T) {
+	binary := servers.BuildMillrace(t, "../..")
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
-	p, err := servers.NewMillrace(servers.BuildMillrace(t, "../.."), t.TempDir())
+	p, err := servers.NewMillrace(binary, t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
