@@ -265,37 +265,56 @@ func windowBound(n logical.Node, x *scalar.Expr) string {
 }
 
 // ofOuterWindow reports whether the rows of a subquery are those of one window, by a
-// bound that is an outer value. What it aggregates then is grouped by that window.
-func ofOuterWindow(n logical.Node) bool {
+// bound that is an outer value, one of these bounds if rows are compared with others in
+// other ways too. What it aggregates then is grouped by that window.
+func ofOuterWindow(n logical.Node, outer []string) bool {
 	switch n := n.(type) {
 	case *logical.Filter:
-		in, found := n.Input.Fields(), false
+		in, found, same, others := n.Input.Fields(), false, false, false
 		for _, c := range scalar.Conjuncts(n.Predicate) {
 			if walk(c, func(x *scalar.Expr) bool { return x.Op != scalar.OpOuter }) {
 				continue
 			}
 			if c.Op != scalar.OpCall || !strings.HasPrefix(c.Func, "=(") {
-				return false
+				others = true
+				continue
 			}
 			for i, x := range c.Args {
-				found = found || x.Op == scalar.OpColumn && in[x.Column].WindowBound != "" && c.Args[1-i].Op == scalar.OpOuter
+				if y := c.Args[1-i]; x.Op == scalar.OpColumn && in[x.Column].WindowBound != "" && y.Op == scalar.OpOuter {
+					found, same = true, same || outer[y.Column] == in[x.Column].WindowBound
+				}
 			}
 		}
-		return found || ofOuterWindow(n.Input)
+		return same || found && !others || !others && ofOuterWindow(n.Input, outer)
 	case *logical.Project:
-		return ofOuterWindow(n.Input)
+		return ofOuterWindow(n.Input, outer)
 	case *logical.Aggregate:
-		return ofOuterWindow(n.Input)
+		return ofOuterWindow(n.Input, outer)
 	}
 	return false
 }
 
-// closes checks that a query that emits when windows close has windows that do.
-func closes(n logical.Node, pos int) error {
+// outerBounds are the bounds of windows that the values are that the subquery of an Apply
+// depends on, "" for those that are none; outer are those around the Apply.
+func outerBounds(n *logical.Apply, outer []string) []string {
+	out := make([]string, len(n.Args))
+	for i, x := range n.Args {
+		if x.Op == scalar.OpOuter {
+			out[i] = outer[x.Column]
+		} else {
+			out[i] = windowBound(n.Input, x)
+		}
+	}
+	return out
+}
+
+// closes checks that a query that emits when windows close has windows that do. Within a
+// subquery, outer are the bounds of windows that it depends on, as in outerBounds.
+func closes(n logical.Node, pos int, outer ...string) error {
 	switch n := n.(type) {
 	case *logical.Aggregate:
 		byWindow := slices.ContainsFunc(n.Keys, func(k *scalar.Expr) bool { return windowBound(n.Input, k) != "" })
-		if !byWindow && readsWindow(n.Input) && !ofOuterWindow(n.Input) {
+		if !byWindow && readsWindow(n.Input) && !ofOuterWindow(n.Input, outer) {
 			return pgerr.New(pgerr.FeatureNotSupported, "EMIT ON WINDOW CLOSE needs every aggregation to be grouped by a window").At(pos).
 				Hint("Group by window_start and window_end of TUMBLE, HOP or CUMULATE, or in a subquery compare those with the ones of the query around it.")
 		}
@@ -310,8 +329,12 @@ func closes(n logical.Node, pos int) error {
 				Hint("%s None goes through the groups of another key, or the side of a join that is filled up with nulls.", hint)
 		}
 	}
-	for _, in := range n.Inputs() {
-		if err := closes(in, pos); err != nil {
+	for i, in := range n.Inputs() {
+		of := outer
+		if a, is := n.(*logical.Apply); is && i == 1 {
+			of = outerBounds(a, outer)
+		}
+		if err := closes(in, pos, of...); err != nil {
 			return err
 		}
 	}

@@ -90,6 +90,14 @@ func (e *Expiry) End() (column int, plus int64) {
 	return e.Column, e.Shift + e.Keep
 }
 
+// KeepUntil has a row forgotten once the watermark is past a column of it plus some
+// microseconds.
+func (e *Expiry) KeepUntil(column int, plus int64) {
+	if e.Keep = plus; column != e.Column || e.Shift != 0 {
+		e.Until = &column
+	}
+}
+
 func (e *Expiry) check(in []types.Field) error {
 	var used []int
 	if e.Column != -1 {

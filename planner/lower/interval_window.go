@@ -79,11 +79,15 @@ func (j *regularJoin) changingInterval(spec *graph.Join, side int) error {
 	j.open[side] = open
 	own := s.closes(open.window)
 	own.Shift += open.lag
-	rest := &graph.Expiry{Column: b.time, Forever: true}
-	if b, size := bounds[1-side], open.window.spec.Size; b != nil && open.window.spec.Kind != logical.Session && s.attrOf(s.in.exprs[b.time]).by == open.window {
-		rest.Forever, rest.Keep = false, b.micros+size-1+open.lag
-		if b.until != rest.Column {
-			rest.Until = &b.until
+	rest := &graph.Expiry{Column: b.time, Shift: b.shift, Forever: true}
+	if b := bounds[1-side]; b != nil && open.window.spec.Kind != logical.Session {
+		switch a := s.attrOf(s.in.exprs[b.time]); {
+		case a.by == open.window:
+			rest.Forever = false
+			rest.KeepUntil(b.until, b.micros+open.window.spec.Size-1+open.lag)
+		case a.window == open.window && a.bound != "time": // by the end of the window
+			rest.Forever = false
+			rest.KeepUntil(b.until, b.micros-1+open.lag)
 		}
 	}
 	spec.Sides[side].Expiry, spec.Sides[1-side].Expiry = own, rest

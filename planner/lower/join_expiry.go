@@ -144,12 +144,12 @@ func (j *regularJoin) intervalJoin(spec *graph.Join) error {
 	for i := range j.sides {
 		s, e := &j.sides[i], graph.Expiry{Column: -1}
 		if other := bounds[1-i]; other != nil { // rows of this side are not to be late
-			e.Column = s.place[other.time]
+			e.Column, e.Shift = s.place[other.time], other.shift
 		}
 		if b := bounds[i]; b == nil {
 			e.Forever = true
-		} else if e.Keep = b.micros; s.place[b.until] != e.Column {
-			e.Until = &s.place[b.until]
+		} else {
+			e.KeepUntil(s.place[b.until], b.micros)
 		}
 		if e.Column < 0 && e.Forever {
 			continue
@@ -198,15 +198,19 @@ func (j *regularJoin) useTimes() error {
 }
 
 // timeBound says that a row of a side matches none of the other whose event time,
-// its column time, is more than column until of the row plus micros.
+// its column time plus shift, is more than column until of the row plus micros.
 type timeBound struct {
 	side, until, time int
-	micros            int64
+	micros, shift     int64
+	derived           bool // the event time is none of the column's own
 }
 
 // tighter reports whether a is to be preferred to b: a bound from the row's own
 // event time to one from another column, which may be far ahead, then the shorter.
 func (j *regularJoin) tighter(a, b *timeBound) bool {
+	if a.derived != b.derived {
+		return b.derived
+	}
 	attrs := j.sides[a.side].s.attrs
 	if x, y := attrs[a.until].time, attrs[b.until].time; x != y {
 		return x
@@ -235,10 +239,31 @@ func (j *regularJoin) boundOf(x *scalar.Expr) (b timeBound, ok bool) {
 	}
 	from, time := j.sideOf(c)
 	side, until := j.sideOf(d)
-	if from == side || !j.sides[from].s.attrs[time].ahead() {
+	if from == side {
 		return b, false
 	}
-	return timeBound{side: side, until: until, time: time, micros: dm - cm}, true
+	b = timeBound{side: side, until: until, time: time, micros: dm - cm}
+	if a := j.sides[from].s.attrs[time]; !a.ahead() {
+		b.derived = true
+		if b.shift, ok = j.derived(from, a); !ok {
+			return b, false
+		}
+		b.micros += b.shift
+	}
+	return b, true
+}
+
+// derived reports whether a column of a side that has no event time of its own tells one
+// of its rows, so many microseconds later: the start of a window, whose end is its size
+// later, or before that, or the end of a session that has closed.
+func (j *regularJoin) derived(side int, a attr) (later int64, ok bool) {
+	if a.bound == "" || !a.window.attr.time || a.window.attr.proc {
+		return 0, false
+	}
+	if w := a.window.spec; w.Kind != logical.Session {
+		return w.Size, a.bound == "start"
+	}
+	return 0, a.bound == "end" && j.b.settled(j.sides[side].s.op)
 }
 
 // ahead reports whether no row of an append-only stream has less in a column than what
