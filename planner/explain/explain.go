@@ -274,7 +274,7 @@ func (p *printer) source(o *graph.Operator, add func(string, ...any)) {
 		physical[i] = types.Field{Name: c.Name, Type: c.Type}
 	}
 	if s.Lookup != nil {
-		add("index: %s", lookup(s))
+		add("%s", lookup(s))
 	}
 	for i, x := range s.Exprs {
 		if x.Op != scalar.OpColumn {

@@ -7,8 +7,24 @@ import (
 	"github.com/millrace/millrace/planner/graph"
 )
 
-// lookup is the index's name, and what is looked up in it.
+// lookup is how the rows that are wanted are found.
 func lookup(s *graph.Source) string {
+	if !s.Lookup.Hash {
+		return "index: " + indexed(s)
+	}
+	var names []string
+	for _, k := range s.Lookup.Columns {
+		for _, c := range s.Physical {
+			if c.Column == k.Column {
+				names = append(names, c.Name)
+			}
+		}
+	}
+	return "hash: " + strings.Join(names, ", ") + ", by outer values"
+}
+
+// indexed is the index's name, and what is looked up in it.
+func indexed(s *graph.Source) string {
 	l := s.Lookup
 	name := func(i int) string {
 		for _, c := range s.Physical {

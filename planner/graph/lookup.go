@@ -18,6 +18,10 @@ type Lookup struct {
 	// Outer says that the ranges depend on outer values: they are found once these are
 	// known.
 	Outer bool `json:"outer,omitempty"`
+	// Hash says that no index has the rows: Columns are those whose values tell which
+	// are wanted, and who runs the query keeps the rows by these, as long as it runs.
+	// Without Ranges no rows are wanted.
+	Hash bool `json:"hash,omitempty"`
 	// Ordered says that the rows are wanted in the order of the index, from its
 	// end with Reverse. No more than Enough are wanted, if that is not 0.
 	Ordered bool  `json:"ordered,omitempty"`

@@ -41,6 +41,7 @@ func useIndexes(g *graph.Graph, opts Options) {
 			useOrder(g, &g.Operators[i], readers, indexes)
 		}
 	}
+	useHashes(g, readers)
 }
 
 // wanted is what a filter says about the rows of a relation.
@@ -130,9 +131,10 @@ func BindLookups(g *graph.Graph) {
 		s, old := *o.Source, o.Source.Lookup
 		w := wantedOf(&s, f.Filter.Predicate)
 		x := Index{Name: old.Index, Columns: old.Columns}
-		l := w.lookup(x, w.equal(x.Columns))
-		l.Ordered, l.Reverse = old.Ordered, old.Reverse
-		if s.Lookup = l; l.Ordered && len(w.points) != 1 {
+		n := w.equal(x.Columns)
+		l := w.lookup(x, n)
+		l.Ordered, l.Reverse, l.Hash = old.Ordered, old.Reverse, old.Hash
+		if s.Lookup = l; l.Hash && n < len(x.Columns) || l.Ordered && len(w.points) != 1 {
 			l.Ranges = nil
 		} else if !l.Ordered && len(l.Ranges) == 0 {
 			s.Lookup = nil // of null, which nothing is equal to

@@ -56,6 +56,8 @@ type boundedParts struct {
 	bad  map[string]*leftOut  // by relation
 	own  *table.Snapshot      // of own tables
 	keys map[string]*joinKeys // by source operator
+
+	hashes map[string]*hashedRows // by what they are of
 }
 
 func (h *Handler) newBoundedParts(ctx context.Context, s *session.Session, g *graph.Graph, collect func(*batch.Batch) error) *boundedParts {
@@ -174,8 +176,14 @@ func (p *boundedParts) Source(op *graph.Operator, task, tasks int) (*exec.Source
 	if err != nil {
 		return nil, err
 	}
-	if l := op.Source.Lookup; l != nil && l.Keys != "" {
+	switch l := op.Source.Lookup; {
+	case l == nil:
+	case l.Keys != "":
 		src = &keyedSource{of: src.(indexed), by: l, keys: p.keysFor(op.ID)}
+	case l.Hash:
+		if src, err = p.hashed(op.Source, src.(indexed)); err != nil {
+			return nil, err
+		}
 	}
 	in.Source = src
 	splits, err := src.Splits(p.ctx)
