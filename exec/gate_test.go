@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/millrace/millrace/batch"
+	"github.com/millrace/millrace/connector"
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/types"
 )
@@ -105,7 +106,7 @@ type gateFactory struct {
 }
 
 func (f gateFactory) Operator(op *graph.Operator, task, tasks int) (Made, error) {
-	if op.Kind == graph.LookupJoinKind {
+	if op.Kind == graph.LookupJoinKind && op.ID == "second" {
 		return Made{Operator: f.join}, nil
 	}
 	return f.factory.Operator(op, task, tasks)
@@ -115,8 +116,17 @@ func (f gateFactory) Source(op *graph.Operator, task, tasks int) (*SourceInput, 
 	if op.ID == "right" {
 		return f.right.Source(op, task, tasks)
 	}
-	return f.factory.Source(op, task, tasks)
+	in, err := f.factory.Source(op, task, tasks)
+	if op.ID == "middle" && err == nil {
+		in.Source = unbounded{in.Source}
+	}
+	return in, err
 }
+
+// unbounded has nothing that was there at the start.
+type unbounded struct{ connector.Source }
+
+func (unbounded) Endless() bool { return true }
 
 // No left row comes to a lookup join before the rows that were on its right at the
 // start, and all come after.
@@ -174,15 +184,22 @@ func (f caughtUp) Source(op *graph.Operator, task, tasks int) (*SourceInput, err
 }
 
 // TestBarriersThatCatchUpOpenGates sends one barrier, before the right side has come: the
-// left side's waits for its rows, and these for that of the right side.
+// left side's waits for its rows, and these for that of the right side. In the second graph
+// what comes between has caught up, but waits for the right side itself.
 func TestBarriersThatCatchUpOpenGates(t *testing.T) {
 	fields := chain(graph.Hash).Operators[0].Fields
-	hash := graph.Exchange{Kind: graph.Hash, Keys: []int{0}}
-	g := &graph.Graph{Version: graph.Version, Operators: []graph.Operator{
-		{ID: "left", Kind: graph.SourceKind, Fields: fields, TimeColumn: 1},
-		{ID: "right", Kind: graph.SourceKind, Fields: fields, TimeColumn: 1},
-		{ID: "second", Kind: graph.LookupJoinKind, Fields: fields, Inputs: []graph.Input{{Operator: 0, Exchange: hash}, {Operator: 1, Exchange: hash}}},
-	}}
+	source := func(id string) graph.Operator {
+		return graph.Operator{ID: id, Kind: graph.SourceKind, Fields: fields, TimeColumn: 1}
+	}
+	lookup := func(id string, left, right int) graph.Operator {
+		hash := graph.Exchange{Kind: graph.Hash, Keys: []int{0}}
+		return graph.Operator{ID: id, Kind: graph.LookupJoinKind, Fields: fields, Inputs: []graph.Input{{Operator: left, Exchange: hash}, {Operator: right, Exchange: hash}}}
+	}
+	barrierOpensGates(t, &graph.Graph{Version: graph.Version, Operators: []graph.Operator{source("left"), source("right"), lookup("second", 0, 1)}})
+	barrierOpensGates(t, &graph.Graph{Version: graph.Version, Operators: []graph.Operator{source("left"), source("right"), source("middle"), lookup("first", 2, 1), lookup("second", 0, 3)}})
+}
+
+func barrierOpensGates(t *testing.T, g *graph.Graph) {
 	for parallelism := 1; parallelism <= 3; parallelism++ {
 		f := caughtUp{gateFactory{newFactory(t, 2, 500), newFactory(t, 3, 3000), gated{right: new(atomic.Int64), left: new(atomic.Int64), early: new(atomic.Int64), all: 9000}}}
 		passed := make(chan struct{}, 100)

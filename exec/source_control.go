@@ -64,6 +64,9 @@ func (s *sourceTask) releaseBarriers() error {
 	for len(s.waiting) > 0 {
 		c := s.waiting[0]
 		if c.catchUp && !s.draining {
+			if s.isHeld() { // those that wait for it wait for what opens its gate, too
+				return nil
+			}
 			for _, sp := range s.splits {
 				if there, reached := sp.fence(); there && reached {
 					sp.caughtUp, sp.reachedEnd = true, true
