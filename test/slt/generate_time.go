@@ -28,6 +28,9 @@ type timed struct {
 	dated  bool      // every row has a time
 	now    time.Time // of the newest rows
 	ids    int
+	// versions are the keys of r1 that have had one, replaced says that one of them is gone.
+	versions map[string]bool
+	replaced bool
 }
 
 // The watermark is lag behind, closing is the time of the row that closes all that
@@ -42,7 +45,9 @@ const (
 	closing = "TIMESTAMP '2024-02-01'"
 )
 
-func newTimed(g *generator) *timed { return &timed{generator: g, goesOn: g.chance(2), now: firstTime} }
+func newTimed(g *generator) *timed {
+	return &timed{generator: g, goesOn: g.chance(2), now: firstTime, versions: map[string]bool{}}
+}
 
 // timedNames are the tables of a case: e1 and e2 only grow, c1 and c2 change, and r1
 // has versions.
@@ -136,6 +141,7 @@ func (g *timed) version() twin {
 	}
 	since := "TIMESTAMP '" + g.now.Format("2006-01-02 15:04:05.000") + "'"
 	k := fmt.Sprint(g.rng.IntN(12) - 3)
+	g.replaced, g.versions[k] = g.replaced || g.versions[k], true
 	if g.chance(5) && !g.goesOn {
 		return twin{"DELETE FROM r1 WHERE k = " + k, "INSERT INTO r1 SELECT k, v, t, n, b, since, nextval('r1_seq_seq'), true FROM (SELECT * FROM r1 WHERE k = " + k + " ORDER BY since DESC, seq DESC LIMIT 1) AS x WHERE NOT dead"}
 	}
@@ -182,7 +188,9 @@ func (g *timed) view(relations []relation) timedView {
 	case 6:
 		return g.intervalJoin()
 	case 7:
-		return g.temporalJoin()
+		if !g.replaced { // a new view knows the versions that there are, not those before
+			return g.temporalJoin()
+		}
 	case 8:
 		return g.asofJoin()
 	case 9:
