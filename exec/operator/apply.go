@@ -19,6 +19,8 @@ import (
 type apply struct {
 	exec.Stateless
 	spec    *graph.Apply
+	id      string
+	env     *Env
 	fields  []types.Field // of the output
 	width   int           // of the input
 	args    program
@@ -53,7 +55,7 @@ func newApply(op *graph.Operator, env *Env) (exec.Operator, error) {
 	if env.Subquery == nil {
 		return nil, pgerr.NotSupported(-1, "a subquery here")
 	}
-	a := &apply{spec: op.Apply, fields: op.Fields, width: len(env.Inputs[0]), run: env.Subquery, memo: map[string]*answer{}, held: env.Memory.Meter(),
+	a := &apply{spec: op.Apply, id: op.ID, env: env, fields: op.Fields, width: len(env.Inputs[0]), run: env.Subquery, memo: map[string]*answer{}, held: env.Memory.Meter(),
 		limit: env.BatchRows, out: batch.New(layoutOf(op.Fields), 0), sel: []uint16{}, asking: []uint16{}}
 	var err error
 	if a.args, err = compileProgram(op.Apply.Args, op.ID, env, env.Inputs[0]); err != nil {
@@ -152,7 +154,7 @@ func (a *apply) answer(args []types.Value) (*answer, error) {
 	}
 	g := a.spec.Sub
 	if len(args) > 0 {
-		g = bindOuter(g, args)
+		g = a.bindOuter(args)
 	}
 	rows := batch.New(layoutOf(g.Operators[len(g.Operators)-1].Fields), 0)
 	if err := a.run(g, nil, func(b *batch.Batch) error {
@@ -322,13 +324,61 @@ func (a *apply) quantify(in *batch.Batch, i int, to *answer) error {
 	return a.add(in, i, result)
 }
 
-// bindOuter is g with the arguments' values in place of OpOuter. What belongs to
-// nested Applies' own subqueries stays.
-func bindOuter(g *graph.Graph, vals []types.Value) *graph.Graph {
-	return g.MapExprs(func(e *scalar.Expr) *scalar.Expr {
-		if e.Op != scalar.OpOuter {
+// bindOuter is the subquery with the arguments' values in place of OpOuter, and with what
+// can be computed of these alone: so it can be looked up. What belongs to nested Applies'
+// own subqueries stays. Where a computation fails nothing is looked up: the rows for which
+// it is asked for tell.
+func (a *apply) bindOuter(vals []types.Value) *graph.Graph {
+	bound, fails := map[*scalar.Expr]bool{}, false
+	g := a.spec.Sub.MapExprs(func(e *scalar.Expr) *scalar.Expr {
+		v := &types.Value{}
+		switch {
+		case e.Op == scalar.OpOuter:
+			v = &vals[e.Column]
+		case (e.Op == scalar.OpCall || e.Op == scalar.OpCast) && ofBound(e, bound):
+			var err error
+			if *v, err = a.constant(e); err != nil {
+				fails = true
+				return e
+			}
+		default:
 			return e
 		}
-		return &scalar.Expr{Op: scalar.OpConst, Type: e.Type, Value: &vals[e.Column], Pos: e.Pos, Text: e.Text}
+		c := &scalar.Expr{Op: scalar.OpConst, Type: e.Type, Value: v, Pos: e.Pos, Text: e.Text}
+		bound[c] = true
+		return c
 	})
+	for i := range g.Operators {
+		if s := g.Operators[i].Source; fails && s != nil && s.Lookup != nil && s.Lookup.Outer {
+			c := *s
+			c.Lookup = nil
+			g.Operators[i].Source = &c
+		}
+	}
+	return g
+}
+
+// ofBound reports whether x is of constants alone, bound ones among them.
+func ofBound(x *scalar.Expr, bound map[*scalar.Expr]bool) (some bool) {
+	for _, arg := range x.Args {
+		if arg.Op != scalar.OpConst {
+			return false
+		}
+		some = some || bound[arg]
+	}
+	return some && scalar.VolatilityOf(x) == scalar.Immutable
+}
+
+// constant computes an expression without columns.
+func (a *apply) constant(x *scalar.Expr) (types.Value, error) {
+	p, err := compileProgram([]*scalar.Expr{x}, a.id, a.env, nil)
+	if err != nil {
+		return types.Value{}, err
+	}
+	p.now.set()
+	cols, err := p.compiled.Eval(&batch.Batch{N: 1})
+	if err != nil {
+		return types.Value{}, err
+	}
+	return cols[0].Value(0), nil
 }

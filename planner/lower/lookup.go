@@ -98,13 +98,21 @@ func findRows(s *graph.Source, predicate *scalar.Expr, opts Options) *graph.Look
 // isKnown reports whether an expression has one value that is known when the query runs,
 // and is not null as far as one can tell.
 func isKnown(x *scalar.Expr) bool {
-	return x.Op == scalar.OpOuter || x.Op == scalar.OpConst && !x.Value.Null
+	switch x.Op {
+	case scalar.OpOuter:
+		return true
+	case scalar.OpConst:
+		return !x.Value.Null
+	case scalar.OpCall, scalar.OpCast:
+		return hasOuter(x) && len(scalar.Columns(x)) == 0 && scalar.VolatilityOf(x) == scalar.Immutable
+	}
+	return false
 }
 
-// valueOf is the value of such an expression, any one for an outer value: what is made
-// of it has to be made again.
+// valueOf is the value of such an expression, any one if it depends on outer values: what
+// is made of it has to be made again.
 func valueOf(x *scalar.Expr) types.Value {
-	if x.Op == scalar.OpOuter {
+	if x.Op != scalar.OpConst {
 		return types.Value{}
 	}
 	return *x.Value

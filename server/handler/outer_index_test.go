@@ -24,6 +24,8 @@ func TestSubqueriesByIndexEqualScans(t *testing.T) {
 		{`SELECT * FROM small s, LATERAL (SELECT id FROM big b WHERE b.k = s.k AND b.n < s.n ORDER BY n DESC LIMIT 2) l`, "index: big_kn, by outer values, in its order"},
 		{`SELECT * FROM small s LEFT JOIN LATERAL (SELECT count(*) FROM big WHERE k IN (s.k, 'k1') AND n > s.n) l ON true`, "index: big_kn, by outer values"},
 		{`SELECT * FROM small s WHERE EXISTS (SELECT FROM sums WHERE n = s.m AND m > s.id)`, "hash: n, by outer values"},
+		{`SELECT (SELECT n FROM big WHERE id = s.id - 1) FROM small s`, "index: big_pkey, by outer values"},
+		{`SELECT * FROM small s WHERE EXISTS (SELECT FROM sums WHERE n = s.m * 2)`, "hash: n, by outer values"},
 	} {
 		contains(t, c.plan(q[0]), q[1])
 	}
@@ -47,6 +49,9 @@ func TestSubqueriesByIndexEqualScans(t *testing.T) {
 		for _, q := range [][2]string{ // with an index or a hash, and without
 			{`SELECT id, (SELECT max(k) FROM sums WHERE n = s.m AND m > s.id) FROM small s`, `SELECT id, (SELECT max(k) FROM sums WHERE n + 0 = s.m AND m + 0 > s.id) FROM small s`},
 			{`SELECT id, (SELECT n FROM big WHERE id = s.id) FROM small s`, `SELECT id, (SELECT n FROM big WHERE id + 0 = s.id) FROM small s`},
+			{`SELECT id, (SELECT n FROM big WHERE id = s.id - 1) FROM small s`, `SELECT id, (SELECT n FROM big WHERE id + 1 = s.id) FROM small s`},
+			{`SELECT id, (SELECT max(k) FROM sums WHERE n = s.m / 40 AND k > s.k || '1') FROM small s`, `SELECT id, (SELECT max(k) FROM sums WHERE n + 0 = s.m / 40 AND k || '' > s.k || '1') FROM small s`},
+			{`SELECT id, (SELECT max(id) FROM big WHERE id = CASE WHEN s.id <> 7 THEN 100 / (s.id - 7) END) FROM small s`, `SELECT id, (SELECT max(id) FROM big WHERE id + 0 = CASE WHEN s.id <> 7 THEN 100 / (s.id - 7) END) FROM small s`},
 			{`SELECT id, (SELECT n FROM big WHERE s.m = id AND n > 3) FROM small s`, `SELECT id, (SELECT n FROM big WHERE s.m = id + 0 AND n + 0 > 3) FROM small s`},
 			{`SELECT * FROM small s WHERE NOT EXISTS (SELECT FROM sums WHERE k = s.k)`, `SELECT * FROM small s WHERE NOT EXISTS (SELECT FROM sums WHERE k || '' = s.k)`},
 			{`SELECT * FROM small s, LATERAL (SELECT n FROM big b WHERE b.k = s.k AND b.n < s.n ORDER BY n DESC LIMIT 2) l`,
