@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
 	"github.com/millrace/millrace/types"
 )
 
@@ -245,10 +246,16 @@ func (g *Graph) Pairs(o *Operator) bool {
 func (g *Graph) few(i int) bool {
 	o := &g.Operators[i]
 	switch {
-	case o.Aggregate != nil && len(o.Aggregate.Keys) == 0, o.TopN != nil && len(o.TopN.Keys) == 0 && o.TopN.To <= fewRows:
+	case o.Aggregate != nil && g.oneGroup(o), o.TopN != nil && len(o.TopN.Keys) == 0 && o.TopN.To <= fewRows:
 		return true
 	case o.Kind == FilterKind, o.Kind == ProjectKind, o.Kind == ConsolidateKind, o.Kind == UpsertKind:
 		return g.few(o.Inputs[0].Operator)
 	}
 	return g.constant(i)
+}
+
+// oneGroup reports whether all keys of an aggregate are constants.
+func (g *Graph) oneGroup(o *Operator) bool {
+	in := &g.Operators[o.Inputs[0].Operator]
+	return !slices.ContainsFunc(o.Aggregate.Keys, func(k int) bool { return in.Project == nil || in.Project.Exprs[k].Op != scalar.OpConst })
 }
