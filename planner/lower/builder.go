@@ -180,16 +180,17 @@ func (b *builder) modeOf(op int) graph.Changelog { return b.ops[op].Mode }
 // current reports whether the rows of op are some of those that a relation has at
 // a time, so that there are no more of them than the relation has.
 func (b *builder) current(op int) bool {
-	for {
-		o := b.ops[op]
-		switch {
-		case o.source != nil:
-			return o.Mode != graph.AppendOnly
-		case o.Kind != graph.FilterKind && o.Kind != graph.ProjectKind:
-			return false
-		}
-		op = o.Inputs[0].Operator
+	o := b.ops[op]
+	switch {
+	case o.source != nil || o.Mode == graph.AppendOnly:
+		return o.Mode != graph.AppendOnly
+	case o.Kind == graph.FilterKind, o.Kind == graph.ProjectKind, o.Kind == graph.ConsolidateKind:
+	case o.Over != nil && o.Over.Window == nil && o.Inputs[0].StateTTL <= 0, o.TopN != nil && o.TopN.Window == nil && o.Inputs[0].StateTTL <= 0:
+		// What it forgets before the relation does, it would not take back.
+	default:
+		return false
 	}
+	return b.current(o.Inputs[0].Operator)
 }
 
 // upsertKey returns the columns of op that identify a row, nil for none.

@@ -132,7 +132,7 @@ func (b *builder) sessionOver(s stream, by []*scalar.Expr, time int, w *pendingW
 			if err := b.useTime(p.op, w.attr); err != nil {
 				return 0, err
 			}
-		} else {
+		} else if !b.current(p.op) {
 			o.Unbounded = "it keeps every row of its input: no state_ttl"
 		}
 	}
