@@ -328,7 +328,7 @@ func (l *level) derived(x *ast.Derived, left *bound) (*fromItem, error) {
 	if !x.Lateral {
 		defer l.hideLeft()()
 	}
-	node, err := l.b.queryNode(x.Query, e, queryMode{})
+	node, err := l.b.subquery(x.Query, e, queryMode{})
 	if err != nil {
 		return nil, err
 	}

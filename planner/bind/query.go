@@ -1,6 +1,8 @@
 package bind
 
 import (
+	"slices"
+
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
@@ -102,6 +104,15 @@ func (b *binder) queryNode(q *ast.Query, e env, mode queryMode) (logical.Node, e
 	return b.sortAndLimit(node, keys, q, e, scopeOf(node, "", ""), mode)
 }
 
+// subquery binds a query within another one.
+func (b *binder) subquery(q *ast.Query, e env, mode queryMode) (logical.Node, error) {
+	at := func(n Notice) bool { return n.Position == int(q.EmitPos) }
+	if q.Emit != "" && !slices.ContainsFunc(b.notices, at) { // of a WITH query that is read twice
+		b.warn(q.EmitPos, "EMIT ON WINDOW CLOSE is ignored in a subquery: it belongs at the end of the whole query")
+	}
+	return b.queryNode(q, e, mode)
+}
+
 // withQueries puts the WITH queries in scope, each seeing those before it, or with
 // RECURSIVE all of them.
 func (b *binder) withQueries(w *ast.With, e env) (env, error) {
@@ -157,7 +168,7 @@ func (b *binder) cteNode(c *cteScope, e env) (logical.Node, error) {
 	if c.recursive {
 		return b.recursiveQuery(c, e)
 	}
-	return b.queryNode(c.query, e, queryMode{})
+	return b.subquery(c.query, e, queryMode{})
 }
 
 // setExpr binds the body of a query that is not a plain SELECT with its own
@@ -173,7 +184,7 @@ func (b *binder) setExpr(x ast.SetExpr, e env, mode queryMode) (logical.Node, er
 	case *ast.Values:
 		return b.values(x, e, mode)
 	case *ast.Nested:
-		return b.queryNode(x.Query, e, mode)
+		return b.subquery(x.Query, e, mode)
 	case *ast.SetOp:
 		return b.setOp(x, e)
 	}

@@ -42,7 +42,7 @@ func (l *level) query(q *ast.Query, mode queryMode) (logical.Node, *outer, error
 		l.inAgg = false
 	}
 	o := &outer{from: l}
-	node, err := l.b.queryNode(q, env{ctes: l.ctes, outer: o}, mode)
+	node, err := l.b.subquery(q, env{ctes: l.ctes, outer: o}, mode)
 	return node, o, err
 }
 
