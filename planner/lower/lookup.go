@@ -2,6 +2,7 @@ package lower
 
 import (
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/planner/graph"
@@ -103,8 +104,9 @@ func isKnown(x *scalar.Expr) bool {
 		return true
 	case scalar.OpConst:
 		return !x.Value.Null
-	case scalar.OpCall, scalar.OpCast:
-		return hasOuter(x) && len(scalar.Columns(x)) == 0 && scalar.VolatilityOf(x) == scalar.Immutable
+	case scalar.OpCall, scalar.OpCast: // whoever has the outer values computes it of them
+		return hasOuter(x) && scalar.VolatilityOf(x) == scalar.Immutable &&
+			!slices.ContainsFunc(x.Args, func(a *scalar.Expr) bool { return a.Op != scalar.OpConst && !isKnown(a) })
 	}
 	return false
 }
@@ -142,13 +144,21 @@ func BindLookups(g *graph.Graph) {
 		n := w.equal(x.Columns)
 		l := w.lookup(x, n)
 		l.Ordered, l.Reverse, l.Hash = old.Ordered, old.Reverse, old.Hash
-		if s.Lookup = l; l.Hash && n < len(x.Columns) || l.Ordered && len(w.points) != 1 {
+		s.Lookup = l
+		switch {
+		case l.Hash && slices.ContainsFunc(w.conjuncts, isNever), l.Ordered && len(w.points) != 1:
 			l.Ranges = nil
-		} else if !l.Ordered && len(l.Ranges) == 0 {
-			s.Lookup = nil // of null, which nothing is equal to
+		case l.Hash && n < len(x.Columns), !l.Ordered && len(l.Ranges) == 0:
+			s.Lookup = nil
 		}
 		o.Source = &s
 	}
+}
+
+// isNever reports whether a predicate compares with null for equality, and so is never true.
+func isNever(x *scalar.Expr) bool {
+	null := func(a *scalar.Expr) bool { return a.Op == scalar.OpConst && a.Value.Null }
+	return x.Op == scalar.OpCall && strings.HasPrefix(x.Func, "=(") && slices.ContainsFunc(x.Args, null)
 }
 
 // equal is how many of the first columns have a value at each of the points.
