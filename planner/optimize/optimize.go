@@ -26,7 +26,7 @@ func optimize(n logical.Node, opts Options) logical.Node {
 	n = flattenUnions(n)
 	n = expandAll(leftDeep(gatherNested(n)))
 	n = avoidCrosses(pushFilters(n))
-	n = mergeProjects(n)
+	n = mergeProjects(transform(n, limitFirst))
 	return prune(n)
 }
 
