@@ -8,6 +8,8 @@ import (
 
 	"github.com/millrace/millrace/planner/graph"
 	"github.com/millrace/millrace/planner/logical"
+	"github.com/millrace/millrace/planner/scalar"
+	"github.com/millrace/millrace/types"
 )
 
 // Growth is a warning of state that grows for ever, or of results that do.
@@ -30,11 +32,14 @@ func Growths(g *graph.Graph, ttl int64) []Growth {
 	pos := -1
 	for i := range g.Operators {
 		o := &g.Operators[i]
-		if g.Crosses(o) {
+		x := unkeyed(g, o)
+		switch {
+		case x != nil:
+			out = append(out, compared(g, o, x))
+		case g.Crosses(o):
 			out = append(out, cross(o))
 			continue
-		}
-		if g.Pairs(o) {
+		case g.Pairs(o):
 			out = append(out, pairs(g, o))
 		}
 		if n := o.Multiplies(); n > 0 {
@@ -119,6 +124,40 @@ func pairs(g *graph.Graph, o *graph.Operator) Growth {
 	}
 	return Growth{Severe: true, Message: fmt.Sprintf("the join %s has no condition: every row of one side is paired with every row of the other", o.ID),
 		Detail: many, Hint: "Join by an equality.", Pos: o.Pos}
+}
+
+// unkeyed is an equality between the sides in the condition of a join that has no key: one
+// that holds for values of different bytes, or for nulls.
+func unkeyed(g *graph.Graph, o *graph.Operator) *scalar.Expr {
+	if o.Join == nil || len(o.Join.LeftKeys) > 0 || o.Join.AtEnd || g.Few(o.Inputs[0].Operator) || g.Few(o.Inputs[1].Operator) {
+		return nil
+	}
+	width := len(g.Operators[o.Inputs[0].Operator].Fields)
+	for _, x := range scalar.Conjuncts(o.Join.Residual) {
+		if x.Op == scalar.OpCall && (strings.HasPrefix(x.Func, "=(") || strings.HasPrefix(x.Func, notDistinct)) && len(x.Args) == 2 &&
+			scalar.SideOf(x.Args[0], width)*scalar.SideOf(x.Args[1], width) < 0 {
+			return x
+		}
+	}
+	return nil
+}
+
+const notDistinct = "is not distinct from("
+
+// compared warns of such an equality.
+func compared(g *graph.Graph, o *graph.Operator, x *scalar.Expr) Growth {
+	fields := append(of("left", g.Operators[o.Inputs[0].Operator].Fields), of("right", g.Operators[o.Inputs[1].Operator].Fields)...)
+	l, r := x.Args[0].Type, x.Args[1].Type
+	hint := "Join by an equality of values that are never null, such as coalesce(a.k, '') = coalesce(b.k, '')."
+	if !strings.HasPrefix(x.Func, notDistinct) {
+		as := max(l.Kind, r.Kind) // date, timestamp, timestamptz; real, double precision
+		if l.Kind == types.Char || r.Kind == types.Char {
+			as = types.Text
+		}
+		hint = fmt.Sprintf("Cast both sides to %s.", types.Of(as))
+	}
+	return Growth{Severe: true, Message: fmt.Sprintf("the join %s compares every row of one side with every row of the other: %s, of %s and %s, makes no key", o.ID, Expr(withoutText(x), fields), l, r),
+		Detail: "A million rows on each side are 1000000000000 pairs to compare.", Hint: hint, Pos: x.Pos}
 }
 
 // openSessions reports whether operator i reads rows of sessions, or puts rows in them, that

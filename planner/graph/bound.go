@@ -239,17 +239,17 @@ func (g *Graph) Crosses(o *Operator) bool {
 // to have few.
 func (g *Graph) Pairs(o *Operator) bool {
 	return o.Join != nil && len(o.Join.LeftKeys) == 0 && o.Join.Residual == nil && !o.Join.AtEnd &&
-		o.Join.Kind != logical.SemiJoin && o.Join.Kind != logical.AntiJoin && !g.few(o.Inputs[0].Operator) && !g.few(o.Inputs[1].Operator)
+		o.Join.Kind != logical.SemiJoin && o.Join.Kind != logical.AntiJoin && !g.Few(o.Inputs[0].Operator) && !g.Few(o.Inputs[1].Operator)
 }
 
-// few reports whether an operator's rows are few at any time.
-func (g *Graph) few(i int) bool {
+// Few reports whether an operator's rows are few at any time.
+func (g *Graph) Few(i int) bool {
 	o := &g.Operators[i]
 	switch {
 	case o.Aggregate != nil && g.oneGroup(o), o.TopN != nil && len(o.TopN.Keys) == 0 && o.TopN.To <= fewRows:
 		return true
 	case o.Kind == FilterKind, o.Kind == ProjectKind, o.Kind == ConsolidateKind, o.Kind == UpsertKind:
-		return g.few(o.Inputs[0].Operator)
+		return g.Few(o.Inputs[0].Operator)
 	}
 	return g.constant(i)
 }
