@@ -20,8 +20,9 @@ type Lookup struct {
 	Outer bool `json:"outer,omitempty"`
 	// Hash says that no index has the rows: Columns are those whose values tell which
 	// are wanted, and who runs the query keeps the rows by these, as long as it runs.
-	// Without Ranges no rows are wanted.
 	Hash bool `json:"hash,omitempty"`
+	// Never says that no rows are wanted, as an outer value that they are compared with is null.
+	Never bool `json:"never,omitempty"`
 	// Ordered says that the rows are wanted in the order of the index, from its
 	// end with Reverse. No more than Enough are wanted, if that is not 0.
 	Ordered bool  `json:"ordered,omitempty"`

@@ -146,7 +146,9 @@ func BindLookups(g *graph.Graph) {
 		l.Ordered, l.Reverse, l.Hash = old.Ordered, old.Reverse, old.Hash
 		s.Lookup = l
 		switch {
-		case l.Hash && slices.ContainsFunc(w.conjuncts, isNever), l.Ordered && len(w.points) != 1:
+		case slices.ContainsFunc(w.conjuncts, isNever):
+			l.Never = true
+		case l.Ordered && len(w.points) != 1:
 			l.Ranges = nil
 		case l.Hash && n < len(x.Columns), !l.Ordered && len(l.Ranges) == 0:
 			s.Lookup = nil
@@ -155,10 +157,11 @@ func BindLookups(g *graph.Graph) {
 	}
 }
 
-// isNever reports whether a predicate compares with null for equality, and so is never true.
+// isNever reports whether a predicate compares with null, and so is never true.
 func isNever(x *scalar.Expr) bool {
 	null := func(a *scalar.Expr) bool { return a.Op == scalar.OpConst && a.Value.Null }
-	return x.Op == scalar.OpCall && strings.HasPrefix(x.Func, "=(") && slices.ContainsFunc(x.Args, null)
+	op, _, _ := strings.Cut(x.Func, "(")
+	return x.Op == scalar.OpCall && slices.Contains([]string{"=", "<", "<=", ">", ">="}, op) && slices.ContainsFunc(x.Args, null)
 }
 
 // equal is how many of the first columns have a value at each of the points.

@@ -44,9 +44,6 @@ const (
 // statement share what is kept.
 func (p *boundedParts) hashed(spec *graph.Source, of indexed) (connector.Source, error) {
 	l := spec.Lookup
-	if len(l.Ranges) == 0 {
-		return &rowSource{}, nil
-	}
 	root := p
 	for root.parent != nil {
 		root = root.parent

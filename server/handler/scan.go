@@ -178,6 +178,8 @@ func (p *boundedParts) Source(op *graph.Operator, task, tasks int) (*exec.Source
 	}
 	switch l := op.Source.Lookup; {
 	case l == nil:
+	case l.Never:
+		src = &rowSource{}
 	case l.Keys != "":
 		src = &keyedSource{of: src.(indexed), by: l, keys: p.keysFor(op.ID)}
 	case l.Hash:
