@@ -410,7 +410,7 @@ func (a *alteration) alterColumn(x *ast.AlterAction) error {
 		return a.noColumn(x.Old)
 	}
 	c := &a.def.Columns[at]
-	counts := c.Identity != nil || serialTypes[c.Type.Name] != ""
+	counts := c.Identity != nil || IsSerial(c.Type)
 	refuse := func(what string) error {
 		return pgerr.New(pgerr.SyntaxError, "column %q of relation %q is %s", c.Name.Value, a.rel.Name, what).At(int(x.Old.Pos))
 	}

@@ -11,8 +11,8 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
-// CreateRelation turns CREATE TABLE|SOURCE|SINK into a relation without an id:
-// types resolved, keys found, expressions checked. Whether the name is free and
+// CreateRelation turns CREATE TABLE|SOURCE|SINK, without LIKE, into a relation without an
+// id: types resolved, keys found, expressions checked. Whether the name is free and
 // the options fit the connector is the caller's to check.
 func CreateRelation(st *ast.CreateRelation, opts Options) (*catalog.Relation, error) {
 	return newDefinition(st, opts, false)
@@ -136,15 +136,6 @@ type definition struct {
 }
 
 func (d *definition) columns() error {
-	if len(d.st.Like) > 0 {
-		like, err := d.b.relation(d.st.Like)
-		if err != nil {
-			return err
-		}
-		for _, c := range like.Columns {
-			d.rel.Columns = append(d.rel.Columns, catalog.Column{Name: c.Name, Type: c.Type, NotNull: c.NotNull})
-		}
-	}
 	for i := range d.st.Columns {
 		if err := d.column(&d.st.Columns[i]); err != nil {
 			return err
@@ -156,7 +147,7 @@ func (d *definition) columns() error {
 			physical++
 		}
 	}
-	if physical == 0 && len(d.st.Like) == 0 && d.b.opts.ConnectorColumns != nil {
+	if physical == 0 && d.b.opts.ConnectorColumns != nil {
 		given := d.b.opts.ConnectorColumns(d.rel.Options)
 		d.rel.Columns = append(append([]catalog.Column(nil), given...), d.rel.Columns...)
 	}
@@ -185,7 +176,7 @@ func (d *definition) column(c *ast.ColumnDef) error {
 		return pgerr.New(pgerr.InvalidTableDefinition, "a sink cannot have the generated column %q", c.Name.Value).At(pos)
 	}
 	col := catalog.Column{Name: c.Name.Value, NotNull: c.NotNull || c.PrimaryKey, Comment: c.Comment}
-	if c.Identity != nil || serialTypes[c.Type.Name] != "" {
+	if c.Identity != nil || IsSerial(c.Type) {
 		if err := d.identity(c, &col); err != nil {
 			return err
 		}

@@ -16,6 +16,9 @@ var serialTypes = map[string]string{
 	"bigserial": "int8", "serial8": "int8",
 }
 
+// IsSerial reports whether a column of that type is an integer that counts.
+func IsSerial(t ast.TypeName) bool { return serialTypes[t.Name] != "" }
+
 // identity makes a column one that counts.
 func (d *definition) identity(c *ast.ColumnDef, col *catalog.Column) error {
 	pos := int(c.Name.Pos)

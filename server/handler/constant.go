@@ -24,4 +24,22 @@ func evaluateConstant(x *scalar.Expr) (types.Value, bool) {
 }
 
 // parsedType is a type as the syntax tree has it.
-func parsedType(t types.Type) (ast.TypeName, error) { return parse.Type(t.String()) }
+func parsedType(t types.Type) (ast.TypeName, error) {
+	switch {
+	case t.Kind == types.Array && !t.Vector:
+		n, err := parsedType(*t.Elem)
+		n.ArrayDims++
+		return n, err
+	case t.Kind == types.Row && len(t.Fields) > 0:
+		n := ast.TypeName{Name: "row"}
+		for _, f := range t.Fields {
+			of, err := parsedType(f.Type)
+			if err != nil {
+				return n, err
+			}
+			n.Fields = append(n.Fields, ast.RowField{Name: ast.Name{Value: f.Name}, Type: of})
+		}
+		return n, nil
+	}
+	return parse.Type(t.String())
+}

@@ -58,6 +58,10 @@ func (h *Handler) createRelation(st *ast.CreateRelation) plan {
 		if h.skipExisting(s, w, schema, name, st.IfNotExists) {
 			return session.Command(tag), nil
 		}
+		st, indexes, err := h.copyLike(s, st)
+		if err != nil {
+			return nil, err
+		}
 		r, err := bind.CreateRelation(st, h.relationOptions(ctx, s))
 		if err != nil {
 			return nil, err
@@ -80,6 +84,11 @@ func (h *Handler) createRelation(st *ast.CreateRelation) plan {
 		if r.IsOwnTable() {
 			if err := w.makeTable(r); err != nil {
 				return nil, pgerr.From(err).At(int(st.Name.Offset()))
+			}
+		}
+		for _, index := range indexes {
+			if _, err := h.createIndex(index).run(ctx, s, nil); err != nil {
+				return nil, err
 			}
 		}
 		return session.Command(tag), nil

@@ -43,7 +43,7 @@ type (
 		Unique      []Unique
 		Checks      []Check
 		Watermark   *Watermark
-		Like        Path
+		Like        []TableLike
 		AppendOnly  bool
 		Options     []Option
 		From        Path   // CREATE SINK s FROM mv
@@ -177,6 +177,33 @@ type Identity struct {
 	Always                     bool
 	Start, Increment, Min, Max *int64
 	Cycle                      bool
+}
+
+// TableLike is LIKE relation [INCLUDING|EXCLUDING what …] among the columns of a relation.
+type TableLike struct {
+	At
+	Relation Path
+	Before   int // the column that follows it
+	Options  []LikeOption
+}
+
+// LikeOption is INCLUDING what, or EXCLUDING.
+type LikeOption struct {
+	Including bool
+	What      string // one of LikeOptions, or "all"
+}
+
+// LikeOptions are what LIKE can copy besides columns. The last three are nothing here.
+var LikeOptions = []string{"comments", "constraints", "defaults", "generated", "identity", "indexes", "metadata", "watermarks", "compression", "statistics", "storage"}
+
+// Includes reports whether what is copied.
+func (l *TableLike) Includes(what string) (in bool) {
+	for _, o := range l.Options {
+		if o.What == what || o.What == "all" {
+			in = o.Including
+		}
+	}
+	return in
 }
 
 // Unique is UNIQUE [NULLS NOT DISTINCT] [(columns)].

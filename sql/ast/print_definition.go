@@ -32,14 +32,14 @@ func (p *printer) createRelation(c *CreateRelation) {
 func (p *printer) tableElements(c *CreateRelation) {
 	var lines []string
 	add := func(write func(*printer)) { lines = append(lines, printed(write)) }
-	for i := range c.Columns {
-		add(func(q *printer) { q.column(&c.Columns[i]) })
-	}
-	if len(c.Like) > 0 {
-		add(func(q *printer) {
-			q.put("LIKE ")
-			q.path(c.Like)
-		})
+	like := c.Like
+	for i := range len(c.Columns) + 1 {
+		for ; len(like) > 0 && like[0].Before == i; like = like[1:] {
+			add(func(q *printer) { q.tableLike(&like[0]) })
+		}
+		if i < len(c.Columns) {
+			add(func(q *printer) { q.column(&c.Columns[i]) })
+		}
 	}
 	if len(c.PrimaryKey) > 0 {
 		add(func(q *printer) {
@@ -64,6 +64,14 @@ func (p *printer) tableElements(c *CreateRelation) {
 	}
 	if len(lines) > 0 {
 		p.put(" (\n  ", strings.Join(lines, ",\n  "), "\n)")
+	}
+}
+
+func (p *printer) tableLike(l *TableLike) {
+	p.put("LIKE ")
+	p.path(l.Relation)
+	for _, o := range l.Options {
+		p.put(map[bool]string{true: " INCLUDING ", false: " EXCLUDING "}[o.Including], strings.ToUpper(o.What))
 	}
 }
 

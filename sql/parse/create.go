@@ -1,6 +1,10 @@
 package parse
 
-import "github.com/millrace/millrace/sql/ast"
+import (
+	"strings"
+
+	"github.com/millrace/millrace/sql/ast"
+)
 
 // create takes CREATE ….
 func (p *parser) create() ast.Statement {
@@ -131,15 +135,29 @@ func (p *parser) tableElement(c *ast.CreateRelation) {
 		}
 		c.Watermark = w
 	case t.isWord("like") && p.peek(1).isName():
-		p.advance()
-		c.Like = p.path()
-		for p.acceptAny("including", "excluding") != "" {
-			p.label()
-		}
+		c.Like = append(c.Like, p.tableLike(len(c.Columns)))
 	case t.isAny("foreign", "exclude") && (p.peek(1).isWord("key") || p.peek(1).isAny("using")):
 		p.unsupported(t, upper(t.text)+" constraints")
 	default:
 		c.Columns = append(c.Columns, p.column())
+	}
+}
+
+// tableLike takes LIKE relation [INCLUDING|EXCLUDING what …].
+func (p *parser) tableLike(before int) ast.TableLike {
+	l := ast.TableLike{At: ast.At{Pos: p.here()}, Before: before}
+	p.expect("like")
+	l.Relation = p.path()
+	for {
+		word := p.acceptAny("including", "excluding")
+		if word == "" {
+			return l
+		}
+		what := p.acceptAny(append([]string{"all"}, ast.LikeOptions...)...)
+		if what == "" {
+			p.unexpectedHint("%s takes ALL, %s.", upper(word), upper(strings.Join(ast.LikeOptions, ", ")))
+		}
+		l.Options = append(l.Options, ast.LikeOption{Including: word == "including", What: what})
 	}
 }
 
