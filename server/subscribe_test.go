@@ -192,6 +192,51 @@ func TestSubscribeToAFiniteSource(t *testing.T) {
 	}
 }
 
+// TestTheLastEpochEnds tells the end of an epoch that the input ends in, once, however it
+// is asked for.
+func TestTheLastEpochEnds(t *testing.T) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn := start(t)
+	for _, sql := range []string{`CREATE SOURCE bid WITH (connector = 'nexmark', stream = 'bid', events = '2000')`, `BEGIN`,
+		`DECLARE c CURSOR FOR SUBSCRIBE TO (VALUES (7)) WITH (progress = true)`} {
+		if _, err := conn.Exec(ctx, sql); err != nil {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+	fetched := ""
+	for range 2 {
+		rows, err := conn.Query(ctx, `FETCH ALL FROM c`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for rows.Next() {
+			fetched += strings.ReplaceAll(fmt.Sprintln(rows.Values()), "\n", ";")
+		}
+	}
+	if want := "[insert 1 7] <nil>;[progress 1 <nil>] <nil>;"; fetched != want {
+		t.Errorf("the cursor gives %s, want %s", fetched, want)
+	}
+	for query, want := range map[string]string{`SELECT count(*) FROM bid`: "1840", `SELECT 1 WHERE false`: "", `VALUES (1), (2)`: "1\n2"} {
+		var b strings.Builder
+		if _, err := conn.PgConn().CopyTo(ctx, &b, `COPY (SUBSCRIBE TO (`+query+`) WITH (progress = true)) TO STDOUT`); err != nil {
+			t.Fatalf("%s: %v", query, err)
+		}
+		f, ended := &follower{rows: map[string]int{}}, ""
+		for line := range strings.Lines(b.String()) {
+			if err := f.apply(strings.TrimSuffix(line, "\n")); err != nil {
+				t.Fatalf("%s: %v", query, err)
+			}
+			if strings.HasPrefix(line, "progress") {
+				ended = f.String()
+			}
+		}
+		if !strings.Contains(b.String(), "progress") || ended != want || f.String() != want {
+			t.Errorf("%s: at its last progress there is %q, want %q; of\n%s", query, ended, want, b.String())
+		}
+	}
+}
+
 // TestSubscribeSkipsTheSnapshot starts from now.
 func TestSubscribeSkipsTheSnapshot(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)

@@ -228,6 +228,7 @@ type queryChanges struct {
 	rows   changeRows
 	epoch  uint64 // the one that has ended last
 	untold bool   // its end is still to be told
+	open   bool   // there are changes after it, or it is none yet
 }
 
 func (h *Handler) subscribeQuery(ctx context.Context, s *session.Session, g *graph.Graph, columns []session.Column, opt subscribeOptions) (*session.Result, error) {
@@ -237,7 +238,7 @@ func (h *Handler) subscribeQuery(ctx context.Context, s *session.Session, g *gra
 		cancel()
 		return nil, operatorCause(err)
 	}
-	q := &queryChanges{live: live, cancel: cancel, opt: opt, rows: newChangeRows(columns)}
+	q := &queryChanges{live: live, cancel: cancel, opt: opt, rows: newChangeRows(columns), open: true}
 	if !opt.snapshot {
 		if err := q.skip(ctx); err != nil {
 			q.Close()
@@ -258,7 +259,7 @@ func (q *queryChanges) skip(ctx context.Context) error {
 		case !ok:
 			return nil
 		case c.Rows == nil:
-			q.epoch, q.untold = c.Epoch, q.opt.progress
+			q.epoch, q.untold, q.open = c.Epoch, q.opt.progress, false
 			return nil
 		}
 	}
@@ -275,12 +276,16 @@ func (q *queryChanges) Next(ctx context.Context) (*batch.Batch, error) {
 		switch {
 		case err != nil:
 			return nil, operatorCause(err)
+		case !ok && q.open && q.opt.progress: // the end of the input is that of the last epoch
+			q.open = false
+			return q.rows.progress(q.epoch + 1), nil
 		case !ok:
 			return nil, nil
 		case c.Rows != nil:
+			q.open = true
 			return q.rows.of(c.Rows, q.epoch+1), nil
 		default:
-			q.epoch = c.Epoch
+			q.epoch, q.open = c.Epoch, false
 			if q.opt.progress {
 				return q.rows.progress(c.Epoch), nil
 			}
