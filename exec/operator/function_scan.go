@@ -92,7 +92,7 @@ func (f *functionScan) rows(args []types.Value) error {
 // reports false when they lie outside of the query.
 func functionRows(spec *graph.FunctionScan, ctx *eval.Context, args []types.Value, row func(vals ...types.Value) error) (known bool, err error) {
 	if len(spec.Beside) == 0 {
-		one := tableFunction{spec: spec, ctx: ctx, row: row}
+		one := tableFunction{spec: spec, ctx: ctx, give: row}
 		return one.rows(args)
 	}
 	return besideRows(spec, ctx, args, row)
@@ -135,7 +135,7 @@ func besideRows(spec *graph.FunctionScan, ctx *eval.Context, args []types.Value,
 		own := args[:len(s.Args)]
 		args = args[len(s.Args):]
 		next, stop := iter.Pull(func(yield func([]types.Value) bool) {
-			one := tableFunction{spec: s, ctx: ctx, row: func(vals ...types.Value) error {
+			one := tableFunction{spec: s, ctx: ctx, give: func(vals ...types.Value) error {
 				if !yield(vals) {
 					return errEnough
 				}

@@ -10,16 +10,31 @@ import (
 	"github.com/millrace/millrace/types"
 )
 
-// tableFunction gives the rows of a set-returning function to row, which may keep
+// tableFunction gives the rows of a set-returning function to give, which may keep
 // the values.
 type tableFunction struct {
 	spec *graph.FunctionScan
 	ctx  *eval.Context
-	row  func(vals ...types.Value) error
+	give func(vals ...types.Value) error
+	down bool // give has failed, not the function
 }
 
-// rows reports false when the function's rows lie outside of the query.
+func (f *tableFunction) row(vals ...types.Value) error {
+	err := f.give(vals...)
+	f.down = err != nil
+	return err
+}
+
+// rows reports false when the function's rows lie outside of the query. An error has the
+// place of the call.
 func (f *tableFunction) rows(args []types.Value) (known bool, err error) {
+	if known, err = f.known(args); !f.down {
+		err = pgerr.Place(err, f.spec.Pos)
+	}
+	return known, err
+}
+
+func (f *tableFunction) known(args []types.Value) (bool, error) {
 	name := strings.TrimPrefix(f.spec.Func, "pg_catalog.")
 	for i := range args {
 		if args[i].Null && (name != "string_to_table" || i == 0) {
@@ -151,9 +166,9 @@ func endless(spec *graph.FunctionScan, args []types.Value) error {
 		from, to, step := own[0].Int, own[1].Int, own[2].Interval.Cmp(types.Interval{})
 		switch some := step > 0 && from <= to || step < 0 && from >= to; {
 		case some && types.IsInfinite(from):
-			return pgerr.New(pgerr.InvalidParameterValue, "start value cannot be infinity")
+			return pgerr.New(pgerr.InvalidParameterValue, "start value cannot be infinity").At(spec.Pos)
 		case some && types.IsInfinite(to):
-			return pgerr.New(pgerr.InvalidParameterValue, "stop value cannot be infinity")
+			return pgerr.New(pgerr.InvalidParameterValue, "stop value cannot be infinity").At(spec.Pos)
 		}
 	}
 	args = args[len(spec.Args):]
