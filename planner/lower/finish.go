@@ -49,7 +49,9 @@ func (b *builder) finish() (*graph.Graph, error) {
 	}
 	g := &graph.Graph{Version: graph.Version, Bounded: b.bounded}
 	for _, o := range kept {
-		o.Pos = o.pos
+		if o.Pos = o.pos; o.Pos < 0 && len(o.Inputs) > 0 { // the nearest place there is
+			o.Pos = g.Operators[o.Inputs[0].Operator].Pos
+		}
 		g.Operators = append(g.Operators, o.Operator)
 	}
 	return g, nil

@@ -17,7 +17,7 @@ func (b *builder) functionScan(n *logical.FunctionScan) (stream, error) {
 	}
 	o := &operator{
 		Operator: graph.Operator{Kind: graph.FunctionScanKind, Mode: graph.AppendOnly, FunctionScan: spec},
-		base:     spec.Call(), pos: -1, called: n.Func,
+		base:     spec.Call(), pos: n.Pos, called: n.Func,
 	}
 	return b.finished(o, n.Out), nil
 }
@@ -69,7 +69,7 @@ func (b *builder) expand(n *logical.Expand) (stream, error) {
 	o := &operator{
 		Operator: graph.Operator{Kind: graph.ExpandKind, Inputs: []graph.Input{forward(s.op)}, Mode: in.Mode,
 			Expand: &graph.Expand{Function: *spec, Left: n.Left}, Fields: append([]types.Field(nil), in.Fields...)},
-		base: n.Function.Func, pos: -1, called: in.called, spread: in.spread,
+		base: n.Function.Func, pos: n.Function.Pos, called: in.called, spread: in.spread,
 		origins: append([]string(nil), in.origins...), attrs: append([]attr(nil), in.attrs...),
 	}
 	for _, f := range n.Function.Out {

@@ -70,6 +70,31 @@ func position(x *scalar.Expr) int {
 	return x.Pos
 }
 
+// joinPosition is where the statement joins: the condition's place or, without one, that of
+// the right side.
+func joinPosition(n *logical.Join) int {
+	if p := position(n.Condition); p >= 0 {
+		return p
+	}
+	return placeOf(n.Right)
+}
+
+// placeOf is where the statement names the first thing that a node reads, -1 for nowhere.
+func placeOf(n logical.Node) int {
+	switch n := n.(type) {
+	case *logical.Scan:
+		return n.Pos
+	case *logical.FunctionScan:
+		return n.Pos
+	}
+	for _, in := range n.Inputs() {
+		if p := placeOf(in); p >= 0 {
+			return p
+		}
+	}
+	return -1
+}
+
 // applyNames are what people call the kinds of subqueries.
 var applyNames = map[logical.ApplyKind]string{logical.ScalarApply: "this scalar subquery", logical.ExistsApply: "this EXISTS subquery",
 	logical.AnyApply: "this IN or ANY subquery", logical.AllApply: "this ALL subquery", logical.ArrayApply: "an ARRAY subquery",

@@ -220,7 +220,7 @@ func (j *regularJoin) operator() (stream, error) {
 	l, r := &j.sides[0], &j.sides[1]
 	spec := &graph.Join{Kind: n.Kind, Sides: &[2]graph.JoinSide{}, Output: []int{}, AtEnd: b.bounded}
 	left, right := b.ops[l.op], b.ops[r.op]
-	o := &operator{Operator: graph.Operator{Kind: graph.JoinKind, Join: spec, Mode: j.mode()}, pos: position(n.Condition), byTime: [2]bool{j.byTime(0), j.byTime(1)}, later: [2]bool{j.later(0), j.later(1)}}
+	o := &operator{Operator: graph.Operator{Kind: graph.JoinKind, Join: spec, Mode: j.mode()}, pos: joinPosition(n), byTime: [2]bool{j.byTime(0), j.byTime(1)}, later: [2]bool{j.later(0), j.later(1)}}
 	for i := range l.keys {
 		spec.LeftKeys = append(spec.LeftKeys, column(i, l.in.exprs[i].Type, left.origins[i]))
 		spec.RightKeys = append(spec.RightKeys, column(i, r.in.exprs[i].Type, right.origins[i]))

@@ -2,6 +2,7 @@ package handler_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -83,15 +84,16 @@ func TestGrowthWarnings(t *testing.T) {
 		at       string // the place in the statement
 		parts    []string
 	}{
-		{`SELECT a.v, b.w FROM a, b`, "WARNING", "", []string{"no equality in its condition", "1000000000000 pairs", "MB per million input rows", "BETWEEN"}},
+		{`SELECT a.v, q.w FROM a, b AS q`, "WARNING", "b AS q", []string{"no equality in its condition", "1000000000000 pairs", "MB per million input rows", "BETWEEN"}},
 		{`SELECT o.k FROM o JOIN o AS p ON o.d = p.ts`, "WARNING", "= p.ts", []string{"left.d = right.ts, of date and timestamp without time zone, makes no key", "1000000000000 pairs", "Cast both sides to timestamp without time zone."}},
 		{`SELECT k FROM o WHERE c IN (SELECT c FROM o)`, "WARNING", "", []string{"makes no key", "Cast both sides to text."}},
+		{`SELECT o.k FROM o CROSS JOIN (SELECT v FROM o AS p) AS q`, "WARNING", "o AS p", []string{"join(o, o) has no condition"}},
 		{`SELECT o.k FROM o JOIN o AS p ON o.v IS NOT DISTINCT FROM p.v`, "WARNING", "IS NOT", []string{"makes no key", "coalesce"}},
 		{`SELECT o.k FROM o JOIN o AS p ON o.d = p.ts AND o.k = p.k`, "", "", nil},
 		{`SELECT o.k FROM o JOIN (VALUES (timestamp '2026-01-01')) AS p(ts) ON o.d = p.ts`, "", "", nil},
 		{`SELECT a.v, b.w FROM a JOIN b ON a.k = b.k`, "WARNING", "= b.k", []string{"it keeps all rows of a and all rows of b", "bytes per row", "state_ttl"}},
 		{`SELECT *, row_number() OVER (PARTITION BY k ORDER BY v) AS r FROM a`, "WARNING", "row_number", []string{"it keeps every row of its input", "MB per million input rows"}},
-		{`SELECT DISTINCT k FROM a`, "NOTICE", "", []string{"number of different keys", "aggregate(a by k), about", "bytes each"}},
+		{`SELECT DISTINCT k FROM a AS x`, "NOTICE", "a AS x", []string{"number of different keys", "aggregate(a by k), about", "bytes each"}},
 		{`SELECT k, count(*), count(DISTINCT v) AS d FROM a GROUP BY k`, "NOTICE", "count(*)", []string{"number of different keys", "bytes each"}},
 		{`SELECT k, count(*) FROM o GROUP BY k`, "", "", nil},
 		{`SELECT o.v, p.k FROM o JOIN o AS p ON o.k = p.v`, "", "", nil},
@@ -123,8 +125,8 @@ func TestGrowthWarnings(t *testing.T) {
 		{`SELECT x FROM (VALUES (1), (2)) AS v(x) EXCEPT SELECT 2`, "", "", nil},
 		{`SELECT o.v, x FROM o JOIN (VALUES (1), (2)) AS v(x) ON x = o.k`, "", "", nil},
 		{`SELECT a.v, y FROM a, generate_series(1, 3) AS y`, "", "", nil},
-		{`SELECT a.v, x FROM a, (VALUES (1), (2)) AS v(x)`, "WARNING", "", []string{") grows without bound: it keeps all rows of a: no interval"}},
-		{`SELECT a.v, y FROM a JOIN generate_series(1, 10000000) AS y ON a.k = y`, "WARNING", "", []string{"each row that comes to generate_series", "becomes 10000000 rows"}},
+		{`SELECT a.v, x FROM a, (VALUES (1), (2)) AS v(x)`, "WARNING", "a, (", []string{") grows without bound: it keeps all rows of a: no interval"}},
+		{`SELECT a.v, y FROM a JOIN generate_series(1, 10000000) AS y ON a.k = y`, "WARNING", "generate_series", []string{"each row that comes to generate_series", "becomes 10000000 rows"}},
 	} {
 		c.noticed()
 		sql := `CREATE MATERIALIZED VIEW v AS ` + x.sql
@@ -149,7 +151,8 @@ func TestGrowthWarnings(t *testing.T) {
 		}
 		c.exec(`DROP MATERIALIZED VIEW v`)
 		c.noticed()
-		if x.severity != "" && !strings.Contains(x.sql, "FROM a, b") && !strings.Contains(x.sql, "10000000") && !strings.Contains(strings.Join(x.parts, ""), "makes no key") && !strings.Contains(strings.Join(x.parts, ""), "of each group") && !strings.Contains(x.sql, "mode()") && !strings.Contains(x.sql, "string_agg") {
+		whatever := func(part string) bool { return strings.Contains(x.sql+strings.Join(x.parts, ""), part) }
+		if x.severity != "" && !slices.ContainsFunc([]string{"FROM a, b", "10000000", "no condition", "makes no key", "of each group", "mode()", "string_agg"}, whatever) {
 			c.exec(`CREATE MATERIALIZED VIEW v WITH (state_ttl = '1 day') AS ` + x.sql)
 			if len(c.told) > 0 {
 				t.Errorf("with state_ttl, %s: %s", x.sql, c.noticed())
