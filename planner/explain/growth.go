@@ -41,6 +41,8 @@ func Growths(g *graph.Graph, ttl int64) []Growth {
 			continue
 		case g.Pairs(o):
 			out = append(out, pairs(g, o))
+		case g.Compares(o) && !slices.ContainsFunc(g.Bounds(i, ttl), func(b graph.Bound) bool { return b.Kind == graph.ByWatermark }):
+			out = append(out, comparison(g, o))
 		}
 		if n := o.Multiplies(); n > 0 {
 			out = append(out, Growth{Severe: true, Message: fmt.Sprintf("each row that comes to %s becomes %.0f rows", o.ID, n),
@@ -129,7 +131,7 @@ func pairs(g *graph.Graph, o *graph.Operator) Growth {
 // unkeyed is an equality between the sides in the condition of a join that has no key: one
 // that holds for values of different bytes, or for nulls.
 func unkeyed(g *graph.Graph, o *graph.Operator) *scalar.Expr {
-	if o.Join == nil || len(o.Join.LeftKeys) > 0 || o.Join.AtEnd || g.Few(o.Inputs[0].Operator) || g.Few(o.Inputs[1].Operator) {
+	if !g.Compares(o) {
 		return nil
 	}
 	width := len(g.Operators[o.Inputs[0].Operator].Fields)
@@ -144,9 +146,20 @@ func unkeyed(g *graph.Graph, o *graph.Operator) *scalar.Expr {
 
 const notDistinct = "is not distinct from("
 
+// sidesOf are the columns of both sides of a join.
+func sidesOf(g *graph.Graph, o *graph.Operator) []types.Field {
+	return append(of("left", g.Operators[o.Inputs[0].Operator].Fields), of("right", g.Operators[o.Inputs[1].Operator].Fields)...)
+}
+
+// comparison warns of a join by a condition without any equality.
+func comparison(g *graph.Graph, o *graph.Operator) Growth {
+	return Growth{Severe: true, Message: fmt.Sprintf("the join %s compares every row of one side with every row of the other: %s has no equality", o.ID, Expr(withoutText(o.Join.Residual), sidesOf(g, o))),
+		Detail: "A million rows on each side are 1000000000000 pairs to compare.",
+		Hint:   "Join by an equality too, or within an interval of event time: a.ts BETWEEN b.ts - INTERVAL '1 hour' AND b.ts.", Pos: o.Pos}
+}
+
 // compared warns of such an equality.
 func compared(g *graph.Graph, o *graph.Operator, x *scalar.Expr) Growth {
-	fields := append(of("left", g.Operators[o.Inputs[0].Operator].Fields), of("right", g.Operators[o.Inputs[1].Operator].Fields)...)
 	l, r := x.Args[0].Type, x.Args[1].Type
 	hint := "Join by an equality of values that are never null, such as coalesce(a.k, '') = coalesce(b.k, '')."
 	if !strings.HasPrefix(x.Func, notDistinct) {
@@ -156,7 +169,7 @@ func compared(g *graph.Graph, o *graph.Operator, x *scalar.Expr) Growth {
 		}
 		hint = fmt.Sprintf("Cast both sides to %s.", types.Of(as))
 	}
-	return Growth{Severe: true, Message: fmt.Sprintf("the join %s compares every row of one side with every row of the other: %s, of %s and %s, makes no key", o.ID, Expr(withoutText(x), fields), l, r),
+	return Growth{Severe: true, Message: fmt.Sprintf("the join %s compares every row of one side with every row of the other: %s, of %s and %s, makes no key", o.ID, Expr(withoutText(x), sidesOf(g, o)), l, r),
 		Detail: "A million rows on each side are 1000000000000 pairs to compare.", Hint: hint, Pos: x.Pos}
 }
 

@@ -242,6 +242,13 @@ func (g *Graph) Pairs(o *Operator) bool {
 		o.Join.Kind != logical.SemiJoin && o.Join.Kind != logical.AntiJoin && !g.Few(o.Inputs[0].Operator) && !g.Few(o.Inputs[1].Operator)
 }
 
+// Compares reports whether the operator compares all rows of its sides, neither of which is
+// known to have few.
+func (g *Graph) Compares(o *Operator) bool {
+	return o.Join != nil && len(o.Join.LeftKeys) == 0 && o.Join.Residual != nil && !o.Join.AtEnd &&
+		!g.Few(o.Inputs[0].Operator) && !g.Few(o.Inputs[1].Operator)
+}
+
 // Few reports whether an operator's rows are few at any time.
 func (g *Graph) Few(i int) bool {
 	o := &g.Operators[i]
