@@ -12,9 +12,14 @@ import (
 
 // filters are the conditions that rows which may change have to meet on their way from
 // the operators with state above o to it, and pairs of them to come out of o if it is a
-// join. What rows that only come have met is past; a row that changes is taken back by
-// the filters of the day.
-func filters(g *graph.Graph, o *graph.Operator) (texts []string) {
+// join. What rows that only come have met is past, unless they are kept to meet others; a
+// row that changes is taken back by the filters of the day.
+func filters(g *graph.Graph, o *graph.Operator) []string {
+	return filtersAbove(g, o, o.Join != nil || o.AsofJoin != nil || o.SetOp != nil)
+}
+
+// filtersAbove is filters; kept says that rows are, to meet others.
+func filtersAbove(g *graph.Graph, o *graph.Operator, kept bool) (texts []string) {
 	if o.Join != nil && o.Join.Residual != nil && o.Mode != graph.AppendOnly {
 		for _, x := range scalar.Conjuncts(o.Join.Residual) {
 			texts = append(texts, x.Text)
@@ -22,7 +27,7 @@ func filters(g *graph.Graph, o *graph.Operator) (texts []string) {
 	}
 	for _, in := range o.Inputs {
 		from := &g.Operators[in.Operator]
-		if from.Mode == graph.AppendOnly || from.Source != nil || len(from.Tables) > 0 {
+		if from.Mode == graph.AppendOnly && !kept || from.Source != nil || len(from.Tables) > 0 {
 			continue
 		}
 		if from.Filter != nil {
@@ -30,7 +35,7 @@ func filters(g *graph.Graph, o *graph.Operator) (texts []string) {
 				texts = append(texts, x.Text)
 			}
 		}
-		texts = append(texts, filters(g, from)...)
+		texts = append(texts, filtersAbove(g, from, kept)...)
 	}
 	slices.Sort(texts)
 	return slices.Compact(texts)

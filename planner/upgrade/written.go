@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/millrace/millrace/planner/graph"
+	"github.com/millrace/millrace/planner/logical"
 	"github.com/millrace/millrace/planner/scalar"
 )
 
@@ -29,14 +30,34 @@ func written(g *graph.Graph, o *graph.Operator) map[string]string {
 // made is the expression that column i of an operator is made by, as it is written, ""
 // if it has none.
 func made(g *graph.Graph, o *graph.Operator, i int) string {
+	if out := joinOutput(o); out != nil {
+		return madeBySide(g, o, out[i])
+	}
 	switch {
 	case o.Project != nil:
-		if x := o.Project.Exprs[i]; x.Op != scalar.OpColumn {
+		switch x := o.Project.Exprs[i]; {
+		case x.Op == scalar.OpConst && x.Text == "": // of a grouping set
+			return "a constant"
+		case x.Op != scalar.OpColumn:
 			return x.Text
 		}
 		return made(g, &g.Operators[o.Inputs[0].Operator], o.Project.Exprs[i].Column)
-	case o.Filter != nil, o.Kind == graph.ConsolidateKind:
+	case passes(g, o, i):
 		return made(g, &g.Operators[o.Inputs[0].Operator], i)
+	case o.Kind == graph.UnionKind:
+		text := made(g, &g.Operators[o.Inputs[0].Operator], i)
+		for _, in := range o.Inputs[1:] {
+			if made(g, &g.Operators[in.Operator], i) != text {
+				return ""
+			}
+		}
+		return text
+	case o.TopN != nil:
+		return o.TopN.Func + "()"
+	case o.Window != nil:
+		return o.Fields[i].Name // window_start, window_end, window_time
+	case o.Expand != nil:
+		return fmt.Sprintf("column %d of %s", i-len(g.Operators[o.Inputs[0].Operator].Fields)+1, o.Expand.Function.Call())
 	case o.Source != nil:
 		return o.Fields[i].Name
 	case o.Over != nil && len(o.Tables) > 0:
@@ -44,7 +65,6 @@ func made(g *graph.Graph, o *graph.Operator, i int) string {
 			r := results(o)[i-first]
 			return r.name + " " + r.of
 		}
-		return made(g, &g.Operators[o.Inputs[0].Operator], i)
 	}
 	a := aggregateOf(o)
 	if a == nil {
@@ -59,7 +79,80 @@ func made(g *graph.Graph, o *graph.Operator, i int) string {
 		}
 		return name
 	}
+	if o.Aggregate != nil {
+		if key := made(g, &g.Operators[o.Inputs[0].Operator], o.Aggregate.Keys[i]); key != "" {
+			return key
+		}
+	}
 	return o.Fields[i].Name
+}
+
+// passes reports whether column i of an operator is column i of its input.
+func passes(g *graph.Graph, o *graph.Operator, i int) bool {
+	switch {
+	case o.Filter != nil, o.Contenders != nil, o.Challengers != nil, o.Kind == graph.ConsolidateKind, o.Kind == graph.UpsertKind:
+		return true
+	case o.TopN != nil, o.Window != nil, o.Expand != nil, o.Over != nil && len(o.Tables) > 0:
+		return i < len(g.Operators[o.Inputs[0].Operator].Fields)
+	}
+	return false
+}
+
+// joinOutput are the columns of both inputs, left ones first, that a join puts out, nil of
+// other operators.
+func joinOutput(o *graph.Operator) []int {
+	switch {
+	case o.Join != nil:
+		return o.Join.Output
+	case o.AsofJoin != nil:
+		return o.AsofJoin.Output
+	case o.TemporalJoin != nil:
+		return o.TemporalJoin.Output
+	case o.LookupJoin != nil:
+		return o.LookupJoin.Output
+	}
+	return nil
+}
+
+// madeBySide is made of a column of a join's inputs, with the side that it is of: the left
+// one, if an inner join has the two equal.
+func madeBySide(g *graph.Graph, o *graph.Operator, c int) string {
+	left := len(g.Operators[o.Inputs[0].Operator].Fields)
+	if j := o.Join; j != nil && j.Kind == logical.InnerJoin {
+		is := func(x *scalar.Expr) bool { return x.Op == scalar.OpColumn && x.Column == c-left }
+		if k := slices.IndexFunc(j.RightKeys, is); k >= 0 && j.LeftKeys[k].Op == scalar.OpColumn {
+			c = j.LeftKeys[k].Column
+		}
+	}
+	side := 0
+	if c >= left {
+		side, c = 1, c-left
+	}
+	text := made(g, &g.Operators[o.Inputs[side].Operator], c)
+	if text == "" || strings.Contains(text, sideWord) {
+		return text
+	}
+	return text + sideWord + sideName(g, o, side)
+}
+
+// sideWord stands in what a column is made by before the side of a join that has it.
+const sideWord = " of "
+
+// madeAlike reports whether two columns are made alike: that one is of a side of a join, and
+// the other of no join, makes no difference.
+func madeAlike(x, y string) bool {
+	a, of, joined := strings.Cut(x, sideWord)
+	b, by, both := strings.Cut(y, sideWord)
+	return a == b && (of == by || !joined || !both)
+}
+
+// sideName is what a side of a join reads, unless the other one reads the same.
+func sideName(g *graph.Graph, o *graph.Operator, side int) string {
+	read := reads(g, o.Inputs[side].Operator)
+	if slices.Equal(read, reads(g, o.Inputs[1-side].Operator)) {
+		return [2]string{"the left side", "the right side"}[side]
+	}
+	return strings.ReplaceAll(strings.Join(read, ", "), "public.", "")
 }
 
 // rewritten says which columns of a sink were written otherwise, so that rows which were
@@ -81,7 +174,7 @@ func (c *comparison) rewritten(o, n *graph.Operator) string {
 		if !there {
 			now = "null"
 		}
-		if before != now && before != "" && now != "" {
+		if before != "" && now != "" && !madeAlike(before, now) {
 			out = append(out, fmt.Sprintf("%s was %s and is now %s", name, before, now))
 		}
 	}
