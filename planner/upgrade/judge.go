@@ -39,7 +39,7 @@ func (c *comparison) judge(n *graph.Operator) {
 		v.Added = append(v.Added, missing)
 	}
 	recomputed := c.recomputed(o, n)
-	for _, why := range []string{others, c.redefined(o, n), reranked(o, n), retold(o, n), recomputed, c.rewritten(o, n)} {
+	for _, why := range []string{others, c.redefined(o, n), c.repeated(o, n), reranked(o, n), retold(o, n), recomputed, c.rewritten(o, n)} {
 		v.Why = join(v.Why, why)
 	}
 	v.Result = Kept

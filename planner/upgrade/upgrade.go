@@ -153,10 +153,11 @@ type operators struct {
 	// aggregates whether rows they do not need are left out of their input.
 	leftOut map[string][2]string
 	thinned map[string]bool
-	filters map[string][]string          // that rows which change have to pass
-	windows map[string][][]window        // that rows come with, by input
-	unions  map[string]map[string]string // what the columns of UNION ALLs are
-	written map[string]map[string]string // what columns tell rows of sinks apart
+	filters map[string][]string            // that rows which change have to pass
+	windows map[string][][]window          // that rows come with, by input
+	unions  map[string]map[string]string   // what the columns of UNION ALLs are
+	ways    map[string]map[string][]string // how often rows come
+	written map[string]map[string]string   // what columns tell rows of sinks apart
 	// computed are results of window functions that come to each, and of what they are,
 	// and carried those that come to each input of joins, whatever becomes of them.
 	computed map[string]map[string][]string
@@ -164,7 +165,7 @@ type operators struct {
 }
 
 func side(g *graph.Graph) operators {
-	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, inputs: map[string][]string{}, feeds: map[string][]string{}, leftOut: map[string][2]string{}, thinned: map[string]bool{}, filters: map[string][]string{}, windows: map[string][][]window{}, unions: map[string]map[string]string{}, written: map[string]map[string]string{}, computed: map[string]map[string][]string{}, carried: map[string][2]map[string][]string{}}
+	s := operators{byID: map[string]*graph.Operator{}, reads: map[string][]string{}, inputs: map[string][]string{}, feeds: map[string][]string{}, leftOut: map[string][2]string{}, thinned: map[string]bool{}, filters: map[string][]string{}, windows: map[string][][]window{}, unions: map[string]map[string]string{}, written: map[string]map[string]string{}, ways: map[string]map[string][]string{}, computed: map[string]map[string][]string{}, carried: map[string][2]map[string][]string{}}
 	for i := range g.Operators {
 		o := &g.Operators[i]
 		switch o.Kind {
@@ -185,6 +186,7 @@ func side(g *graph.Graph) operators {
 			s.filters[o.ID] = filters(g, o)
 			s.windows[o.ID] = windows(g, o)
 			s.unions[o.ID] = unionColumns(g, o)
+			s.ways[o.ID] = ways(g, o)
 			s.written[o.ID] = written(g, o)
 			s.computed[o.ID] = computed(g, o)
 		}
