@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/internal/pgerr"
@@ -372,24 +373,39 @@ func (h *Handler) changedOptions(j *catalog.Job, st *ast.AlterJob) (map[string]s
 	return options, nil
 }
 
-// flush runs FLUSH: one job after the other, those first whose output others
-// read. A job that fails does not keep the others from it, and if it reads no own
-// table, there is nothing that it has not seen.
+// flushTogether is how many jobs FLUSH asks at a time: each may wait for its checkpoint.
+const flushTogether = 32
+
+// flush runs FLUSH: those jobs first whose output others read. A job that fails does not
+// keep the others from it, and if it reads no own table, there is nothing that it has not
+// seen.
 func (h *Handler) flush() plan {
 	return planFunc(func(ctx context.Context, s *session.Session, _ []types.Value) (*session.Result, error) {
 		if err := s.RequireNoTransaction(ctx, "FLUSH"); err != nil {
 			return nil, err
 		}
 		var failed error
-		for _, j := range writersFirst(h.opt.Catalog.Snapshot().Jobs()) {
-			err := h.opt.Jobs.CatchUp(ctx, j.Name)
-			if err != nil && ctx.Err() != nil {
-				return nil, err
+		for _, jobs := range writersFirst(h.opt.Catalog.Snapshot().Jobs()) {
+			errs := make([]error, len(jobs))
+			var asked sync.WaitGroup
+			slots := make(chan struct{}, flushTogether)
+			for i, j := range jobs {
+				slots <- struct{}{}
+				asked.Go(func() {
+					errs[i] = h.opt.Jobs.CatchUp(ctx, j.Name)
+					<-slots
+				})
 			}
-			if err != nil && failed == nil && readsOwn(j) {
-				failed = fmt.Errorf("flush job %s: %w", j.Name, err)
+			asked.Wait()
+			for i, j := range jobs {
+				if errs[i] != nil && ctx.Err() != nil {
+					return nil, errs[i]
+				}
+				if errs[i] != nil && failed == nil && readsOwn(j) {
+					failed = fmt.Errorf("flush job %s: %w", j.Name, errs[i])
+				}
+				warnFailed(s, h.opt.Catalog.Snapshot().JobByID(j.ID))
 			}
-			warnFailed(s, h.opt.Catalog.Snapshot().JobByID(j.ID))
 		}
 		if failed != nil {
 			return nil, failed
@@ -415,8 +431,9 @@ func readsOwn(j *catalog.Job) bool {
 }
 
 // writersFirst orders jobs so that one that writes to an own table comes before
-// the ones that read it, as far as that is possible.
-func writersFirst(jobs []*catalog.Job) []*catalog.Job {
+// the ones that read it, as far as that is possible. Those of one list do not wait for one
+// another.
+func writersFirst(jobs []*catalog.Job) (out [][]*catalog.Job) {
 	writes := map[string][]*catalog.Job{} // relation → jobs
 	reads := map[*catalog.Job][]string{}
 	for _, j := range jobs {
@@ -433,23 +450,28 @@ func writersFirst(jobs []*catalog.Job) []*catalog.Job {
 			}
 		}
 	}
-	var out []*catalog.Job
-	seen := map[*catalog.Job]bool{}
-	var visit func(j *catalog.Job)
-	visit = func(j *catalog.Job) {
-		if seen[j] {
-			return
+	after := map[*catalog.Job]int{} // how many lists come before the job's
+	var visit func(j *catalog.Job) int
+	visit = func(j *catalog.Job) int {
+		if n, seen := after[j]; seen {
+			return n
 		}
-		seen[j] = true
+		after[j] = 0 // for circles
+		n := 0
 		for _, r := range reads[j] {
 			for _, w := range writes[r] {
-				visit(w)
+				n = max(n, visit(w)+1)
 			}
 		}
-		out = append(out, j)
+		after[j] = n
+		return n
 	}
 	for _, j := range jobs {
-		visit(j)
+		n := visit(j)
+		for len(out) <= n {
+			out = append(out, nil)
+		}
+		out[n] = append(out[n], j)
 	}
 	return out
 }
