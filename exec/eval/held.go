@@ -31,7 +31,7 @@ func treeBytes(t types.Type, text string) int64 {
 	switch {
 	case t.Kind == types.JSONB:
 		return types.JSONTreeBytes(text)
-	case t.Kind == types.Array:
+	case t.Kind == types.Array || t.Kind == types.Row:
 		return types.ArrayTreeBytes(text)
 	}
 	return int64(len(text))

@@ -20,7 +20,7 @@ import (
 type Options struct {
 	Catalog Catalog
 	// ParamTypes are the types that a client declared for $1, $2 …; Invalid and
-	// Unknown ones are inferred.
+	// Unknown ones, and rows without fields, are inferred.
 	ParamTypes []types.Type
 	// SearchPath lists the schemas of unqualified names, public by default.
 	// pg_catalog is searched before it, millrace and information_schema after.
@@ -228,9 +228,18 @@ func newBinder(opts Options) *binder {
 	}
 	b := &binder{opts: opts, prec: map[*scalar.Expr]int8{}, read: new(int)}
 	for _, t := range opts.ParamTypes {
-		b.params = append(b.params, param{typ: t, given: t.Kind != types.Invalid && t.Kind != types.Unknown, pos: -1})
+		b.params = append(b.params, param{typ: t, given: isGiven(t), pos: -1})
 	}
 	return b
+}
+
+// isGiven reports whether a type that a client declared says what a value is: there is
+// one number for all types of rows.
+func isGiven(t types.Type) bool {
+	if t.Kind == types.Array {
+		t = *t.Elem
+	}
+	return t.Kind != types.Invalid && t.Kind != types.Unknown && (t.Kind != types.Row || len(t.Fields) > 0)
 }
 
 // fullPath adds the system schemas to a search path that leaves them out.

@@ -14,15 +14,20 @@ import (
 func (l *level) cast(x *ast.Cast) (*scalar.Expr, error) {
 	b := l.b
 	t, err := ResolveType(x.Type)
-	if err != nil {
+	named := err != nil
+	if named {
 		row := b.relationType(x.Type)
 		if row == nil {
 			return nil, err
 		}
 		t = *row
-		if r, ok := x.X.(*ast.RowExpr); ok && len(r.Elems) == len(t.Fields) {
-			return l.rowOf(r, t)
+	}
+	if r, ok := x.X.(*ast.RowExpr); ok && t.Kind == types.Row && len(t.Fields) > 0 && !x.Try {
+		e, err := l.rowOf(r, t, explicit)
+		if err != nil || named {
+			return e, err
 		}
+		return b.withText(e, e.Text+"::"+shortType(t), precPostfix), nil
 	}
 	if a, ok := x.X.(*ast.ArrayExpr); ok && t.Kind == types.Array {
 		e, err := l.arrayOf(a, *t.Elem)

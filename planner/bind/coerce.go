@@ -108,7 +108,7 @@ func limitsText(t types.Type) bool {
 	return t.HasPrecision && (t.Kind == types.Varchar || t.Kind == types.Char)
 }
 
-// literalBytesMax is how long a document or array may be that is read while a query is
+// literalBytesMax is how long a document, array or row may be that is read while a query is
 // planned. A longer one is read by who runs the query, within its memory and until it is
 // cancelled.
 const literalBytesMax = 1 << 20
@@ -129,10 +129,7 @@ func (b *binder) literalAs(e *scalar.Expr, t types.Type, ctx castContext) (*scal
 		c.Value = &types.Value{Null: true}
 		return b.withText(c, e.Text, b.precOf(e)), nil
 	}
-	if t.Kind == types.Row {
-		return nil, pgerr.New(pgerr.FeatureNotSupported, "input of anonymous composite types is not implemented").At(e.Pos)
-	}
-	if len(e.Value.Bytes) > literalBytesMax && (t.Kind == types.JSONB || t.Kind == types.Array) {
+	if len(e.Value.Bytes) > literalBytesMax && (t.Kind == types.JSONB || t.Kind == types.Array || t.Kind == types.Row) {
 		text, err := b.literalAs(e, types.Of(types.Text), ctx)
 		if err != nil {
 			return nil, err

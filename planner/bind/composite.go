@@ -24,7 +24,7 @@ func (l *level) arrayOf(x *ast.ArrayExpr, elem types.Type) (*scalar.Expr, error)
 		if nested, ok := el.(*ast.ArrayExpr); ok {
 			e, err = l.arrayOf(nested, elem)
 		} else {
-			e, err = l.expr(el)
+			e, err = l.exprAs(el, elem, explicit)
 		}
 		if err != nil {
 			return nil, err
@@ -72,24 +72,44 @@ func (l *level) arrayOf(x *ast.ArrayExpr, elem types.Type) (*scalar.Expr, error)
 	return b.withText(e, text, precAtom), nil
 }
 
-// rowOf binds ROW(…) as a value of a row type with as many fields.
-func (l *level) rowOf(x *ast.RowExpr, t types.Type) (*scalar.Expr, error) {
+// exprAs binds x where a value of type t is wanted: a row constructor becomes a row of
+// that type, everything else is left to coerce.
+func (l *level) exprAs(x ast.Expr, t types.Type, ctx castContext) (*scalar.Expr, error) {
+	if r, ok := x.(*ast.RowExpr); ok && t.Kind == types.Row && len(t.Fields) > 0 {
+		return l.rowOf(r, t, ctx)
+	}
+	return l.expr(x)
+}
+
+// rowOf binds ROW(…) as a value of a row type, field by field.
+func (l *level) rowOf(x *ast.RowExpr, t types.Type, ctx castContext) (*scalar.Expr, error) {
+	b := l.b
+	bad := func(detail string, args ...any) error {
+		return pgerr.New(pgerr.CannotCoerce, "cannot cast type record to %s", bare(t)).At(int(x.Pos)).WithDetail(detail, args...)
+	}
+	args, err := l.rowElemsAs(x.Elems, t.Fields, ctx)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case len(args) < len(t.Fields):
+		return nil, bad("Input has too few columns.")
+	case len(args) > len(t.Fields):
+		return nil, bad("Input has too many columns.")
+	}
 	e := &scalar.Expr{Op: scalar.OpCall, Func: "row(any...)", Type: t, Pos: int(x.Pos)}
-	for i, el := range x.Elems {
-		v, err := l.expr(el)
+	for i, a := range args {
+		f := t.Fields[i].Type
+		if !b.canCoerce(a.Type, f, ctx) {
+			return nil, bad("Cannot cast type %s to %s in column %d.", bare(a.Type), bare(f), i+1)
+		}
+		v, err := b.coerce(a, f, ctx)
 		if err != nil {
-			return nil, err
-		}
-		if v.Type.Kind != types.Unknown && !l.b.canCoerce(v.Type, t.Fields[i].Type, explicit) {
-			return nil, pgerr.New(pgerr.CannotCoerce, "cannot cast type record to %s", bare(t)).At(int(x.Pos)).
-				WithDetail("Cannot cast type %s to %s in column %d.", bare(v.Type), bare(t.Fields[i].Type), i+1)
-		}
-		if v, err = l.b.coerce(v, t.Fields[i].Type, explicit); err != nil {
 			return nil, err
 		}
 		e.Args = append(e.Args, v)
 	}
-	return l.b.withText(e, "row("+l.b.texts(e.Args)+")", precAtom), nil
+	return b.withText(e, "row("+b.texts(args)+")", precAtom), nil
 }
 
 func (l *level) row(x *ast.RowExpr) (*scalar.Expr, error) {

@@ -251,11 +251,11 @@ func (d *definition) defaults() error {
 		if ref := firstColumn(c.Default); ref != nil {
 			return pgerr.New(pgerr.FeatureNotSupported, "cannot use column reference in DEFAULT expression").At(int(ref.Pos))
 		}
-		e, err := (&level{b: d.b, clause: "DEFAULT expressions"}).plain(c.Default)
+		col := &d.rel.Columns[d.find(c.Name.Value)]
+		e, err := (&level{b: d.b, clause: "DEFAULT expressions"}).plain(c.Default, col.Type)
 		if err != nil {
 			return err
 		}
-		col := &d.rel.Columns[d.find(c.Name.Value)]
 		if !d.b.canCoerce(e.Type, col.Type, assignment) {
 			return pgerr.New(pgerr.DatatypeMismatch, "column %q is of type %s but default expression is of type %s", col.Name, bare(col.Type), bare(e.Type)).At(e.Pos).
 				Hint("You will need to rewrite or cast the expression.")
@@ -268,9 +268,9 @@ func (d *definition) defaults() error {
 	return nil
 }
 
-// plain binds an expression without subqueries.
-func (l *level) plain(x ast.Expr) (*scalar.Expr, error) {
-	e, err := l.expr(x)
+// plain binds an expression without subqueries where a value of type t is assigned.
+func (l *level) plain(x ast.Expr, t types.Type) (*scalar.Expr, error) {
+	e, err := l.exprAs(x, t, assignment)
 	if err != nil {
 		return nil, err
 	}
@@ -303,7 +303,7 @@ func (d *definition) generated() error {
 		}
 		at := d.find(c.Name.Value)
 		col := &d.rel.Columns[at]
-		e, err := (&level{b: d.b, scope: relationScope(fields), clause: "column generation expressions"}).plain(c.Generated)
+		e, err := (&level{b: d.b, scope: relationScope(fields), clause: "column generation expressions"}).plain(c.Generated, col.Type)
 		if err != nil {
 			return err
 		}
@@ -388,7 +388,7 @@ func (d *definition) watermark() error {
 	for i, c := range d.rel.Columns {
 		fields[i] = logical.Field{Name: c.Name, Type: c.Type, Origin: c.Name}
 	}
-	e, err := (&level{b: d.b, scope: relationScope(fields), clause: "watermark expressions"}).plain(w.X)
+	e, err := (&level{b: d.b, scope: relationScope(fields), clause: "watermark expressions"}).plain(w.X, types.Type{})
 	if err != nil {
 		return err
 	}

@@ -289,7 +289,7 @@ func (l *level) insertCell(rel *catalog.Relation, c int, x ast.Expr) (*scalar.Ex
 	if rel.Columns[c].Generated != "" {
 		return nil, generatedError(rel, c, x.Offset(), false)
 	}
-	e, err := l.expr(x)
+	e, err := l.exprAs(x, rel.Columns[c].Type, assignment)
 	if err != nil {
 		return nil, err
 	}

@@ -15,11 +15,11 @@ func Arguments(args []ast.Expr, want []types.Type, opts Options) (logical.Node, 
 	l := &level{b: b, clause: "EXECUTE parameters"}
 	p := &logical.Project{Input: &logical.Values{Rows: [][]*scalar.Expr{{}}}}
 	for i, x := range args {
-		e, err := l.plain(x)
+		t := want[i]
+		e, err := l.plain(x, t)
 		if err != nil {
 			return nil, err
 		}
-		t := want[i]
 		if t.Kind == types.Invalid || t.Kind == types.Unknown {
 			if t = e.Type; t.Kind == types.Unknown {
 				t = types.Of(types.Text)

@@ -297,7 +297,7 @@ func (l *level) storedExpr(text string, t types.Type) (*scalar.Expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := l.expr(x)
+	e, err := l.exprAs(x, t, assignment)
 	if err != nil {
 		return nil, err
 	}

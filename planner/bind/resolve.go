@@ -1,6 +1,7 @@
 package bind
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/millrace/millrace/internal/pgerr"
@@ -357,6 +358,18 @@ func (b *binder) operator(op, shown string, args []*scalar.Expr, pos int) (*scal
 			}
 		}
 		return nil, e
+	}
+	if len(args) == 2 {
+		for i, a := range args {
+			if like := args[1-i].Type; a.Type.Kind == types.Unknown && c.params[i].Kind == types.Row && like.Kind == types.Row {
+				v, err := b.coerce(a, like, implicit) // a record of no type has no text
+				if err != nil {
+					return nil, err
+				}
+				args = slices.Clone(args)
+				args[i] = v
+			}
+		}
 	}
 	return b.applyCall(c, args, pos)
 }

@@ -72,6 +72,11 @@ func (l *level) starValue(x *ast.Star) (*scalar.Expr, error) {
 // rowElems binds what stands between the parentheses of a row, where t.* is its
 // columns.
 func (l *level) rowElems(list []ast.Expr) ([]*scalar.Expr, error) {
+	return l.rowElemsAs(list, nil, implicit)
+}
+
+// rowElemsAs does so where values for fields are wanted, as far as there are any.
+func (l *level) rowElemsAs(list []ast.Expr, fields []types.Field, ctx castContext) ([]*scalar.Expr, error) {
 	var out []*scalar.Expr
 	for _, x := range list {
 		if s, ok := x.(*ast.Star); ok && len(s.Qualifier) > 0 {
@@ -84,7 +89,11 @@ func (l *level) rowElems(list []ast.Expr) ([]*scalar.Expr, error) {
 			}
 			continue
 		}
-		e, err := l.expr(x)
+		var want types.Type
+		if len(out) < len(fields) {
+			want = fields[len(out)].Type
+		}
+		e, err := l.exprAs(x, want, ctx)
 		if err != nil {
 			return nil, err
 		}
