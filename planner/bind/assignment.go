@@ -1,8 +1,6 @@
 package bind
 
 import (
-	"slices"
-
 	"github.com/millrace/millrace/catalog"
 	"github.com/millrace/millrace/internal/pgerr"
 	"github.com/millrace/millrace/planner/scalar"
@@ -28,10 +26,10 @@ func (l *level) assignments(list []ast.Assignment, rel *catalog.Relation, row []
 			if err != nil {
 				return err
 			}
-			if all, ok := whole[c]; ok && (all || len(t.Subscripts) == 0) {
+			if all, ok := whole[c]; ok && (all || len(t.Parts) == 0) {
 				return pgerr.New(pgerr.SyntaxError, "multiple assignments to same column %q", t.Value).At(int(t.Pos))
 			}
-			whole[c] = len(t.Subscripts) == 0
+			whole[c] = len(t.Parts) == 0
 			var value ast.Expr
 			var ready *scalar.Expr
 			if bound != nil {
@@ -74,8 +72,12 @@ func (l *level) assigned(a *ast.Assignment) ([]ast.Expr, []*scalar.Expr, error) 
 func (l *level) assignment(t *ast.Target, rel *catalog.Relation, c int, now *scalar.Expr, x ast.Expr, ready *scalar.Expr) (*scalar.Expr, error) {
 	col := &rel.Columns[c]
 	if _, ok := x.(*ast.Default); ok {
-		if len(t.Subscripts) > 0 {
-			return nil, pgerr.New(pgerr.FeatureNotSupported, "cannot set an array element to DEFAULT").At(int(t.Pos))
+		if len(t.Parts) > 0 {
+			what := "an array element"
+			if t.Parts[0].Subscript == nil {
+				what = "a subfield"
+			}
+			return nil, pgerr.New(pgerr.FeatureNotSupported, "cannot set %s to DEFAULT", what).At(int(t.Pos))
 		}
 		return l.insertCell(rel, c, x)
 	}
@@ -85,59 +87,13 @@ func (l *level) assignment(t *ast.Target, rel *catalog.Relation, c int, now *sca
 	case col.Identity != nil && col.Identity.Kind == "always":
 		return nil, pgerr.New(pgerr.GeneratedAlways, "column %q can only be updated to DEFAULT", t.Value).At(int(t.Pos)).
 			WithDetail("Column %q is an identity column defined as GENERATED ALWAYS.", t.Value)
-	case len(t.Subscripts) > 0:
-		return l.assignPart(t, now, x, ready)
+	case len(t.Parts) > 0:
+		p := &partAssignment{l: l, column: t.Name, x: x, ready: ready}
+		return p.in(now, t.Value, t.Parts)
 	case ready != nil:
 		return l.b.assign(rel, c, ready)
 	}
 	return l.insertCell(rel, c, x)
-}
-
-// assignPart puts a value in the place of a part of an array or of jsonb.
-func (l *level) assignPart(t *ast.Target, now *scalar.Expr, x ast.Expr, value *scalar.Expr) (*scalar.Expr, error) {
-	pos := int(t.Pos)
-	call := &scalar.Expr{Op: scalar.OpCall, Type: now.Type, Pos: pos}
-	var want types.Type
-	var places []*scalar.Expr
-	var err error
-	switch sliced := slices.ContainsFunc(t.Subscripts, func(s *ast.Subscript) bool { return s.Slice }); {
-	case now.Type.Kind == types.JSONB:
-		call.Func, want = "assign_member(jsonb,jsonb,boolean,text...)", now.Type
-		places, err = l.members(t.Subscripts)
-	case now.Type.Kind != types.Array:
-		return nil, pgerr.New(pgerr.DatatypeMismatch, "cannot subscript type %s because it does not support subscripting", bare(now.Type)).At(pos)
-	case len(t.Subscripts) > types.DimensionsMax:
-		return nil, pgerr.New(pgerr.ProgramLimitExceeded, "number of array dimensions (%d) exceeds the maximum allowed (%d)", len(t.Subscripts), types.DimensionsMax)
-	case sliced:
-		call.Func, want = "assign_slice(anyarray,anyarray,integer...)", now.Type
-		places, err = l.boundsOf(t.Subscripts, now.Type)
-	default:
-		call.Func, want = "assign_element(anyarray,anyelement,integer...)", *now.Type.Elem
-		for _, s := range t.Subscripts {
-			i, failed := l.index(s.Index, now.Type, pos)
-			if failed != nil {
-				return nil, failed
-			}
-			places = append(places, i)
-		}
-	}
-	if err != nil {
-		return nil, err
-	}
-	if value == nil {
-		if value, err = l.expr(x); err != nil {
-			return nil, err
-		}
-	}
-	if !l.b.canCoerce(value.Type, want, assignment) {
-		return nil, pgerr.New(pgerr.DatatypeMismatch, "subscripted assignment to %q requires type %s but expression is of type %s", t.Value, bare(want), bare(value.Type)).
-			At(pos).Hint("You will need to rewrite or cast the expression.")
-	}
-	if value, err = l.b.coerce(value, want, assignment); err != nil {
-		return nil, err
-	}
-	call.Args = append([]*scalar.Expr{now, value}, places...)
-	return call, nil
 }
 
 // boundsOf binds the subscripts of a slice, each as whether the lower bound is

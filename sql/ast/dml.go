@@ -62,11 +62,17 @@ type Assignment struct {
 	X       Expr
 }
 
-// Target is a column that is assigned to, or with subscripts an element or a
-// slice of it.
+// Target is a column that is assigned to, or a part of it that Parts lead to, from
+// the outside.
 type Target struct {
 	Name
-	Subscripts []*Subscript // without what they are applied to
+	Parts []TargetPart
+}
+
+// TargetPart is an element or a slice of what is before it, or a field of it.
+type TargetPart struct {
+	Subscript *Subscript // without what it is applied to, nil for a field
+	Field     Name
 }
 
 // OnConflict is ON CONFLICT … DO ….

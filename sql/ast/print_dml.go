@@ -66,8 +66,13 @@ func (p *printer) assignments(list []Assignment) {
 
 func (p *printer) target(t *Target) {
 	p.name(t.Name)
-	for _, s := range t.Subscripts {
-		p.bounds(s)
+	for _, part := range t.Parts {
+		if part.Subscript != nil {
+			p.bounds(part.Subscript)
+			continue
+		}
+		p.put(".")
+		p.name(part.Field)
 	}
 }
 

@@ -100,19 +100,24 @@ func (p *parser) assignments() []ast.Assignment {
 	}
 }
 
-// target takes a column with the subscripts of a part of it.
+// target takes a column with the subscripts and fields of a part of it.
 func (p *parser) target() ast.Target {
 	t := ast.Target{Name: p.name()}
-	for p.cur().is("[") {
-		if len(t.Subscripts) == heightMax {
+	for {
+		var part ast.TargetPart
+		switch {
+		case p.cur().is("["):
+			part.Subscript = p.bounds()
+		case p.acceptSymbol("."):
+			part.Field = p.name()
+		default:
+			return t
+		}
+		if len(t.Parts) == heightMax {
 			p.tooComplex()
 		}
-		t.Subscripts = append(t.Subscripts, p.bounds())
+		t.Parts = append(t.Parts, part)
 	}
-	if dot := p.cur(); dot.is(".") {
-		p.unsupported(dot, "assigning to a field of a column")
-	}
-	return t
 }
 
 // bounds takes [i] or [lo:hi].
