@@ -153,9 +153,13 @@ func sidesOf(g *graph.Graph, o *graph.Operator) []types.Field {
 
 // comparison warns of a join by a condition without any equality.
 func comparison(g *graph.Graph, o *graph.Operator) Growth {
+	hint := "Join by an equality too."
+	if !changing(g, o) {
+		hint = "Join by an equality too, or within an interval of event time: a.ts BETWEEN b.ts - INTERVAL '1 hour' AND b.ts."
+	}
 	return Growth{Severe: true, Message: fmt.Sprintf("the join %s compares every row of one side with every row of the other: %s has no equality", o.ID, Expr(withoutText(o.Join.Residual), sidesOf(g, o))),
 		Detail: "A million rows on each side are 1000000000000 pairs to compare.",
-		Hint:   "Join by an equality too, or within an interval of event time: a.ts BETWEEN b.ts - INTERVAL '1 hour' AND b.ts.", Pos: o.Pos}
+		Hint:   hint, Pos: o.Pos}
 }
 
 // compared warns of such an equality.
@@ -183,14 +187,42 @@ func openSessions(g *graph.Graph, i int) bool {
 	return slices.ContainsFunc(o.Inputs, func(in graph.Input) bool { return openSessions(g, in.Operator) })
 }
 
+// changing reports whether rows that an operator reads are taken back.
+func changing(g *graph.Graph, o *graph.Operator) bool {
+	return slices.ContainsFunc(o.Inputs, func(in graph.Input) bool { return g.Operators[in.Operator].Mode != graph.AppendOnly })
+}
+
+// byWindow reports whether o, an Over, looks back a bounded way in the order of windows, by
+// another bound of theirs than the one that is their event time.
+func byWindow(g *graph.Graph, o *graph.Operator) bool {
+	if len(o.Over.Order) != 1 || o.Over.Order[0].Desc {
+		return false
+	}
+	switch g.Operators[o.Inputs[0].Operator].Fields[o.Over.Order[0].Column].Name {
+	case "window_start", "window_end":
+	default:
+		return false
+	}
+	near := func(b scalar.Bound) bool { return b.Kind == scalar.CurrentRow || b.Kind == scalar.OffsetPreceding }
+	return !slices.ContainsFunc(o.Over.Calls, func(c graph.WindowCall) bool {
+		return !(c.Func == "lag" && !c.IgnoreNulls || near(c.Frame.Start) && near(c.Frame.End))
+	})
+}
+
 // bounding says how the state of operator i can be bounded.
 func bounding(g *graph.Graph, i int) string {
 	o := &g.Operators[i]
 	switch {
 	case (o.TopN != nil || o.Over != nil) && openSessions(g, i):
 		return "End the query with EMIT ON WINDOW CLOSE: the rows of a session are kept until it closes then. Or set state_ttl."
+	case o.Over != nil && byWindow(g, o):
+		return "Order by window_time, with EMIT ON WINDOW CLOSE: a row is kept until the watermark has passed it, and the rows that look back at it, then. Or set state_ttl."
+	case o.Join != nil && changing(g, o):
+		return "Join rows that only come, within an interval of event time (write a subquery that depends on outer values as a join with GROUP BY, or with EXISTS), join within windows, or set state_ttl."
+	case o.Join != nil && o.Join.Residual != nil && graph.Months(o.Join.Residual):
+		return "Bound the join by days too, which have a fixed length: a.ts >= b.ts - INTERVAL '31 days' beside months. Or set state_ttl."
 	case o.Join != nil && o.Join.Kind != logical.SemiJoin && o.Join.Kind != logical.AntiJoin:
-		return "Bound the join by an interval of event time (a.ts BETWEEN b.ts - INTERVAL '1 hour' AND b.ts), join within windows, or set state_ttl."
+		return "Bound the join by an interval of event time, of columns with watermarks (a.ts BETWEEN b.ts - INTERVAL '1 hour' AND b.ts), join within windows, or set state_ttl."
 	case o.AsofJoin != nil && o.AsofJoin.Sides[0].Expiry == nil:
 		return "Compare event times of both sides, which have watermarks, in the inequality, or set state_ttl."
 	case o.Kind == graph.WindowAggregateKind:

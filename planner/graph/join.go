@@ -33,6 +33,15 @@ type Join struct {
 	Timeless []int `json:"timeless,omitempty"`
 }
 
+// Months reports whether something is months before or after in an expression: how long
+// that is depends on the month.
+func Months(x *scalar.Expr) (found bool) {
+	scalar.Walk(x, func(e *scalar.Expr) {
+		found = found || e.Op == scalar.OpConst && e.Type.Kind == types.IntervalK && e.Value != nil && !e.Value.Null && e.Value.Interval.Months != 0
+	})
+	return found
+}
+
 // JoinSide is what a join keeps of one side. Its table has the join keys, what
 // else tells rows apart (Local), and the other columns: those of the input, in
 // order, except for the row number and for what Identity and Matches add.

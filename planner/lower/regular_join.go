@@ -461,35 +461,3 @@ func (j *regularJoin) keepsTime(o *operator, side, c int) bool {
 	a := s.s.attrs[c]
 	return a.time && !a.proc && !j.filled(side) && j.windows[side] == nil && e != nil && !e.Forever && e.Until == nil && e.Column == s.place[c]
 }
-
-// unbounded says why the join's state grows for ever.
-func (j *regularJoin) unbounded(spec *graph.Join) string {
-	var parts [2]string
-	freed := false
-	for i := range j.sides {
-		s := &j.sides[i]
-		if e := spec.Sides[i].Expiry; e != nil && !e.Forever {
-			freed = true
-		} else if p := j.b.ops[s.op]; p.Mode == graph.AppendOnly {
-			what := "rows"
-			if s.identity == graph.ByCopies {
-				what = "keys"
-			}
-			parts[i] = what + " of " + p.called
-		}
-	}
-	all := strings.Join(slices.DeleteFunc(slices.Clone(parts[:]), func(p string) bool { return p == "" }), " and all ")
-	if all == "" {
-		return ""
-	}
-	why := "no interval or window in the condition"
-	if freed {
-		why = "the condition says when the other side's are out of time, but not when these are,"
-	}
-	for i, p := range parts {
-		if p != "" {
-			spec.Sides[i].Unbounded = "it keeps all " + p + ": " + why + " and no state_ttl"
-		}
-	}
-	return "it keeps all " + all + ": " + why + " and no state_ttl"
-}

@@ -77,7 +77,8 @@ func TestStateTTLOfViews(t *testing.T) {
 func TestGrowthWarnings(t *testing.T) {
 	c := start(t, "")
 	c.exec(`CREATE TABLE a (k bigint, v bigint) APPEND ONLY`, `CREATE TABLE b (k bigint, w text) APPEND ONLY`, `CREATE TABLE o (k bigint PRIMARY KEY, v bigint, d date, ts timestamp, c char(5))`,
-		`CREATE TABLE e (k bigint, ts timestamp, WATERMARK FOR ts AS ts) APPEND ONLY`)
+		`CREATE TABLE e (k bigint, ts timestamp, WATERMARK FOR ts AS ts) APPEND ONLY`, `CREATE TABLE n (k bigint, ts timestamp) APPEND ONLY`,
+		`CREATE TABLE u (k bigint PRIMARY KEY, ts timestamp, WATERMARK FOR ts AS ts)`, `CREATE VIEW w AS SELECT k, window_end, window_time, count(*) AS n FROM TUMBLE(e, ts, INTERVAL '1' MINUTE) GROUP BY k, window_start, window_end, window_time`)
 	for _, x := range []struct {
 		sql      string
 		severity string // "": nothing is told
@@ -115,6 +116,14 @@ func TestGrowthWarnings(t *testing.T) {
 		{`SELECT k, mode() WITHIN GROUP (ORDER BY v) AS l FROM a GROUP BY k`, "NOTICE", "mode", []string{"number of different keys"}},
 		{`SELECT k, first(v ORDER BY v) AS l FROM a GROUP BY k`, "NOTICE", "first", []string{"number of different keys"}},
 		{`SELECT k, percentile_cont(0.5) WITHIN GROUP (ORDER BY v) AS l FROM o GROUP BY k`, "", "", nil},
+		// A condition has times that free nothing, for a reason.
+		{`SELECT e.ts FROM e JOIN e AS f ON f.k = e.k AND f.ts BETWEEN e.ts - INTERVAL '1' MONTH AND e.ts`, "WARNING", "= e.k", []string{"it keeps all rows of e: months, as in the condition, are of no fixed length, and no state_ttl", "INTERVAL '31 days'"}},
+		{`SELECT e.ts FROM e JOIN n ON n.k = e.k AND n.ts BETWEEN e.ts - INTERVAL '1' HOUR AND e.ts`, "WARNING", "", []string{"the condition compares times, but n has no watermark, and", "of columns with watermarks"}},
+		{`SELECT e.ts FROM e JOIN u ON u.k = e.k AND u.ts BETWEEN e.ts - INTERVAL '1' HOUR AND e.ts`, "WARNING", "", []string{"it keeps all rows of e: the condition compares times, but rows of u may change at any time, and", "Join rows that only come"}},
+		{`SELECT e.ts FROM e JOIN e AS f ON f.k = e.k AND date_trunc('hour', f.ts) < e.ts - INTERVAL '1' HOUR`, "WARNING", "", []string{"the condition does not compare event times of both sides in order, and"}},
+		{`SELECT k, n, lag(n) OVER (PARTITION BY k ORDER BY window_end) AS l FROM w EMIT ON WINDOW CLOSE`, "WARNING", "lag", []string{"it keeps every row of its input", "Order by window_time, with EMIT ON WINDOW CLOSE"}},
+		{`SELECT k, n, lag(n) OVER (PARTITION BY k ORDER BY window_time) AS l FROM w EMIT ON WINDOW CLOSE`, "", "", nil},
+		{`SELECT k, n, row_number() OVER (PARTITION BY k ORDER BY window_end) AS l FROM w EMIT ON WINDOW CLOSE`, "WARNING", "row_number", []string{"Partition by a window"}},
 		// What is equal in the order has one rank.
 		{`SELECT * FROM (SELECT *, rank() OVER (PARTITION BY k ORDER BY v) AS r FROM a) AS q WHERE r < 3`, "WARNING", "rank()", []string{"it keeps all rows that are equal in the order", "bytes per row", "state_ttl"}},
 		{`SELECT * FROM (SELECT *, dense_rank() OVER (ORDER BY v) AS r FROM a) AS q WHERE r < 3`, "WARNING", "dense_rank()", []string{"it keeps all rows that are equal in the order"}},
