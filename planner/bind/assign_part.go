@@ -58,6 +58,8 @@ func (p *partAssignment) inRow(now *scalar.Expr, parts []ast.TargetPart) (*scala
 	return b.withText(row, "row("+b.texts(row.Args)+")", precAtom), nil
 }
 
+const assignElement = "assign_element(anyarray,anyelement,integer...)"
+
 // inElements puts it into elements or a slice of an array, or a member of jsonb, and
 // there into what rest leads to.
 func (p *partAssignment) inElements(now *scalar.Expr, name string, chain []*ast.Subscript, rest []ast.TargetPart) (*scalar.Expr, error) {
@@ -79,7 +81,7 @@ func (p *partAssignment) inElements(now *scalar.Expr, name string, chain []*ast.
 		call.Func, want = "assign_slice(anyarray,anyarray,integer...)", now.Type
 		places, err = l.boundsOf(chain, now.Type)
 	default:
-		call.Func, want = "assign_element(anyarray,anyelement,integer...)", *now.Type.Elem
+		call.Func, want = assignElement, *now.Type.Elem
 		for _, s := range chain {
 			i, failed := l.index(s.Index, now.Type, pos)
 			if failed != nil {
@@ -88,7 +90,7 @@ func (p *partAssignment) inElements(now *scalar.Expr, name string, chain []*ast.
 			places = append(places, i)
 		}
 		if len(rest) > 0 {
-			old, err = l.subscripts(now, chain)
+			old, err = p.element(now, places)
 		}
 	}
 	if err != nil {
@@ -100,6 +102,37 @@ func (p *partAssignment) inElements(now *scalar.Expr, name string, chain []*ast.
 	}
 	call.Args = append([]*scalar.Expr{now, value}, places...)
 	return call, nil
+}
+
+// copiedMax is how large an array's new value may be when elements are taken of it, for
+// what they become has all their fields: it would multiply with each assignment.
+const copiedMax = 1 << 12
+
+// element is the one at places of now, an array that SET may have assigned to already:
+// what it has put there, or what was there before it if that went elsewhere.
+func (p *partAssignment) element(now *scalar.Expr, places []*scalar.Expr) (*scalar.Expr, error) {
+	for now.Func == assignElement && len(now.Args) == 2+len(places) {
+		same, other := true, false
+		for i, at := range places {
+			was := now.Args[2+i]
+			same = same && exprEqual(was, at) && scalar.VolatilityOf(at) != scalar.Volatile
+			other = other || was.Op == scalar.OpConst && at.Op == scalar.OpConst && *was.Value != *at.Value
+		}
+		if same {
+			return now.Args[1], nil
+		}
+		if !other {
+			break
+		}
+		now = now.Args[0]
+	}
+	size := 0
+	if !walk(now, func(*scalar.Expr) bool { size++; return size <= copiedMax }) {
+		return nil, pgerr.New(pgerr.StatementTooComplex, "too many assignments to parts of elements of column %q", p.column.Value).At(int(p.column.Pos)).
+			Hint("Subscripts that are constants can be told apart before the statement runs.")
+	}
+	return &scalar.Expr{Op: scalar.OpCall, Func: "subscripts(anyarray,integer...)", Type: *now.Type.Elem,
+		Args: append([]*scalar.Expr{now}, places...), Pos: int(p.column.Pos)}, nil
 }
 
 // value is what takes the place of old, of type want: old with the value where parts
