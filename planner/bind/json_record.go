@@ -193,9 +193,10 @@ func noDefinitions(a *ast.Alias, out int) error {
 	return e.At(int(a.Columns[0].Pos))
 }
 
-// relationType is the row type of a relation that a cast names, nil for none.
+// relationType is the row type of a relation that a cast names, or an array of it, nil
+// for none.
 func (b *binder) relationType(t ast.TypeName) *types.Type {
-	if t.ArrayDims > 0 || len(t.Modifiers) > 0 {
+	if len(t.Modifiers) > 0 {
 		return nil
 	}
 	var path ast.Path
@@ -210,6 +211,9 @@ func (b *binder) relationType(t ast.TypeName) *types.Type {
 	row := types.Of(types.Row)
 	for _, c := range rel.Columns {
 		row.Fields = append(row.Fields, types.Field{Name: c.Name, Type: c.Type})
+	}
+	if t.ArrayDims > 0 {
+		row = types.ArrayOf(row)
 	}
 	return &row
 }
