@@ -35,13 +35,7 @@ func made(g *graph.Graph, o *graph.Operator, i int) string {
 	}
 	switch {
 	case o.Project != nil:
-		switch x := o.Project.Exprs[i]; {
-		case x.Op == scalar.OpConst && x.Text == "": // of a grouping set
-			return "a constant"
-		case x.Op != scalar.OpColumn:
-			return x.Text
-		}
-		return made(g, &g.Operators[o.Inputs[0].Operator], o.Project.Exprs[i].Column)
+		return madeBy(g, &g.Operators[o.Inputs[0].Operator], o.Project.Exprs[i])
 	case passes(g, o, i):
 		return made(g, &g.Operators[o.Inputs[0].Operator], i)
 	case o.Kind == graph.UnionKind:
@@ -85,6 +79,29 @@ func made(g *graph.Graph, o *graph.Operator, i int) string {
 		}
 	}
 	return o.Fields[i].Name
+}
+
+// madeBy is made of an expression over the columns of an operator.
+func madeBy(g *graph.Graph, in *graph.Operator, x *scalar.Expr) string {
+	if x.Op == scalar.OpCast && x.Text == x.Args[0].Text { // for the sink's type
+		x = x.Args[0]
+	}
+	switch {
+	case x.Op == scalar.OpColumn:
+		return made(g, in, x.Column)
+	case x.Op == scalar.OpConst && x.Text == "": // of a grouping set
+		return "a constant"
+	}
+	var sides []string
+	for _, c := range scalar.Columns(x) {
+		if _, side, joined := strings.Cut(made(g, in, c), sideWord); joined && !slices.Contains(sides, side) {
+			sides = append(sides, side)
+		}
+	}
+	if len(sides) == 0 {
+		return x.Text
+	}
+	return x.Text + sideWord + strings.Join(sides, " and ")
 }
 
 // passes reports whether column i of an operator is column i of its input.
