@@ -270,7 +270,7 @@ func windowBound(n logical.Node, x *scalar.Expr) string {
 func ofOuterWindow(n logical.Node, outer []string) bool {
 	switch n := n.(type) {
 	case *logical.Filter:
-		in, found, same, others := n.Input.Fields(), false, false, false
+		found, same, others := false, false, false
 		for _, c := range scalar.Conjuncts(n.Predicate) {
 			if walk(c, func(x *scalar.Expr) bool { return x.Op != scalar.OpOuter }) {
 				continue
@@ -280,8 +280,9 @@ func ofOuterWindow(n logical.Node, outer []string) bool {
 				continue
 			}
 			for i, x := range c.Args {
-				if y := c.Args[1-i]; x.Op == scalar.OpColumn && in[x.Column].WindowBound != "" && y.Op == scalar.OpOuter {
-					found, same = true, same || outer[y.Column] == in[x.Column].WindowBound
+				y := c.Args[1-i]
+				if bound := windowBound(n.Input, x); bound != "" && y.Op == scalar.OpOuter {
+					found, same = true, same || outer[y.Column] == bound
 				}
 			}
 		}
