@@ -141,7 +141,11 @@ func (r *runner) step(ctx context.Context, rec *Record, seen map[*Record][]strin
 	case "restart":
 		return r.restart(ctx)
 	case "settle":
-		return r.settle(ctx, rec)
+		if err := awaitCheckpoints(ctx, r.conn); err != nil {
+			return fmt.Errorf("line %d: %w", rec.Line, err)
+		}
+		r.unseen = false
+		return nil
 	case "finish":
 		r.finished = append(r.finished, rec.Names...)
 		return r.awaitFinished(ctx, rec.Names)

@@ -9,7 +9,8 @@
 //	subscribe name                    the changes of a SUBSCRIBE, or of a COPY of one, are applied from here on
 //	changes name                      what they come to; the SQL is for PostgreSQL alone
 //	elsewhere                         the statement succeeds on another connection, and no restart follows
-//	settle                            every job has seen all that was written
+//	settle                            every job has seen all that was written, and keeps it if the server is killed:
+//	                                  what is late after that is late whatever is read again
 //	finish j …                        these jobs have come to the end of their input
 //	restart                           the server is killed and started again
 //	file name                         the lines that follow are a file; ${dir} in SQL is its folder
