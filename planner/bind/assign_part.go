@@ -87,6 +87,10 @@ func (p *partAssignment) inElements(now *scalar.Expr, name string, chain []*ast.
 			if failed != nil {
 				return nil, failed
 			}
+			if len(rest) > 0 && scalar.VolatilityOf(i) == scalar.Volatile { // it would be another one for each field
+				return nil, pgerr.NotSupported(i.Pos, "assignment to a field of an element by a volatile subscript").
+					Hint("Compute the subscript in FROM: UPDATE t SET a[s.i].f = … FROM (SELECT id, … AS i FROM t) AS s WHERE s.id = t.id.")
+			}
 			places = append(places, i)
 		}
 		if len(rest) > 0 {
@@ -104,9 +108,9 @@ func (p *partAssignment) inElements(now *scalar.Expr, name string, chain []*ast.
 	return call, nil
 }
 
-// copiedMax is how large an array's new value may be when elements are taken of it, for
-// what they become has all their fields: it would multiply with each assignment.
-const copiedMax = 1 << 12
+// copiedMax is how large the fields together may be of an element that is taken of an array's
+// new value, which each of them reads: it would multiply with each assignment.
+const copiedMax = 1 << 14
 
 // element is the one at places of now, an array that SET may have assigned to already:
 // what it has put there, or what was there before it if that went elsewhere.
@@ -126,8 +130,8 @@ func (p *partAssignment) element(now *scalar.Expr, places []*scalar.Expr) (*scal
 		}
 		now = now.Args[0]
 	}
-	size := 0
-	if !walk(now, func(*scalar.Expr) bool { size++; return size <= copiedMax }) {
+	size, fields := 0, max(1, len(now.Type.Elem.Fields))
+	if !walk(now, func(*scalar.Expr) bool { size++; return size*fields <= copiedMax }) {
 		return nil, pgerr.New(pgerr.StatementTooComplex, "too many assignments to parts of elements of column %q", p.column.Value).At(int(p.column.Pos)).
 			Hint("Subscripts that are constants can be told apart before the statement runs.")
 	}

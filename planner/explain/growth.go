@@ -33,15 +33,16 @@ func Growths(g *graph.Graph, ttl int64) []Growth {
 	for i := range g.Operators {
 		o := &g.Operators[i]
 		x := unkeyed(g, o)
+		freed := slices.ContainsFunc(g.Bounds(i, ttl), func(b graph.Bound) bool { return b.Kind == graph.ByWatermark })
 		switch {
-		case x != nil:
+		case x != nil && !freed:
 			out = append(out, compared(g, o, x))
 		case g.Crosses(o):
 			out = append(out, cross(o))
 			continue
 		case g.Pairs(o):
 			out = append(out, pairs(g, o))
-		case g.Compares(o) && !slices.ContainsFunc(g.Bounds(i, ttl), func(b graph.Bound) bool { return b.Kind == graph.ByWatermark }):
+		case g.Compares(o) && !freed:
 			out = append(out, comparison(g, o))
 		}
 		if n := o.Multiplies(); n > 0 {
@@ -165,7 +166,7 @@ func comparison(g *graph.Graph, o *graph.Operator) Growth {
 // compared warns of such an equality.
 func compared(g *graph.Graph, o *graph.Operator, x *scalar.Expr) Growth {
 	l, r := x.Args[0].Type, x.Args[1].Type
-	hint := "Join by an equality of values that are never null, such as coalesce(a.k, '') = coalesce(b.k, '')."
+	hint := "Join by an equality of values that are never null, such as coalesce(a.k, x) = coalesce(b.k, x) with an x that no k is."
 	if !strings.HasPrefix(x.Func, notDistinct) {
 		as := max(l.Kind, r.Kind) // date, timestamp, timestamptz; real, double precision
 		if l.Kind == types.Char || r.Kind == types.Char {

@@ -15,7 +15,12 @@ import (
 // join. What rows that only come have met is past, unless they are kept to meet others; a
 // row that changes is taken back by the filters of the day.
 func filters(g *graph.Graph, o *graph.Operator) []string {
-	return filtersAbove(g, o, o.Join != nil || o.AsofJoin != nil || o.SetOp != nil)
+	return filtersAbove(g, o, false)
+}
+
+// meets reports whether an operator keeps the rows of its input i to meet others.
+func meets(o *graph.Operator, i int) bool {
+	return o.Join != nil || o.AsofJoin != nil || o.SetOp != nil || o.LookupJoin != nil && i == 1
 }
 
 // filtersAbove is filters; kept says that rows are, to meet others.
@@ -25,8 +30,8 @@ func filtersAbove(g *graph.Graph, o *graph.Operator, kept bool) (texts []string)
 			texts = append(texts, x.Text)
 		}
 	}
-	for _, in := range o.Inputs {
-		from := &g.Operators[in.Operator]
+	for i, in := range o.Inputs {
+		from, kept := &g.Operators[in.Operator], kept || meets(o, i)
 		if from.Mode == graph.AppendOnly && !kept || from.Source != nil || len(from.Tables) > 0 {
 			continue
 		}

@@ -9,27 +9,27 @@ import (
 	"github.com/millrace/millrace/planner/graph"
 )
 
-// ways are how rows that may change come to operator o, by what they come from, a source
-// or an operator with state: once for each branch of a UNION ALL, and for each row of the
+// ways are how rows that may change, or are kept to meet others, come to operator o, by what
+// they come from, a source or an operator with state: once for each branch of a UNION ALL, and for each row of the
 // functions that repeat them.
 func ways(g *graph.Graph, o *graph.Operator) map[string][]string {
 	out := map[string][]string{}
-	var follow func(o *graph.Operator, calls string)
-	follow = func(o *graph.Operator, calls string) {
-		for _, in := range o.Inputs {
-			from := &g.Operators[in.Operator]
+	var follow func(o *graph.Operator, kept bool, calls string)
+	follow = func(o *graph.Operator, kept bool, calls string) {
+		for i, in := range o.Inputs {
+			from, kept := &g.Operators[in.Operator], kept || meets(o, i)
 			switch {
-			case from.Mode == graph.AppendOnly:
+			case from.Mode == graph.AppendOnly && !kept:
 			case from.Source != nil || len(from.Tables) > 0:
 				out[from.ID] = append(out[from.ID], calls)
 			case from.Expand != nil:
-				follow(from, calls+" for each row of "+from.Expand.Function.Call())
+				follow(from, kept, calls+" for each row of "+from.Expand.Function.Call())
 			default:
-				follow(from, calls)
+				follow(from, kept, calls)
 			}
 		}
 	}
-	follow(o, "")
+	follow(o, false, "")
 	for _, list := range out {
 		slices.Sort(list)
 	}
@@ -50,7 +50,7 @@ func (c *comparison) repeated(o, n *graph.Operator) string {
 	if len(out) == 0 {
 		return ""
 	}
-	return "rows that came before are taken back as they come now: " + strings.Join(out, ", ")
+	return "rows that came before did not come as they do now: " + strings.Join(out, ", ")
 }
 
 // often puts ways into words.

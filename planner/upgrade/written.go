@@ -152,8 +152,9 @@ func madeBySide(g *graph.Graph, o *graph.Operator, c int) string {
 	return text + sideWord + sideName(g, o, side)
 }
 
-// sideWord stands in what a column is made by before the side of a join that has it.
-const sideWord = " of "
+// sideWord stands in what a column is made by before the side of a join that has it. It is
+// shown as "of".
+const sideWord = "\x00"
 
 // madeAlike reports whether two columns are made alike: that one is of a side of a join, and
 // the other of no join, makes no difference.
@@ -192,7 +193,7 @@ func (c *comparison) rewritten(o, n *graph.Operator) string {
 			now = "null"
 		}
 		if before != "" && now != "" && !madeAlike(before, now) {
-			out = append(out, fmt.Sprintf("%s was %s and is now %s", name, before, now))
+			out = append(out, strings.ReplaceAll(fmt.Sprintf("%s was %s and is now %s", name, before, now), sideWord, " of "))
 		}
 	}
 	if len(out) == 0 {

@@ -26,6 +26,8 @@ func evaluateConstant(x *scalar.Expr) (types.Value, bool) {
 // parsedType is a type as the syntax tree has it.
 func parsedType(t types.Type) (ast.TypeName, error) {
 	switch {
+	case t.Kind == types.Char && !t.HasPrecision:
+		return ast.TypeName{Name: "bpchar"}, nil // not character, which is character(1)
 	case t.Kind == types.Array && !t.Vector:
 		n, err := parsedType(*t.Elem)
 		n.ArrayDims++

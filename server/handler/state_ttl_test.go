@@ -99,6 +99,7 @@ func TestGrowthWarnings(t *testing.T) {
 		{`SELECT o.k FROM o JOIN (SELECT v FROM o ORDER BY v LIMIT 3) AS p ON o.v > p.v`, "", "", nil},
 		{`SELECT e.k FROM e JOIN e AS f ON f.ts BETWEEN e.ts - INTERVAL '5' SECOND AND e.ts AND f.k < e.k`, "", "", nil},
 		{`SELECT o.k FROM o JOIN o AS p ON o.d = p.ts AND o.k = p.k`, "", "", nil},
+		{`SELECT e.k FROM e JOIN e AS f ON e.k IS NOT DISTINCT FROM f.k AND e.ts BETWEEN f.ts - INTERVAL '5' SECOND AND f.ts`, "", "", nil},
 		{`SELECT o.k FROM o JOIN (VALUES (timestamp '2026-01-01')) AS p(ts) ON o.d = p.ts`, "", "", nil},
 		{`SELECT a.v, b.w FROM a JOIN b ON a.k = b.k`, "WARNING", "= b.k", []string{"it keeps all rows of a and all rows of b", "bytes per row", "state_ttl"}},
 		{`SELECT *, row_number() OVER (PARTITION BY k ORDER BY v) AS r FROM a`, "WARNING", "row_number", []string{"it keeps every row of its input", "MB per million input rows"}},
