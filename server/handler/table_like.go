@@ -74,6 +74,9 @@ func likeColumn(l *ast.TableLike, of *catalog.Column, def *ast.CreateRelation) (
 	if d.Type, err = parsedType(of.Type); err != nil {
 		return d, err
 	}
+	if l.Includes("comments") {
+		d.Comment = of.Comment
+	}
 	i := slices.IndexFunc(def.Columns, func(c ast.ColumnDef) bool { return c.Name.Value == of.Name })
 	if i < 0 {
 		return d, nil
@@ -102,9 +105,6 @@ func likeColumn(l *ast.TableLike, of *catalog.Column, def *ast.CreateRelation) (
 		for _, u := range c.Unique {
 			d.Unique = append(d.Unique, ast.Unique{At: l.At, NullsNotDistinct: u.NullsNotDistinct})
 		}
-	}
-	if l.Includes("comments") {
-		d.Comment = c.Comment
 	}
 	return d, nil
 }
@@ -149,7 +149,7 @@ func (c *likeCopy) copyWatermark(l *ast.TableLike, def *ast.CreateRelation) {
 		w := *def.Watermark
 		w.Pos, w.Column.Pos = l.Pos, l.Pos
 		c.st.Watermark = &w
-	case !slices.ContainsFunc(l.Options, func(o ast.LikeOption) bool { return o.What == "watermarks" }):
+	case !slices.ContainsFunc(l.Options, func(o ast.LikeOption) bool { return o.What == "watermarks" || o.What == "all" }):
 		e := pgerr.New(pgerr.SuccessfulCompletion, "the watermark of %s is not copied", l.Relation.Last().Value).At(int(l.Pos)).
 			Hint("Write INCLUDING WATERMARKS after it, or WATERMARK FOR a column.")
 		c.s.SendNotice(session.Notice{Severity: "NOTICE", Error: *e})

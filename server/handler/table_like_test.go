@@ -6,6 +6,8 @@ import "testing"
 func TestLikeWatermark(t *testing.T) {
 	c := start(t, "")
 	c.exec(`CREATE TABLE a (id int PRIMARY KEY, at timestamp, r row(x int, y text[]), WATERMARK FOR at AS at - INTERVAL '1 s')`, `CREATE TABLE p (m bpchar, ms bpchar[], c char, cs char(3)[])`, `CREATE TABLE q (LIKE p)`)
+	c.exec(`COMMENT ON COLUMN p.m IS 'any length'`, `CREATE TABLE commented (LIKE p INCLUDING COMMENTS)`)
+	c.expect(`SELECT col_description('commented'::regclass, 1)`, "any length")
 	c.exec(`INSERT INTO q VALUES ('abc', '{abc}', 'a', '{abc}')`)
 	c.fails("22001", `INSERT INTO q (c) VALUES ('abc')`)
 	for _, x := range []struct{ like, told, definition string }{
